@@ -1,0 +1,38 @@
+"""Backpropagation through time, in JAX.
+
+    grad L = sum_t dL^t/dtheta inside the chunk, by reverse-mode differentiation of the unrolled graph
+
+Carried across a chunk boundary: the states. So K < T is truncated BPTT and K = T is exact.
+Source: Werbos 1990 (Proc. IEEE 78(10):1550); truncated: Williams & Peng 1990 (Neural Comput. 2(4):490).
+"""
+
+from typing import Any
+
+import jax
+from jax import Array
+
+from implementations.network_jax import Params, States, forward, initial_states, readout_loss
+
+Carry = States
+
+
+def init(net: Any, params: Params, batch: int) -> Carry:
+    """Zero states, one [B, S, N] per layer."""
+    return initial_states(net, params, batch)
+
+
+def advance(
+    net: Any, params: Params, carry: Carry, inputs: Array, targets: Array, *, last: bool = False
+) -> tuple[Carry, Array, Params]:
+    """K steps: inputs [K, B, I], targets [K, B] -> states, loss of the chunk, its gradient."""
+
+    def chunk(params: Params) -> tuple[Array, States]:
+        x, ends = inputs, []
+        for cell, w, s0 in zip(net, params, carry, strict=True):
+            s, _ = forward(cell, w, s0, x)
+            x = cell.output(s)
+            ends.append(s[-1])
+        return readout_loss(x, targets), ends
+
+    (loss, ends), grads = jax.value_and_grad(chunk, has_aux=True)(params)
+    return ends, loss, grads

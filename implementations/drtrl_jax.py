@@ -1,0 +1,115 @@
+"""D-RTRL: RTRL with every path through a weight cut, in JAX. The same gradient at every chunk length.
+
+    textbook (K = 1)    e^t = D^t e^{t-1} + F^t (x) z^t                    grad += sum_s l^t e^t
+    chunked             e'  = P^0 e + sum_t p^t (x) z^t                    grad += sum_t z^t (x) q^t + c e
+
+    P^K = 1,  P^{t-1} = P^t D^t,  p^t = P^t F^t                            what s^K owes to s^0 and to y^t
+    lam^t = l^t + lam^{t+1} D^{t+1},  c = lam^1 D^1,  q^t = lam^t F^t      what the loss owes to them
+
+Carried across a chunk boundary: the states and the trace e[B, J, S, G, N] of every weight on its own neuron.
+D = ds^t/ds^{t-1} and F = ds^t/dy^t are blocks of one neuron each, so S rows per neuron take the place of RTRL's n
+unit cotangents, and all of a chunk's are computed in one call. The learning signal l^t = dL^t/ds^t comes down
+the layers through the weights of the same step only. With `last`, nobody reads e afterwards and it is not moved.
+Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from implementations.network_jax import (
+    Params,
+    PerWeight,
+    States,
+    forward,
+    initial_states,
+    presynaptic,
+    previous,
+    readout_loss,
+)
+
+Carry = tuple[States, list[PerWeight]]
+
+
+def intrinsic_jacobians(cell: Any, s_prev: Array, y: Array) -> tuple[Array, Array]:
+    """D [K, B, S, S', N] and F [K, B, S, G, N] of a chunk: one pull-back per state, all steps at once."""
+    s, pull = jax.vjp(cell.dynamics, s_prev, y)
+    units = jnp.eye(cell.S, dtype=s.dtype)[:, None, None, :, None]
+    D, F = jax.vmap(lambda unit: pull(jnp.broadcast_to(unit, s.shape)), out_axes=2)(units)
+    return D, F
+
+
+def times(rows: Array, blocks: Array) -> Array:
+    """sum_s rows[..., i, s, N] blocks[..., s, j, N]: a product of each neuron's own small matrices."""
+    terms = [rows[..., s, None, :] * blocks[..., None, s, :, :] for s in range(blocks.shape[-3])]
+    return sum(terms[1:], terms[0])
+
+
+def pull_back(l: Array, D: Array) -> tuple[Array, Array, Array, Array]:
+    """c [B, S, N], lam [K, B, S, N], P^0 [B, S, S', N], P [K, B, S, S', N] of signals l and Jacobians D."""
+
+    def back(later: tuple[Array, Array], now: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        (c, P), (l, D) = later, now
+        lam = l + c
+        return (times(lam[:, None], D)[:, 0], times(P, D)), (lam, P)
+
+    unit = jnp.broadcast_to(jnp.eye(D.shape[2], dtype=D.dtype)[..., None], D.shape[1:])
+    (c, P0), (lam, P) = lax.scan(back, (jnp.zeros_like(l[0]), unit), (l, D), reverse=True)
+    return c, lam, P0, P
+
+
+def read_out(c: Array, e: Array) -> Array:
+    """sum_{b,s} c[b, s, n] e[b, j, s, g, n]. Sample by sample: as one einsum, XLA copies e to transpose it."""
+
+    def add(total: Array, sample: tuple[Array, Array]) -> tuple[Array, None]:
+        c, e = sample
+        return total + times(c[None, None], e)[:, 0], None
+
+    return lax.scan(add, jnp.zeros_like(e[0, :, 0]), (c, e))[0]
+
+
+def move(e: Array, P0: Array, z: Array, p: Array) -> Array:
+    """The trace a chunk later: P^0 e + sum_t p^t (x) z^t."""
+    return times(P0[:, None], e) + jnp.einsum("tbj,tbsgn->bjsgn", z, p)
+
+
+def init(net: Any, params: Params, batch: int) -> Carry:
+    """Zero states; zero trace e [B, J, S, G, N] per weight."""
+    states, traces = initial_states(net, params, batch), []
+    for cell, w in zip(net, params, strict=True):
+        traces.append({k: jnp.zeros((batch, v.shape[0], cell.S, *v.shape[1:]), v.dtype) for k, v in w.items()})
+    return states, traces
+
+
+def advance(
+    net: Any, params: Params, carry: Carry, inputs: Array, targets: Array, *, last: bool = False
+) -> tuple[Carry, Array, Params]:
+    """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
+    states, traces = carry
+    x, tape, ends = inputs, [], []
+    for cell, w, s0 in zip(net, params, states, strict=True):
+        s, y = forward(cell, w, s0, x)
+        tape.append((previous(s0, s), s, y, x))
+        x = cell.output(s)
+        ends.append(s[-1])
+    loss, signal = jax.value_and_grad(readout_loss)(x, targets)  # signal is dL^t/do^t [K, B, N] of one layer
+
+    grads, moved = [], []
+    for cell, w, trace, (s_prev, s, y, x) in zip(net[::-1], params[::-1], traces[::-1], tape[::-1], strict=True):
+        D, F = intrinsic_jacobians(cell, s_prev, y)
+        (l,) = jax.vjp(cell.output, s)[1](signal)
+        c, lam, P0, P = pull_back(l, D)
+        q = times(lam[:, :, None], F)[:, :, 0]
+        z = presynaptic(cell, s_prev, x)
+        grads.insert(0, {})
+        for k, e in trace.items():
+            direct = jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
+            grads[0][k] = direct + read_out(c, e)
+        if not last:
+            p = times(P, F)
+            moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in trace.items()})
+        same_step = times(l[:, :, None], F)[:, :, 0, cell.reads["x"]]
+        signal = jnp.einsum("tbgn,jgn->tbj", same_step, w["x"])
+    return (ends, moved), loss, grads

@@ -1,0 +1,125 @@
+"""D-RTRL: RTRL with every path through a weight cut, in PyTorch. The same gradient at every chunk length.
+
+    textbook (K = 1)    e^t = D^t e^{t-1} + F^t (x) z^t                    grad += sum_s l^t e^t
+    chunked             e'  = P^0 e + sum_t p^t (x) z^t                    grad += sum_t z^t (x) q^t + c e
+
+    P^K = 1,  P^{t-1} = P^t D^t,  p^t = P^t F^t                            what s^K owes to s^0 and to y^t
+    lam^t = l^t + lam^{t+1} D^{t+1},  c = lam^1 D^1,  q^t = lam^t F^t      what the loss owes to them
+
+Carried across a chunk boundary: the states and the trace e[B, J, S, G, N] of every weight on its own neuron.
+D = ds^t/ds^{t-1} and F = ds^t/dy^t are blocks of one neuron each, so S rows per neuron take the place of RTRL's n
+unit cotangents, and all of a chunk's are computed in one call. The learning signal l^t = dL^t/ds^t comes down
+the layers through the weights of the same step only. With `last`, nobody reads e afterwards and it is not moved.
+Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from implementations.network_torch import (
+    Params,
+    PerWeight,
+    States,
+    forward,
+    initial_states,
+    presynaptic,
+    previous,
+    readout_loss,
+)
+
+Carry = tuple[States, list[PerWeight]]
+
+
+def intrinsic_jacobians(cell: Any, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """D [K, B, S, S', N] and F [K, B, S, G, N] of a chunk: one pull-back per state, all steps at once."""
+    s_prev, y = s_prev.detach().requires_grad_(), y.detach().requires_grad_()
+    with torch.enable_grad():
+        s = cell.dynamics(s_prev, y)
+    units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
+    rows = [torch.autograd.grad(s, (s_prev, y), unit.expand_as(s), retain_graph=True) for unit in units]
+    D, F = (torch.stack(by, dim=2) for by in zip(*rows, strict=True))
+    return D, F
+
+
+def times(rows: Tensor, blocks: Tensor) -> Tensor:
+    """sum_s rows[..., i, s, N] blocks[..., s, j, N]: a product of each neuron's own small matrices."""
+    terms = [rows[..., s, None, :] * blocks[..., None, s, :, :] for s in range(blocks.shape[-3])]
+    return sum(terms[1:], terms[0])
+
+
+def pull_back(l: Tensor, D: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """c [B, S, N], lam [K, B, S, N], P^0 [B, S, S', N], P [K, B, S, S', N] of signals l and Jacobians D."""
+    lams, Ps = [], []
+    c = torch.zeros_like(l[0])
+    P = torch.eye(D.shape[2], dtype=D.dtype, device=D.device)[..., None].expand(D.shape[1:])
+    for l_t, D_t in zip(l.unbind(0)[::-1], D.unbind(0)[::-1], strict=True):
+        lam = l_t + c
+        lams.insert(0, lam)
+        Ps.insert(0, P)
+        c, P = times(lam[:, None], D_t)[:, 0], times(P, D_t)
+    return c, torch.stack(lams), P, torch.stack(Ps)
+
+
+def read_out(c: Tensor, e: Tensor) -> Tensor:
+    """sum_{b,s} c[b, s, n] e[b, j, s, g, n]. Sample by sample: as one einsum, PyTorch copies e to transpose it."""
+    total = torch.zeros_like(e[0, :, 0])
+    for c_b, e_b in zip(c, e, strict=True):
+        for s in range(c.shape[1]):
+            total.addcmul_(c_b[s], e_b[:, s])
+    return total
+
+
+def move(e: Tensor, P0: Tensor, z: Tensor, p: Tensor) -> Tensor:
+    """The trace a chunk later: P^0 e + sum_t p^t (x) z^t."""
+    moved = times(P0[:, None], e)
+    moved.flatten(2).baddbmm_(z.permute(1, 2, 0), p.flatten(2).transpose(0, 1))
+    return moved
+
+
+def init(net: Any, params: Params, batch: int) -> Carry:
+    """Zero states; zero trace e [B, J, S, G, N] per weight."""
+    states, traces = initial_states(net, params, batch), []
+    for cell, w in zip(net, params, strict=True):
+        traces.append({k: v.new_zeros(batch, v.shape[0], cell.S, *v.shape[1:]) for k, v in w.items()})
+    return states, traces
+
+
+@torch.no_grad()
+def advance(
+    net: Any, params: Params, carry: Carry, inputs: Tensor, targets: Tensor, *, last: bool = False
+) -> tuple[Carry, Tensor, Params]:
+    """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
+    states, traces = carry
+    x, tape, ends = inputs, [], []
+    for cell, w, s0 in zip(net, params, states, strict=True):
+        s, y = forward(cell, w, s0, x)
+        tape.append((previous(s0, s), s, y, x))
+        x = cell.output(s)
+        ends.append(s[-1])
+    logits = x.requires_grad_()
+    with torch.enable_grad():
+        loss = readout_loss(logits, targets)
+    (signal,) = torch.autograd.grad(loss, logits)  # signal is dL^t/do^t [K, B, N] of one layer
+
+    grads, moved = [], []
+    for cell, w, trace, (s_prev, s, y, x) in zip(net[::-1], params[::-1], traces[::-1], tape[::-1], strict=True):
+        D, F = intrinsic_jacobians(cell, s_prev, y)
+        s.requires_grad_()
+        with torch.enable_grad():
+            o = cell.output(s)
+        (l,) = torch.autograd.grad(o, s, signal)
+        c, lam, P0, P = pull_back(l, D)
+        q = times(lam[:, :, None], F)[:, :, 0]
+        z = presynaptic(cell, s_prev, x)
+        grads.insert(0, {})
+        for k, e in trace.items():
+            direct = torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
+            grads[0][k] = direct + read_out(c, e)
+        if not last:
+            p = times(P, F)
+            moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in trace.items()})
+        same_step = times(l[:, :, None], F)[:, :, 0, cell.reads["x"]]
+        signal = torch.einsum("tbgn,jgn->tbj", same_step, w["x"])
+    return (ends, moved), loss.detach(), grads
