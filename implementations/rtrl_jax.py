@@ -47,6 +47,11 @@ def unit_cotangents(states: States) -> States:
     return units
 
 
+def move(M: Array, P0: Array, z: Array, p: Array) -> Array:
+    """The influence a chunk later: P^0 M + sum_t p^t (x) z^t."""
+    return jnp.einsum("bim,bmgnj->bignj", P0, M) + jnp.einsum("itbgn,tbj->bignj", p, z)
+
+
 def init(net: Any, params: Params, batch: int) -> Carry:
     """Zero states; zero influence M [B, n', G, N, J] per weight, n' states from its own layer up."""
     states, influences = initial_states(net, params, batch), []
@@ -93,8 +98,6 @@ def advance(
     for layer, cell in enumerate(net):
         moved.append({})
         for k, M in influences[layer].items():
-            through = jnp.einsum("bim,bmgnj->bignj", P0[:, below:, below:], M)
-            inside = jnp.einsum("itbgn,tbj->bignj", p[layer][below:, ..., cell.reads[k], :], z[layer][k])
-            moved[layer][k] = through + inside
+            moved[layer][k] = move(M, P0[:, below:, below:], z[layer][k], p[layer][below:, ..., cell.reads[k], :])
         below += states[layer][0].size
     return (ends, moved), loss, grads

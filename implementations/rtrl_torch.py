@@ -46,6 +46,13 @@ def unit_cotangents(states: States) -> States:
     return units
 
 
+def move(M: Tensor, P0: Tensor, z: Tensor, p: Tensor) -> Tensor:
+    """The influence a chunk later: P^0 M + sum_t p^t (x) z^t."""
+    moved = torch.einsum("bim,bmgnj->bignj", P0, M)
+    moved.flatten(1, 3).baddbmm_(p.movedim(2, 0).flatten(3).transpose(2, 3).flatten(1, 2), z.transpose(0, 1))
+    return moved
+
+
 def init(net: Any, params: Params, batch: int) -> Carry:
     """Zero states; zero influence M [B, n', G, N, J] per weight, n' states from its own layer up."""
     states, influences = initial_states(net, params, batch), []
@@ -94,8 +101,6 @@ def advance(
     for layer, cell in enumerate(net):
         moved.append({})
         for k, M in influences[layer].items():
-            through = torch.einsum("bim,bmgnj->bignj", P0[:, below:, below:], M)
-            inside = torch.einsum("itbgn,tbj->bignj", p[layer][below:, ..., cell.reads[k], :], z[layer][k])
-            moved[layer][k] = through + inside
+            moved[layer][k] = move(M, P0[:, below:, below:], z[layer][k], p[layer][below:, ..., cell.reads[k], :])
         below += states[layer][0].numel()
     return ([s.detach() for s in ends], moved), loss.detach(), grads

@@ -1,0 +1,154 @@
+"""Case: one thing to measure. Plan: the cases of a run, read from a TOML file as grids of values."""
+
+import hashlib
+import itertools
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from bench import registry
+
+PLANS = Path(__file__).parent / "plans"
+
+
+class PlanError(ValueError):
+    """A plan that cannot be run; the message names the file, the key and the way out."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """dataset, cell, algorithm, framework, device and sizes; everything the gradient and its cost depend on."""
+
+    algorithm: str = "drtrl"
+    framework: str = "jax"
+    cell: str = "lif_delta"
+    readout: str = "leaky"
+    dataset: str = "digits"
+    features: int = 0
+    """Input lines I; 0 is the data set's own number."""
+    layers: int = 1
+    neurons: int = 64
+    batch: int = 8
+    steps: int = 128
+    """Length T of the sequence."""
+    chunk: int = 32
+    """Length K of a chunk; 0 in a plan stands for K = T."""
+    scale_x: float = 1.0
+    scale_r: float = 1.0
+    """Initial variances times fan-in of the input and the recurrent weights."""
+    dtype: str = "float32"
+    device: str = "cpu"
+    threads: int = 2
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """Hash of all fields: the identity of the case in records."""
+        return digest(asdict(self))
+
+    @property
+    def problem_key(self) -> str:
+        """Hash of what fixes weights, data and reference gradient: the same for every implementation."""
+        apart = ("algorithm", "framework", "device", "threads", "chunk", "dtype")
+        return digest({k: v for k, v in asdict(self).items() if k not in apart})
+
+    @property
+    def label(self) -> str:
+        """One readable line; `-k` searches it."""
+        sizes = f"T={self.steps} K={self.chunk} N={self.neurons} B={self.batch} L={self.layers}"
+        words = (self.algorithm, self.framework, self.cell, self.readout, self.dataset, sizes, self.dtype, self.device)
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cases and how long each may take."""
+
+    name: str
+    description: str
+    cases: tuple[Case, ...]
+    limit_s: float = 300.0
+    """A case is stopped after this many seconds."""
+    budget_s: float = 5.0
+    """Seconds spent on timing samples of a case."""
+    rounds: int = 1
+    """How often the whole list is measured, in a new order each time: that interleaves the cases."""
+    order_seed: int = 0
+
+
+def digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def names() -> list[str]:
+    """Plans that come with the package."""
+    return sorted(path.stem for path in PLANS.glob("*.toml"))
+
+
+def find(name: str) -> Path:
+    """The file of a plan given by name or by path."""
+    path = Path(name) if name.endswith(".toml") else PLANS / f"{name}.toml"
+    if not path.is_file():
+        hint = registry.nearest(name, names()) if not name.endswith(".toml") else "no such file"
+        raise PlanError(f"plan {name!r}: {hint}")
+    return path
+
+
+def read(name: str) -> Plan:
+    """A plan by name or path. Raises PlanError for anything in it that cannot be run."""
+    path = find(name)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path}: not TOML: {error}") from None
+    grids, defaults = table.pop("grid", []), table.pop("defaults", {})
+    if not isinstance(grids, list) or not grids or not all(isinstance(g, dict) for g in (*grids, defaults)):
+        raise PlanError(f"{path}: needs at least one [[grid]] table, and [defaults] may only be a table")
+    settings = {f.name: f.type for f in fields(Plan) if f.name not in ("name", "cases")}
+    for key, value in table.items():
+        if key not in settings:
+            raise PlanError(f"{path}: key {key!r}: {registry.nearest(key, settings)}")
+        table[key] = typed(path, key, value, settings[key])
+    cases: dict[Case, None] = {}
+    for number, grid in enumerate(grids, start=1):
+        cases |= dict.fromkeys(expand(path, f"grid {number}", {**defaults, **grid}))
+    return Plan(**{"description": "", **table}, name=path.stem, cases=tuple(cases))
+
+
+def expand(path: Path, where: str, grid: dict[str, Any]) -> list[Case]:
+    """The product of a grid's lists, as cases."""
+    known = {f.name: f.type for f in fields(Case)}
+    lists = []
+    for key, value in grid.items():
+        if key not in known:
+            raise PlanError(f"{path}: {where}: key {key!r}: {registry.nearest(key, known)}")
+        values = value if isinstance(value, list) else [value]
+        lists.append([(key, typed(path, f"{where}: {key}", v, known[key])) for v in values])
+    return [check(path, where, Case(**dict(choice))) for choice in itertools.product(*lists)]
+
+
+def check(path: Path, where: str, case: Case) -> Case:
+    """The case with K = T resolved, once its names exist and its sizes make sense."""
+    for key, known in registry.NAMES.items():
+        value = getattr(case, key)
+        if value not in known():
+            raise PlanError(f"{path}: {where}: {key} {value!r}: {registry.nearest(value, known())}")
+    for key in ("layers", "neurons", "batch", "steps", "threads"):
+        if getattr(case, key) < 1:
+            raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be at least 1")
+    for key in ("chunk", "features", "seed", "scale_x", "scale_r"):
+        if getattr(case, key) < 0:
+            raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must not be negative")
+    resolved = {"chunk": min(case.chunk or case.steps, case.steps)}
+    return Case(**{**asdict(case), **resolved})
+
+
+def typed(path: Path, key: str, value: Any, kind: Any) -> Any:
+    """The value, if it is of the field's kind; whole numbers serve as floats."""
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise PlanError(f"{path}: {key} is {value!r}; it must be a {kind.__name__}")
+    return value

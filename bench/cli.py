@@ -1,0 +1,225 @@
+"""The command `drtrl-bench`."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bench import case as cases
+from bench import environment, record, registry, runner
+
+app = typer.Typer(
+    help="Compare D-RTRL, exact RTRL and BPTT in JAX and PyTorch: time, memory and gradient fidelity.\n\n"
+    "Start with `drtrl-bench run quick`, then `drtrl-bench report` and open the page it names.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+console = Console(highlight=False)
+complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+LOCAL = Path("results/local")
+"""Where a run leaves its records; `results/records` is for evidence that is committed."""
+
+
+class Usage(Exception):
+    """Something the user can put right: shown as one line, exit code 2."""
+
+
+def plan_names(incomplete: str) -> list[str]:
+    return [name for name in cases.names() if name.startswith(incomplete)]
+
+
+Words = Annotated[
+    list[str] | None,
+    typer.Option("-k", "--only", help="Only cases whose line contains this word; repeat to narrow down.", metavar="WORD"),
+]
+Records = Annotated[
+    Path | None,
+    typer.Argument(help="A record file or a folder of them; results/local if left out.", show_default=False),
+]
+
+
+def chosen(plan: cases.Plan, words: list[str] | None) -> list[cases.Case]:
+    """The plan's cases that contain every word of the filter."""
+    found = [case for case in plan.cases if all(word in case.label.split() for word in words or [])]
+    if not found:
+        known = {word for case in plan.cases for word in case.label.split()}
+        word = next((w for w in words or [] if w not in known), (words or [""])[-1])
+        raise Usage(f"no case of plan {plan.name!r} matches -k {word}: {registry.nearest(word, known)}")
+    return found
+
+
+@app.command("list")
+def list_(
+    plan: Annotated[
+        str | None, typer.Argument(help="Show the cases of this plan.", autocompletion=plan_names, show_default=False)
+    ] = None,
+    only: Words = None,
+) -> None:
+    """What there is: plans, algorithms, cells and data sets; or the cases of one plan.
+
+    Example: drtrl-bench list quick -k drtrl -k jax
+    """
+    if plan is not None:
+        for case in chosen(cases.read(plan), only):
+            console.print(case.label, soft_wrap=True)
+        return
+    sections = {
+        "plans": {name: cases.read(name).description for name in cases.names()},
+        "algorithms": {name: algorithm.about for name, algorithm in registry.ALGORITHMS.items()},
+        "frameworks": {name: registry.missing(name) or "installed" for name in registry.FRAMEWORKS},
+        "cells": {name: first_line(registry.network(name, "linear", 1)[0]) for name in registry.CELLS},
+        "readouts": {name: first_line(registry.network("gru", name, 1)[1]) for name in registry.READOUTS},
+        "data sets": {name: registry.dataset(name).LABEL for name in registry.datasets()},
+    }
+    for title, entries in sections.items():
+        console.print(f"[bold]{title}[/bold]")
+        for name, about in entries.items():
+            console.print(f"  {name:15} {about}", markup=False)
+
+
+def first_line(cell: Any) -> str:
+    return (cell.__doc__ or "").splitlines()[0]
+
+
+@app.command()
+def run(
+    plan: Annotated[str, typer.Argument(help="A plan's name, or the path of a .toml file.", autocompletion=plan_names)],
+    only: Words = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Append to this file; results/local/PLAN.jsonl if left out.", show_default=False)
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also run cases that are finished already.")] = False,
+) -> None:
+    """Measure the cases of a plan and show them as a table.
+
+    Each case runs in a process of its own: checked against its float64 reference first, then timed, then
+    weighed. Finished cases are not run again, unless the implementation has changed; so an interrupted run
+    goes on where it stopped.
+
+    Examples: drtrl-bench run quick     drtrl-bench run quick -k drtrl -k torch     drtrl-bench run mine.toml
+
+    Exit code: 0; 1 if a case came out wrong or failed with an error; 2 for bad input.
+    """
+    from dataclasses import replace
+
+    from bench import table
+
+    what = cases.read(plan)
+    what = replace(what, cases=tuple(chosen(what, only)))
+    path = records or LOCAL / f"{what.name}.jsonl"
+    found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
+    for line in corrupt:
+        complaints.print(f"warning: {line}", style="yellow", markup=False)
+    environments = {line["env_hash"]: line for line in record.lines(path) if line["kind"] == "environment"}
+    complete = [line | {"source": path.name, "environment": environments[line["env_hash"]]} for line in found]
+    table.render(record.frame(complete), console)
+    console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True, markup=False)
+    if any(line["status"] in ("wrong", "error") for line in found):
+        raise typer.Exit(1)
+
+
+def progress(text: str, line: dict[str, Any] | None) -> None:
+    """One line when a case starts, and one when it has ended."""
+    if line is None:
+        console.print(text, markup=False, soft_wrap=True)
+        return
+    time, fidelity, memory = line["time"], line["fidelity"].get("overall", {}), line["memory"]
+    if line["status"] != "ok":
+        console.print(f"    {line['status']}: {line['reason']}", style="yellow", markup=False, soft_wrap=True)
+        return
+    half = 50 * (time["high_s"] - time["low_s"]) / time["median_s"]
+    console.print(
+        f"    {1e3 * time['median_s']:.2f} ms ± {half:.0f} %, {memory['working_bytes'] / 2**20:.2f} MiB, "
+        f"cosine {fidelity['cosine']:.4f}",
+        markup=False,
+    )
+
+
+def loaded(path: Path | None) -> Any:
+    """Records as a frame; complains about corrupt lines and missing files in one line each."""
+    where = path or LOCAL
+    try:
+        frame, corrupt = runner.quietly(lambda: record.load(where))
+    except OSError as error:
+        raise Usage(str(error)) from None
+    for line in corrupt:
+        complaints.print(f"warning: {line}", style="yellow", markup=False)
+    if frame.empty:
+        raise Usage(f"no records at {where}; `drtrl-bench run PLAN` makes some")
+    return frame
+
+
+@app.command()
+def show(records: Records = None, only: Words = None) -> None:
+    """Show records as a table of at most 80 columns.
+
+    Example: drtrl-bench show results/records -k torch
+    """
+    from bench import table
+
+    frame = loaded(records)
+    names = ["algorithm", "framework", "cell", "readout", "dataset", "status", "plan", "device", "dtype"]
+    for word in only or []:
+        kept = frame[(frame[names] == word).any(axis=1)]
+        if kept.empty:
+            known = {str(value) for name in names for value in frame[name]}
+            raise Usage(f"no record matches -k {word}: {registry.nearest(word, known)}")
+        frame = kept
+    table.render(frame, console)
+
+
+@app.command()
+def report(
+    records: Records = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the page and the figures; beside the records if left out.")
+    ] = None,
+) -> None:
+    """Write the figures (PNG, PDF, CSV) and one self-contained HTML page.
+
+    Example: drtrl-bench report results/records --out results/figures
+    """
+    from importlib import import_module
+
+    from bench import figures
+    from bench import report as page
+
+    frame = loaded(records)
+    where = records or LOCAL
+    folder = out or (where if where.is_dir() else where.parent)
+    for name, module in figures.FIGURES.items():
+        drawing = import_module(module)
+        figures.save(drawing.draw(frame), drawing.data(frame), folder, name)
+        console.print(f"{folder / name}.png .pdf .csv", markup=False, soft_wrap=True)
+    path = folder / "report.html"
+    runner.quietly(lambda: page.write(where, path))
+    console.print(f"{path}: open it in a browser", markup=False, soft_wrap=True)
+
+
+@app.command()
+def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+    """Show what a record says of this machine: versions, processor, memory, commit."""
+    described = environment.describe()
+    if as_json:
+        typer.echo(json.dumps(described, indent=2))
+        return
+    flat = {k: v for k, v in described.items() if k != "versions"} | described["versions"]
+    for key, value in flat.items():
+        console.print(f"{key:14} {'not installed' if value is None and key in described['versions'] else value}", markup=False)
+
+
+def main() -> None:
+    """The console command: bad input is one line on standard error and exit code 2."""
+    warnings.simplefilter("default", record.CorruptLine)
+    try:
+        app()
+    except (Usage, cases.PlanError) as error:
+        complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        complaints.print("interrupted; the finished cases are kept, the same command goes on from here", markup=False)
+        raise SystemExit(130) from None

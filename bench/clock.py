@@ -1,0 +1,42 @@
+"""The clock: repeated samples of one synchronised call, and whether the machine was busy meanwhile."""
+
+import os
+import resource
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from bench import stats
+
+FEWEST, MOST = 5, 200
+
+
+def once(call: Callable[[], Any]) -> float:
+    """Seconds that one call takes; the call must not return before the device is done."""
+    start = perf_counter()
+    call()
+    return perf_counter() - start
+
+
+def sample(call: Callable[[], Any], budget_s: float) -> dict[str, Any]:
+    """Samples until the median is known to 2 % or the budget is spent; at least `FEWEST` of them.
+
+    Returns all of them in seconds, their summary, and the signs of a busy machine: a load above the number of
+    cores, or more than one involuntary context switch in 10 ms.
+    """
+    switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    samples: list[float] = []
+    while len(samples) < FEWEST or (
+        sum(samples) < budget_s and len(samples) < MOST and not (len(samples) % 5 == 0 and stats.settled(samples))
+    ):
+        samples.append(once(call))
+    switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - switches
+    load = os.getloadavg()[0]
+    busy = load > (os.cpu_count() or 1) + 0.5 or switches > 100 * sum(samples)
+    return {
+        "samples_s": samples,
+        **stats.summary(samples),
+        "load": load,
+        "involuntary_switches": switches,
+        "busy": busy,
+    }

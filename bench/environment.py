@@ -1,0 +1,74 @@
+"""The environment of a run: what a number depends on besides its case. No host name, no user, no path."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bench.case import digest
+
+PACKAGES = ("jax", "jaxlib", "torch", "numpy", "scikit-learn", "tonic", "drtrl-bench")
+
+
+def output(*command: str) -> str | None:
+    """What a command prints, or None if it is absent or fails."""
+    if shutil.which(command[0]) is None:
+        return None
+    folder = Path(__file__).parent
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=30)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def cpu_model() -> str:
+    """The processor's name, on Linux and elsewhere."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def describe() -> dict[str, Any]:
+    """The environment as a record line. `env_hash` covers machine and versions, not the state of the checkout:
+    what a changed source does to a number is the business of `implementation_sha`.
+    """
+    gpu = output("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
+    machine = {
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in PACKAGES},
+        "os": platform.system() + " " + platform.machine(),
+        "cpu": cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
+        "gpu": gpu,
+    }
+    status = output("git", "status", "--porcelain")
+    return {
+        **machine,
+        "commit": output("git", "rev-parse", "HEAD"),
+        "dirty": None if status is None else bool(status),
+        "env_hash": digest(machine),
+    }
+
+
+def child(case: Any) -> dict[str, str]:
+    """Environment variables of the process that measures a case: set before its framework is imported."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_", "OMP_", "MKL_", "TORCH"))}
+    return keep | {
+        "OMP_NUM_THREADS": str(case.threads),
+        "MKL_NUM_THREADS": str(case.threads),
+        "JAX_PLATFORMS": "cpu" if case.device == "cpu" else "cuda",
+        "JAX_ENABLE_COMPILATION_CACHE": "false",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "PYTHONHASHSEED": "0",
+    } | ({"CUDA_VISIBLE_DEVICES": ""} if case.device == "cpu" else {})

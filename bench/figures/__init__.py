@@ -1,0 +1,53 @@
+"""Figures: one script = one figure. Each reads records and writes PNG, PDF and a CSV of what it plots.
+
+A figure's module has `data(frame)`, the plotted points, and `draw(frame)`, a matplotlib Figure; both take a frame
+from `table.load`. `python -m bench.figures.NAME RECORDS --out FOLDER` writes the files.
+"""
+
+import argparse
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+FIGURES = {
+    "time_vs_t": "bench.figures.time_vs_t",
+    "memory_vs_t": "bench.figures.memory_vs_t",
+    "fidelity": "bench.figures.fidelity",
+}
+
+
+def save(figure: "Figure", data: "pd.DataFrame", folder: str | Path, name: str) -> list[Path]:
+    """Writes name.png (150 dpi), name.pdf and name.csv; the same figure gives the same bytes."""
+    import matplotlib
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.{ending}" for ending in ("png", "pdf", "csv")]
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
+        figure.savefig(paths[0], dpi=150, metadata={"Software": None})
+        figure.savefig(paths[1], metadata={"CreationDate": None})
+    data.to_csv(paths[2], index=False, lineterminator="\n")
+    return paths
+
+
+def make(name: str, records: str | Path, folder: str | Path) -> list[Path]:
+    """Draws the figure `name` from a record file or folder and writes its three files."""
+    from bench import table
+
+    module = importlib.import_module(FIGURES[name])
+    frame = table.load(records)
+    return save(module.draw(frame), module.data(frame), folder, name)
+
+
+def main(name: str, about: str | None) -> None:
+    """The command line of one figure's script."""
+    parser = argparse.ArgumentParser(prog=f"python -m {FIGURES[name]}", description=about)
+    parser.add_argument("records", help="a record file, or a folder of *.jsonl")
+    parser.add_argument("--out", default="results/figures", metavar="FOLDER", help="default: %(default)s")
+    options = parser.parse_args()
+    for path in make(name, options.records, options.out):
+        print(path)

@@ -1,0 +1,103 @@
+"""The scales: peak working memory by each framework's own exact meter, of the process, and by formula."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench import registry
+from bench.case import Case
+
+STATUS = Path("/proc/self/status")
+
+
+def xla_bytes(compiled: Any) -> dict[str, Any]:
+    """Exact, static memory of a compiled JAX function. Working memory is everything but the arguments.
+
+    `peak_memory_in_bytes` is not used: on the CPU it leaves out what a scan keeps for its backward pass.
+    """
+    analysis = compiled.memory_analysis()
+    temp, output = analysis.temp_size_in_bytes, analysis.output_size_in_bytes - analysis.alias_size_in_bytes
+    return {
+        "meter": "xla_temp_bytes + xla_output_bytes",
+        "working_bytes": temp + output,
+        "xla_temp_bytes": temp,
+        "xla_output_bytes": output,
+        "xla_argument_bytes": analysis.argument_size_in_bytes,
+    }
+
+
+def torch_peak_bytes(call: Callable[[], Any], device: str = "cpu") -> int:
+    """Most bytes PyTorch's allocator held during a call beyond what it held before.
+
+    On the CPU: the running sum of the profiler's allocation events, the same on every run. They are read from
+    the profiler's raw events because its tables fold them into the operators.
+    """
+    import torch
+
+    if device != "cpu":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        call()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        call()
+    results = profile.profiler.kineto_results  # pyright: ignore[reportOptionalMemberAccess]
+    events = sorted((e.start_ns(), e.nbytes()) for e in results.events() if e.name() == "[memory]")
+    if not events:
+        raise RuntimeError("the profiler reported no allocation; this PyTorch version needs another meter")
+    held = peak = 0
+    for _, change in events:
+        held += change
+        peak = max(peak, held)
+    return peak
+
+
+def reset_rss_peak() -> bool:
+    """Starts the process's peak anew (Linux); False where the system does not allow it."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def rss_peak_bytes() -> int | None:
+    """Peak resident memory of this process since `reset_rss_peak`, from VmHWM.
+
+    Not `ru_maxrss`, which a child inherits from its parent across exec.
+    """
+    found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text()) if STATUS.exists() else None
+    return int(found[1]) * 1024 if found else None
+
+
+def available_bytes() -> int:
+    """Memory a new process may still take: what the kernel says, or the control group's limit if lower."""
+    found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    free = int(found[1]) * 1024 if found else 0
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
+        free = min(free, int(text) - int(used.read_text()))
+    return free
+
+
+def analytic_bytes(case: Case, features: int, classes: int) -> int:
+    """What the algorithm must hold: its carry, and the states, drives and emitted values of one chunk.
+
+    Carry, in numbers per weight of J lines, G drives and N neurons: none for BPTT, B J G N S for D-RTRL, and
+    B n J G N for RTRL, n being the states of the weight's layer and of all above.
+    """
+    net = registry.network(case.cell, case.readout, case.layers)
+    sizes = [case.neurons] * case.layers + [classes]
+    inputs = [features, *sizes[:-1]]
+    states = [cell.S * N for cell, N in zip(net, sizes, strict=True)]
+    carry = tape = 0
+    for layer, (cell, I, N) in enumerate(zip(net, inputs, sizes, strict=True)):
+        tape += case.chunk * case.batch * N * (cell.S + cell.G + ("r" in cell.reads))
+        carry += case.batch * cell.S * N
+        for kind, reads in cell.reads.items():
+            weights = cell.fan_in(kind, I, N) * (reads.stop - reads.start) * N
+            rows = {"bptt": 0, "drtrl": cell.S, "rtrl": sum(states[layer:])}[case.algorithm]
+            carry += case.batch * weights * rows
+    return (carry + tape) * (8 if case.dtype == "float64" else 4)

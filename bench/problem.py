@@ -1,0 +1,111 @@
+"""The problem of a case: weights, inputs and targets drawn once, and the float64 BPTT gradient to compare with.
+
+Drawn with NumPy from the case's seed, never from the implementation, so that every implementation of a case
+gets the same arrays; they cross to the measuring process as one `.npz`.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import registry
+from bench.case import Case, digest
+from bench.fidelity import Gradient
+
+
+@dataclass(frozen=True)
+class Problem:
+    """params and gradient: one dict per layer, readout last. inputs [T, B, I], targets [T, B]."""
+
+    params: Gradient
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.int32]
+    gradient: Gradient
+    """The exact gradient in float64: BPTT over the whole sequence, by implementations/reference.py."""
+    outputs: list[NDArray[np.bool_]]
+    """The spikes [T, B, N] of each spiking layer in the float64 forward pass."""
+
+
+def shape(case: Case) -> tuple[int, int]:
+    """Input lines and classes of a case."""
+    module = registry.dataset(case.dataset)
+    return case.features or module.FEATURES, module.CLASSES
+
+
+def draw(case: Case) -> tuple[Gradient, NDArray[np.float32], NDArray[np.int32]]:
+    """Weights, inputs and targets of a case. Raises ValueError where the data set cannot provide them."""
+    module = registry.dataset(case.dataset)
+    extra = {"features": case.features} if case.features and case.features != module.FEATURES else {}
+    try:
+        inputs, targets = module.batch(case.steps, case.batch, case.seed, **extra)
+    except TypeError:
+        raise ValueError(f"{module.LABEL} has {module.FEATURES} input lines, not {case.features}") from None
+    rng = np.random.default_rng([case.seed, 1])  # apart from the stream that draws the data
+    params, lines = [], inputs.shape[-1]
+    for cell, size in zip(network(case), [case.neurons] * case.layers + [module.CLASSES], strict=True):
+        params.append(cell.initial_weights(rng, lines, size))
+        lines = size
+    return params, inputs, targets
+
+
+def network(case: Case, framework: str | None = None) -> tuple[Any, ...]:
+    """The cells of a case with its initial scales."""
+    from dataclasses import replace
+
+    *hidden, readout = registry.network(case.cell, case.readout, case.layers, framework)
+    return (*(replace(cell, scale_x=case.scale_x, scale_r=case.scale_r) for cell in hidden), readout)
+
+
+def solve(case: Case) -> Problem:
+    """The whole problem; seconds of NumPy at the sizes of the plans."""
+    from implementations import reference
+
+    params, inputs, targets = draw(case)
+    net = network(case)
+    _, gradient = reference.bptt(net, params, inputs, targets)
+    tapes = reference.forward(net, params, inputs)
+    outputs = [tape.outputs > 0 for cell, tape in zip(net, tapes, strict=True) if cell.spiking]
+    return Problem(params, inputs, targets, gradient, outputs)
+
+
+def prepared(case: Case, folder: Path) -> Path:
+    """The problem's file, made if it is not there yet."""
+    sources = [registry.IMPLEMENTATIONS / "cells.py", registry.IMPLEMENTATIONS / "reference.py"]
+    sources.append(registry.dataset_folder() / f"{case.dataset}.py")
+    sha = digest([path.read_text(encoding="utf-8") for path in sources])
+    path = folder / f"problem-{case.problem_key}-{sha}.npz"
+    if not path.exists():
+        write(path, solve(case))
+    return path
+
+
+def write(path: Path, problem: Problem) -> None:
+    arrays = {"inputs": problem.inputs, "targets": problem.targets}
+    arrays |= {f"output/{i}": np.packbits(o) for i, o in enumerate(problem.outputs)}
+    arrays |= {f"shape/{i}": np.array(o.shape) for i, o in enumerate(problem.outputs)}
+    for name, layers in (("param", problem.params), ("gradient", problem.gradient)):
+        arrays |= {f"{name}/{i}/{k}": v for i, layer in enumerate(layers) for k, v in layer.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
+    os.replace(file.name, path)
+
+
+def read(path: Path) -> Problem:
+    with np.load(path, allow_pickle=False) as arrays:
+        layers = 1 + max(int(name.split("/")[1]) for name in arrays if name.startswith("param/"))
+        found: dict[str, Gradient] = {"param": [{} for _ in range(layers)], "gradient": [{} for _ in range(layers)]}
+        outputs = []
+        for name in arrays:
+            kind, *rest = name.split("/")
+            if kind in found:
+                found[kind][int(rest[0])][rest[1]] = arrays[name]
+            if kind == "output":
+                size = tuple(arrays[f"shape/{rest[0]}"])
+                outputs.append(np.unpackbits(arrays[name], count=int(np.prod(size))).reshape(size).astype(bool))
+        return Problem(found["param"], arrays["inputs"], arrays["targets"], found["gradient"], outputs)

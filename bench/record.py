@@ -1,0 +1,150 @@
+"""Records: one JSON line per measured case, append-only, each traceable to its code, its data and its machine.
+
+A file holds two kinds of lines. An `environment` line describes machine and versions once; every `record` line
+after it names it by `env_hash`. Files may be concatenated. Nothing read from a file is ever executed.
+
+A record has the fields: schema_version, plan, round, case_key, case, status, reason, env_hash,
+implementation_sha, data (label, synthetic, sha), gate (reference, steps, batch, error, limit), time (phases,
+samples_s and what `stats.summary` makes of them, forward_s, busy), memory (bytes per meter; working_bytes is the
+one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity (firing_rate, silent and
+spike_mismatch per layer), started, duration_s. Times are in seconds, memory in bytes.
+"""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+STATUSES = ("ok", "skip", "wrong", "oom", "timeout", "error")
+"""ok: measured. skip: cannot run here. wrong: gate failed, so no time or memory. The rest: how it ended."""
+
+
+class CorruptLine(UserWarning):
+    """A line of a record file that is not a record; the others of the file were read."""
+
+
+def append(path: Path, line: dict[str, Any]) -> None:
+    """Adds one line and makes sure it is on disk, so that a crash loses at most the line being written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(("\n" if torn else "") + json.dumps(line, allow_nan=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def files(path: str | Path) -> list[Path]:
+    """The record files at `path`: itself, or the *.jsonl files of a folder."""
+    path = Path(path)
+    if path.is_dir():
+        return sorted(path.glob("*.jsonl"))
+    if path.exists():
+        return [path]
+    raise FileNotFoundError(f"no records at {path}; `drtrl-bench run PLAN` makes some")
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The valid lines of one file, environments and records; warns `CorruptLine` for each that is not."""
+    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        if not text.strip():
+            continue
+        try:
+            line = json.loads(text)
+            problem = complaint(line)
+        except ValueError as error:
+            problem = f"not JSON ({error})"
+        if problem:
+            warnings.warn(f"{path}, line {number}: {problem}; skipped, the rest is kept", CorruptLine, stacklevel=2)
+        else:
+            yield line
+
+
+def complaint(line: Any) -> str | None:
+    """What keeps a parsed line from being an environment or a record, or None."""
+    if not isinstance(line, dict) or line.get("kind") not in ("environment", "record"):
+        return "neither an environment nor a record"
+    if line.get("schema_version") != SCHEMA_VERSION:
+        return f"schema version {line.get('schema_version')!r}, this version reads {SCHEMA_VERSION}"
+    if not isinstance(line.get("env_hash"), str):
+        return "no env_hash"
+    if line["kind"] == "environment":
+        return None
+    if line.get("status") not in STATUSES:
+        return f"status {line.get('status')!r} is none of {', '.join(STATUSES)}"
+    wrong = [k for k in ("case", "time", "memory", "fidelity", "activity", "data") if not isinstance(line.get(k), dict)]
+    return f"no {', '.join(wrong)}" if wrong else None
+
+
+def read(path: str | Path) -> list[dict[str, Any]]:
+    """All records at `path`, each with its environment under "environment" (None if the file lacks it)."""
+    found, environments = [], {}
+    for file in files(path):
+        for line in lines(file):
+            if line["kind"] == "environment":
+                environments[line["env_hash"]] = line
+            else:
+                found.append(line | {"source": file.name})
+    return [line | {"environment": environments.get(line["env_hash"])} for line in found]
+
+
+def load(path: str | Path = "results/records") -> "pd.DataFrame":
+    """Records of a file or folder as a pandas frame, a row per record, flat columns.
+
+    Columns: the case's fields (algorithm, framework, cell, steps ...), status, reason, round, plan, time_s
+    (median of the samples; low_s and high_s its 95 % interval), forward_s, samples, unstable, busy,
+    working_bytes, analytic_bytes, rss_peak_bytes, cosine, error, norm_ratio, sign_agreement (against float64
+    BPTT), firing_rate and silent (mean over spiking layers), data, synthetic, source, env_hash.
+    """
+    return frame(read(path))
+
+
+def frame(records: list[dict[str, Any]]) -> "pd.DataFrame":
+    """The frame of `load`, from records that were read already."""
+    import pandas as pd
+
+    return pd.DataFrame([row(record) for record in records])
+
+
+def row(record: dict[str, Any]) -> dict[str, Any]:
+    """One record, flattened to the columns of `load`."""
+    time, memory, activity = record["time"], record["memory"], record["activity"]
+    overall = record["fidelity"].get("overall", {})
+    return {
+        **record["case"],
+        "status": record["status"],
+        "reason": record.get("reason"),
+        "plan": record.get("plan"),
+        "round": record.get("round", 0),
+        "time_s": time.get("median_s"),
+        "low_s": time.get("low_s"),
+        "high_s": time.get("high_s"),
+        "samples": len(time.get("samples_s", [])),
+        "forward_s": time.get("forward_s"),
+        "compile_s": time.get("phases", {}).get("compile_s"),
+        "unstable": time.get("unstable"),
+        "busy": time.get("busy"),
+        "working_bytes": memory.get("working_bytes"),
+        "analytic_bytes": memory.get("analytic_bytes"),
+        "rss_peak_bytes": memory.get("rss_peak_bytes"),
+        "cosine": overall.get("cosine"),
+        "error": overall.get("error"),
+        "norm_ratio": overall.get("norm_ratio"),
+        "sign_agreement": overall.get("sign_agreement"),
+        "firing_rate": mean(activity.get("firing_rate")),
+        "silent": mean(activity.get("silent")),
+        "data": record["data"].get("label"),
+        "synthetic": record["data"].get("synthetic"),
+        "case_key": record.get("case_key"),
+        "source": record.get("source"),
+        "env_hash": record["env_hash"],
+    }
+
+
+def mean(values: list[float] | None) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,175 @@
+"""The parent: runs a plan's cases, each in a process of its own, and appends a record for each.
+
+Finished cases are not run again: same case and round, same sources of the implementation, same environment.
+The order is shuffled anew in every round. What a child does to itself (out of memory, too slow, a crash) is a
+record too.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import environment, memory, problem, record, registry
+from bench.case import Case, Plan, digest
+
+FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
+"""Statuses that running again would repeat; an `error` is tried again."""
+RSS_OVERHEAD = 2**30
+"""Bytes that a framework and its compiler take besides the case's own arrays."""
+
+Report = Callable[[str, dict[str, Any] | None], None]
+"""Called with a line before each case, and with its record after."""
+
+
+def cache() -> Path:
+    """Where problems and converted data are kept."""
+    return Path(os.environ.get("DRTRL_BENCH_CACHE") or Path.home() / ".cache" / "drtrl-bench")
+
+
+def implementation_sha(case: Case) -> str:
+    """Hash of the sources that produce this case's numbers."""
+    files = registry.sources(case.algorithm, case.framework, case.dataset)
+    return digest([path.read_text(encoding="utf-8") for path in files])
+
+
+def identity(line: dict[str, Any]) -> tuple[Any, ...]:
+    """What makes two records the same measurement."""
+    return tuple(line[key] for key in ("case_key", "round", "implementation_sha", "env_hash"))
+
+
+def refusal(case: Case) -> tuple[str, str] | None:
+    """A status and a reason not to start the case at all, or None."""
+    if reason := registry.missing(case.framework):
+        return "skip", reason
+    if case.device == "gpu" and environment.output("nvidia-smi", "-L") is None:
+        return "skip", "no GPU found: nvidia-smi does not answer; choose device = 'cpu'"
+    needed, free = memory.analytic_bytes(case, *problem.shape(case)), memory.available_bytes()
+    if case.device == "cpu" and needed + RSS_OVERHEAD > free:
+        return "oom", f"refused: needs at least {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB available"
+    return None
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ends a child and whatever it started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def ended(code: int, log: str) -> tuple[str, str]:
+    """Status and reason of a child that left no result."""
+    last = next((line for line in reversed(log.splitlines()) if line.strip()), "no output")[:200]
+    if code == -signal.SIGKILL:
+        return "oom", "killed by the system, most likely for memory"
+    if code < 0:
+        return "error", f"ended by {signal.Signals(-code).name}: {last}"
+    return "error", last
+
+
+def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
+    """Runs one case in a child. Returns at least a status and a reason."""
+    if refused := refusal(case):
+        return dict(zip(("status", "reason"), refused, strict=True))
+    try:
+        data = problem.prepared(case, cache())
+    except (ValueError, OSError) as error:
+        return {"status": "error", "reason": f"problem: {error}"}
+    result, log = folder / "result.json", folder / "log.txt"
+    result.unlink(missing_ok=True)
+    job = {"case": asdict(case), "problem": str(data), "budget_s": plan.budget_s, "result": str(result)}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.worker"],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment.child(case),
+            start_new_session=True,
+        )
+        try:
+            process.communicate(json.dumps(job), timeout=plan.limit_s)
+        except subprocess.TimeoutExpired:
+            stop(process)
+            return {"status": "timeout", "reason": f"stopped after {plan.limit_s:g} s"}
+        except BaseException:
+            stop(process)
+            raise
+    if process.returncode == 0 and result.exists():
+        return json.loads(result.read_text(encoding="utf-8"))
+    return dict(zip(("status", "reason"), ended(process.returncode, log.read_text(errors="replace")), strict=True))
+
+
+def schedule(plan: Plan) -> list[tuple[int, Case]]:
+    """Every case once per round, each round in an order of its own drawn from the plan's seed."""
+    order = random.Random(plan.order_seed)
+    return [(number, case) for number in range(plan.rounds) for case in order.sample(plan.cases, len(plan.cases))]
+
+
+def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dict[str, Any]]:
+    """Measures what is missing from the records at `path`; returns the records of this plan, old and new."""
+    described = environment.describe()
+    described |= {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
+    known: dict[tuple[Any, ...], dict[str, Any]] = {}
+    seen = False
+    if path.exists():
+        for line in record.lines(path):
+            seen = line == described or (seen and line["kind"] != "environment")
+            if line["kind"] == "record" and line["status"] in FINISHED:
+                known[identity(line)] = line
+    if not seen:
+        record.append(path, described)
+
+    todo = schedule(plan)
+    found = []
+    took: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
+        for index, (number, case) in enumerate(todo):
+            module = registry.dataset(case.dataset)
+            line = {
+                "kind": "record",
+                "schema_version": record.SCHEMA_VERSION,
+                "plan": plan.name,
+                "round": number,
+                "case_key": case.key,
+                "case": asdict(case),
+                "implementation_sha": implementation_sha(case),
+                "env_hash": described["env_hash"],
+                "data": {"label": module.LABEL, "synthetic": module.SYNTHETIC},
+            }
+            if not again and identity(line) in known:
+                found.append(known[identity(line)])
+                continue
+            left = (len(todo) - index) * sum(took) / len(took) if took else None
+            ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
+            report(f"[{index + 1}/{len(todo)}{ahead}] {case.label}", None)
+            started, clock = datetime.now(UTC), time.perf_counter()
+            empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}
+            line |= empty | measure(case, plan, Path(folder))
+            took.append(time.perf_counter() - clock)
+            line |= {"started": started.isoformat(timespec="seconds"), "duration_s": round(took[-1], 3)}
+            record.append(path, line)
+            report("", line)
+            found.append(line)
+    return found
+
+
+def quietly(call: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """The value of a call, and the corrupt lines it warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", record.CorruptLine)
+        value = call()
+    return value, [str(w.message) for w in caught]

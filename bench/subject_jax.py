@@ -1,0 +1,70 @@
+"""A case in JAX, ready to be called, timed and weighed. The twin is `subject_torch.py`.
+
+Import this only in a process that measures JAX; it configures the framework.
+"""
+
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bench import memory, registry
+from bench.case import Case
+from bench.fidelity import Gradient
+from bench.problem import Problem, network
+from implementations import network_jax
+
+jax.config.update("jax_enable_x64", True)  # for the gate; arrays carry their own dtype
+jax.config.update("jax_default_matmul_precision", "highest")
+
+OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
+
+
+class Subject:
+    """One compiled gradient on one device, with its inputs there."""
+
+    def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
+        place = partial(jax.device_put, device=jax.devices()[0])
+        self.net = network(case, "jax")
+        params = jax.tree.map(lambda a: place(np.asarray(a, dtype)), problem.params)
+        self.arguments = (params, place(np.asarray(problem.inputs, dtype)), place(problem.targets))
+        algorithm = registry.algorithm(case.algorithm, "jax")
+        call = partial(network_jax.gradient, algorithm, self.net, chunk=case.chunk)
+        start = perf_counter()
+        lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
+        middle = perf_counter()
+        self.compiled = lowered.compile()
+        self.phases = {"lower_s": middle - start, "compile_s": perf_counter() - middle}
+
+    def call(self) -> tuple[Any, Any]:
+        """Loss and gradient, once the device is done."""
+        return jax.block_until_ready(self.compiled(*self.arguments))
+
+    def gradient(self) -> tuple[float, Gradient]:
+        loss, grads = self.call()
+        return float(loss), [{k: np.asarray(g) for k, g in layer.items()} for layer in grads]
+
+    def weigh(self) -> dict[str, Any]:
+        return memory.xla_bytes(self.compiled)
+
+    def forward(self) -> Any:
+        """A call that only runs the network forward and returns the outputs of each layer."""
+
+        def outputs(params: Any, inputs: Any) -> list[Any]:
+            x, found = inputs, []
+            states = network_jax.initial_states(self.net, params, inputs.shape[1])
+            for cell, w, s0 in zip(self.net, params, states, strict=True):
+                s, _ = network_jax.forward(cell, w, s0, x)
+                x = cell.output(s)
+                found.append(x)
+            return found
+
+        compiled = jax.jit(outputs).lower(*self.arguments[:2]).compile()
+        return lambda: jax.block_until_ready(compiled(*self.arguments[:2]))
+
+    @staticmethod
+    def numpy(array: Any) -> np.ndarray:
+        return np.asarray(jnp.asarray(array))

@@ -1,0 +1,117 @@
+"""The child process: one case, one framework. Gate, then time, then weigh; one result on the way out.
+
+Started by `runner.py` as `python -m bench.worker`, with the job as JSON on standard input and the file for the
+result named in it. A case that fails its gate gets no time and no memory.
+"""
+
+import gc
+import importlib
+import json
+import os
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import clock, fidelity, memory, problem, registry
+from bench.case import Case
+from bench.problem import Problem
+
+GATE_LIMIT = 1e-10
+"""Largest relative L2 error of any parameter's gradient, in float64."""
+GATE_BATCH = 2
+
+
+def gate_steps(case: Case) -> int:
+    """Long enough to cross two chunk boundaries and end in a shorter chunk, where the sequence allows."""
+    return min(case.steps, max(2 * case.chunk + 3, 16))
+
+
+def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
+    """The implementation in float64 on the first samples and steps, against its algorithm's NumPy reference."""
+    from implementations import reference
+
+    steps, batch = gate_steps(case), min(case.batch, GATE_BATCH)
+    part = replace(whole, inputs=whole.inputs[:steps, :batch], targets=whole.targets[:steps, :batch])
+    algorithm = registry.ALGORITHMS[case.algorithm]
+    extra = {"chunk": case.chunk} if algorithm.truncated else {}
+    net = problem.network(case)
+    inputs = part.inputs.astype(np.float64)
+    loss, gradient = getattr(reference, algorithm.reference)(net, part.params, inputs, part.targets, **extra)
+    small = replace(case, steps=steps, batch=batch, chunk=min(case.chunk, steps))
+    found_loss, found = subject.Subject(small, part, "float64").gradient()
+    name, error = fidelity.worst_error(found, gradient)
+    return {
+        "reference": algorithm.reference,
+        "steps": steps,
+        "batch": batch,
+        "parameter": name,
+        "error": error if np.isfinite(error) else None,
+        "loss_error": abs(found_loss - loss) / abs(loss) if np.isfinite(found_loss) and loss else None,
+        "limit": GATE_LIMIT,
+    }
+
+
+def failure(found: dict[str, Any], activity: dict[str, Any]) -> str | None:
+    """Why a case may not be measured, or None."""
+    for kind in ("error", "loss_error"):
+        if found[kind] is None:
+            return f"gate: {kind.replace('_', ' ')} of {found['parameter']} is not finite"
+        if found[kind] > found["limit"]:
+            return f"gate: {found['parameter']} is off by {found[kind]:.1e}, allowed {found['limit']:.0e}"
+    quiet = [str(i) for i, rate in enumerate(activity["firing_rate"]) if rate == 0]
+    if quiet:
+        return f"layer {', '.join(quiet)} never spikes, so its gradient says nothing; raise scale_x"
+    return None
+
+
+def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
+    """The fields of the record that only the child can know."""
+    subject_module = importlib.import_module(f"bench.subject_{case.framework}")
+    found = gate(case, whole, subject_module)
+    activity: dict[str, Any] = fidelity.activity(whole.outputs)
+    result: dict[str, Any] = {"gate": found, "activity": activity, "time": {}, "memory": {}, "fidelity": {}}
+    if reason := failure(found, activity):
+        return result | {"status": "wrong", "reason": reason}
+
+    subject = subject_module.Subject(case, whole, case.dtype)
+    result["time"] = {"phases": subject.phases | {"first_call_s": clock.once(subject.call)}}
+    _, gradient = subject.gradient()
+    if not all(np.isfinite(g).all() for g in fidelity.named(gradient).values()):
+        return result | {"status": "wrong", "reason": "the gradient is not finite", "time": {}}
+    result["fidelity"] = fidelity.compare(gradient, whole.gradient)
+    forward = subject.forward()
+    outputs = [subject.numpy(o) for cell, o in zip(subject.net, forward(), strict=True) if cell.spiking]
+    pairs = zip(outputs, whole.outputs, strict=True)
+    activity["spike_mismatch"] = [float(((o > 0) != true).mean()) for o, true in pairs]
+    del gradient, outputs
+    gc.collect()
+    result["time"] |= clock.sample(subject.call, budget_s)
+    result["time"]["forward_s"] = clock.sample(forward, budget_s / 10)["median_s"]
+
+    isolated = memory.reset_rss_peak()
+    subject.call()
+    result["memory"] = {"rss_peak_bytes": memory.rss_peak_bytes() if isolated else None, **subject.weigh()}
+    return result | {"status": "ok", "reason": None}
+
+
+def main() -> None:
+    job = json.load(sys.stdin)
+    case = Case(**job["case"])
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: case.threads])
+    module = importlib.import_module(f"bench.subject_{case.framework}")
+    try:
+        result = measure(case, problem.read(Path(job["problem"])), job["budget_s"])
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in module.OUT_OF_MEMORY):
+            raise
+        result = {"status": "oom", "reason": str(error).splitlines()[0][:200] if str(error) else "out of memory"}
+    features, classes = problem.shape(case)
+    result.setdefault("memory", {})["analytic_bytes"] = memory.analytic_bytes(case, features, classes)
+    Path(job["result"]).write_text(json.dumps(result | {"case": asdict(case)}, allow_nan=False), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Real handwritten digits, turned into the events an event camera would send, binned into frames.
+
+Source: the 1,797 digits of 8 x 8 pixels and 17 grey levels that ship with scikit-learn, which are the test set
+of "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak 1998, UCI Machine Learning Repository,
+CC BY 4.0, archive.ics.uci.edu/dataset/80). Nothing is downloaded.
+
+Conversion: the camera makes the three saccades of N-MNIST (Orchard et al. 2015, Front. Neurosci. 9:437), a
+triangle walked in 3 x 100 ms. A pixel sends an event whenever its log-intensity has moved by THRESHOLD from
+where it stood at the pixel's last event. There is no noise: a digit always gives the same events.
+
+The digits are real, the events are computed from them: this is not a recording from an event camera, and not
+N-MNIST. It stands where N-MNIST would, and needs no network.
+"""
+
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LABEL = "digits (event-converted)"
+SYNTHETIC = False
+CLASSES = 10
+SENSOR = (16, 16, 2)
+"""Width, height, polarities: the sensor size as tonic writes it."""
+FEATURES = 2 * 16 * 16
+SAMPLES = 1797
+
+SACCADE = 100_000  # us
+TRIANGLE = np.array([[-1.5, -1.5], [0.0, 1.5], [1.5, -1.5], [-1.5, -1.5]])
+"""Where the digit stands (x, y) before, between and after the saccades, in pixels from the sensor's centre."""
+SCALE = 1.5
+"""Sensor pixels per digit pixel: 12 of 16 pixels, so that the digit stays in sight on its way."""
+BACKGROUND = 2.0
+"""Light where there is no ink; ink runs from 0 to 16."""
+THRESHOLD = 0.3
+"""Change of log-intensity that makes a pixel send an event."""
+STEP = 1_000
+"""us between two looks at the scene, so short that no log-intensity moves by THRESHOLD in between."""
+
+EVENT = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
+"""One event as tonic's NMNIST has it: column, row, us since the start, 1 for brighter and 0 for darker."""
+PACKED = np.dtype([("x", "u1"), ("y", "u1"), ("t", "<i4"), ("p", "u1")])
+"""The same in 7 bytes, for keeping."""
+
+
+def batch(steps: int, size: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """`size` different digits in `steps` frames each, drawn from all digits by `seed`.
+
+    Returns inputs [T, B, 512], events per bin (polarity, row, column flattened), and targets [T, B], the digit
+    at every step. A bin lasts about 300 ms / T. ValueError if there are not that many digits, or no steps.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    if not 1 <= size <= SAMPLES:
+        raise ValueError(f"size must be between 1 and {SAMPLES}, the number of digits, not {size}")
+    chosen = np.random.default_rng(seed).choice(SAMPLES, size, replace=False)
+    inputs = np.empty((steps, size, FEATURES), np.float32)
+    for b, index in enumerate(chosen):
+        inputs[:, b] = frames(events(index), steps).reshape(steps, FEATURES)
+    return inputs, np.tile(labels()[chosen], (steps, 1))
+
+
+def events(index: int) -> NDArray[Any]:
+    """The events of digit `index` (0 to 1796), ordered in time: [E] of EVENT."""
+    recording = _recordings()
+    return recording["events"][recording["first"][index] : recording["first"][index + 1]].astype(EVENT)
+
+
+def labels() -> NDArray[np.int32]:
+    """Which digit each sample shows: [1797]."""
+    return _recordings()["labels"]
+
+
+def frames(recording: NDArray[Any], steps: int) -> NDArray[np.int16]:
+    """Events [E] counted in `steps` equal bins of time: [T, polarity, row, column]."""
+    try:
+        # Inside, because tonic (GPL-3) is optional and takes seconds to import.
+        from tonic import transforms  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return frames_numpy(recording, steps)
+    return transforms.ToFrame(sensor_size=SENSOR, n_time_bins=steps)(recording).astype(np.int16, copy=False)
+
+
+def frames_numpy(recording: NDArray[Any], steps: int) -> NDArray[np.int16]:
+    """What tonic's ToFrame(n_time_bins=steps) gives, without tonic: [T, polarity, row, column].
+
+    Bins start at the first event and last a whole number of us, rounded down. So the last event, and the few
+    within the remainder before it, belong to no bin.
+    """
+    counts = np.zeros((steps, *SENSOR[::-1]), np.int16)
+    if len(recording) == 0:
+        return counts
+    start = recording["t"][0]
+    width = (recording["t"][-1] - start) // steps
+    inside = recording[recording["t"] < start + steps * width]
+    # With width 0 nothing is inside, and there is nothing to divide.
+    bins = (inside["t"] - start) // max(width, 1)
+    np.add.at(counts, (bins, inside["p"], inside["y"], inside["x"]), 1)
+    return counts
+
+
+def glyphs() -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """The digits as they ship: ink [1797, 8, 8] from 0 to 16, and labels [1797]."""
+    # Inside, because scikit-learn takes seconds to import and is not needed once the events are cached.
+    from sklearn.datasets import load_digits
+
+    digits: Any = load_digits()
+    return digits.images, digits.target.astype(np.int32)
+
+
+def path() -> NDArray[np.float64]:
+    """Where the digit stands (x, y) at every look, in pixels from the sensor's centre: [looks, 2].
+
+    Each saccade sets off and comes to rest smoothly, so the rate of events has three bumps, as in N-MNIST.
+    """
+    saccades = len(TRIANGLE) - 1
+    whole, part = np.divmod(np.arange(saccades * SACCADE // STEP + 1) * STEP / SACCADE, 1)
+    along = whole + (1 - np.cos(np.pi * part)) / 2
+    return np.stack([np.interp(along, np.arange(saccades + 1), corner) for corner in TRIANGLE.T], axis=1)
+
+
+def spread(offset: float) -> NDArray[np.float64]:
+    """How 16 sensor pixels see 8 digit pixels displaced by `offset`, on one axis: weights [16, 8].
+
+    The kernel is the cubic B-spline: smooth, so motion by a fraction of a pixel shows, and never negative.
+    """
+    seen_at = (np.arange(16) - 7.5 - offset) / SCALE + 3.5
+    d = np.abs(seen_at[:, None] - np.arange(8))
+    return np.where(d < 1, 2 / 3 - d**2 + d**3 / 2, np.clip(2 - d, 0, None) ** 3 / 6)
+
+
+def convert(images: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Ink [n, 8, 8] -> the events of all images one after the other [E] of PACKED, and each one's first [n + 1]."""
+    ink = images.reshape(len(images), 64)
+
+    def look_at(place: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log-intensity at every pixel of every sample: [n * 256]."""
+        optics = np.kron(spread(place[1]), spread(place[0]))
+        return np.log(BACKGROUND + ink @ optics.T).ravel()
+
+    start, *places = path()
+    level = look_at(start)
+    # The pixels' last events lie before the recording, anywhere within a threshold. Without this all pixels would
+    # wait for their first event, and where the triangle closes rounding would decide about the last.
+    rested = np.random.default_rng(0).uniform(-THRESHOLD, THRESHOLD, 16 * 16)
+    reference = level + np.tile(rested, len(images))
+    pixels, times, polarities = [], [], []
+    for look, place in enumerate(places):
+        before, level = level, look_at(place)
+        fired = np.flatnonzero(np.abs(level - reference) >= THRESHOLD)
+        brighter = level[fired] > reference[fired]
+        reference[fired] += np.where(brighter, THRESHOLD, -THRESHOLD)
+        # The threshold was passed somewhere between the looks; a straight line says when.
+        when = (reference[fired] - before[fired]) / (level[fired] - before[fired])
+        pixels.append(fired)
+        times.append((look + when) * STEP)
+        polarities.append(brighter)
+
+    sample, pixel = np.divmod(np.concatenate(pixels), 16 * 16)
+    packed = np.empty(len(pixel), PACKED)
+    packed["y"], packed["x"] = np.divmod(pixel, 16)
+    packed["t"] = np.concatenate(times)
+    packed["p"] = np.concatenate(polarities)
+    order = np.lexsort((packed["t"], sample))
+    return packed[order], np.searchsorted(sample[order], np.arange(len(images) + 1))
+
+
+@cache
+def _recordings() -> dict[str, NDArray[Any]]:
+    """All digits converted: events [E] of PACKED, first [1798] and labels [1797]; read from the cache if there."""
+    try:
+        # Opened here, because np.load forgets to close a damaged zip.
+        with cache_file().open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in ("events", "first", "labels")}
+    except Exception:  # a damaged file can raise almost anything, and none of it matters: convert again
+        pass
+    images, targets = glyphs()
+    packed, first = convert(images)
+    recordings = {"events": packed, "first": first, "labels": targets}
+    try:
+        file = cache_file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Moved into place when whole, so that nobody reads half a file.
+        with tempfile.TemporaryDirectory(dir=file.parent) as scratch:
+            np.savez(Path(scratch, file.name), **recordings)
+            os.replace(Path(scratch, file.name), file)
+    except (OSError, RuntimeError):  # not writable, full, or no home directory: go on without
+        pass
+    return recordings
+
+
+def cache_file() -> Path:
+    """Where the converted events are kept: under $DRTRL_BENCH_CACHE, else ~/.cache/drtrl-bench.
+
+    The name carries a hash of this file, so a conversion that was changed never reads what the old one wrote.
+    """
+    folder = os.environ.get("DRTRL_BENCH_CACHE") or Path.home() / ".cache" / "drtrl-bench"
+    return Path(folder, f"digits-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.npz")

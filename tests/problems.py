@@ -1,0 +1,131 @@
+"""Small learning problems in NumPy, and `gradient` of every algorithm in either framework on them."""
+
+from dataclasses import fields
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from implementations import cells
+
+FRAMEWORKS = ("jax", "torch")
+ALGORITHMS = ("bptt", "rtrl", "drtrl")
+CELLS: dict[str, cells.Cell] = {
+    "leaky_rnn": cells.LeakyRNN(scale_x=2.0, scale_r=2.0),
+    "gru": cells.GRU(scale_x=2.0, scale_r=3.0),
+    "lif_soft": cells.LIFDelta(scale_x=6.0, scale_r=2.0, reset="soft", alpha=0.7, width=1.5),
+    "lif_hard": cells.LIFDelta(scale_x=6.0, scale_r=2.0, reset="hard", alpha=0.7, width=1.5, threshold=0.8),
+    "alif": cells.ALIFExpCu(scale_x=40.0, scale_r=20.0, alpha=0.7, width=1.5, threshold=0.8, tau_a=10.0, beta=0.4),
+    "alif_hard": cells.ALIFExpCu(scale_x=40.0, scale_r=20.0, reset="hard", alpha=0.7, width=1.5, tau_a=10.0, beta=0.4),
+}
+READOUTS: dict[str, cells.Cell] = {"leaky": cells.LeakyReadout(tau=4.0), "linear": cells.LinearReadout()}
+
+Grads = list[dict[str, NDArray[Any]]]
+
+
+class Problem(NamedTuple):
+    """A network, its weights and one batch. `net` holds specifications: the reference and both frameworks read it."""
+
+    net: cells.Network
+    params: Grads
+    inputs: NDArray[np.float64]
+    """[T, B, I]."""
+    targets: NDArray[np.int64]
+    """[T, B]; negative: no loss at that step."""
+
+
+def network(cell: str, layers: int, readout: str, **options: Any) -> cells.Network:
+    """`layers` layers of one cell, or of "mixed": a GRU, an ALIF and a LIF layer; then the readout."""
+    names = ("gru", "alif", "lif_soft")[:layers] if cell == "mixed" else (cell,) * layers
+    hidden = [type(c)(**{f.name: getattr(c, f.name) for f in fields(c)} | options) for c in map(CELLS.get, names) if c]
+    return (*hidden, READOUTS[readout])
+
+
+def problem(
+    net: cells.Network, *, T: int = 11, B: int = 2, I: int = 3, N: int = 4, C: int = 3, seed: int = 0, silent: float = 0.2
+) -> Problem:
+    """Random weights with random biases and random data; layers of N, N + 1, ... neurons, so that no two sizes agree.
+
+    `silent` is the share of steps without a loss.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = [I, *(N + i for i in range(len(net) - 1)), C]
+    params = [c.initial_weights(rng, *io) for c, *io in zip(net, sizes[:-1], sizes[1:], strict=True)]
+    for cell, w in zip(net, params, strict=True):
+        if "b" in w:
+            w["b"] += 0.2 * np.sqrt(cell.scale_x) * rng.standard_normal(w["b"].shape)
+    targets = rng.integers(0, C, (T, B))
+    targets[rng.random((T, B)) < silent] = -1
+    return Problem(net, params, rng.standard_normal((T, B, I)), targets)
+
+
+def in_framework(net: cells.Network, framework: str) -> Any:
+    """The same network with the framework's equations; what a specification reads, its twin reads."""
+    module, twins = import_module(f"implementations.cells_{framework}"), []
+    for cell in net:
+        spec = next(c for c in type(cell).__mro__ if c.__module__ == cells.__name__)
+        twin = getattr(module, spec.__name__)
+        if cell.reads is not spec.reads:
+            twin = without(twin, *(spec.reads.keys() - cell.reads.keys()))
+        twins.append(twin(**{f.name: getattr(cell, f.name) for f in fields(cell)}))
+    return tuple(twins)
+
+
+@cache
+def without(cell: type[cells.Cell], *kinds: str) -> type[cells.Cell]:
+    """The cell class without some kinds of weight."""
+    reads = {k: v for k, v in cell.reads.items() if k not in kinds}
+    return type(f"{cell.__name__}Without{''.join(kinds)}", (cell,), {"reads": reads})
+
+
+def gradient(framework: str, algorithm: str, p: Problem, chunk: int, dtype: str = "float64") -> tuple[float, Grads]:
+    """Loss and gradient of `implementations.<algorithm>_<framework>`, as NumPy arrays."""
+    module = import_module(f"implementations.{algorithm}_{framework}")
+    net = in_framework(p.net, framework)
+    inputs, params = p.inputs.astype(dtype), [{k: v.astype(dtype) for k, v in w.items()} for w in p.params]
+    if framework == "jax":
+        loss, grads = jitted_gradient()(module, net, params, inputs, p.targets, chunk)
+    else:
+        loss, grads = torch_gradient(module, net, params, inputs, p.targets, chunk)
+    return float(loss), [{k: np.asarray(v) for k, v in w.items()} for w in grads]
+
+
+@cache
+def jitted_gradient() -> Any:
+    """`network_jax.gradient` compiled once per algorithm, network, shapes and chunk; float64 is switched on."""
+    import jax
+
+    from implementations import network_jax
+
+    jax.config.update("jax_enable_x64", True)
+    return jax.jit(network_jax.gradient, static_argnums=(0, 1, 5))
+
+
+def torch_gradient(module: Any, net: Any, params: Grads, inputs: Any, targets: Any, chunk: int) -> Any:
+    """`network_torch.gradient` on one thread: these problems are too small for more."""
+    import torch
+
+    from implementations import network_torch
+
+    torch.set_num_threads(1)
+    weights = [{k: torch.from_numpy(v) for k, v in w.items()} for w in params]
+    return network_torch.gradient(module, net, weights, torch.from_numpy(inputs), torch.from_numpy(targets), chunk)
+
+
+def errors(grads: Grads, expected: Grads) -> dict[str, float]:
+    """Relative L2 error of every weight, by name ("1.r": recurrent weights of layer 1)."""
+    found = {}
+    for i, (g, e) in enumerate(zip(grads, expected, strict=True)):
+        assert g.keys() == e.keys()
+        for k in e:
+            assert g[k].shape == e[k].shape
+            found[f"{i}.{k}"] = float(np.linalg.norm(g[k] - e[k]) / np.linalg.norm(e[k]))
+    return found
+
+
+def cosine(a: Grads, b: Grads) -> float:
+    """Cosine of two gradients, all weights in a row."""
+    u, v = (np.concatenate([x[k].ravel() for x in g for k in x]) for g in (a, b))
+    return float(u @ v / np.sqrt((u @ u) * (v @ v)))
