@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-import pandas as pd
+Frame = Any
+"""A pandas DataFrame or Series. Pandas without stubs gives a type checker unions that say nothing."""
 
 FIELDS = {
     "data": ("data", "{}"),
@@ -30,7 +31,7 @@ FACTS = ("python", "cpu", "cores", "gpu", "os")
 """What tells one environment from another, besides versions."""
 
 
-def varying(rows: pd.DataFrame) -> list[str]:
+def varying(rows: Frame) -> list[str]:
     """The problem fields in which these rows differ."""
     return [name for name in FIELDS if rows[name].nunique(dropna=False) > 1]
 
@@ -40,7 +41,7 @@ def phrase(name: str, value: Any) -> str:
     return FIELDS[name][1].format(f"{value:g}" if isinstance(value, float) else value)
 
 
-def shared(rows: pd.DataFrame) -> str:
+def shared(rows: Frame) -> str:
     """What all rows have in common, in words."""
     differ, first = varying(rows), rows.iloc[0]
     said = [name for name in FIELDS if name not in differ and UNSAID.get(name) != first[name]]
@@ -63,7 +64,7 @@ def setups(environments: dict[str, dict[str, Any]], hashes: Iterable[str]) -> di
     return letters
 
 
-def machines(rows: pd.DataFrame) -> list[str]:
+def machines(rows: Frame) -> list[str]:
     """One line per setup of the rows: processor, versions, commit; led by its letter if there are several."""
     environments = rows.attrs.get("environments", {})
     lines = []
@@ -79,9 +80,8 @@ def machine(environments: list[dict[str, Any]]) -> str:
     first = environments[0]
     versions = {k: v for e in environments for k, v in (e.get("versions") or {}).items() if v}
     cores = f", {first['cores']} cores" if first.get("cores") else ""
-    commits = {
-        f"{str(e['commit'])[:9]}{' (modified)' if e.get('dirty') else ''}" for e in environments if e.get("commit")
-    }
+    known = [e for e in environments if e.get("commit")]
+    commits = {e["commit"][:9] + (" (modified)" if e.get("dirty") else "") for e in known}
     parts = (
         f"{first.get('cpu') or 'unknown CPU'}{cores}",
         first.get("gpu"),

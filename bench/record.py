@@ -105,10 +105,12 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
 
 
 def frame(records: list[dict[str, Any]]) -> "pd.DataFrame":
-    """The frame of `load`, from records that were read already."""
+    """The frame of `load`, from records that were read already; their environments, by hash, in its `attrs`."""
     import pandas as pd
 
-    return pd.DataFrame([row(record) for record in records])
+    found = pd.DataFrame([row(record) for record in records])
+    found.attrs["environments"] = {r["env_hash"]: r["environment"] for r in records if r["environment"]}
+    return found
 
 
 def row(record: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 the table; a case that was not measured shows how it ended and why, never a number.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import caption, record
+from bench.caption import Frame
 
 SEVERITY = {"ok": 0, "skip": 1, "timeout": 2, "oom": 3, "error": 4, "wrong": 5}
 STYLES = {"skip": "dim", "timeout": "yellow", "oom": "yellow", "error": "red", "wrong": "bold red"}
@@ -36,7 +38,7 @@ LEGEND = {
 ROUNDS = "gradient of the whole sequence: median, ± range, of {} rounds"
 
 
-def load(path: str | Path) -> pd.DataFrame:
+def load(path: str | Path) -> Frame:
     """`bench.load` with the environments of the rows, by env_hash, in `attrs["environments"]`."""
     records = record.read(path)
     frame = pd.DataFrame([record.row(r) for r in records])
@@ -44,7 +46,7 @@ def load(path: str | Path) -> pd.DataFrame:
     return frame
 
 
-def collapse(frame: pd.DataFrame) -> pd.DataFrame:
+def collapse(frame: Frame) -> Frame:
     """One row per case, environment and data: medians over its rounds, its worst status, in reading order.
 
     Adds rounds, setup (a letter per environment) and spread, relative to time_s: half the 95 % interval of one
@@ -57,15 +59,15 @@ def collapse(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.reset_index(drop=True).assign(data=labels(frame))
     case = ["case_key", "env_hash", "data"]
     last = frame.drop_duplicates([*case, "plan", "round"], keep="last")
-    out = pd.DataFrame([merged(group) for _, group in last.groupby(case, sort=False)], columns=columns)
-    out["setup"] = out["env_hash"].map(caption.setups(frame.attrs.get("environments", {}), out["env_hash"].unique()))
-    out = out.assign(**{name: pd.to_numeric(out[name]).astype(float) for name in NUMBERS})
+    letters = caption.setups(frame.attrs.get("environments", {}), last["env_hash"].unique())
+    rows = [merged(group) for _, group in last.groupby(case, sort=False)]
+    out = pd.DataFrame([row | {"setup": letters[row["env_hash"]]} for row in rows], columns=columns)
     out = out.sort_values([*caption.FIELDS, "steps", "algorithm", "chunk", "framework"], ignore_index=True)
     out.attrs = dict(frame.attrs)
     return out
 
 
-def labels(frame: pd.DataFrame) -> pd.Series:
+def labels(frame: Frame) -> Frame:
     """The data label of each row; a row that never loaded its data has the one that others of its data set have."""
     known = frame.dropna(subset=["data"]).groupby("dataset")["data"].unique()
     default = {name: found[0] for name, found in known.items() if len(found) == 1}
@@ -73,13 +75,13 @@ def labels(frame: pd.DataFrame) -> pd.Series:
     return frame["data"].astype(object).where(frame["data"].notna(), named)
 
 
-def merged(rounds: pd.DataFrame) -> dict[str, Any]:
+def merged(rounds: Frame) -> dict[str, Any]:
     """The one row of a case's rounds."""
     row: dict[str, Any] = rounds.loc[rounds["status"].map(SEVERITY).idxmax()].to_dict()
     row |= {"rounds": len(rounds), "samples": int(rounds["samples"].sum())}
     row |= {flag: bool(rounds[flag].eq(True).any()) for flag in ("unstable", "busy")}
     if row["status"] != "ok":
-        return row | dict.fromkeys(NUMBERS)
+        return row | dict.fromkeys(NUMBERS, math.nan)
     numbers = rounds[[name for name in NUMBERS if name in rounds]].apply(pd.to_numeric)
     row |= numbers.median().to_dict()
     if len(rounds) > 1:
@@ -87,7 +89,7 @@ def merged(rounds: pd.DataFrame) -> dict[str, Any]:
     return row | {"spread": (row["high_s"] - row["low_s"]) / row["time_s"] / (1 if len(rounds) > 1 else 2)}
 
 
-def render(frame: pd.DataFrame, console: Console) -> None:
+def render(frame: Frame, console: Console) -> None:
     """Prints the records of a frame from `load`, collapsed; no number is ever cut off or wrapped."""
     rows = collapse(frame)
     if rows.empty:
@@ -113,20 +115,22 @@ def render(frame: pd.DataFrame, console: Console) -> None:
         console.print(Text(f"{key:13}  {meaning}", style="dim"))
 
 
-def legend(rows: pd.DataFrame) -> dict[str, str]:
+def legend(rows: Frame) -> dict[str, str]:
     """What the columns of collapsed rows mean."""
     measured = rows[rows["status"] == "ok"]
     several = {"time ms": ROUNDS.format(rows["rounds"].max())} if rows["rounds"].max() > 1 else {}
     shown = {
+        "time ms": len(measured) > 0,
+        "MiB": measured["working_bytes"].notna().any(),
         "cosine, error": measured["error"].notna().any(),
         "spk%": measured["firing_rate"].notna().any(),
-        "~": (measured["unstable"] | measured["busy"]).any(),
+        "~": measured[["unstable", "busy"]].any(axis=None),
     }
     return {key: meaning for key, meaning in (LEGEND | several).items() if shown.get(key, True)}
 
 
 def lay_out(
-    rows: pd.DataFrame, columns: list[str], headings: list[str], reasons: list[str]
+    rows: Frame, columns: list[str], headings: list[str], reasons: list[str]
 ) -> tuple[list[tuple[str, Table]], int]:
     """A titled table for each value of the heading fields, all of one width, and that width."""
     cells = [line(row, columns, reasons) for row in rows.to_dict("records")]
@@ -172,9 +176,9 @@ def plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def number(value: float, form: str) -> str:
+def number(value: float | None, form: str) -> str:
     """The value, or nothing where there is none."""
-    return "" if pd.isna(value) else format(value, form)
+    return "" if value is None or math.isnan(value) else format(value, form)
 
 
 def digits(value: float) -> str:

@@ -1,6 +1,6 @@
 """Small learning problems in NumPy, and `gradient` of every algorithm in either framework on them."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -18,7 +18,6 @@ CELLS: dict[str, cells.Cell] = {
     "lif_soft": cells.LIFDelta(scale_x=6.0, scale_r=2.0, reset="soft", alpha=0.7, width=1.5),
     "lif_hard": cells.LIFDelta(scale_x=6.0, scale_r=2.0, reset="hard", alpha=0.7, width=1.5, threshold=0.8),
     "alif": cells.ALIFExpCu(scale_x=40.0, scale_r=20.0, alpha=0.7, width=1.5, threshold=0.8, tau_a=10.0, beta=0.4),
-    "alif_hard": cells.ALIFExpCu(scale_x=40.0, scale_r=20.0, reset="hard", alpha=0.7, width=1.5, tau_a=10.0, beta=0.4),
 }
 READOUTS: dict[str, cells.Cell] = {"leaky": cells.LeakyReadout(tau=4.0), "linear": cells.LinearReadout()}
 
@@ -37,14 +36,22 @@ class Problem(NamedTuple):
 
 
 def network(cell: str, layers: int, readout: str, **options: Any) -> cells.Network:
-    """`layers` layers of one cell, or of "mixed": a GRU, an ALIF and a LIF layer; then the readout."""
-    names = ("gru", "alif", "lif_soft")[:layers] if cell == "mixed" else (cell,) * layers
-    hidden = [type(c)(**{f.name: getattr(c, f.name) for f in fields(c)} | options) for c in map(CELLS.get, names) if c]
+    """`layers` layers of one cell, or "mixed": a GRU, an ALIF with hard reset, a LIF layer; then the readout."""
+    mixed = (CELLS["gru"], replace(CELLS["alif"], **{"reset": "hard"}), CELLS["lif_soft"])
+    hidden = mixed if cell == "mixed" else (replace(CELLS[cell], **options),) * layers
     return (*hidden, READOUTS[readout])
 
 
 def problem(
-    net: cells.Network, *, T: int = 11, B: int = 2, I: int = 3, N: int = 4, C: int = 3, seed: int = 0, silent: float = 0.2
+    net: cells.Network,
+    *,
+    T: int = 11,
+    B: int = 2,
+    I: int = 3,
+    N: int = 4,
+    C: int = 3,
+    seed: int = 0,
+    silent: float = 0.2,
 ) -> Problem:
     """Random weights with random biases and random data; layers of N, N + 1, ... neurons, so that no two sizes agree.
 

@@ -1,12 +1,12 @@
 """How close each gradient is to float64 BPTT: cosine, and relative error down to rounding."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench import figures
+from bench.caption import Frame
 from bench.figures import style
 
 ROUNDING = {"float32": np.finfo(np.float32).eps, "float64": np.finfo(np.float64).eps}
@@ -14,14 +14,14 @@ SMALLEST = 1e-17
 """An error of exactly 0 is drawn here: a logarithmic axis has no 0."""
 
 
-def data(frame: pd.DataFrame) -> pd.DataFrame:
+def data(frame: Frame) -> Frame:
     """The plotted points."""
     columns = ["panel", "line", "algorithm", "framework", "chunk", "steps", "dtype", "cosine", "error", "norm_ratio"]
     rows = style.measured(style.points(frame), "cosine", "error")
     return rows[[*columns, "firing_rate", "rounds", "case_key", "env_hash"]]
 
 
-def cosine(axes: Axes, rows: pd.DataFrame, colours: style.Colours) -> None:
+def cosine(axes: Axes, rows: Frame, colours: style.Colours) -> None:
     """Cosine with the float64 BPTT gradient; 1 is the same direction."""
     axes.set_ylabel("cosine")
     known = style.measured(rows, "cosine", "error")
@@ -35,7 +35,7 @@ def cosine(axes: Axes, rows: pd.DataFrame, colours: style.Colours) -> None:
         axes.text(0.02, 0.05, f"{span} % of the neurons fire in a step", transform=axes.transAxes, color="#5b616b")
 
 
-def error(axes: Axes, rows: pd.DataFrame, colours: style.Colours) -> None:
+def error(axes: Axes, rows: Frame, colours: style.Colours) -> None:
     """Relative error, logarithmic, with the rounding of the number format for scale."""
     axes.set_yscale("log")
     axes.set_ylabel("relative error")
@@ -51,7 +51,7 @@ def error(axes: Axes, rows: pd.DataFrame, colours: style.Colours) -> None:
         axes.set_ylim(smallest / 10, max(known["error"].max(), 1) * 2)
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def draw(frame: Frame) -> Figure:
     """Cosine above, relative error below, both against T."""
     rows = style.points(frame)
     zero = style.measured(rows, "error")["error"].eq(0).any()

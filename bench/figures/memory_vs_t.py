@@ -1,23 +1,23 @@
 """Working memory against the length of the sequence, measured and by formula."""
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench import figures
+from bench.caption import Frame
 from bench.figures import style
 
 MIB = 2**20
 
 
-def data(frame: pd.DataFrame) -> pd.DataFrame:
+def data(frame: Frame) -> Frame:
     """The plotted points, bytes as measured."""
     columns = ["panel", "line", "algorithm", "framework", "chunk", "steps", "working_bytes", "analytic_bytes"]
     return style.measured(style.points(frame), "working_bytes")[[*columns, "rounds", "case_key", "env_hash"]]
 
 
-def panel(axes: Axes, rows: pd.DataFrame, colours: style.Colours) -> None:
+def panel(axes: Axes, rows: Frame, colours: style.Colours) -> None:
     """Measured lines with markers, and the formula of each as a thin dashed one."""
     style.scale_values(axes, "working memory (MiB)")
     for line, group in style.measured(rows, "analytic_bytes").groupby("line", sort=False):
@@ -29,7 +29,7 @@ def panel(axes: Axes, rows: pd.DataFrame, colours: style.Colours) -> None:
         axes.plot(group["steps"], group["working_bytes"] / MIB, color=colours[line], **style.look(framework))
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def draw(frame: Frame) -> Figure:
     """Working memory beyond the arguments against T, double logarithmic."""
     notes = [Line2D([], [], color=style.INK, label="by formula", **style.ANALYTIC)]
     return style.compose("Memory of one gradient", style.points(frame), [panel], notes)

@@ -1,5 +1,6 @@
 """What the figures have in common: colour is the algorithm, shade its K, marker and line the framework."""
 
+import itertools
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from bench import caption, table
+from bench.caption import Frame
 
 ALGORITHMS = {"bptt": ("BPTT", "#0072B2"), "rtrl": ("RTRL", "#D55E00"), "drtrl": ("D-RTRL", "#009E73")}
 """Name and colour; the colours are Okabe and Ito's, told apart by colour-blind readers."""
@@ -26,10 +28,10 @@ ANALYTIC: dict[str, Any] = {"linestyle": (0, (1.5, 1.5)), "linewidth": 1.0, "alp
 ENDINGS = {"skip": "skipped", "wrong": "failed its check", "oom": "out of memory", "timeout": "over the time limit"}
 HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
 Colours = dict[str, tuple[float, float, float]]
-Drawer = Callable[[Axes, pd.DataFrame, Colours], None]
+Drawer = Callable[[Axes, Frame, Colours], None]
 GREY, INK = "#8a8f98", "#22252a"
 
-RC = {
+RC: dict[Any, Any] = {
     "font.size": 9,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -52,7 +54,7 @@ RC = {
 }
 
 
-def points(frame: pd.DataFrame) -> pd.DataFrame:
+def points(frame: Frame) -> Frame:
     """The collapsed rows, each with the `line` it lies on ("D-RTRL, K = 32"), its `order` and its `panel`.
 
     K = T of several T is a line, and so is each K that is smaller than some T; a row that lies on both is there
@@ -82,12 +84,12 @@ def points(frame: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
-def measured(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
+def measured(rows: Frame, *columns: str) -> Frame:
     """The points that can be drawn: status ok and a number in each of the columns."""
     return rows[(rows["status"] == "ok") & rows[list(columns)].notna().all(axis=1)]
 
 
-def colour(rows: pd.DataFrame, line: str) -> tuple[float, float, float]:
+def colour(rows: Frame, line: str) -> tuple[float, float, float]:
     """The algorithm's colour, the lighter the smaller K is."""
     on_line = rows[rows["line"] == line].iloc[0]
     same = rows.loc[rows["algorithm"] == on_line["algorithm"], "order"]
@@ -102,50 +104,52 @@ def look(framework: str) -> dict[str, Any]:
     return FRAMEWORKS.get(framework, (framework, {"marker": "^", "linestyle": "-."}))[1]
 
 
-def curves(rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def curves(rows: Frame) -> Iterator[tuple[str, str, Frame]]:
     """Line, framework and points, in steps' order, of everything to be drawn."""
     for (line, framework), group in rows.groupby(["line", "framework"], sort=False):
         yield str(line), str(framework), group.sort_values("steps")
 
 
-def dodged(rows: pd.DataFrame, colours: Colours) -> pd.DataFrame:
+def dodged(rows: Frame, colours: Colours) -> Frame:
     """The points, moved apart sideways by line, where many would lie on top of each other."""
     places = {line: (number + 0.5) / len(colours) - 0.5 for number, line in enumerate(colours)}
     return rows.assign(steps=rows["steps"] * 1.35 ** rows["line"].map(places))
 
 
-def compose(title: str, rows: pd.DataFrame, drawers: list[Drawer], notes: list[Line2D]) -> Figure:
-    """A figure of `points`: for each problem one axes per drawer, below each other; legend right, caption below.
+def compose(title: str, rows: Frame, drawers: list[Drawer], notes: list[Line2D]) -> Figure:
+    """A figure of `points`: one axes per problem and drawer; the legend stands beside them, the caption below.
 
-    A drawer fills one axes with the points of one problem; it gets the colour of each line.
+    A drawer fills one axes with the points of one problem, given the colour of each line. Those of one problem
+    stand below each other, or side by side if there is only one problem.
     """
     with matplotlib.rc_context(RC):
         titles = rows["panel"].unique().tolist() or [""]
-        columns = min(3, len(titles))
-        down = -(-len(titles) // columns) * len(drawers)
-        width, height = max(4.6, 3.4 * columns) + 1.9, 2.6 * down + 1.5 + (0.9 if down == 1 else 0)
+        alone, count = len(titles) == 1, len(drawers)
+        columns = count if alone else min(3, len(titles))
+        down = 1 if alone else -(-len(titles) // columns) * count
+        width, height = max(4.6, 3.5 * columns) + 1.9, 2.6 * down + (2.3 if down == 1 else 1.5)
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(down, columns, squeeze=False)
         colours = {line: colour(rows, line) for line in rows["line"].unique()}
         for axes in grid.flat:
             axes.set_visible(False)
-        for place, panel in enumerate(titles):
-            here = rows[rows["panel"] == panel]
-            for number, draw in enumerate(drawers):
-                axes = grid[place // columns * len(drawers) + number, place % columns]
-                axes.set_visible(True)
-                axes.set_title(panel if number == 0 else "")
-                scale_steps(axes, here, labels=number == len(drawers) - 1)
-                draw(axes, here, colours)
-                finish(axes, first=place % columns == 0)
+        for place, (panel, (number, draw)) in enumerate(itertools.product(titles, enumerate(drawers))):
+            problem = place // count
+            at = (0, number) if alone else (problem // columns * count + number, problem % columns)
+            axes, here = grid[at], rows[rows["panel"] == panel]
+            axes.set_visible(True)
+            axes.set_title(panel if number == 0 else "")
+            scale_steps(axes, here, labels=alone or number == count - 1)
+            draw(axes, here, colours)
+            finish(axes, label=alone or at[1] == 0)
         figure.legend(handles=legend(rows, colours, notes), loc="outside right upper", handlelength=2.8)
         figure.suptitle(title, x=0.012, ha="left", fontsize=12, fontweight="bold")
         figure.supxlabel(footer(rows, int(width * 17)), x=0.012, ha="left", fontsize=7, color="#5b616b")
     return figure
 
 
-def scale_steps(axes: Axes, rows: pd.DataFrame, labels: bool) -> None:
+def scale_steps(axes: Axes, rows: Frame, labels: bool) -> None:
     """A logarithmic axis of T with a tick at each length that occurs."""
     steps = sorted(rows["steps"].unique())
     axes.set_xscale("log", base=2)
@@ -165,19 +169,20 @@ def scale_values(axes: Axes, label: str) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def finish(axes: Axes, first: bool) -> None:
+def finish(axes: Axes, label: bool) -> None:
     """Says so if the axes are empty; finer ticks on a short logarithmic axis; one y label per row of axes."""
     if not axes.lines:
         axes.set_yticks([])
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.text(0.5, 0.5, "nothing was measured", transform=axes.transAxes, ha="center", color=GREY)
     low, high = axes.get_ylim()
     if axes.lines and axes.get_yscale() == "log" and high < 300 * low:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    if not first:
+    if not label:
         axes.set_ylabel("")
 
 
-def legend(rows: pd.DataFrame, colours: Colours, notes: list[Line2D]) -> list[Line2D]:
+def legend(rows: Frame, colours: Colours, notes: list[Line2D]) -> list[Line2D]:
     """Lines by colour, frameworks by marker, then what else is in the figure."""
     handles = [Line2D([], [], color=shade, linewidth=3, label=line) for line, shade in colours.items()]
     handles.append(Line2D([], [], linestyle="none", label=" "))
@@ -187,7 +192,7 @@ def legend(rows: pd.DataFrame, colours: Colours, notes: list[Line2D]) -> list[Li
     return handles + notes
 
 
-def footer(rows: pd.DataFrame, width: int) -> str:
+def footer(rows: Frame, width: int) -> str:
     """The caption: problem, machine, and what is missing."""
     if rows.empty:
         return "no records"
@@ -197,7 +202,7 @@ def footer(rows: pd.DataFrame, width: int) -> str:
     return "\n".join([*said, *missing(rows, width)])
 
 
-def missing(rows: pd.DataFrame, width: int, limit: int = 6) -> list[str]:
+def missing(rows: Frame, width: int, limit: int = 6) -> list[str]:
     """A line for each line of the figure that has gaps: which lengths, and how they ended."""
     gaps = []
     failed = rows[rows["status"] != "ok"].drop_duplicates(["case_key", "setup"])

@@ -1,0 +1,37 @@
+# make quick: set up and run the comparison.  make test: set up and pass the tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: quick test slow lint headline figures clean
+.DEFAULT_GOAL := quick
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[jax,torch,events,asv,dev]'
+	touch $@
+
+quick: $(READY)
+	$(BIN)/drtrl-bench run quick
+	$(BIN)/drtrl-bench report results/local/quick.jsonl
+
+headline: $(READY)
+	$(BIN)/drtrl-bench run headline --records results/records/headline.jsonl
+
+figures: $(READY)
+	$(BIN)/drtrl-bench report results/records --out results/figures
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+
+slow: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+clean:
+	rm -rf $(VENV) build *.egg-info results/local

@@ -1,0 +1,166 @@
+"""The report: one HTML file with every row, the figures and where each number comes from; it loads nothing else."""
+
+import base64
+import importlib
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from bench import __version__, caption, figures, record, table
+from bench.caption import Frame
+
+TITLES = {
+    "time_vs_t": "Time of one gradient of the whole sequence",
+    "memory_vs_t": "Working memory beyond the arguments",
+    "fidelity": "Cosine and relative error of each gradient against float64 BPTT",
+}
+MEASURED = {
+    "time_s": ("time ms", lambda row: f"{table.digits(row['time_s'] * 1e3)} ±{table.percent(row['spread'])}"),
+    "forward_s": ("forward ms", lambda row: table.digits(row["forward_s"] * 1e3)),
+    "working_bytes": ("memory MiB", lambda row: table.digits(row["working_bytes"] / 2**20)),
+    "analytic_bytes": ("formula MiB", lambda row: table.digits(row["analytic_bytes"] / 2**20)),
+    "cosine": ("cosine", lambda row: table.number(row["cosine"], ".4f")),
+    "error": ("rel. error", lambda row: table.number(row["error"], ".1e")),
+    "firing_rate": ("spikes %", lambda row: table.number(row["firing_rate"] * 100, ".1f")),
+}
+"""The measured columns: header and text of a row whose status is ok."""
+
+DOTS = 300
+"""At most so many samples are drawn per strip, evenly chosen; more would be a blot."""
+
+
+def write(records_path: str | Path, out_html: str | Path) -> Path:
+    """Writes the report on a record file or folder; the same records give the same bytes."""
+    records = record.read(records_path)
+    frame = table.load(records_path)
+    rows = table.collapse(frame)
+    environments = {r["env_hash"]: r["environment"] for r in records}
+    template = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report.html")
+    columns = headers(rows)
+    page = template.render(
+        version=__version__,
+        source=Path(records_path).name,
+        started=sorted(str(r.get("started") or "")[:10] for r in records)[:: max(len(records) - 1, 1)],
+        shared=caption.shared(rows).split(" · ") if len(rows) else [],
+        machines=caption.machines(rows) if len(rows) else [],
+        counts={status: n for status in record.STATUSES if (n := Counter(rows["status"])[status])},
+        choices={name: sorted(rows[name].unique()) for name in ("status", "framework", "algorithm")},
+        columns=columns,
+        measured=len([name for name in columns if name in MEASURED]),
+        legend={key.replace("spk%", "spikes %"): meaning for key, meaning in table.legend(rows).items()},
+        rows=[row_view(row, columns, records) for row in rows.to_dict("records")],
+        figures=[(TITLES[name], *picture(name, frame)) for name in figures.FIGURES],
+        environments={name: flat(environment or {}) for name, environment in environments.items()},
+    )
+    out_html = Path(out_html)
+    out_html.parent.mkdir(parents=True, exist_ok=True)
+    out_html.write_text(page, encoding="utf-8")
+    return out_html
+
+
+def headers(rows: Frame) -> dict[str, str]:
+    """Columns of the table and their headers: what varies, who, how large, how it went, and what was measured."""
+    problem = {name: caption.FIELDS[name][0] for name in (caption.varying(rows) if len(rows) else ())}
+    who = {"algorithm": "algorithm", "chunk": "K", "framework": "framework", "steps": "T", "status": "status"}
+    measured = {name: header for name, (header, _) in MEASURED.items() if rows[name].notna().any()}
+    return problem | who | (measured or {"time_s": "time ms"})
+
+
+def row_view(row: dict[str, Any], columns: dict[str, str], records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the template shows of a collapsed row: cells, sort keys, and the records it comes from."""
+    ok = row["status"] == "ok"
+    own = [r for r in records if (r["case_key"], r["env_hash"]) == (row["case_key"], row["env_hash"])]
+    own = [r for r in own if r["data"].get("label") in (None, row["data"])]
+    keys = [row[name] for name in columns]
+    return {
+        **{name: row[name] for name in ("status", "framework", "algorithm", "case_key")},
+        "reason": None if ok else row["reason"] or "no reason given",
+        "doubtful": ok and bool(row["unstable"] or row["busy"]),
+        "sort": ["" if pd.isna(key) else key for key in keys],
+        "problem": [(name, table.plain(row[name])) for name in columns if name not in MEASURED],
+        "measured": [MEASURED[name][1](row) for name in columns if name in MEASURED] if ok else [],
+        "text": " ".join(str(row[k]) for k in (*columns, "dataset", "reason", "case_key") if row.get(k) is not None),
+        "records": [record_view(r, ok) for r in own],
+    }
+
+
+def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
+    """Where one record comes from and, only if its case is ok, all it measured."""
+    time, gate, data, memory = (line.get(k) or {} for k in ("time", "gate", "data", "memory"))
+    facts = {
+        "case_key": line.get("case_key"),
+        "implementation_sha": line.get("implementation_sha"),
+        "data": " ".join(str(v) for v in (data.get("label"), data.get("sha")) if v),
+        "gate": f"error {gate['error']:.1e}, limit {gate['limit']:g}; against {gate['reference']}, "
+        f"T = {gate['steps']}, B = {gate['batch']}"
+        if gate.get("error") is not None
+        else None,
+        "plan, round": f"{line.get('plan')}, {line.get('round', 0)}",
+        "measured": f"{line.get('started')}, took {line.get('duration_s')} s",
+        "file": line.get("source"),
+        "reason": line.get("reason"),
+    }
+    if ok:
+        facts |= {name.replace("_s", ""): f"{v:.3g} s" for name, v in time.get("phases", {}).items() if v is not None}
+        facts |= {"memory meter": memory.get("meter")}
+        facts |= {k: f"{v:,} bytes" for k, v in memory.items() if isinstance(v, int) and not isinstance(v, bool)}
+        activity = (line.get("activity") or {}).items()
+        facts |= {k.replace("_", " "): ", ".join(f"{100 * x:.2g} %" for x in v) for k, v in activity if v}
+    return {
+        "status": line["status"],
+        "env_hash": line["env_hash"],
+        "facts": {name: str(value) for name, value in facts.items() if value not in (None, "")},
+        "strip": strip(time) if ok and time.get("samples_s") else None,
+        "fidelity": fidelity(line.get("fidelity") or {}) if ok else {},
+    }
+
+
+def fidelity(values: dict[str, Any]) -> dict[str, list[str]]:
+    """cosine, error, norm ratio and sign agreement as text, overall and per parameter."""
+    forms = {"cosine": ".6f", "error": ".2e", "norm_ratio": ".4f", "sign_agreement": ".3f"}
+    every = {"all": values.get("overall") or {}} | (values.get("per_parameter") or {})
+    return {name: [table.number(v.get(k), form) for k, form in forms.items()] for name, v in every.items() if v}
+
+
+def strip(time: dict[str, Any]) -> dict[str, Any]:
+    """The samples as positions from 0 to 100 between the fastest and the slowest."""
+    samples = time["samples_s"]
+    low, high = min(samples), max(samples)
+
+    def place(seconds: float) -> float:
+        return round(100 * (seconds - low) / (high - low or 1), 2)
+
+    return {
+        "dots": [place(s) for s in samples[:: -(-len(samples) // DOTS)]],
+        "interval": [place(time["low_s"]), place(time["high_s"])],
+        "median": place(time["median_s"]),
+        "ends": [f"{table.digits(s * 1e3)} ms" for s in (low, high)],
+        "text": f"{len(samples)} samples, median {table.digits(time['median_s'] * 1e3)} ms, 95 % interval "
+        f"{table.digits(time['low_s'] * 1e3)} to {table.digits(time['high_s'] * 1e3)} ms"
+        + (", unstable" if time.get("unstable") else "")
+        + (", machine busy" if time.get("busy") else ""),
+    }
+
+
+def picture(name: str, frame: Frame) -> tuple[str, bool]:
+    """A figure as base64 PNG, and whether it wants the whole width of the page."""
+    file, figure = io.BytesIO(), importlib.import_module(figures.FIGURES[name]).draw(frame)
+    figure.savefig(file, dpi=150, metadata={"Software": None})
+    return base64.b64encode(file.getvalue()).decode(), figure.get_size_inches()[0] > 7
+
+
+def flat(environment: dict[str, Any]) -> dict[str, str]:
+    """An environment as name -> text."""
+    apart = ("kind", "schema_version", "env_hash", "versions")
+    facts = {k: v for k, v in environment.items() if k not in apart} | (environment.get("versions") or {})
+    return {k: str(v) for k, v in facts.items() if v is not None}
