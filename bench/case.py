@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -103,6 +104,8 @@ def read(name: str) -> Plan:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"{path}: not TOML: {error}") from None
+    except OSError as error:
+        raise PlanError(f"{path}: {error.strerror}") from None
     grids, defaults = table.pop("grid", []), table.pop("defaults", {})
     if not isinstance(grids, list) or not grids or not all(isinstance(g, dict) for g in (*grids, defaults)):
         raise PlanError(f"{path}: needs at least one [[grid]] table, and [defaults] may only be a table")
@@ -111,6 +114,8 @@ def read(name: str) -> Plan:
         if key not in settings:
             raise PlanError(f"{path}: key {key!r}: {registry.nearest(key, settings)}")
         table[key] = typed(path, key, value, settings[key])
+        if key in ("limit_s", "rounds") and not 0 < table[key] < math.inf:
+            raise PlanError(f"{path}: {key} is {value}; it must be above 0 and finite")
     cases: dict[Case, None] = {}
     for number, grid in enumerate(grids, start=1):
         cases |= dict.fromkeys(expand(path, f"grid {number}", {**defaults, **grid}))
@@ -125,6 +130,8 @@ def expand(path: Path, where: str, grid: dict[str, Any]) -> list[Case]:
         if key not in known:
             raise PlanError(f"{path}: {where}: key {key!r}: {registry.nearest(key, known)}")
         values = value if isinstance(value, list) else [value]
+        if not values:
+            raise PlanError(f"{path}: {where}: {key} is an empty list, which leaves no case")
         lists.append([(key, typed(path, f"{where}: {key}", v, known[key])) for v in values])
     return [check(path, where, Case(**dict(choice))) for choice in itertools.product(*lists)]
 
@@ -139,8 +146,8 @@ def check(path: Path, where: str, case: Case) -> Case:
         if getattr(case, key) < 1:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be at least 1")
     for key in ("chunk", "features", "seed", "scale_x", "scale_r"):
-        if getattr(case, key) < 0:
-            raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must not be negative")
+        if not 0 <= getattr(case, key) < math.inf:
+            raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be 0 or more, and finite")
     resolved = {"chunk": min(case.chunk or case.steps, case.steps)}
     return Case(**{**asdict(case), **resolved})
 

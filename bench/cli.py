@@ -1,6 +1,7 @@
 """The command `drtrl-bench`."""
 
 import json
+import signal
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +25,7 @@ LOCAL = Path("results/local")
 """Where a run leaves its records; `results/records` is for evidence that is committed."""
 
 
-class Usage(Exception):
+class UsageError(Exception):
     """Something the user can put right: shown as one line, exit code 2."""
 
 
@@ -34,7 +35,7 @@ def plan_names(incomplete: str) -> list[str]:
 
 Words = Annotated[
     list[str] | None,
-    typer.Option("-k", "--only", help="Only cases whose line contains this word; repeat to narrow down.", metavar="WORD"),
+    typer.Option("-k", "--only", help="Only cases with this word in their line; repeat to narrow down.", metavar="WORD"),
 ]
 Records = Annotated[
     Path | None,
@@ -48,7 +49,7 @@ def chosen(plan: cases.Plan, words: list[str] | None) -> list[cases.Case]:
     if not found:
         known = {word for case in plan.cases for word in case.label.split()}
         word = next((w for w in words or [] if w not in known), (words or [""])[-1])
-        raise Usage(f"no case of plan {plan.name!r} matches -k {word}: {registry.nearest(word, known)}")
+        raise UsageError(f"no case of plan {plan.name!r} matches -k {word}: {registry.nearest(word, known)}")
     return found
 
 
@@ -111,10 +112,16 @@ def run(
     what = cases.read(plan)
     what = replace(what, cases=tuple(chosen(what, only)))
     path = records or LOCAL / f"{what.name}.jsonl"
-    found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends the measuring child, too
+    try:
+        found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
+    except KeyboardInterrupt:
+        complaints.print("interrupted; the finished cases are kept, the same command goes on from here", markup=False)
+        raise typer.Exit(130) from None
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow", markup=False)
-    environments = {line["env_hash"]: line for line in record.lines(path) if line["kind"] == "environment"}
+    lines, _ = runner.quietly(lambda: list(record.lines(path)))
+    environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
     complete = [line | {"source": path.name, "environment": environments[line["env_hash"]]} for line in found]
     table.render(record.frame(complete), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True, markup=False)
@@ -134,7 +141,7 @@ def progress(text: str, line: dict[str, Any] | None) -> None:
     half = 50 * (time["high_s"] - time["low_s"]) / time["median_s"]
     console.print(
         f"    {1e3 * time['median_s']:.2f} ms ± {half:.0f} %, {memory['working_bytes'] / 2**20:.2f} MiB, "
-        f"cosine {fidelity['cosine']:.4f}",
+        + ("cosine undefined" if fidelity["cosine"] is None else f"cosine {fidelity['cosine']:.4f}"),
         markup=False,
     )
 
@@ -145,11 +152,11 @@ def loaded(path: Path | None) -> Any:
     try:
         frame, corrupt = runner.quietly(lambda: record.load(where))
     except OSError as error:
-        raise Usage(str(error)) from None
+        raise UsageError(str(error)) from None
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow", markup=False)
     if frame.empty:
-        raise Usage(f"no records at {where}; `drtrl-bench run PLAN` makes some")
+        raise UsageError(f"no records at {where}; `drtrl-bench run PLAN` makes some")
     return frame
 
 
@@ -167,7 +174,7 @@ def show(records: Records = None, only: Words = None) -> None:
         kept = frame[(frame[names] == word).any(axis=1)]
         if kept.empty:
             known = {str(value) for name in names for value in frame[name]}
-            raise Usage(f"no record matches -k {word}: {registry.nearest(word, known)}")
+            raise UsageError(f"no record matches -k {word}: {registry.nearest(word, known)}")
         frame = kept
     table.render(frame, console)
 
@@ -202,14 +209,17 @@ def report(
 
 @app.command()
 def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
-    """Show what a record says of this machine: versions, processor, memory, commit."""
+    """Show what a record says of this machine: versions, processor, memory, commit.
+
+    Example: drtrl-bench env --json
+    """
     described = environment.describe()
     if as_json:
         typer.echo(json.dumps(described, indent=2))
         return
-    flat = {k: v for k, v in described.items() if k != "versions"} | described["versions"]
-    for key, value in flat.items():
-        console.print(f"{key:14} {'not installed' if value is None and key in described['versions'] else value}", markup=False)
+    versions = {package: version or "not installed" for package, version in described.pop("versions").items()}
+    for key, value in (described | versions).items():
+        console.print(f"{key:14} {value}", markup=False)
 
 
 def main() -> None:
@@ -217,9 +227,6 @@ def main() -> None:
     warnings.simplefilter("default", record.CorruptLine)
     try:
         app()
-    except (Usage, cases.PlanError) as error:
+    except (UsageError, cases.PlanError, OSError) as error:
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        complaints.print("interrupted; the finished cases are kept, the same command goes on from here", markup=False)
-        raise SystemExit(130) from None

@@ -15,11 +15,14 @@ PACKAGES = ("jax", "jaxlib", "torch", "numpy", "scikit-learn", "tonic", "drtrl-b
 
 
 def output(*command: str) -> str | None:
-    """What a command prints, or None if it is absent or fails."""
+    """What a command prints, or None if it is absent, fails or hangs."""
     if shutil.which(command[0]) is None:
         return None
     folder = Path(__file__).parent
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=30)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return done.stdout.strip() if done.returncode == 0 else None
 
 

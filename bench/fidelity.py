@@ -53,8 +53,8 @@ def worst_error(gradient: Gradient, reference: Gradient) -> tuple[str, float]:
     for name, vector in true.items():
         scale = float(np.linalg.norm(vector))
         distance = float(np.linalg.norm(found[name] - vector))
-        finite = bool(np.isfinite(found[name]).all())
-        errors[name] = (distance / scale if scale else distance) if finite else float("inf")
+        error = distance / scale if scale else distance
+        errors[name] = error if np.isfinite(error) else float("inf")  # nan would never be the largest
     name = max(errors, key=lambda k: errors[k])
     return name, errors[name]
 

@@ -43,8 +43,9 @@ def torch_peak_bytes(call: Callable[[], Any], device: str = "cpu") -> int:
         return torch.cuda.max_memory_allocated() - before
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         call()
-    results = profile.profiler.kineto_results  # pyright: ignore[reportOptionalMemberAccess]
-    events = sorted((e.start_ns(), e.nbytes()) for e in results.events() if e.name() == "[memory]")
+    results: Any = profile.profiler
+    raw = results.kineto_results.events()
+    events = sorted((event.start_ns(), event.nbytes()) for event in raw if event.name() == "[memory]")
     if not events:
         raise RuntimeError("the profiler reported no allocation; this PyTorch version needs another meter")
     held = peak = 0

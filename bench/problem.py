@@ -74,12 +74,14 @@ def solve(case: Case) -> Problem:
 
 
 def prepared(case: Case, folder: Path) -> Path:
-    """The problem's file, made if it is not there yet."""
+    """The problem's file, made if it is not there yet or cannot be read."""
     sources = [registry.IMPLEMENTATIONS / "cells.py", registry.IMPLEMENTATIONS / "reference.py"]
     sources.append(registry.dataset_folder() / f"{case.dataset}.py")
     sha = digest([path.read_text(encoding="utf-8") for path in sources])
     path = folder / f"problem-{case.problem_key}-{sha}.npz"
-    if not path.exists():
+    try:
+        read(path)
+    except Exception:  # not there; or damaged, and then it can raise almost anything
         write(path, solve(case))
     return path
 
@@ -97,7 +99,8 @@ def write(path: Path, problem: Problem) -> None:
 
 
 def read(path: Path) -> Problem:
-    with np.load(path, allow_pickle=False) as arrays:
+    # Opened here, because np.load forgets to close a damaged zip.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         layers = 1 + max(int(name.split("/")[1]) for name in arrays if name.startswith("param/"))
         found: dict[str, Gradient] = {"param": [{} for _ in range(layers)], "gradient": [{} for _ in range(layers)]}
         outputs = []

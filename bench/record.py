@@ -4,18 +4,22 @@ A file holds two kinds of lines. An `environment` line describes machine and ver
 after it names it by `env_hash`. Files may be concatenated. Nothing read from a file is ever executed.
 
 A record has the fields: schema_version, plan, round, case_key, case, status, reason, env_hash,
-implementation_sha, data (label, synthetic, sha), gate (reference, steps, batch, error, limit), time (phases,
+implementation_sha, data (label, synthetic), gate (reference, steps, batch, error, limit), time (phases,
 samples_s and what `stats.summary` makes of them, forward_s, busy), memory (bytes per meter; working_bytes is the
 one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity (firing_rate, silent and
 spike_mismatch per layer), started, duration_s. Times are in seconds, memory in bytes.
 """
 
 import json
+import math
 import os
 import warnings
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bench.case import Case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +27,25 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 STATUSES = ("ok", "skip", "wrong", "oom", "timeout", "error")
 """ok: measured. skip: cannot run here. wrong: gate failed, so no time or memory. The rest: how it ended."""
+
+REQUIRED: dict[str, Any] = {
+    "plan": str,
+    "round": int,
+    "case_key": str,
+    "implementation_sha": str,
+    **{f"case.{f.name}": int | float if f.type is float else f.type for f in fields(Case)},
+    **dict.fromkeys(("data", "time", "memory", "fidelity", "activity"), dict),
+}
+"""What every record has, as paths into it with the types of their values."""
+OPTIONAL: dict[str, Any] = {
+    **dict.fromkeys(("reason", "started", "data.label", "memory.meter"), str),
+    **dict.fromkeys(("gate", "time.phases", "fidelity.overall", "fidelity.per_parameter"), dict),
+    **dict.fromkeys(("time.samples_s", "activity.firing_rate", "activity.silent"), list),
+    **dict.fromkeys((f"time.{name}_s" for name in ("median", "iqr", "low", "high", "forward")), int | float),
+    **dict.fromkeys((f"memory.{name}_bytes" for name in ("working", "analytic", "rss_peak")), int),
+    **dict.fromkeys((f"fidelity.overall.{k}" for k in ("cosine", "error", "norm_ratio", "sign_agreement")), int | float),
+}
+"""What a record may have, or have as null; readers take the types for granted."""
 
 
 class CorruptLine(UserWarning):
@@ -55,14 +78,21 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         if not text.strip():
             continue
         try:
-            line = json.loads(text)
+            line = json.loads(text, parse_float=finite, parse_constant=finite)
             problem = complaint(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problem = f"not JSON ({error})"
         if problem:
             warnings.warn(f"{path}, line {number}: {problem}; skipped, the rest is kept", CorruptLine, stacklevel=2)
         else:
             yield line
+
+
+def finite(text: str) -> float:
+    """A number of a record; JSON knows no nan and no infinity, Python's reader does."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is not a finite number")
+    return value
 
 
 def complaint(line: Any) -> str | None:
@@ -74,11 +104,20 @@ def complaint(line: Any) -> str | None:
     if not isinstance(line.get("env_hash"), str):
         return "no env_hash"
     if line["kind"] == "environment":
-        return None
+        return None if isinstance(line.get("versions") or {}, dict) else "versions is not a table"
     if line.get("status") not in STATUSES:
         return f"status {line.get('status')!r} is none of {', '.join(STATUSES)}"
-    wrong = [k for k in ("case", "time", "memory", "fidelity", "activity", "data") if not isinstance(line.get(k), dict)]
-    return f"no {', '.join(wrong)}" if wrong else None
+    for path, kind in (REQUIRED | OPTIONAL).items():
+        value = line
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is None and path in REQUIRED:
+            return f"no {path}"
+        if value is not None and not isinstance(value, kind):
+            return f"{path} is {value!r:.40}"
+        if isinstance(value, list) and not all(isinstance(v, int | float) for v in value):
+            return f"{path} holds more than numbers"
+    return None
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
@@ -116,7 +155,7 @@ def frame(records: list[dict[str, Any]]) -> "pd.DataFrame":
 def row(record: dict[str, Any]) -> dict[str, Any]:
     """One record, flattened to the columns of `load`."""
     time, memory, activity = record["time"], record["memory"], record["activity"]
-    overall = record["fidelity"].get("overall", {})
+    overall = record["fidelity"].get("overall") or {}
     return {
         **record["case"],
         "status": record["status"],
@@ -126,9 +165,9 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "time_s": time.get("median_s"),
         "low_s": time.get("low_s"),
         "high_s": time.get("high_s"),
-        "samples": len(time.get("samples_s", [])),
+        "samples": len(time.get("samples_s") or []),
         "forward_s": time.get("forward_s"),
-        "compile_s": time.get("phases", {}).get("compile_s"),
+        "compile_s": (time.get("phases") or {}).get("compile_s"),
         "unstable": time.get("unstable"),
         "busy": time.get("busy"),
         "working_bytes": memory.get("working_bytes"),

@@ -85,6 +85,8 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
         return dict(zip(("status", "reason"), refused, strict=True))
     try:
         data = problem.prepared(case, cache())
+    except MemoryError:
+        return {"status": "oom", "reason": "problem: its float64 reference does not fit into memory"}
     except (ValueError, OSError) as error:
         return {"status": "error", "reason": f"problem: {error}"}
     result, log = folder / "result.json", folder / "log.txt"

@@ -32,7 +32,7 @@ def summary(samples: ArrayLike) -> dict[str, Any]:
     }
 
 
-def settled(samples: ArrayLike, width: float = 0.02) -> bool:
+def settled(samples: list[float], width: float = 0.02) -> bool:
     """Whether the half-width of the median's interval is under `width` of the median."""
     low, high = median_interval(samples, resamples=200)
     return (high - low) / 2 < width * float(np.median(samples))

@@ -5,6 +5,7 @@ the table; a case that was not measured shows how it ended and why, never a numb
 """
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from bench import caption, record
 from bench.caption import Frame
+from bench.case import Case
 
 SEVERITY = {"ok": 0, "skip": 1, "timeout": 2, "oom": 3, "error": 4, "wrong": 5}
 STYLES = {"skip": "dim", "timeout": "yellow", "oom": "yellow", "error": "red", "wrong": "bold red"}
@@ -53,9 +55,11 @@ def collapse(frame: Frame) -> Frame:
     round's median, or the whole range of the medians of several rounds (low_s and high_s are its ends). A round
     that was run again counts once, with its last record. All of `NUMBERS` are empty unless the status is ok.
     """
-    columns = [*frame.columns, *(name for name in ("rounds", "setup", *NUMBERS) if name not in frame)]
     if frame.empty:
-        return pd.DataFrame(columns=columns)
+        parts = {name: {} for name in ("time", "memory", "fidelity", "activity", "data")}
+        known = record.row({"case": asdict(Case()), "status": "", "env_hash": "", **parts})
+        return pd.DataFrame(columns=list(dict.fromkeys((*known, "rounds", "setup", *NUMBERS))))
+    columns = [*frame.columns, *(name for name in ("rounds", "setup", *NUMBERS) if name not in frame)]
     frame = frame.reset_index(drop=True).assign(data=labels(frame))
     case = ["case_key", "env_hash", "data"]
     last = frame.drop_duplicates([*case, "plan", "round"], keep="last")
@@ -98,11 +102,10 @@ def render(frame: Frame, console: Console) -> None:
     for said in (caption.shared(rows), *caption.machines(rows)):
         console.print(Text(caption.wrap(said, console.width), style="dim"))
     reasons = rows.loc[rows["status"] != "ok", "reason"].map(short).unique().tolist()
-    columns, headings = caption.varying(rows), []
-    tables, width = lay_out(rows, columns, headings, reasons)
-    while width > console.width and columns:
-        headings.append(columns.pop(0))
-        tables, width = lay_out(rows, columns, headings, reasons)
+    differ, tables, width = caption.varying(rows), [], 0
+    for apart, gap in (*((n, 1) for n in range(len(differ) + 1)), (len(differ), 0)):
+        if not tables or width > console.width:
+            tables, width = lay_out(rows, differ[apart:], differ[:apart], reasons, gap)
     for title, table in tables:
         console.print()
         if title:
@@ -130,7 +133,7 @@ def legend(rows: Frame) -> dict[str, str]:
 
 
 def lay_out(
-    rows: Frame, columns: list[str], headings: list[str], reasons: list[str]
+    rows: Frame, columns: list[str], headings: list[str], reasons: list[str], gap: int
 ) -> tuple[list[tuple[str, Table]], int]:
     """A titled table for each value of the heading fields, all of one width, and that width."""
     cells = [line(row, columns, reasons) for row in rows.to_dict("records")]
@@ -139,7 +142,7 @@ def lay_out(
     words = {"algorithm", "framework", *(caption.FIELDS[c][0] for c in columns if rows[c].dtype.kind not in "if")}
     tables = []
     for key, group in rows.groupby(headings, sort=False) if headings else [((), rows)]:
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0))
         for name in names:
             table.add_column(name, justify="left" if name in words else "right", min_width=widths[name], no_wrap=True)
         last = group["steps"].ne(group["steps"].shift(-1)) & (len(group) > 8)

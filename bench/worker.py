@@ -108,8 +108,8 @@ def main() -> None:
         if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in module.OUT_OF_MEMORY):
             raise
         result = {"status": "oom", "reason": str(error).splitlines()[0][:200] if str(error) else "out of memory"}
-    features, classes = problem.shape(case)
-    result.setdefault("memory", {})["analytic_bytes"] = memory.analytic_bytes(case, features, classes)
+    if result["status"] != "wrong":
+        result.setdefault("memory", {})["analytic_bytes"] = memory.analytic_bytes(case, *problem.shape(case))
     Path(job["result"]).write_text(json.dumps(result | {"case": asdict(case)}, allow_nan=False), encoding="utf-8")
 
 

@@ -3,25 +3,34 @@
 from dataclasses import fields, replace
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from implementations import cells
 
 FRAMEWORKS = ("jax", "torch")
 ALGORITHMS = ("bptt", "rtrl", "drtrl")
+ALIF = cells.ALIFExpCu(scale_x=40.0, scale_r=20.0, alpha=0.7, width=1.5, threshold=0.8, tau_a=10.0, beta=0.4)
 CELLS: dict[str, cells.Cell] = {
     "leaky_rnn": cells.LeakyRNN(scale_x=2.0, scale_r=2.0),
     "gru": cells.GRU(scale_x=2.0, scale_r=3.0),
     "lif_soft": cells.LIFDelta(scale_x=6.0, scale_r=2.0, reset="soft", alpha=0.7, width=1.5),
     "lif_hard": cells.LIFDelta(scale_x=6.0, scale_r=2.0, reset="hard", alpha=0.7, width=1.5, threshold=0.8),
-    "alif": cells.ALIFExpCu(scale_x=40.0, scale_r=20.0, alpha=0.7, width=1.5, threshold=0.8, tau_a=10.0, beta=0.4),
+    "alif": ALIF,
 }
 READOUTS: dict[str, cells.Cell] = {"leaky": cells.LeakyReadout(tau=4.0), "linear": cells.LinearReadout()}
 
 Grads = list[dict[str, NDArray[Any]]]
+
+
+def needs(framework: str) -> pytest.MarkDecorator:
+    """Skip where the framework is not installed."""
+    reason = f"needs {framework}: pip install 'drtrl-bench[{framework}]'"
+    return pytest.mark.skipif(find_spec(framework) is None, reason=reason)
 
 
 class Problem(NamedTuple):
@@ -37,7 +46,7 @@ class Problem(NamedTuple):
 
 def network(cell: str, layers: int, readout: str, **options: Any) -> cells.Network:
     """`layers` layers of one cell, or "mixed": a GRU, an ALIF with hard reset, a LIF layer; then the readout."""
-    mixed = (CELLS["gru"], replace(CELLS["alif"], **{"reset": "hard"}), CELLS["lif_soft"])
+    mixed = (CELLS["gru"], replace(ALIF, reset="hard"), CELLS["lif_soft"])
     hidden = mixed if cell == "mixed" else (replace(CELLS[cell], **options),) * layers
     return (*hidden, READOUTS[readout])
 
@@ -101,22 +110,20 @@ def gradient(framework: str, algorithm: str, p: Problem, chunk: int, dtype: str 
 
 @cache
 def jitted_gradient() -> Any:
-    """`network_jax.gradient` compiled once per algorithm, network, shapes and chunk; float64 is switched on."""
+    """`network_jax.gradient` compiled once per algorithm, network, shapes and chunk."""
     import jax
 
     from implementations import network_jax
 
-    jax.config.update("jax_enable_x64", True)
     return jax.jit(network_jax.gradient, static_argnums=(0, 1, 5))
 
 
 def torch_gradient(module: Any, net: Any, params: Grads, inputs: Any, targets: Any, chunk: int) -> Any:
-    """`network_torch.gradient` on one thread: these problems are too small for more."""
+    """`network_torch.gradient` of arrays."""
     import torch
 
     from implementations import network_torch
 
-    torch.set_num_threads(1)
     weights = [{k: torch.from_numpy(v) for k, v in w.items()} for w in params]
     return network_torch.gradient(module, net, weights, torch.from_numpy(inputs), torch.from_numpy(targets), chunk)
 

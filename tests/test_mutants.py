@@ -1,0 +1,281 @@
+"""Negative controls: the contract must notice planted errors.
+
+Each mutant is one edit to a copy of `implementations`; one contract test, run on the copy in a process of its own,
+must then fail by its comparison with the reference. Without an edit, the same tests must pass.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from problems import FRAMEWORKS, needs
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN = "import implementations, pytest, sys; print(implementations.__file__, flush=True); sys.exit(pytest.main(sys.argv[1:]))"
+
+
+class Mutant(NamedTuple):
+    error: str
+    file: str
+    old: str
+    new: str
+    case: str
+    """What notices it: algorithm, network and chunk of a test in test_contract.py."""
+
+    @property
+    def framework(self) -> str:
+        return self.file.removesuffix(".py").rpartition("_")[2]
+
+    @property
+    def test(self) -> str:
+        return f"tests/test_contract.py::test_gradient[{self.framework}-{self.case}]"
+
+
+SHALLOW, DEEP = "1layers-linear-K3", "3layers-leaky-K3"
+
+MUTANTS = [
+    # cells
+    Mutant(
+        "surrogate factor missing",
+        "cells_jax.py",
+        "lax.stop_gradient(psi) * (v - lax.stop_gradient(v))",
+        "(v - lax.stop_gradient(v))",
+        f"drtrl-lif_soft-{SHALLOW}",
+    ),
+    Mutant(
+        "surrogate factor missing",
+        "cells_torch.py",
+        "sigma + psi * (v - v.detach())",
+        "sigma + (v - v.detach())",
+        f"bptt-lif_soft-{SHALLOW}",
+    ),
+    Mutant(
+        "hard reset taken for soft",
+        "cells_jax.py",
+        'if cell.reset == "soft"',
+        'if cell.reset != "soft"',
+        f"bptt-lif_soft-{SHALLOW}",
+    ),
+    Mutant(
+        "gradient through the V that a hard reset subtracts",
+        "cells_jax.py",
+        "else lax.stop_gradient(V)",
+        "else V",
+        f"drtrl-lif_hard-{SHALLOW}",
+    ),
+    Mutant(
+        "gradient through the V that a hard reset subtracts",
+        "cells_torch.py",
+        "else V.detach()",
+        "else V",
+        f"rtrl-lif_hard-{SHALLOW}",
+    ),
+    Mutant(
+        "no gradient to the reset gate",
+        "cells_jax.py",
+        "I_nx + r * I_nr",
+        "I_nx + jax.lax.stop_gradient(r) * I_nr",
+        f"bptt-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "in-step path g -> V cut",
+        "cells_torch.py",
+        "+ (1 - self.decay) * g\n",
+        "+ (1 - self.decay) * g.detach()\n",
+        f"bptt-alif-{SHALLOW}",
+    ),
+    # loss, forward pass and fold
+    Mutant(
+        "loss summed over the batch",
+        "network_jax.py",
+        ".sum() / targets.shape[1]",
+        ".sum()",
+        f"drtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "negative targets not left out",
+        "network_torch.py",
+        "torch.where(targets >= 0, picked, 0)",
+        "picked",
+        f"drtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "bias not added",
+        "network_torch.py",
+        'u = u + spread(cell, "b", w["b"])',
+        'u = u + 0 * spread(cell, "b", w["b"])',
+        f"bptt-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "bias has no presynaptic line",
+        "network_jax.py",
+        "jnp.ones((*x.shape[:2], 1), x.dtype)",
+        "jnp.zeros((*x.shape[:2], 1), x.dtype)",
+        f"rtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "recurrent path cut",
+        "network_jax.py",
+        'jnp.einsum("bj,jgn->bgn", cell.emit(s), w["r"])',
+        'jnp.einsum("bj,jgn->bgn", lax.stop_gradient(cell.emit(s)), w["r"])',
+        f"bptt-leaky_rnn-{SHALLOW}",
+    ),
+    Mutant(
+        "states one step late",
+        "network_torch.py",
+        "return torch.cat([s0[None], s[:-1]])",
+        "return s",
+        f"rtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "carry not passed on",
+        "network_torch.py",
+        "carry, loss, grads = algorithm.advance",
+        "_, loss, grads = algorithm.advance",
+        f"drtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "last chunk dropped",
+        "network_jax.py",
+        "return total + loss, jax.tree.map(jnp.add, sums, grads)",
+        "return total, sums",
+        f"bptt-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "last, shorter chunk dropped",
+        "network_torch.py",
+        "in range(0, T, chunk):",
+        "in range(0, T - T % chunk, chunk):",
+        f"bptt-gru-{SHALLOW}",
+    ),
+    # BPTT
+    Mutant(
+        "stale state at the chunk's end",
+        "bptt_jax.py",
+        "ends.append(s[-1])",
+        "ends.append(s[0])",
+        f"bptt-leaky_rnn-{SHALLOW}",
+    ),
+    # RTRL
+    Mutant("influence not carried", "rtrl_jax.py", "= through + inside", "= inside", f"rtrl-leaky_rnn-{SHALLOW}"),
+    Mutant("influence not fed", "rtrl_torch.py", "= through + inside", "= through", f"rtrl-leaky_rnn-{SHALLOW}"),
+    Mutant("entry term dropped", "rtrl_torch.py", "= direct + entry", "= direct", f"rtrl-gru-{SHALLOW}"),
+    Mutant(
+        "unit cotangents on the wrong layer",
+        "rtrl_jax.py",
+        "jnp.eye(n, s[0].size, -below, s.dtype)",
+        "jnp.eye(n, s[0].size, 0, s.dtype)",
+        f"rtrl-leaky_rnn-{DEEP}",
+    ),
+    Mutant(
+        "unit cotangents on the wrong layer",
+        "rtrl_torch.py",
+        "[:, below : below + s[0].numel()]",
+        "[:, : s[0].numel()]",
+        f"rtrl-alif-{DEEP}",
+    ),
+    Mutant(
+        "one-step Jacobian transposed",
+        "rtrl_torch.py",
+        'einsum("bim,bmgnj->bignj", P0[',
+        'einsum("bmi,bmgnj->bignj", P0[',
+        f"rtrl-gru-{SHALLOW}",
+    ),
+    # D-RTRL
+    Mutant(
+        "D transposed",
+        "drtrl_jax.py",
+        "times(lam[:, None], D)[:, 0]",
+        "times(lam[:, None], D.swapaxes(1, 2))[:, 0]",
+        f"drtrl-alif-{SHALLOW}",
+    ),
+    Mutant(
+        "D of the step before",
+        "drtrl_jax.py",
+        "(l, D), reverse=True",
+        "(l, jnp.roll(D, 1, 0)), reverse=True",
+        f"drtrl-gru-{SHALLOW}",
+    ),
+    Mutant("signals not summed over time", "drtrl_torch.py", "lam = l_t + c\n", "lam = l_t\n", f"drtrl-gru-{SHALLOW}"),
+    Mutant("trace not read", "drtrl_torch.py", "= direct + read_out(c, e)", "= direct", f"drtrl-gru-{SHALLOW}"),
+    Mutant(
+        "P^0 not applied to the trace",
+        "drtrl_jax.py",
+        "move(e, P0, ",
+        "move(e, jnp.broadcast_to(jnp.eye(cell.S)[..., None], P0.shape), ",
+        f"drtrl-leaky_rnn-{SHALLOW}",
+    ),
+    Mutant("p is F", "drtrl_torch.py", "p = times(P, F)", "p = F", f"drtrl-alif-{SHALLOW}"),
+    Mutant(
+        "presynaptic lines one step late",
+        "drtrl_torch.py",
+        "z = presynaptic(cell, s_prev, x)",
+        "z = presynaptic(cell, s, x)",
+        f"drtrl-lif_soft-{SHALLOW}",
+    ),
+    Mutant(
+        "in-step path g -> V counted twice",
+        "drtrl_torch.py",
+        "c, lam, P0, P = pull_back(l, D)",
+        "l[:, :, -1] += (1 - cell.decay) * l[:, :, 0] if cell.S == 3 else 0; c, lam, P0, P = pull_back(l, D)",
+        f"drtrl-alif-{SHALLOW}",
+    ),
+    Mutant(
+        "signal from other layers' pasts",
+        "drtrl_jax.py",
+        "same_step = times(l[",
+        "same_step = times(lam[",
+        f"drtrl-leaky_rnn-{DEEP}",
+    ),
+    Mutant(
+        "no signal to the layers below",
+        "drtrl_torch.py",
+        'torch.einsum("tbgn,jgn->tbj", same_step, w["x"])',
+        'torch.einsum("tbgn,jgn->tbj", 0 * same_step, w["x"])',
+        f"drtrl-lif_hard-{DEEP}",
+    ),
+]
+
+
+def copy(to: Path) -> Path:
+    """What the contract needs, away from the repository."""
+    shutil.copytree(ROOT / "implementations", to / "implementations", ignore=shutil.ignore_patterns("__pycache__"))
+    (to / "tests").mkdir()
+    for file in ("pyproject.toml", "tests/conftest.py", "tests/problems.py", "tests/test_contract.py"):
+        shutil.copy(ROOT / file, to / file)
+    return to
+
+
+def contract(at: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Runs tests of a copy, after making sure that the copy's implementations are the ones imported."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"PYTHONPATH": str(at)}
+    command = [sys.executable, "-c", RUN, "-x", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=at, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(f"{at / 'implementations' / '__init__.py'}\n"), done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.parametrize("installed", [pytest.param(f, marks=needs(f)) for f in FRAMEWORKS])
+def test_no_mutant_passes(installed: str, tmp_path: Path) -> None:
+    tests = sorted({m.test for m in MUTANTS if m.framework == installed})
+    done = contract(copy(tmp_path), *tests)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(tests)} passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "mutant", [pytest.param(m, id=f"{m.file}: {m.error}", marks=needs(m.framework)) for m in MUTANTS]
+)
+def test_mutant_fails(mutant: Mutant, tmp_path: Path) -> None:
+    file = copy(tmp_path) / "implementations" / mutant.file
+    source = file.read_text()
+    assert source.count(mutant.old) == 1, f"{mutant.file} has this {source.count(mutant.old)} times: {mutant.old}"
+    file.write_text(source.replace(mutant.old, mutant.new))
+    done = contract(tmp_path, mutant.test)
+    assert done.returncode == 1, done.stdout
+    assert "1 failed" in done.stdout
+    assert "in assert_same" in done.stdout or "AssertionError" in done.stdout, f"it crashed:\n{done.stdout}"

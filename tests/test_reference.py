@@ -1,0 +1,209 @@
+"""The reference against itself, against finite differences and against other people's code."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from math import exp
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import CELLS, Grads, Problem, cosine, errors, in_framework, needs, network, problem
+
+from implementations import cells, reference
+
+NETWORKS = [
+    (cell, layers, readout) for cell in [*CELLS, "mixed"] for layers in (1, 3) for readout in ("leaky", "linear")
+]
+
+
+@pytest.mark.parametrize("case", NETWORKS, ids=str)
+def test_forward_and_backward_in_time_agree(case: tuple[str, int, str]) -> None:
+    p = problem(network(*case))
+    exact, diagonal = reference.bptt(*p), reference.drtrl(*p)
+    assert max(errors(reference.rtrl(*p)[1], exact[1]).values()) < 1e-12
+    assert max(errors(reference.drtrl_by_cutting(*p)[1], diagonal[1]).values()) < 1e-12
+    assert exact[0] == diagonal[0] == reference.drtrl_by_cutting(*p)[0]
+    assert cosine(diagonal[1], exact[1]) < 0.9999
+
+
+SMOOTH: dict[str, cells.Network] = {
+    "leaky_rnn": network("leaky_rnn", 2, "leaky"),
+    "gru": network("gru", 2, "linear"),
+    "lif_soft": network("lif_soft", 2, "leaky", smooth=True),
+    "alif": network("alif", 2, "linear", smooth=True),
+}
+
+
+@pytest.mark.parametrize("cell", SMOOTH)
+def test_bptt_is_the_slope_of_the_loss(cell: str) -> None:
+    """Central differences by every weight. A hard reset has none: its gradient leaves out a path on purpose."""
+    p = problem(SMOOTH[cell], T=6)
+    slopes = finite_differences(p, step=1e-5)
+    assert max(errors(reference.bptt(*p)[1], slopes).values()) < 1e-6
+
+
+def finite_differences(p: Problem, step: float) -> Grads:
+    def total(layer: int, kind: str, where: tuple[int, ...], by: float) -> float:
+        params = [dict(w) for w in p.params]
+        params[layer][kind] = params[layer][kind].copy()
+        params[layer][kind][where] += by
+        return reference.loss(reference.forward(p.net, params, p.inputs)[-1].outputs, p.targets)
+
+    slopes: Grads = [{k: np.zeros_like(v) for k, v in w.items()} for w in p.params]
+    for layer, w in enumerate(slopes):
+        for kind, slope in w.items():
+            for where in np.ndindex(slope.shape):
+                slope[where] = (total(layer, kind, where, step) - total(layer, kind, where, -step)) / (2 * step)
+    return slopes
+
+
+def test_a_target_of_minus_one_has_no_loss() -> None:
+    logits = np.log([[[0.25, 0.75], [0.5, 0.5]], [[0.1, 0.9], [0.2, 0.8]]])  # two steps, two samples
+    assert reference.loss(logits, np.array([[0, -1], [1, 1]])) == pytest.approx(-np.log(0.25 * 0.9 * 0.8) / 2)
+    slope = reference.loss_gradient(logits, np.array([[0, -1], [1, 1]]))
+    np.testing.assert_allclose(slope, [[[-0.375, 0.375], [0, 0]], [[0.05, -0.05], [0.1, -0.1]]], atol=1e-15)
+
+
+def test_a_cell_without_a_law_is_named() -> None:
+    with pytest.raises(KeyError, match="no law for Cell"):
+        reference.law(cells.Cell())
+
+
+@pytest.mark.parametrize(("reset", "after"), [("soft", 1.3 - 1), ("hard", 0.0)])
+def test_lif_by_hand(reset: str, after: float) -> None:
+    """One neuron, drives 1.3 then 0.2 then 0.2: a spike, its reset a step later, and decay."""
+    cell = cells.LIFDelta(tau=5.0, threshold=1.0, reset=reset)
+    weights = {"x": np.ones((1, 1, 1)), "r": np.zeros((1, 1, 1)), "b": np.zeros((1, 1, 1))}
+    (tape,) = reference.forward((cell,), [weights], np.array([1.3, 0.2, 0.2]).reshape(3, 1, 1))
+    V = [0.0, 1.3, exp(-1 / 5) * after + 0.2]
+    V.append(exp(-1 / 5) * V[2] + 0.2)
+    np.testing.assert_allclose(tape.states.ravel(), V, rtol=1e-15)
+    np.testing.assert_array_equal(tape.outputs.ravel(), [1, 0, 0])
+
+
+def test_alif_by_hand() -> None:
+    """One neuron from V = 1.5, a = 0.5, g = 1, which spikes at threshold 1 with beta 0.1, and drive 2."""
+    cell = cells.ALIFExpCu(tau=5.0, tau_a=100.0, tau_syn=10.0, beta=0.1)
+    s, _, _ = reference.law(cell).dynamics(cell, np.array([[1.5], [0.5], [1.0]]), np.array([[2.0]]))
+    g = exp(-0.1) * 1 + 2
+    np.testing.assert_allclose(s.ravel(), [exp(-0.2) * 0.5 + (1 - exp(-0.2)) * g, exp(-0.01) * 1.5, g], rtol=1e-15)
+
+
+# --- the frameworks' cells -----------------------------------------------------------------------------------------
+
+
+def value_and_slopes(framework: str, f: Callable[..., Any], *at: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """f and its full Jacobians by autodiff, float64."""
+    if framework == "jax":
+        import jax
+
+        jacobians = jax.jacrev(f, argnums=tuple(range(len(at))))(*at)
+        return np.asarray(f(*at)), [np.asarray(j) for j in jacobians]
+    import torch
+
+    arrays = tuple(torch.from_numpy(a) for a in at)
+    jacobians = torch.autograd.functional.jacobian(f, arrays)
+    return f(*arrays).numpy(), [j.numpy() for j in jacobians]
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_surrogate(framework: str, smooth: bool) -> None:
+    """Exactly 0 or 1 going forward, psi going backward; `smooth` is psi's primitive, by the trapezoid rule."""
+    spike = import_module(f"implementations.cells_{framework}").spike
+    cell = cells.LIFDelta(alpha=0.4, width=1.5, smooth=smooth)
+    v = np.concatenate([np.linspace(-2, 2, 401), [-1e-300, -0.0]])
+    psi = 0.4 * np.maximum(1.5 - np.abs(v), 0)
+    value, (slope,) = value_and_slopes(framework, lambda v: spike(cell, v), v)
+    np.testing.assert_allclose(slope, np.diag(psi), atol=1e-15)
+    expected, expected_psi = reference.spike(cell, v)
+    np.testing.assert_allclose(value, expected, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(expected_psi, psi, atol=1e-15)
+    if smooth:
+        area = np.concatenate([[0], np.cumsum((psi[1:401] + psi[:400]) / 2 * 0.01)])
+        np.testing.assert_allclose(value[:401], area, atol=2e-5)
+    else:
+        np.testing.assert_array_equal(value, v >= 0)
+
+
+@pytest.mark.parametrize("cell", [*CELLS, "alif_hard", "alif_smooth", "readout_leaky", "readout_linear"])
+def test_jacobians_by_hand(framework: str, cell: str) -> None:
+    """D, F, R and O of the reference are what autodiff makes of the framework's equations."""
+    spec = {
+        "alif_hard": replace(CELLS["alif"], reset="hard"),
+        "alif_smooth": replace(CELLS["lif_soft"], smooth=True),
+        "readout_leaky": cells.LeakyReadout(),
+        "readout_linear": cells.LinearReadout(),
+    }.get(cell) or CELLS[cell]
+    (twin,) = in_framework((spec,), framework)
+    rng, N = np.random.default_rng(1), 40
+    s, y = rng.standard_normal((spec.S, N)), rng.standard_normal((spec.G, N))
+    law = reference.law(spec)
+    after, by_s, by_y = law.dynamics(spec, s, y)
+
+    value, (D, F) = value_and_slopes(framework, twin.dynamics, s, y)
+    np.testing.assert_allclose(after, value, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(D, spread_over_neurons(by_s), atol=1e-14)
+    np.testing.assert_allclose(F, spread_over_neurons(by_y), atol=1e-14)
+
+    out, R = law.emit(spec, s)
+    for function in [twin.output, *([twin.emit] if "r" in spec.reads else [])]:
+        value, (by_s,) = value_and_slopes(framework, function, s)
+        np.testing.assert_allclose(out, value, rtol=1e-13, atol=1e-15)
+        np.testing.assert_allclose(by_s, spread_over_neurons(R[None])[0], atol=1e-14)
+    assert np.abs(R).max() > 0.1
+    if spec.spiking and "smooth" not in cell:
+        assert 0 < out.sum() < N
+
+
+def spread_over_neurons(blocks: np.ndarray) -> np.ndarray:
+    """[rows, columns, N] -> [rows, N, columns, N], 0 between different neurons."""
+    return np.einsum("ijn,nm->injm", blocks, np.eye(blocks.shape[-1]))
+
+
+@needs("torch")
+@pytest.mark.xdist_group("torch")
+def test_gru_is_torch_nn_gru() -> None:
+    """Forward pass and gradient of the equations against PyTorch's own GRU."""
+    import torch
+
+    I, N, C = 3, 5, 4
+    p = problem((CELLS["gru"], cells.LinearReadout()), I=I, N=N, C=C, T=9)
+    w, w_out = p.params
+    gru, out = torch.nn.GRU(I, N, dtype=torch.float64), torch.nn.Linear(N, C, dtype=torch.float64)
+    zero = np.zeros((1, N))
+    pack = {  # torch's gates are r, z, n; ours are I_nx, I_r, I_z, I_nr
+        "weight_ih_l0": [w["x"][:, g] for g in (1, 2, 0)],
+        "weight_hh_l0": [w["r"][:, g] for g in (0, 1, 2)],
+        "bias_ih_l0": [w["b"][:, 1], w["b"][:, 2], w["b"][:, 0]],
+        "bias_hh_l0": [zero, zero, w["b"][:, 3]],
+    }
+    with torch.no_grad():
+        for name, gates in pack.items():
+            value = torch.from_numpy(np.concatenate(gates, axis=1).T)
+            getattr(gru, name).copy_(value[:, 0] if name.startswith("bias") else value)
+        out.weight.copy_(torch.from_numpy(w_out["x"][:, 0].T))
+        out.bias.copy_(torch.from_numpy(w_out["b"][0, 0]))
+
+    h, _ = gru(torch.from_numpy(p.inputs))
+    targets = torch.from_numpy(p.targets)
+    loss = torch.nn.functional.cross_entropy(out(h).flatten(0, 1), targets.flatten(), ignore_index=-1, reduction="sum")
+    loss = loss / targets.shape[1]
+    loss.backward()
+
+    np.testing.assert_allclose(reference.forward(*p[:3])[0].outputs, h.detach(), rtol=1e-12, atol=1e-13)
+    ours_loss, (ours, ours_out) = reference.bptt(*p)
+    assert ours_loss == pytest.approx(loss.item(), rel=1e-12)
+    theirs: dict[str, Any] = {k: getattr(gru, k).grad.numpy() for k in pack}
+    r_x, z_x, n_x = np.split(theirs["weight_ih_l0"].T, 3, axis=1)
+    grads = [
+        {
+            "x": np.stack([n_x, r_x, z_x], axis=1),
+            "r": np.stack(np.split(theirs["weight_hh_l0"].T, 3, axis=1), axis=1),
+            "b": np.stack(
+                [*np.split(theirs["bias_ih_l0"][None], 3, axis=1), theirs["bias_hh_l0"][None, 2 * N :]], axis=1
+            )[:, [2, 0, 1, 3]],
+        },
+        {"x": out.weight.grad.numpy().T[:, None], "b": out.bias.grad.numpy()[None, None]},
+    ]
+    assert max(errors([ours, ours_out], grads).values()) < 1e-10
