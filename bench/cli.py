@@ -35,7 +35,9 @@ def plan_names(incomplete: str) -> list[str]:
 
 Words = Annotated[
     list[str] | None,
-    typer.Option("-k", "--only", help="Only cases with this word in their line; repeat to narrow down.", metavar="WORD"),
+    typer.Option(
+        "-k", "--only", help="Only cases with this word in their line; repeat to narrow down.", metavar="WORD"
+    ),
 ]
 Records = Annotated[
     Path | None,

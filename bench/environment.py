@@ -66,12 +66,16 @@ def describe() -> dict[str, Any]:
 def child(case: Any) -> dict[str, str]:
     """Environment variables of the process that measures a case: set before its framework is imported."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_", "OMP_", "MKL_", "TORCH"))}
-    return keep | {
-        "OMP_NUM_THREADS": str(case.threads),
-        "MKL_NUM_THREADS": str(case.threads),
-        "JAX_PLATFORMS": "cpu" if case.device == "cpu" else "cuda",
-        "JAX_ENABLE_COMPILATION_CACHE": "false",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "PYTHONHASHSEED": "0",
-    } | ({"CUDA_VISIBLE_DEVICES": ""} if case.device == "cpu" else {})
+    return (
+        keep
+        | {
+            "OMP_NUM_THREADS": str(case.threads),
+            "MKL_NUM_THREADS": str(case.threads),
+            "JAX_PLATFORMS": "cpu" if case.device == "cpu" else "cuda",
+            "JAX_ENABLE_COMPILATION_CACHE": "false",
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "PYTHONHASHSEED": "0",
+        }
+        | ({"CUDA_VISIBLE_DEVICES": ""} if case.device == "cpu" else {})
+    )

@@ -3,7 +3,7 @@
 A file holds two kinds of lines. An `environment` line describes machine and versions once; every `record` line
 after it names it by `env_hash`. Files may be concatenated. Nothing read from a file is ever executed.
 
-A record has the fields: schema_version, plan, round, case_key, case, status, reason, env_hash,
+A record has the fields: schema_version, plan, round, limit_s, case_key, case, status, reason, env_hash,
 implementation_sha, data (label, synthetic), gate (reference, steps, batch, error, limit), time (phases,
 samples_s and what `stats.summary` makes of them, forward_s, busy), memory (bytes per meter; working_bytes is the
 one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity (firing_rate, silent and
@@ -41,9 +41,10 @@ OPTIONAL: dict[str, Any] = {
     **dict.fromkeys(("reason", "started", "data.label", "memory.meter"), str),
     **dict.fromkeys(("gate", "time.phases", "fidelity.overall", "fidelity.per_parameter"), dict),
     **dict.fromkeys(("time.samples_s", "activity.firing_rate", "activity.silent"), list),
+    "limit_s": int | float,
     **dict.fromkeys((f"time.{name}_s" for name in ("median", "iqr", "low", "high", "forward")), int | float),
     **dict.fromkeys((f"memory.{name}_bytes" for name in ("working", "analytic", "rss_peak")), int),
-    **dict.fromkeys((f"fidelity.overall.{k}" for k in ("cosine", "error", "norm_ratio", "sign_agreement")), int | float),
+    **{f"fidelity.overall.{k}": int | float for k in ("cosine", "error", "norm_ratio", "sign_agreement")},
 }
 """What a record may have, or have as null; readers take the types for granted."""
 

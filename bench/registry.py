@@ -77,7 +77,8 @@ def dataset(name: str) -> ModuleType:
     qualified = f"drtrl_bench_dataset_{name}"
     if qualified not in sys.modules:
         spec = importlib.util.spec_from_file_location(qualified, dataset_folder() / f"{name}.py")
-        assert spec and spec.loader
+        assert spec
+        assert spec.loader
         module = importlib.util.module_from_spec(spec)
         sys.modules[qualified] = module
         spec.loader.exec_module(module)

@@ -15,6 +15,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from bench import environment, memory, problem, record, registry
 from bench.case import Case, Plan, digest
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
-"""Statuses that running again would repeat; an `error` is tried again."""
+"""Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
 RSS_OVERHEAD = 2**30
 """Bytes that a framework and its compiler take besides the case's own arrays."""
 
@@ -48,6 +49,13 @@ def identity(line: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(line[key] for key in ("case_key", "round", "implementation_sha", "env_hash"))
 
 
+def finished(line: dict[str, Any], plan: Plan) -> bool:
+    """Whether a record answers its case for good."""
+    if line["status"] == "timeout":
+        return line.get("limit_s", 0) >= plan.limit_s
+    return line["status"] in FINISHED
+
+
 def refusal(case: Case) -> tuple[str, str] | None:
     """A status and a reason not to start the case at all, or None."""
     if reason := registry.missing(case.framework):
@@ -62,10 +70,8 @@ def refusal(case: Case) -> tuple[str, str] | None:
 
 def stop(process: subprocess.Popen[str]) -> None:
     """Ends a child and whatever it started."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
@@ -130,7 +136,7 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
     if path.exists():
         for line in record.lines(path):
             seen = line == described or (seen and line["kind"] != "environment")
-            if line["kind"] == "record" and line["status"] in FINISHED:
+            if line["kind"] == "record" and finished(line, plan):
                 known[identity(line)] = line
     if not seen:
         record.append(path, described)
@@ -146,6 +152,7 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
                 "schema_version": record.SCHEMA_VERSION,
                 "plan": plan.name,
                 "round": number,
+                "limit_s": plan.limit_s,
                 "case_key": case.key,
                 "case": asdict(case),
                 "implementation_sha": implementation_sha(case),
