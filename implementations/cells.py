@@ -126,10 +126,10 @@ class LIFDelta(Spiking):
 class ALIFExpCu(Spiking):
     """Adaptive LIF with an exponential current synapse; three states per neuron.
 
-        s = sigma((V - threshold - beta a) / threshold)
-        g' = exp(-1/tau_syn) g + I
-        a' = exp(-1/tau_a) (a + s)
-        V' = exp(-1/tau) reset(V, s) + (1 - exp(-1/tau)) g'         the updated g: an in-step path g -> V
+    s = sigma((V - threshold - beta a) / threshold)
+    g' = exp(-1/tau_syn) g + I
+    a' = exp(-1/tau_a) (a + s)
+    V' = exp(-1/tau) reset(V, s) + (1 - exp(-1/tau)) g'         the updated g: an in-step path g -> V
     """
 
     states: ClassVar = ("V", "a", "g")

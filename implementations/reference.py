@@ -24,8 +24,6 @@ Params = list[dict[str, Any]]
 """The weights {"x": [I, Gx, N], "r": [N, Gr, N], "b": [1, Gb, N]} of every layer, the readout last."""
 Grads = list[dict[str, Array]]
 
-# --- the cells: every value beside its derivative ------------------------------------------------------------------
-
 
 def blocks(rows: list[list[Any]], like: Array) -> Array:
     """Small matrices, one per neuron: entries that broadcast to `like` [..., N] -> [..., rows, columns, N]."""
@@ -145,9 +143,6 @@ def law(cell: cells.Cell) -> Law:
     raise KeyError(f"no law for {type(cell).__name__}; the reference knows {[c.__name__ for c in LAWS]}")
 
 
-# --- forward pass and loss -----------------------------------------------------------------------------------------
-
-
 class Tape(NamedTuple):
     """What one layer did in T steps."""
 
@@ -215,9 +210,6 @@ def loss_gradient(logits: ArrayLike, targets: ArrayLike) -> Array:
     return np.where((targets >= 0)[..., None], p, 0) / targets.shape[1]
 
 
-# --- backward in time: adjoints ------------------------------------------------------------------------------------
-
-
 def adjoint(
     net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int, cut: bool
 ) -> tuple[float, Grads]:
@@ -273,9 +265,6 @@ def drtrl_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targ
     (Wang et al. 2026; as a cut of the graph: Bellec et al. 2020, Nat. Commun. 11:3625).
     """
     return adjoint(net, params, inputs, targets, len(np.asarray(targets)), cut=True)
-
-
-# --- forward in time: influences and traces ------------------------------------------------------------------------
 
 
 def rtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:

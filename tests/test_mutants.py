@@ -15,7 +15,11 @@ import pytest
 from problems import FRAMEWORKS, needs
 
 ROOT = Path(__file__).resolve().parent.parent
-RUN = "import implementations, pytest, sys; print(implementations.__file__, flush=True); sys.exit(pytest.main(sys.argv[1:]))"
+RUN = """
+import implementations, pytest, sys
+print(implementations.__file__, flush=True)
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 
 
 class Mutant(NamedTuple):
@@ -161,8 +165,20 @@ MUTANTS = [
         f"bptt-leaky_rnn-{SHALLOW}",
     ),
     # RTRL
-    Mutant("influence not carried", "rtrl_jax.py", "= through + inside", "= inside", f"rtrl-leaky_rnn-{SHALLOW}"),
-    Mutant("influence not fed", "rtrl_torch.py", "= through + inside", "= through", f"rtrl-leaky_rnn-{SHALLOW}"),
+    Mutant(
+        "influence not carried",
+        "rtrl_jax.py",
+        'jnp.einsum("bim,bmgnj->bignj", P0, M)',
+        "0",
+        f"rtrl-leaky_rnn-{SHALLOW}",
+    ),
+    Mutant(
+        "influence not fed",
+        "rtrl_torch.py",
+        "moved.flatten(1, 3).baddbmm_",
+        "moved.clone().flatten(1, 3).baddbmm_",
+        f"rtrl-leaky_rnn-{SHALLOW}",
+    ),
     Mutant("entry term dropped", "rtrl_torch.py", "= direct + entry", "= direct", f"rtrl-gru-{SHALLOW}"),
     Mutant(
         "unit cotangents on the wrong layer",
@@ -181,8 +197,8 @@ MUTANTS = [
     Mutant(
         "one-step Jacobian transposed",
         "rtrl_torch.py",
-        'einsum("bim,bmgnj->bignj", P0[',
-        'einsum("bmi,bmgnj->bignj", P0[',
+        'einsum("bim,bmgnj->bignj", P0, M)',
+        'einsum("bmi,bmgnj->bignj", P0, M)',
         f"rtrl-gru-{SHALLOW}",
     ),
     # D-RTRL
