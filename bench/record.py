@@ -78,12 +78,13 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
     for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         if not text.strip():
             continue
+        line = None
         try:
             line = json.loads(text, parse_float=finite, parse_constant=finite)
             problem = complaint(line)
         except (ValueError, RecursionError) as error:
             problem = f"not JSON ({error})"
-        if problem:
+        if problem or line is None:
             warnings.warn(f"{path}, line {number}: {problem}; skipped, the rest is kept", CorruptLine, stacklevel=2)
         else:
             yield line

@@ -36,7 +36,7 @@ DOTS = 300
 def write(records_path: str | Path, out_html: str | Path) -> Path:
     """Writes the report on a record file or folder; the same records give the same bytes."""
     records = record.read(records_path)
-    frame = table.load(records_path)
+    frame = record.frame(records)
     rows = table.collapse(frame)
     environments = {r["env_hash"]: r["environment"] for r in records}
     template = jinja2.Environment(

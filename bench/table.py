@@ -6,7 +6,6 @@ the table; a case that was not measured shows how it ended and why, never a numb
 
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -38,14 +37,6 @@ LEGEND = {
     "~": "unstable samples or a busy machine: measure this time again",
 }
 ROUNDS = "gradient of the whole sequence: median, ± range, of {} rounds"
-
-
-def load(path: str | Path) -> Frame:
-    """`bench.load` with the environments of the rows, by env_hash, in `attrs["environments"]`."""
-    records = record.read(path)
-    frame = pd.DataFrame([record.row(r) for r in records])
-    frame.attrs["environments"] = {r["env_hash"]: r["environment"] for r in records if r["environment"]}
-    return frame
 
 
 def collapse(frame: Frame) -> Frame:
@@ -94,7 +85,7 @@ def merged(rounds: Frame) -> dict[str, Any]:
 
 
 def render(frame: Frame, console: Console) -> None:
-    """Prints the records of a frame from `load`, collapsed; no number is ever cut off or wrapped."""
+    """Prints the records of a frame from `bench.load`, collapsed; no number is ever cut off or wrapped."""
     rows = collapse(frame)
     if rows.empty:
         console.print("no records")

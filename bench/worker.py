@@ -102,6 +102,7 @@ def main() -> None:
     case = Case(**job["case"])
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: case.threads])
     module = importlib.import_module(f"bench.subject_{case.framework}")
+    result: dict[str, Any]
     try:
         result = measure(case, problem.read(Path(job["problem"])), job["budget_s"])
     except (MemoryError, RuntimeError) as error:

@@ -10,7 +10,7 @@ import pytest
 from lines import DIGITS, environment, grid, line, write
 from matplotlib.figure import Figure
 
-from bench import figures, table
+from bench import figures, load
 from bench.case import Case
 from bench.figures import style
 
@@ -18,7 +18,7 @@ NAMES = sorted(figures.FIGURES)
 
 
 def drawn(name: str, path: Path) -> Figure:
-    return importlib.import_module(figures.FIGURES[name]).draw(table.load(path))
+    return importlib.import_module(figures.FIGURES[name]).draw(load(path))
 
 
 def text_of(figure: Figure) -> str:
@@ -112,7 +112,7 @@ def test_a_case_measured_on_two_machines_is_two_panels(tmp_path: Path) -> None:
 
 def test_a_point_on_two_lines_joins_both(tmp_path: Path) -> None:
     lines = [line(Case(steps=T, chunk=K)) for T, K in ((16, 16), (64, 16), (64, 64))]
-    rows = style.points(table.load(write(tmp_path, lines)))
+    rows = style.points(load(write(tmp_path, lines)))
     assert rows.groupby("line")["steps"].apply(list).to_dict() == {
         "D-RTRL, K = 16": [16, 64],
         "D-RTRL, K = T": [16, 64],

@@ -8,7 +8,7 @@ import pytest
 from lines import DIGITS, environment, grid, line, write
 from rich.console import Console
 
-from bench import table
+from bench import load, table
 from bench.case import Case
 
 CASE = Case(steps=64, chunk=64)
@@ -16,28 +16,28 @@ CASE = Case(steps=64, chunk=64)
 
 def shown(path: Path, width: int = 80) -> str:
     output = io.StringIO()
-    table.render(table.load(path), Console(width=width, file=output))
+    table.render(load(path), Console(width=width, file=output))
     return output.getvalue()
 
 
 def test_rounds_become_one_row_with_the_range_of_their_medians(tmp_path: Path) -> None:
     times = (0.010, 0.012, 0.011)
     path = write(tmp_path, [line(CASE, time_s=t, round=n) for n, t in enumerate(times)])
-    (row,) = table.collapse(table.load(path)).to_dict("records")
+    (row,) = table.collapse(load(path)).to_dict("records")
     assert (row["rounds"], row["samples"], row["time_s"]) == (3, 12, 0.011)
     assert row["spread"] == pytest.approx(0.002 / 0.011)
     assert (row["low_s"], row["high_s"]) == (0.010, 0.012)
 
 
 def test_one_round_spreads_by_half_its_interval(tmp_path: Path) -> None:
-    (row,) = table.collapse(table.load(write(tmp_path, [line(CASE)]))).to_dict("records")
+    (row,) = table.collapse(load(write(tmp_path, [line(CASE)]))).to_dict("records")
     assert row["spread"] == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize("status", ["skip", "timeout", "oom", "error", "wrong"])
 def test_one_bad_round_takes_the_numbers_of_all(tmp_path: Path, status: str) -> None:
     rounds = [line(CASE), line(CASE, round=1, status=status, reason="because")]
-    (row,) = table.collapse(table.load(write(tmp_path, rounds))).to_dict("records")
+    (row,) = table.collapse(load(write(tmp_path, rounds))).to_dict("records")
     assert (row["status"], row["reason"]) == (status, "because")
     assert all(row[name] != row[name] for name in table.NUMBERS)
 
@@ -45,12 +45,12 @@ def test_one_bad_round_takes_the_numbers_of_all(tmp_path: Path, status: str) -> 
 def test_worst_status_wins(tmp_path: Path) -> None:
     statuses = ("ok", "wrong", "skip", "error")
     rounds = [line(CASE, round=n, status=s, reason=s) for n, s in enumerate(statuses)]
-    assert table.collapse(table.load(write(tmp_path, rounds)))["status"].tolist() == ["wrong"]
+    assert table.collapse(load(write(tmp_path, rounds)))["status"].tolist() == ["wrong"]
 
 
 def test_a_round_run_again_replaces_its_failure(tmp_path: Path) -> None:
     lines = [line(CASE, status="timeout", reason="slow"), line(CASE)]
-    (row,) = table.collapse(table.load(write(tmp_path, lines))).to_dict("records")
+    (row,) = table.collapse(load(write(tmp_path, lines))).to_dict("records")
     assert (row["status"], row["rounds"]) == ("ok", 1)
 
 
@@ -136,7 +136,7 @@ def test_markup_in_a_reason_is_text(tmp_path: Path) -> None:
 
 
 def test_order_is_cell_then_steps_then_algorithm(tmp_path: Path) -> None:
-    rows = table.collapse(table.load(write(tmp_path, grid(cells=("lif_delta", "gru"))[::-1])))
+    rows = table.collapse(load(write(tmp_path, grid(cells=("lif_delta", "gru"))[::-1])))
     keys = rows[["cell", "steps", "algorithm", "chunk", "framework"]].apply(tuple, axis=1).tolist()
     assert keys == sorted(keys)
 

@@ -1,7 +1,7 @@
 """Figures: one script = one figure. Each reads records and writes PNG, PDF and a CSV of what it plots.
 
 A figure's module has `data(frame)`, the plotted points, and `draw(frame)`, a matplotlib Figure; both take a frame
-from `table.load`. `python -m bench.figures.NAME RECORDS --out FOLDER` writes the files.
+from `bench.load`. `python -m bench.figures.NAME RECORDS --out FOLDER` writes the files.
 """
 
 import argparse
@@ -36,10 +36,10 @@ def save(figure: "Figure", data: "pd.DataFrame", folder: str | Path, name: str) 
 
 def make(name: str, records: str | Path, folder: str | Path) -> list[Path]:
     """Draws the figure `name` from a record file or folder and writes its three files."""
-    from bench import table
+    from bench import record
 
     module = importlib.import_module(FIGURES[name])
-    frame = table.load(records)
+    frame = record.load(records)
     return save(module.draw(frame), module.data(frame), folder, name)
 
 

@@ -1,0 +1,74 @@
+"""Plans: what they expand to, and what they say to somebody who wrote one wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import case as cases
+from bench.case import Case, PlanError
+
+
+def plan(tmp_path: Path, text: str) -> cases.Plan:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return cases.read(str(path))
+
+
+def test_bundled_plans_read() -> None:
+    assert {"ci", "quick", "headline", "fidelity"} <= set(cases.names())
+    for name in cases.names():
+        assert cases.read(name).cases
+        assert cases.read(name).description
+
+
+def test_grid_is_a_product_over_defaults(tmp_path: Path) -> None:
+    text = '[defaults]\nneurons = 7\n[[grid]]\nalgorithm = ["drtrl", "bptt"]\nsteps = [8, 16]\nchunk = 0\n'
+    found = plan(tmp_path, text).cases
+    assert len(found) == 4
+    assert {c.neurons for c in found} == {7}
+    assert all(c.chunk == c.steps for c in found), "chunk = 0 stands for the whole sequence"
+
+
+def test_chunk_is_at_most_the_sequence_and_equal_cases_run_once(tmp_path: Path) -> None:
+    found = plan(tmp_path, "[[grid]]\nsteps = 8\nchunk = [8, 32, 0]\n").cases
+    assert [c.chunk for c in found] == [8]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[grid]]\nalgorithm = "drtlr"', ["grid 1", "algorithm", "'drtlr'", "drtrl"]),
+        ('[[grid]]\ncell = "lif"', ["cell", "'lif'", "lif_delta"]),
+        ('[[grid]]\nframework = "jaxx"', ["framework", "jax"]),
+        ('[[grid]]\ndataset = "digit"', ["dataset", "digits"]),
+        ("[[grid]]\nneuron = 3", ["neuron", "neurons"]),
+        ("limit = 3\n[[grid]]\nneurons = 3", ["limit", "limit_s"]),
+        ("[[grid]]\nneurons = 0", ["neurons", "at least 1"]),
+        ("[[grid]]\nsteps = -5", ["steps", "at least 1"]),
+        ('[[grid]]\nneurons = "many"', ["neurons", "'many'", "int"]),
+        ("[[grid]]\nneurons = true", ["neurons", "int"]),
+        ("[[grid]\n", ["TOML"]),
+        ("budget_s = 1", ["[[grid]]"]),
+    ],
+)
+def test_bad_plan_names_file_key_and_way_out(tmp_path: Path, text: str, said: list[str]) -> None:
+    with pytest.raises(PlanError) as error:
+        plan(tmp_path, text)
+    message = str(error.value)
+    assert "\n" not in message
+    assert all(word in message for word in [*said, "mine.toml"]), message
+
+
+def test_unknown_plan_names_the_nearest() -> None:
+    with pytest.raises(PlanError, match="quick"):
+        cases.read("quik")
+
+
+def test_one_problem_for_all_implementations() -> None:
+    one = Case()
+    for change in ({"algorithm": "bptt"}, {"framework": "torch"}, {"chunk": 1}, {"dtype": "float64"}):
+        other = replace(one, **change)
+        assert other.problem_key == one.problem_key
+        assert other.key != one.key
+    assert replace(one, neurons=65).problem_key != one.problem_key

@@ -1,0 +1,34 @@
+"""What importing the package costs, and what a missing framework does."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bench import registry, runner
+from bench.case import Case, Plan
+
+HEAVY = ("jax", "torch", "pandas", "matplotlib")
+
+
+@pytest.mark.parametrize("module", ["bench", "bench.cli", "bench.runner"])
+def test_import_is_light(module: str) -> None:
+    code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("ours", "other"), [("jax", "torch"), ("torch", "jax")])
+def test_a_child_imports_one_framework(ours: str, other: str) -> None:
+    pytest.importorskip(ours)
+    code = f"import sys, bench.worker, bench.subject_{ours}; print({other!r} in sys.modules, {ours!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_missing_framework_is_a_row_with_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
+    plan = Plan("p", "", (Case(framework="torch", dataset="bernoulli"),))
+    (line,) = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
+    assert line["status"] == "skip"
+    assert "pip install 'drtrl-bench[torch]'" in line["reason"]

@@ -1,0 +1,47 @@
+"""Memory against the length of the sequence, from the deterministic meters: BPTT's grows, the others' does not."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+from problems import in_framework, network, problem
+
+from bench import memory
+
+NET = network("lif_soft", 1, "leaky")
+K = 8
+
+
+def working_bytes(framework: str, algorithm: str, T: int) -> int:
+    """Working memory of one gradient over T steps; BPTT in one chunk, the others in chunks of K."""
+    p = problem(NET, T=T, B=2, I=8, N=16)
+    net, chunk = in_framework(NET, framework), T if algorithm == "bptt" else K
+    subject = import_module(f"implementations.{algorithm}_{framework}")
+    gradient = import_module(f"implementations.network_{framework}").gradient
+    if framework == "jax":
+        import jax
+
+        def call(params: Any, inputs: Any, targets: Any) -> Any:
+            return gradient(subject, net, params, inputs, targets, chunk)
+
+        return memory.xla_bytes(jax.jit(call).lower(p.params, p.inputs, p.targets).compile())["working_bytes"]
+    import torch
+
+    params = [{k: torch.from_numpy(v) for k, v in w.items()} for w in p.params]
+    inputs, targets = torch.from_numpy(p.inputs), torch.from_numpy(p.targets)
+    gradient(subject, net, params, inputs, targets, chunk)
+    return memory.torch_peak_bytes(lambda: gradient(subject, net, params, inputs, targets, chunk))
+
+
+def test_bptt_grows_linearly(framework: str) -> None:
+    small, middle, large = (working_bytes(framework, "bptt", T) for T in (64, 128, 256))
+    assert middle > 1.5 * small
+    assert (large - middle) / (middle - small) == pytest.approx(2, rel=0.1)
+    states = 2 * 16 * 8  # one state of every neuron and sample, in float64
+    assert (large - middle) / 128 >= states
+
+
+@pytest.mark.parametrize("algorithm", ["drtrl", "rtrl"])
+def test_online_rules_stay_constant(framework: str, algorithm: str) -> None:
+    small, large = (working_bytes(framework, algorithm, T) for T in (64, 512))
+    assert large <= 1.01 * small

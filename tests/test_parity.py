@@ -1,0 +1,66 @@
+"""JAX and PyTorch give the same gradients: each in a process of its own, exchanging `.npz`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from problems import ALGORITHMS, FRAMEWORKS, needs
+
+HERE = Path(__file__).parent
+CELLS = ("leaky_rnn", "gru", "lif_soft", "lif_hard", "alif")
+CHUNKS = (1, 3, 11)
+SCRIPT = """
+import sys
+import numpy as np
+from problems import ALGORITHMS, gradient, network, problem
+framework, path = sys.argv[1:]
+if framework == "jax":
+    import jax
+    jax.config.update("jax_enable_x64", True)
+found = {}
+for cell, layers, dtype in CASES:
+    p = problem(network(cell, layers, "leaky"), T=11)
+    for algorithm in ALGORITHMS:
+        for K in CHUNKS:
+            loss, grads = gradient(framework, algorithm, p, K, dtype)
+            name = f"{cell}/{layers}/{dtype}/{algorithm}/{K}"
+            found[name + "/loss"] = np.array(loss)
+            found |= {f"{name}/{i}.{k}": g for i, w in enumerate(grads) for k, g in w.items()}
+assert not {"jax", "torch"} <= set(sys.modules)
+np.savez(path, **found)
+"""
+CASES = [(cell, 1, "float64") for cell in CELLS] + [("gru", 2, "float32")]
+
+
+@pytest.fixture(scope="module")
+def gradients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
+    folder = tmp_path_factory.mktemp("parity")
+    script = SCRIPT.replace("CASES", repr(CASES)).replace("CHUNKS", repr(CHUNKS))
+    found = {}
+    for framework in FRAMEWORKS:
+        path = folder / f"{framework}.npz"
+        subprocess.run([sys.executable, "-c", script, framework, str(path)], check=True, cwd=HERE)
+        with np.load(path, allow_pickle=False) as arrays:
+            found[framework] = dict(arrays)
+    return found
+
+
+@needs("jax")
+@needs("torch")
+@pytest.mark.xdist_group("jax")
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(("cell", "layers", "dtype"), CASES)
+def test_frameworks_agree(gradients: dict, cell: str, layers: int, dtype: str, algorithm: str) -> None:
+    limit = 1e-10 if dtype == "float64" else 1e-4
+    for K in CHUNKS:
+        prefix = f"{cell}/{layers}/{dtype}/{algorithm}/{K}/"
+        names = [name for name in gradients["jax"] if name.startswith(prefix)]
+        assert len(names) == 1 + 3 * layers + 1
+        assert names == [name for name in gradients["torch"] if name in names]
+        for name in names:
+            ours, theirs = gradients["jax"][name], gradients["torch"][name]
+            assert ours.dtype == theirs.dtype
+            assert np.linalg.norm(theirs) > 0
+            assert np.linalg.norm(ours - theirs) <= limit * np.linalg.norm(theirs), name
