@@ -8,7 +8,8 @@ from typing import Any
 
 from bench import stats
 
-FEWEST, MOST = 5, 200
+FEWEST, ENOUGH, MOST = 5, 10, 200
+"""At least, before the spread of the samples is believed, and at most."""
 
 
 def once(call: Callable[[], Any]) -> float:
@@ -28,7 +29,9 @@ def sample(call: Callable[[], Any], budget_s: float) -> dict[str, Any]:
     switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     samples: list[float] = []
     while len(samples) < FEWEST or (
-        sum(samples) < budget_s and len(samples) < MOST and not (len(samples) % 5 == 0 and stats.settled(samples))
+        sum(samples) < budget_s
+        and len(samples) < MOST
+        and not (len(samples) >= ENOUGH and len(samples) % 5 == 0 and stats.settled(samples))
     ):
         samples.append(once(call))
     switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - switches

@@ -24,7 +24,7 @@ def test_round_trip_and_frame(path: Path) -> None:
     frame = bench.load(path)
     assert list(frame["framework"]) == ["jax", "torch"]
     assert {"time_s", "working_bytes", "cosine", "firing_rate", "source", "synthetic"} <= set(frame.columns)
-    assert frame["time_s"].gt(0).all()
+    assert min(frame["time_s"]) > 0
 
 
 def test_torn_line_costs_only_itself(path: Path) -> None:

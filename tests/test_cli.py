@@ -1,0 +1,113 @@
+"""The command: what it prints, and that bad input is one clear line and exit code 2."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lines import environment, line
+
+from bench import record
+from bench.case import Case
+
+
+def command(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    return subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True, cwd=cwd, env=env)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    path = tmp_path / "r.jsonl"
+    for entry in (environment(), line(Case()), line(Case(framework="torch"), time_s=0.5)):
+        record.append(path, entry)
+    return path
+
+
+@pytest.mark.parametrize("name", ["list", "run", "show", "report", "env"])
+def test_help_teaches(name: str) -> None:
+    done = command(name, "--help")
+    assert done.returncode == 0
+    assert name == "env" or "drtrl-bench " + name in done.stdout or "Example" in done.stdout
+
+
+def test_list_names_what_there_is() -> None:
+    done = command("list")
+    assert done.returncode == 0
+    for word in ("quick", "drtrl", "rtrl", "bptt", "gru", "alif_expcu", "digits (event-converted)", "bernoulli"):
+        assert word in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_list_filters_a_plan() -> None:
+    done = command("list", "quick", "-k", "drtrl", "-k", "jax")
+    assert done.stdout.splitlines()
+    assert all("drtrl" in text and "jax" in text for text in done.stdout.splitlines())
+
+
+BAD = {
+    "unknown plan": (["run", "quik"], "quick"),
+    "unknown word": (["list", "quick", "-k", "drtlr"], "drtrl"),
+    "no such file": (["run", "nothing.toml"], "nothing.toml"),
+    "no records": (["show", "nowhere"], "drtrl-bench run"),
+    "empty folder": (["show", "."], "drtrl-bench run"),
+    "malformed plan": (["run", "broken.toml"], "broken.toml"),
+    "a folder for a plan": (["run", "folder.toml"], "folder.toml"),
+    "records where a folder is": (["run", "good.toml", "--records", "folder.toml"], "folder.toml"),
+}
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=name) for name, words in BAD.items()])
+def test_bad_input_is_one_line_and_exit_code_2(words: tuple[list[str], str], tmp_path: Path) -> None:
+    (tmp_path / "broken.toml").write_text("[[grid]\n")
+    (tmp_path / "good.toml").write_text('[[grid]]\ndataset = "bernoulli"\n')
+    (tmp_path / "folder.toml").mkdir()
+    done = command(*words[0], cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert words[1] in done.stderr
+
+
+def test_show_fits_a_terminal_and_filters(records: Path) -> None:
+    done = command("show", str(records))
+    assert done.returncode == 0
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "digits (event-converted)" in done.stdout
+    table = command("show", str(records), "-k", "torch").stdout
+    assert "500" in table
+    assert "12.3" not in table
+
+
+def test_show_keeps_what_a_corrupt_line_leaves(records: Path) -> None:
+    with records.open("a") as file:
+        file.write("garbage\n")
+    done = command("show", str(records))
+    assert done.returncode == 0
+    assert "line 4" in done.stderr
+    assert "torch" in done.stdout
+
+
+def test_report_writes_figures_and_page(records: Path, tmp_path: Path) -> None:
+    done = command("report", str(records), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    for name in ("time_vs_t.png", "memory_vs_t.pdf", "fidelity.csv", "report.html"):
+        assert (tmp_path / "out" / name).stat().st_size > 0
+
+
+def test_exit_code_1_when_a_case_is_wrong(tmp_path: Path) -> None:
+    plan = tmp_path / "silent.toml"
+    sizes = "features = 5\nneurons = 4\nbatch = 2\nsteps = 6\nthreads = 1"
+    plan.write_text(f'[[grid]]\ndataset = "bernoulli"\nframework = "torch"\nscale_x = 0.0001\n{sizes}\n')
+    pytest.importorskip("torch")
+    done = command("run", str(plan), cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "never spikes" in done.stdout
+    assert (tmp_path / "results/local/silent.jsonl").is_file()
+
+
+def test_env_as_json() -> None:
+    import json
+
+    assert "versions" in json.loads(command("env", "--json").stdout)

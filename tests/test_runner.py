@@ -1,0 +1,155 @@
+"""Runs with real children: what ends as which row, what is run again, and what never carries a number."""
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from problems import FRAMEWORKS, needs
+
+from bench import record, registry, runner
+from bench.case import Case, Plan
+
+pytestmark = pytest.mark.xdist_group("torch")
+SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3, threads=1)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(path: Path, *cases: Case, limit_s: float = 90.0) -> list[dict[str, Any]]:
+    plan = Plan("p", "", cases, limit_s=limit_s, budget_s=0.01)
+    return runner.run(plan, path, lambda text, line: None)
+
+
+def no_children(*arguments: Any, **options: Any) -> None:
+    raise AssertionError("a finished case was started again")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.mark.parametrize("framework", [pytest.param(f, marks=needs(f)) for f in FRAMEWORKS])
+def test_a_measured_row_has_everything_and_is_not_run_again(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.jsonl"
+    case = replace(SMALL, framework=framework)
+    (line,) = run(path, case)
+    assert line["status"] == "ok", line["reason"]
+    assert line["gate"]["error"] < line["gate"]["limit"] == 1e-10
+    assert len(line["time"]["samples_s"]) >= 5
+    assert line["time"]["median_s"] > 0 < line["time"]["forward_s"]
+    assert line["memory"]["working_bytes"] > 0 < line["memory"]["analytic_bytes"]
+    assert set(line["fidelity"]["per_parameter"]) == {"layer0.x", "layer0.r", "layer0.b", "readout.x"}
+    assert line["data"] == {"label": "bernoulli (synthetic)", "synthetic": True}
+    assert [r["environment"]["env_hash"] for r in record.read(path)] == [line["env_hash"]]
+
+    monkeypatch.setattr(runner, "measure", no_children)
+    assert run(path, case) == [line]
+    monkeypatch.setattr(runner, "implementation_sha", lambda case: "changed")
+    with pytest.raises(AssertionError, match="started again"):
+        run(path, case)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, cases, started = tmp_path / "r.jsonl", [replace(SMALL, seed=i) for i in range(4)], []
+
+    def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
+        started.append(case.seed)
+        if len(started) == 3:
+            raise KeyboardInterrupt
+        return {"status": "error" if len(started) == 1 else "timeout", "reason": "made up"}
+
+    monkeypatch.setattr(runner, "measure", measure)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, *cases)
+    failed, kept, interrupted = started
+    started[:] = [-1, -1, -1]
+    assert len(run(path, *cases)) == 4
+    assert kept not in started
+    assert {failed, interrupted} <= set(started), "an error is tried again"
+
+
+def test_order_is_shuffled_anew_in_every_round_and_the_same_next_time() -> None:
+    plan = Plan("p", "", tuple(replace(SMALL, seed=i) for i in range(12)), rounds=2)
+    first, second = ([c.seed for n, c in runner.schedule(plan) if n == number] for number in (0, 1))
+    assert sorted(first) == sorted(second) == list(range(12))
+    assert first != second
+    assert runner.schedule(plan) == runner.schedule(plan)
+    assert runner.schedule(replace(plan, order_seed=1)) != runner.schedule(plan)
+
+
+@needs("torch")
+def test_too_slow_is_a_row(tmp_path: Path) -> None:
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"), limit_s=0.2)
+    assert (line["status"], line["time"]) == ("timeout", {})
+    assert "0.2 s" in line["reason"]
+
+
+def test_impossible_size_is_refused_with_the_number(tmp_path: Path) -> None:
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, algorithm="rtrl", neurons=5000))
+    assert line["status"] == "oom"
+    assert "GiB available" in line["reason"]
+    assert line["memory"] == {}
+
+
+@pytest.mark.parametrize(("code", "status"), [("import os; os.kill(os.getpid(), 9)", "oom"), ("1 / 0", "error")])
+def test_a_child_that_dies_is_a_row(code: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    popen = runner.subprocess.Popen
+    monkeypatch.setattr(runner.subprocess, "Popen", lambda command, **kw: popen([command[0], "-c", code], **kw))
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"))
+    assert line["status"] == status
+    assert ("ZeroDivisionError" in line["reason"]) == (status == "error")
+
+
+def test_ended_by_another_signal_says_which() -> None:
+    assert runner.ended(-signal.SIGSEGV, "")[1].startswith("ended by SIGSEGV")
+
+
+def with_edit(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str) -> None:
+    """Children import a copy of the implementations with one edit."""
+    shutil.copytree(ROOT / "implementations", folder / "implementations")
+    source = (folder / "implementations" / file).read_text()
+    assert source.count(old) == 1
+    (folder / "implementations" / file).write_text(source.replace(old, new))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT)]))
+
+
+@needs("torch")
+@pytest.mark.parametrize("factor", ["1.000001", "float('nan')", "float('inf')"])
+def test_a_wrong_gradient_has_no_time_and_no_memory(
+    factor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_edit(tmp_path, monkeypatch, "drtrl_torch.py", "direct + read_out(c, e)", f"{factor} * direct + read_out(c, e)")
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"))
+    assert line["status"] == "wrong", line["reason"]
+    assert "gate" in line["reason"]
+    assert line["time"] == line["memory"] == line["fidelity"] == {}
+    assert json.loads(json.dumps(line, allow_nan=False)) == line
+
+
+@needs("jax")
+def test_a_silent_network_is_wrong_and_says_what_to_do(tmp_path: Path) -> None:
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, cell="lif_delta", scale_x=0.0001, framework="jax"))
+    assert line["status"] == "wrong"
+    assert "scale_x" in line["reason"]
+    assert line["time"] == {}
+
+
+def test_a_problem_that_cannot_be_drawn_is_a_row(tmp_path: Path) -> None:
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, dataset="digits", features=7))
+    assert line["status"] == "error"
+    assert "512 input lines, not 7" in line["reason"]
+
+
+def test_every_name_of_the_registry_exists() -> None:
+    for name in registry.ALGORITHMS:
+        for framework in FRAMEWORKS:
+            assert all(path.is_file() for path in registry.sources(name, framework, "digits"))
+    for cell in registry.CELLS:
+        assert len(registry.network(cell, "leaky", 2)) == 3
