@@ -177,7 +177,7 @@ def show(records: Records = None, only: Words = None) -> None:
         if kept.empty:
             known = {str(value) for name in names for value in frame[name]}
             raise UsageError(f"no record matches -k {word}: {registry.nearest(word, known)}")
-        frame = kept
+        frame = kept.reset_index(drop=True)
     table.render(frame, console)
 
 

@@ -90,7 +90,7 @@ def test_only_bptt_grows_with_the_sequence() -> None:
     assert bytes_of("bptt", 4096, 4096) > 7 * bytes_of("bptt", 512, 512)
     for algorithm in ("drtrl", "rtrl"):
         assert bytes_of(algorithm, 4096, 32) == bytes_of(algorithm, 512, 32)
-    assert bytes_of("rtrl", 512, 32) > 50 * bytes_of("drtrl", 512, 32)
+    assert bytes_of("rtrl", 512, 32) > 30 * bytes_of("drtrl", 512, 32)
 
 
 def test_trace_formula_is_the_size_of_the_carry() -> None:
@@ -128,6 +128,8 @@ def test_zero_reference_says_nothing_and_nan_is_infinitely_wrong() -> None:
     name, error = fidelity.worst_error(changed(lambda g: g * np.nan), GRADIENT)
     assert error == math.inf
     assert name in fidelity.named(GRADIENT)
+    _, error = fidelity.worst_error(GRADIENT, [GRADIENT[0], {"x": GRADIENT[1]["x"] * np.nan}])
+    assert error == math.inf, "a reference that is not finite passes nothing"
 
 
 def test_environment_tells_the_machine_and_not_the_person() -> None:

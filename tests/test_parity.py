@@ -14,11 +14,10 @@ CHUNKS = (1, 3, 11)
 SCRIPT = """
 import sys
 import numpy as np
+from conftest import prepare
 from problems import ALGORITHMS, gradient, network, problem
 framework, path = sys.argv[1:]
-if framework == "jax":
-    import jax
-    jax.config.update("jax_enable_x64", True)
+prepare(framework)
 found = {}
 for cell, layers, dtype in CASES:
     p = problem(network(cell, layers, "leaky"), T=11)

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from problems import FRAMEWORKS, needs
 
-from bench import record, registry, runner
+from bench import problem, record, registry, runner
 from bench.case import Case, Plan
 
 pytestmark = pytest.mark.xdist_group("torch")
@@ -33,12 +34,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-@pytest.mark.parametrize("framework", [pytest.param(f, marks=needs(f)) for f in FRAMEWORKS])
+@pytest.mark.parametrize("child", [pytest.param(f, marks=needs(f)) for f in FRAMEWORKS])
 def test_a_measured_row_has_everything_and_is_not_run_again(
-    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    child: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "r.jsonl"
-    case = replace(SMALL, framework=framework)
+    case = replace(SMALL, framework=child)
     (line,) = run(path, case)
     assert line["status"] == "ok", line["reason"]
     assert line["gate"]["error"] < line["gate"]["limit"] == 1e-10
@@ -91,6 +92,46 @@ def test_too_slow_is_a_row(tmp_path: Path) -> None:
     assert "0.2 s" in line["reason"]
 
 
+def test_a_case_that_was_too_slow_is_tried_again_with_more_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, started = tmp_path / "r.jsonl", []
+
+    def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
+        started.append(plan.limit_s)
+        return {"status": "timeout", "reason": "made up"}
+
+    monkeypatch.setattr(runner, "measure", measure)
+    for limit_s in (1.0, 1.0, 0.5, 2.0):
+        run(path, SMALL, limit_s=limit_s)
+    assert started == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 torn", "pickle"])
+def test_a_damaged_problem_is_made_again_and_never_unpickled(damage: bytes | str, tmp_path: Path) -> None:
+    path = problem.prepared(SMALL, tmp_path)
+    whole = problem.read(path)
+    if isinstance(damage, bytes):
+        path.write_bytes(damage)
+    else:
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        np.savez(path, **(arrays | {"inputs": np.array([Trap(tmp_path / "sprung")], dtype=object)}))
+    assert problem.prepared(SMALL, tmp_path) == path
+    np.testing.assert_array_equal(problem.read(path).inputs, whole.inputs)
+    assert not (tmp_path / "sprung").exists()
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
 def test_impossible_size_is_refused_with_the_number(tmp_path: Path) -> None:
     (line,) = run(tmp_path / "r.jsonl", replace(SMALL, algorithm="rtrl", neurons=5000))
     assert line["status"] == "oom"
@@ -118,6 +159,7 @@ def with_edit(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str
     assert source.count(old) == 1
     (folder / "implementations" / file).write_text(source.replace(old, new))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT)]))
+    monkeypatch.chdir(folder)  # `python -m` looks here first
 
 
 @needs("torch")
