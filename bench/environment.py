@@ -54,7 +54,9 @@ def describe() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "gpu": gpu,
     }
-    status = output("git", "status", "--porcelain", "--", ":/", ":!:/results")  # a run writes its records there
+    status = output(
+        "git", "status", "--porcelain", "--", ":/", ":(top,exclude)results"
+    )  # a run writes its records there
     return {
         **machine,
         "commit": output("git", "rev-parse", "HEAD"),

@@ -1,8 +1,11 @@
 """The command: what it prints, and that bad input is one clear line and exit code 2."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,6 +108,32 @@ def test_exit_code_1_when_a_case_is_wrong(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "never spikes" in done.stdout
     assert (tmp_path / "results/local/silent.jsonl").is_file()
+
+
+def worker_of(pid: int) -> Path:
+    """/proc of the measuring child of a run, once it has its job and loads PyTorch."""
+    while True:
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(OSError):  # git and nvidia-smi come and go
+                if "libtorch" in Path(f"/proc/{child}/maps").read_text():
+                    return Path(f"/proc/{child}")
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_its_child_and_says_how_to_go_on(signal_: signal.Signals, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    plan = tmp_path / "endless.toml"
+    plan.write_text('budget_s = 60\n[[grid]]\ndataset = "bernoulli"\ncell = "leaky_rnn"\nframework = "torch"\n')
+    run = [sys.executable, "-m", "bench", "run", str(plan)]
+    with subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        child = worker_of(process.pid)
+        process.send_signal(signal_)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.startswith("interrupted")
+    assert len(said.splitlines()) == 1
+    assert not child.exists()
 
 
 def test_env_as_json() -> None:

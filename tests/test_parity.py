@@ -37,10 +37,12 @@ CASES = [(cell, 1, "float64") for cell in CELLS] + [("gru", 2, "float32")]
 def gradients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
     folder = tmp_path_factory.mktemp("parity")
     script = SCRIPT.replace("CASES", repr(CASES)).replace("CHUNKS", repr(CHUNKS))
+    paths = {framework: folder / f"{framework}.npz" for framework in FRAMEWORKS}
+    command = [sys.executable, "-c", script]
+    children = [subprocess.Popen([*command, name, str(path)], cwd=HERE) for name, path in paths.items()]
+    assert [child.wait() for child in children] == [0, 0]
     found = {}
-    for framework in FRAMEWORKS:
-        path = folder / f"{framework}.npz"
-        subprocess.run([sys.executable, "-c", script, framework, str(path)], check=True, cwd=HERE)
+    for framework, path in paths.items():
         with np.load(path, allow_pickle=False) as arrays:
             found[framework] = dict(arrays)
     return found
@@ -55,9 +57,9 @@ def test_frameworks_agree(gradients: dict, cell: str, layers: int, dtype: str, a
     limit = 1e-10 if dtype == "float64" else 1e-4
     for K in CHUNKS:
         prefix = f"{cell}/{layers}/{dtype}/{algorithm}/{K}/"
-        names = [name for name in gradients["jax"] if name.startswith(prefix)]
+        names, others = ({name for name in found if name.startswith(prefix)} for found in gradients.values())
+        assert names == others
         assert len(names) == 1 + 3 * layers + 1
-        assert names == [name for name in gradients["torch"] if name in names]
         for name in names:
             ours, theirs = gradients["jax"][name], gradients["torch"][name]
             assert ours.dtype == theirs.dtype

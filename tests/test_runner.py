@@ -116,7 +116,8 @@ def test_a_damaged_problem_is_made_again_and_never_unpickled(damage: bytes | str
     else:
         with np.load(path) as stored:
             arrays = dict(stored)
-        np.savez(path, **(arrays | {"inputs": np.array([Trap(tmp_path / "sprung")], dtype=object)}))
+        arrays["inputs"] = np.array([Trap(tmp_path / "sprung")], dtype=object)
+        np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
     assert problem.prepared(SMALL, tmp_path) == path
     np.testing.assert_array_equal(problem.read(path).inputs, whole.inputs)
     assert not (tmp_path / "sprung").exists()
