@@ -4,23 +4,20 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick test slow lint headline figures clean
+.PHONY: quick test slow lint figures clean
 .DEFAULT_GOAL := quick
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[jax,torch,events,asv,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[jax,torch,events,dev]'
 	touch $@
 
 quick: $(READY)
 	$(BIN)/drtrl-bench run quick
 	$(BIN)/drtrl-bench report results/local/quick.jsonl
 
-headline: $(READY)
-	$(BIN)/drtrl-bench run headline --records results/records/headline.jsonl
-
 figures: $(READY)
-	$(BIN)/drtrl-bench report results/records --out results/figures
+	$(BIN)/drtrl-bench report results/records/quick.jsonl --out results/figures/quick
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"

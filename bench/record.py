@@ -4,7 +4,7 @@ A file holds two kinds of lines. An `environment` line describes machine and ver
 after it names it by `env_hash`. Files may be concatenated. Nothing read from a file is ever executed.
 
 A record has the fields: schema_version, plan, round, limit_s, case_key, case, status, reason, env_hash,
-implementation_sha, data (label, synthetic), gate (reference, steps, batch, error, limit), time (phases,
+implementation_sha, commit and dirty, data (label, synthetic), gate (reference, steps, batch, error, limit), time (phases,
 samples_s and what `stats.summary` makes of them, forward_s, busy), memory (bytes per meter; working_bytes is the
 one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity (firing_rate, silent and
 spike_mismatch per layer), started, duration_s. Times are in seconds, memory in bytes.
@@ -140,7 +140,8 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
     Columns: the case's fields (algorithm, framework, cell, steps ...), status, reason, round, plan, time_s
     (median of the samples; low_s and high_s its 95 % interval), forward_s, samples, unstable, busy,
     working_bytes, analytic_bytes, rss_peak_bytes, cosine, error, norm_ratio, sign_agreement (against float64
-    BPTT), firing_rate and silent (mean over spiking layers), data, synthetic, source, env_hash.
+    BPTT), firing_rate and silent (mean over spiking layers), data, synthetic, source, env_hash, implementation_sha,
+    commit, dirty.
     """
     return frame(read(path))
 
@@ -186,6 +187,9 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "case_key": record.get("case_key"),
         "source": record.get("source"),
         "env_hash": record["env_hash"],
+        "implementation_sha": record["implementation_sha"],
+        "commit": record.get("commit"),
+        "dirty": record.get("dirty"),
     }
 
 

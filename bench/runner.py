@@ -52,7 +52,7 @@ def identity(line: dict[str, Any]) -> tuple[Any, ...]:
 def finished(line: dict[str, Any], plan: Plan) -> bool:
     """Whether a record answers its case for good."""
     if line["status"] == "timeout":
-        return line.get("limit_s", 0) >= plan.limit_s
+        return (line.get("limit_s") or 0) >= plan.limit_s
     return line["status"] in FINISHED
 
 
@@ -157,6 +157,8 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
                 "case": asdict(case),
                 "implementation_sha": implementation_sha(case),
                 "env_hash": described["env_hash"],
+                "commit": described["commit"],
+                "dirty": described["dirty"],
                 "data": {"label": module.LABEL, "synthetic": module.SYNTHETIC},
             }
             if not again and identity(line) in known:

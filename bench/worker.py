@@ -29,15 +29,33 @@ def gate_steps(case: Case) -> int:
     return min(case.steps, max(2 * case.chunk + 3, 16))
 
 
+def liveliest(whole: Problem, steps: int, batch: int) -> Problem:
+    """The first samples of a problem, where their input is densest: where nothing happens, any gradient is right."""
+    density = np.cumsum(np.abs(whole.inputs[:, :batch]).sum((1, 2)))
+    sums = density[steps - 1 :] - np.concatenate([[0], density[: len(density) - steps]])
+    part = slice(start := int(np.argmax(sums)), start + steps)
+    return replace(whole, inputs=whole.inputs[part, :batch], targets=whole.targets[part, :batch])
+
+
+def firing(net: Any, part: Problem) -> list[float]:
+    """Mean firing rate of each spiking layer on a part of the problem."""
+    from implementations import reference
+
+    tapes = reference.forward(net, part.params, part.inputs)
+    return [float(tape.outputs.mean()) for cell, tape in zip(net, tapes, strict=True) if cell.spiking]
+
+
 def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
     """The implementation in float64 on the first samples and steps, against its algorithm's NumPy reference."""
     from implementations import reference
 
-    steps, batch = gate_steps(case), min(case.batch, GATE_BATCH)
-    part = replace(whole, inputs=whole.inputs[:steps, :batch], targets=whole.targets[:steps, :batch])
+    net, batch = problem.network(case), min(case.batch, GATE_BATCH)
+    part = liveliest(whole, gate_steps(case), batch)
+    while (rates := firing(net, part)) and min(rates) == 0 and len(part.inputs) < case.steps:
+        part = liveliest(whole, min(2 * len(part.inputs), case.steps), batch)
+    steps = len(part.inputs)
     algorithm = registry.ALGORITHMS[case.algorithm]
     extra = {"chunk": case.chunk} if algorithm.truncated else {}
-    net = problem.network(case)
     inputs = part.inputs.astype(np.float64)
     loss, gradient = getattr(reference, algorithm.reference)(net, part.params, inputs, part.targets, **extra)
     small = replace(case, steps=steps, batch=batch, chunk=min(case.chunk, steps))
@@ -47,6 +65,7 @@ def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
         "reference": algorithm.reference,
         "steps": steps,
         "batch": batch,
+        "firing_rate": rates,
         "parameter": name,
         "error": error if np.isfinite(error) else None,
         "loss_error": abs(found_loss - loss) / abs(loss) if np.isfinite(found_loss) and loss else None,
@@ -61,7 +80,8 @@ def failure(found: dict[str, Any], activity: dict[str, Any]) -> str | None:
             return f"gate: {kind.replace('_', ' ')} of {found['parameter']} is not finite"
         if found[kind] > found["limit"]:
             return f"gate: {found['parameter']} is off by {found[kind]:.1e}, allowed {found['limit']:.0e}"
-    quiet = [str(i) for i, rate in enumerate(activity["firing_rate"]) if rate == 0]
+    rates = zip(activity["firing_rate"], found["firing_rate"], strict=True)
+    quiet = [str(i) for i, both in enumerate(rates) if min(both) == 0]
     if quiet:
         return f"layer {', '.join(quiet)} never spikes, so its gradient says nothing; raise scale_x"
     return None
