@@ -23,8 +23,8 @@ def sample(call: Callable[[], Any], budget_s: float) -> dict[str, Any]:
     """Samples until the median is known to 2 % or the budget is spent; at least `FEWEST` of them.
 
     Returns all of them in seconds, their summary, and the signs of a busy machine: `busy` is a load clearly above
-    the cores that this process may use. Involuntary context switches are recorded but decide nothing, because a framework's own
-    threads switch among themselves where they share a core.
+    the cores that this process may use. Involuntary context switches are recorded but decide nothing, because a
+    framework's own threads switch among themselves where they share a core.
     """
     switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     samples: list[float] = []

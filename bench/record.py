@@ -4,9 +4,9 @@ A file holds two kinds of lines. An `environment` line describes machine and ver
 after it names it by `env_hash`. Files may be concatenated. Nothing read from a file is ever executed.
 
 A record has the fields: schema_version, plan, round, limit_s, case_key, case, status, reason, env_hash,
-implementation_sha, commit and dirty, data (label, synthetic), gate (reference, steps, batch, error, limit), time (phases,
-samples_s and what `stats.summary` makes of them, forward_s, busy), memory (bytes per meter; working_bytes is the
-one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity (firing_rate, silent and
+implementation_sha, commit and dirty, data (label, synthetic), gate (reference, steps, batch, error, limit), time
+(phases, samples_s and what `stats.summary` makes of them, forward_s, busy), memory (bytes per meter; working_bytes
+is the one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity (firing_rate, silent and
 spike_mismatch per layer), started, duration_s. Times are in seconds, memory in bytes.
 """
 
@@ -187,7 +187,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "case_key": record.get("case_key"),
         "source": record.get("source"),
         "env_hash": record["env_hash"],
-        "implementation_sha": record["implementation_sha"],
+        "implementation_sha": record.get("implementation_sha"),
         "commit": record.get("commit"),
         "dirty": record.get("dirty"),
     }

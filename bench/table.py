@@ -51,10 +51,13 @@ def collapse(frame: Frame) -> Frame:
         known = record.row({"case": asdict(Case()), "status": "", "env_hash": "", **parts})
         return pd.DataFrame(columns=list(dict.fromkeys((*known, "rounds", "setup", *NUMBERS))))
     columns = [*frame.columns, *(name for name in ("rounds", "setup", *NUMBERS) if name not in frame)]
-    frame = frame.reset_index(drop=True).assign(data=labels(frame))
+    frame = frame.reset_index(drop=True)
+    frame = frame.assign(data=labels(frame))
     case = ["case_key", "env_hash", "data"]
     newest = frame.groupby(case)["implementation_sha"].transform("last")
-    frame = frame[frame["implementation_sha"] == newest]  # rounds of different sources are different measurements
+    frame = frame[
+        frame["implementation_sha"].isna() | (frame["implementation_sha"] == newest)
+    ]  # rounds of different sources are different measurements
     last = frame.drop_duplicates([*case, "plan", "round"], keep="last")
     letters = caption.setups(frame.attrs.get("environments", {}), last["env_hash"].unique())
     rows = [merged(group) for _, group in last.groupby(case, sort=False)]
