@@ -126,7 +126,12 @@ def test_an_interrupted_run_ends_its_child_and_says_how_to_go_on(signal_: signal
     plan = tmp_path / "endless.toml"
     plan.write_text('budget_s = 60\n[[grid]]\ndataset = "bernoulli"\ncell = "leaky_rnn"\nframework = "torch"\n')
     run = [sys.executable, "-m", "bench", "run", str(plan)]
-    with subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
+    def heed() -> None:  # a job started in the background ignores SIGINT, and so would its children
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(run, cwd=tmp_path, preexec_fn=heed, **pipes) as process:
         child = worker_of(process.pid)
         process.send_signal(signal_)
         _, said = process.communicate(timeout=60)
