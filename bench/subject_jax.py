@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from bench import memory, registry
@@ -67,4 +66,4 @@ class Subject:
 
     @staticmethod
     def numpy(array: Any) -> np.ndarray:
-        return np.asarray(jnp.asarray(array))
+        return np.asarray(array)
