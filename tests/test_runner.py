@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from problems import FRAMEWORKS, needs
 
-from bench import problem, record, registry, runner
+from bench import problem, record, registry, runner, worker
 from bench.case import Case, Plan
 from bench.problem import Problem
 
