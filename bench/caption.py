@@ -70,26 +70,30 @@ def machines(rows: Frame) -> list[str]:
     lines = []
     for letter, group in rows.groupby("setup"):
         known = [environments[h] for h in group["env_hash"].unique() if environments.get(h)]
-        line = machine(known) if known else "machine not in the records"
+        line = " · ".join([machine(known) if known else "machine not in the records", *commits(group)])
         lines.append(f"{letter}: {line}" if rows["setup"].nunique() > 1 else line)
     return lines
 
 
 def machine(environments: list[dict[str, Any]]) -> str:
-    """Environments that agree, as one line."""
+    """Environments that agree, in words."""
     first = environments[0]
     versions = {k: v for e in environments for k, v in (e.get("versions") or {}).items() if v}
     cores = f", {first['cores']} cores" if first.get("cores") else ""
-    known = [e for e in environments if e.get("commit")]
-    commits = {e["commit"][:9] + (" (modified)" if e.get("dirty") else "") for e in known}
     parts = (
         f"{first.get('cpu') or 'unknown CPU'}{cores}",
         first.get("gpu"),
         f"Python {first.get('python')}",
         *(f"{name} {versions[name]}" for name in ("jax", "torch", "numpy") if name in versions),
-        f"commit {' and '.join(sorted(commits))}" if commits else "",
     )
     return " · ".join(str(part) for part in parts if part)
+
+
+def commits(rows: Frame) -> list[str]:
+    """The commits at which rows were measured, in words; empty if no row names one."""
+    pairs = rows.loc[rows["commit"].notna(), ["commit", "dirty"]].drop_duplicates().itertuples(index=False)
+    names = sorted(commit[:9] + (" (modified)" if dirty else "") for commit, dirty in pairs)
+    return [f"commit {' and '.join(names)}"] if names else []
 
 
 def wrap(said: str, width: int) -> str:

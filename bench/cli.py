@@ -114,7 +114,8 @@ def run(
     what = cases.read(plan)
     what = replace(what, cases=tuple(chosen(what, only)))
     path = records or LOCAL / f"{what.name}.jsonl"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends the measuring child, too
+    for ending in (signal.SIGINT, signal.SIGTERM):  # both end the measuring child, too, however this was started
+        signal.signal(ending, signal.default_int_handler)
     try:
         found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
     except KeyboardInterrupt:
@@ -215,7 +216,7 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON."
 
     Example: drtrl-bench env --json
     """
-    described = environment.describe()
+    described = environment.describe() | environment.checkout()
     if as_json:
         typer.echo(json.dumps(described, indent=2))
         return

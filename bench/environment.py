@@ -40,10 +40,16 @@ def cpu_model() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
+def checkout() -> dict[str, Any]:
+    """Commit of the sources, and whether they differ from it; None where git does not know them."""
+    if output("git", "ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return {"commit": None, "dirty": None}
+    changes = output("git", "status", "--porcelain", "--", ":/", ":(top,exclude)results")  # where records go
+    return {"commit": output("git", "rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+
+
 def describe() -> dict[str, Any]:
-    """The environment as a record line. `env_hash` covers machine and versions, not the state of the checkout:
-    what a changed source does to a number is the business of `implementation_sha`.
-    """
+    """Machine and versions, with their hash. The state of the sources is not part of it: see `checkout`."""
     gpu = output("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
     machine = {
         "python": platform.python_version(),
@@ -54,15 +60,7 @@ def describe() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "gpu": gpu,
     }
-    status = output(
-        "git", "status", "--porcelain", "--", ":/", ":(top,exclude)results"
-    )  # a run writes its records there
-    return {
-        **machine,
-        "commit": output("git", "rev-parse", "HEAD"),
-        "dirty": None if status is None else bool(status),
-        "env_hash": digest(machine),
-    }
+    return {**machine, "env_hash": digest(machine)}
 
 
 def child(case: Any) -> dict[str, str]:

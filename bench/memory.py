@@ -77,9 +77,11 @@ def available_bytes() -> int:
     """Memory a new process may still take: what the kernel says, or the control group's limit if lower."""
     found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
     free = int(found[1]) * 1024 if found else 0
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
-        free = min(free, int(text) - int(used.read_text()))
+    group = Path("/sys/fs/cgroup")
+    files = [group / f"memory.{name}" for name in ("max", "current", "stat")]
+    if all(file.exists() for file in files) and (limit := files[0].read_text().strip()) != "max":
+        cached = re.search(r"^inactive_file (\d+)$", files[2].read_text(), re.MULTILINE)  # given back when needed
+        free = min(free, int(limit) - int(files[1].read_text()) + (int(cached[1]) if cached else 0))
     return free
 
 

@@ -75,9 +75,9 @@ def solve(case: Case) -> Problem:
 
 def prepared(case: Case, folder: Path) -> Path:
     """The problem's file, made if it is not there yet or cannot be read."""
-    sources = [registry.IMPLEMENTATIONS / "cells.py", registry.IMPLEMENTATIONS / "reference.py"]
+    sources = [registry.IMPLEMENTATIONS / "cells.py", registry.IMPLEMENTATIONS / "reference.py", Path(__file__)]
     sources.append(registry.dataset_folder() / f"{case.dataset}.py")
-    sha = digest([path.read_text(encoding="utf-8") for path in sources])
+    sha = digest([repr(network(case)), *(path.read_text(encoding="utf-8") for path in sources)])
     path = folder / f"problem-{case.problem_key}-{sha}.npz"
     try:
         read(path)

@@ -38,10 +38,11 @@ REQUIRED: dict[str, Any] = {
 }
 """What every record has, as paths into it with the types of their values."""
 OPTIONAL: dict[str, Any] = {
-    **dict.fromkeys(("reason", "started", "data.label", "memory.meter"), str),
+    **dict.fromkeys(("reason", "started", "commit", "data.label", "memory.meter", "gate.reference"), str),
     **dict.fromkeys(("gate", "time.phases", "fidelity.overall", "fidelity.per_parameter"), dict),
     **dict.fromkeys(("time.samples_s", "activity.firing_rate", "activity.silent"), list),
-    "limit_s": int | float,
+    **dict.fromkeys(("limit_s", "gate.error", "gate.limit"), int | float),
+    **dict.fromkeys(("gate.steps", "gate.batch"), int),
     **dict.fromkeys((f"time.{name}_s" for name in ("median", "iqr", "low", "high", "forward")), int | float),
     **dict.fromkeys((f"memory.{name}_bytes" for name in ("working", "analytic", "rss_peak")), int),
     **{f"fidelity.overall.{k}": int | float for k in ("cosine", "error", "norm_ratio", "sign_agreement")},
@@ -117,7 +118,10 @@ def complaint(line: Any) -> str | None:
             return f"no {path}"
         if value is not None and not isinstance(value, kind):
             return f"{path} is {value!r:.40}"
-        if isinstance(value, list) and not all(isinstance(v, int | float) for v in value):
+        numbers: Any = value if isinstance(value, list) else ()
+        if path == "time.phases" and isinstance(value, dict):
+            numbers = [v for v in value.values() if v is not None]
+        if not all(isinstance(v, int | float) for v in numbers):
             return f"{path} holds more than numbers"
     return None
 

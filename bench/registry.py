@@ -40,7 +40,7 @@ CELLS = {
 
 READOUTS = {"leaky": "LeakyReadout", "linear": "LinearReadout"}
 
-FRAMEWORKS = {"jax": "pip install 'drtrl-bench[jax]'", "torch": "pip install 'drtrl-bench[torch]'"}
+FRAMEWORKS = {name: f"pip install -c constraints.txt -e '.[{name}]'" for name in ("jax", "torch")}
 
 NAMES: dict[str, Callable[[], Collection[str]]] = {
     "algorithm": lambda: ALGORITHMS,
@@ -62,9 +62,9 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 def dataset_folder() -> Path:
-    """`datasets/` of a checkout, or its copy inside an installed package."""
-    checkout = Path(__file__).parent.parent / "datasets"
-    return checkout if checkout.is_dir() else Path(__file__).parent / "_datasets"
+    """The copy of `datasets/` inside an installed package, or the folder itself in a checkout."""
+    installed = Path(__file__).parent / "_datasets"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "datasets"
 
 
 def datasets() -> list[str]:
@@ -81,7 +81,11 @@ def dataset(name: str) -> ModuleType:
         assert spec.loader
         module = importlib.util.module_from_spec(spec)
         sys.modules[qualified] = module
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[qualified]
+            raise
     return sys.modules[qualified]
 
 
@@ -99,7 +103,12 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
 def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
     """The files that produce a number: a change in one of them makes its records out of date."""
     parts = (f"{name}_{framework}", f"network_{framework}", f"cells_{framework}", "cells", "reference")
-    return [*(IMPLEMENTATIONS / f"{part}.py" for part in parts), dataset_folder() / f"{dataset_name}.py"]
+    meters = ("clock", "fidelity", "memory", "problem", "stats", f"subject_{framework}", "worker")
+    return [
+        *(IMPLEMENTATIONS / f"{part}.py" for part in parts),
+        *(Path(__file__).parent / f"{meter}.py" for meter in meters),
+        dataset_folder() / f"{dataset_name}.py",
+    ]
 
 
 def missing(framework: str) -> str | None:

@@ -100,10 +100,11 @@ def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
     facts = {
         "case_key": line.get("case_key"),
         "implementation_sha": line.get("implementation_sha"),
+        "commit": f"{line['commit']}{' (modified)' if line.get('dirty') else ''}" if line.get("commit") else None,
         "data": " ".join(str(v) for v in (data.get("label"), data.get("sha")) if v),
         "gate": f"error {gate['error']:.1e}, limit {gate['limit']:g}; against {gate['reference']}, "
         f"T = {gate['steps']}, B = {gate['batch']}"
-        if gate.get("error") is not None
+        if all(gate.get(key) is not None for key in ("error", "limit", "reference", "steps", "batch"))
         else None,
         "plan, round": f"{line.get('plan')}, {line.get('round', 0)}",
         "measured": f"{line.get('started')}, took {line.get('duration_s')} s",
@@ -120,7 +121,7 @@ def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
         "status": line["status"],
         "env_hash": line["env_hash"],
         "facts": {name: str(value) for name, value in facts.items() if value not in (None, "")},
-        "strip": strip(time) if ok and time.get("samples_s") else None,
+        "strip": strip(time) if ok and all(time.get(k) for k in ("samples_s", "low_s", "median_s", "high_s")) else None,
         "fidelity": fidelity(line.get("fidelity") or {}) if ok else {},
     }
 

@@ -8,6 +8,7 @@ record too.
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import environment, memory, problem, record, registry
+from bench import environment, memory, problem, record, registry, worker
 from bench.case import Case, Plan, digest
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
@@ -39,9 +40,9 @@ def cache() -> Path:
 
 
 def implementation_sha(case: Case) -> str:
-    """Hash of the sources that produce this case's numbers."""
+    """Hash of what produces this case's numbers: the cells' options and the sources."""
     files = registry.sources(case.algorithm, case.framework, case.dataset)
-    return digest([path.read_text(encoding="utf-8") for path in files])
+    return digest([repr(problem.network(case)), *(path.read_text(encoding="utf-8") for path in files)])
 
 
 def identity(line: dict[str, Any]) -> tuple[Any, ...]:
@@ -50,7 +51,9 @@ def identity(line: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def finished(line: dict[str, Any], plan: Plan) -> bool:
-    """Whether a record answers its case for good."""
+    """Whether a record answers its case for good; a refusal does not, because memory or a package may come."""
+    if line.get("refused"):
+        return False
     if line["status"] == "timeout":
         return (line.get("limit_s") or 0) >= plan.limit_s
     return line["status"] in FINISHED
@@ -62,6 +65,8 @@ def refusal(case: Case) -> tuple[str, str] | None:
         return "skip", reason
     if case.device == "gpu" and environment.output("nvidia-smi", "-L") is None:
         return "skip", "no GPU found: nvidia-smi does not answer; choose device = 'cpu'"
+    if case.threads > (cores := len(os.sched_getaffinity(0))):
+        return "skip", f"asks for {case.threads} threads, but this process may use {cores} cores"
     needed, free = memory.analytic_bytes(case, *problem.shape(case)), memory.available_bytes()
     if case.device == "cpu" and needed + RSS_OVERHEAD > free:
         return "oom", f"refused: needs at least {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB available"
@@ -77,7 +82,8 @@ def stop(process: subprocess.Popen[str]) -> None:
 
 def ended(code: int, log: str) -> tuple[str, str]:
     """Status and reason of a child that left no result."""
-    last = next((line for line in reversed(log.splitlines()) if line.strip()), "no output")[:200]
+    said = [line for line in log.splitlines() if line.strip() and not line.startswith(worker.STAGE)]
+    last = said[-1][:200] if said else "no output"
     if code == -signal.SIGKILL:
         return "oom", "killed by the system, most likely for memory"
     if code < 0:
@@ -88,16 +94,10 @@ def ended(code: int, log: str) -> tuple[str, str]:
 def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
     """Runs one case in a child. Returns at least a status and a reason."""
     if refused := refusal(case):
-        return dict(zip(("status", "reason"), refused, strict=True))
-    try:
-        data = problem.prepared(case, cache())
-    except MemoryError:
-        return {"status": "oom", "reason": "problem: its float64 reference does not fit into memory"}
-    except (ValueError, OSError) as error:
-        return {"status": "error", "reason": f"problem: {error}"}
+        return dict(zip(("status", "reason"), refused, strict=True), refused=True)
     result, log = folder / "result.json", folder / "log.txt"
     result.unlink(missing_ok=True)
-    job = {"case": asdict(case), "problem": str(data), "budget_s": plan.budget_s, "result": str(result)}
+    job = {"case": asdict(case), "cache": str(cache()), "budget_s": plan.budget_s, "result": str(result)}
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.worker"],
@@ -112,7 +112,8 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
             process.communicate(json.dumps(job), timeout=plan.limit_s)
         except subprocess.TimeoutExpired:
             stop(process)
-            return {"status": "timeout", "reason": f"stopped after {plan.limit_s:g} s"}
+            stage = re.findall(rf"^{worker.STAGE}(.+)$", log.read_text(errors="replace"), re.MULTILINE)
+            return {"status": "timeout", "reason": f"stopped after {plan.limit_s:g} s, in: {(stage or ['start'])[-1]}"}
         except BaseException:
             stop(process)
             raise
@@ -132,14 +133,12 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
     described = environment.describe()
     described |= {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
     known: dict[tuple[Any, ...], dict[str, Any]] = {}
-    seen = False
-    if path.exists():
-        for line in record.lines(path):
-            seen = line == described or (seen and line["kind"] != "environment")
-            if line["kind"] == "record" and finished(line, plan):
-                known[identity(line)] = line
-    if not seen:
-        record.append(path, described)
+    described_there = False
+    for line in record.lines(path) if path.exists() else ():
+        described_there |= line == described
+        if line["kind"] == "record" and finished(line, plan):
+            known[identity(line)] = line
+    sources = environment.checkout()
 
     todo = schedule(plan)
     found = []
@@ -157,8 +156,7 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
                 "case": asdict(case),
                 "implementation_sha": implementation_sha(case),
                 "env_hash": described["env_hash"],
-                "commit": described["commit"],
-                "dirty": described["dirty"],
+                **sources,
                 "data": {"label": module.LABEL, "synthetic": module.SYNTHETIC},
             }
             if not again and identity(line) in known:
@@ -166,6 +164,9 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
                 continue
             left = (len(todo) - index) * sum(took) / len(took) if took else None
             ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
+            if not described_there:
+                record.append(path, described)
+                described_there = True
             report(f"[{index + 1}/{len(todo)}{ahead}] {case.label}", None)
             started, clock = datetime.now(UTC), time.perf_counter()
             empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}

@@ -22,6 +22,8 @@ from bench.problem import Problem
 GATE_LIMIT = 1e-10
 """Largest relative L2 error of any parameter's gradient, in float64."""
 GATE_BATCH = 2
+STAGE = "stage: "
+"""Starts a line of the log that says what the child is doing."""
 
 
 def gate_steps(case: Case) -> int:
@@ -90,12 +92,14 @@ def failure(found: dict[str, Any], activity: dict[str, Any]) -> str | None:
 def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
     """The fields of the record that only the child can know."""
     subject_module = importlib.import_module(f"bench.subject_{case.framework}")
+    stage("gate in float64")
     found = gate(case, whole, subject_module)
     activity: dict[str, Any] = fidelity.activity(whole.outputs)
     result: dict[str, Any] = {"gate": found, "activity": activity, "time": {}, "memory": {}, "fidelity": {}}
     if reason := failure(found, activity):
         return result | {"status": "wrong", "reason": reason}
 
+    stage("compilation and first call")
     subject = subject_module.Subject(case, whole, case.dtype)
     result["time"] = {"phases": subject.phases | {"first_call_s": clock.once(subject.call)}}
     _, gradient = subject.gradient()
@@ -108,13 +112,19 @@ def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
     activity["spike_mismatch"] = [float(((o > 0) != true).mean()) for o, true in pairs]
     del gradient, outputs
     gc.collect()
+    stage("timing")
     result["time"] |= clock.sample(subject.call, budget_s)
     result["time"]["forward_s"] = clock.sample(forward, budget_s / 10)["median_s"]
 
+    stage("weighing")
     isolated = memory.reset_rss_peak()
     subject.call()
     result["memory"] = {"rss_peak_bytes": memory.rss_peak_bytes() if isolated else None, **subject.weigh()}
     return result | {"status": "ok", "reason": None}
+
+
+def stage(name: str) -> None:
+    print(f"{STAGE}{name}", flush=True)
 
 
 def main() -> None:
@@ -124,7 +134,9 @@ def main() -> None:
     module = importlib.import_module(f"bench.subject_{case.framework}")
     result: dict[str, Any]
     try:
-        result = measure(case, problem.read(Path(job["problem"])), job["budget_s"])
+        stage("float64 reference")
+        path = problem.prepared(case, Path(job["cache"]))
+        result = measure(case, problem.read(path), job["budget_s"])
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in module.OUT_OF_MEMORY):
             raise

@@ -47,17 +47,18 @@ def times(rows: Array, blocks: Array) -> Array:
     return sum(terms[1:], terms[0])
 
 
-def pull_back(l: Array, D: Array) -> tuple[Array, Array, Array, Array]:
-    """c [B, S, N], lam [K, B, S, N], P^0 [B, S, S', N], P [K, B, S, S', N] of signals l and Jacobians D."""
+def pull_back(l: Array, D: Array, last: bool) -> tuple[Array, Array]:
+    """lam^t over P^t as rows [K, B, 1 + S, S', N], and c over P^0 [B, 1 + S, S', N]; with `last`, without the P."""
 
-    def back(later: tuple[Array, Array], now: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        (c, P), (l, D) = later, now
-        lam = l + c
-        return (times(lam[:, None], D)[:, 0], times(P, D)), (lam, P)
+    def back(row: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+        l, D = now
+        row = row.at[:, 0].add(l)
+        return times(row, D), row
 
-    unit = jnp.broadcast_to(jnp.eye(D.shape[2], dtype=D.dtype)[..., None], D.shape[1:])
-    (c, P0), (lam, P) = lax.scan(back, (jnp.zeros_like(l[0]), unit), (l, D), reverse=True)
-    return c, lam, P0, P
+    _, B, S, N = l.shape
+    unit = jnp.eye(1 if last else 1 + S, S, -1, l.dtype)[:, :, None]
+    entry, rows = lax.scan(back, jnp.broadcast_to(unit, (B, *unit.shape[:2], N)), (l, D), reverse=True)
+    return rows, entry
 
 
 def read_out(c: Array, e: Array) -> Array:
@@ -100,15 +101,16 @@ def advance(
     for cell, w, trace, (s_prev, s, y, x) in zip(net[::-1], params[::-1], traces[::-1], tape[::-1], strict=True):
         D, F = intrinsic_jacobians(cell, s_prev, y)
         (l,) = jax.vjp(cell.output, s)[1](signal)
-        c, lam, P0, P = pull_back(l, D)
-        q = times(lam[:, :, None], F)[:, :, 0]
+        rows, entry = pull_back(l, D, last)
+        c, P0 = entry[:, 0], entry[:, 1:]
+        qp = times(rows, F)
+        q, p = qp[:, :, 0], qp[:, :, 1:]
         z = presynaptic(cell, s_prev, x)
         grads.insert(0, {})
         for k, e in trace.items():
             direct = jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
             grads[0][k] = direct + read_out(c, e)
         if not last:
-            p = times(P, F)
             moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in trace.items()})
         same_step = times(l[:, :, None], F)[:, :, 0, cell.reads["x"]]
         signal = jnp.einsum("tbgn,jgn->tbj", same_step, w["x"])

@@ -49,17 +49,16 @@ def times(rows: Tensor, blocks: Tensor) -> Tensor:
     return sum(terms[1:], terms[0])
 
 
-def pull_back(l: Tensor, D: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """c [B, S, N], lam [K, B, S, N], P^0 [B, S, S', N], P [K, B, S, S', N] of signals l and Jacobians D."""
-    lams, Ps = [], []
-    c = torch.zeros_like(l[0])
-    P = torch.eye(D.shape[2], dtype=D.dtype, device=D.device)[..., None].expand(D.shape[1:])
+def pull_back(l: Tensor, D: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+    """lam^t over P^t as rows [K, B, 1 + S, S', N], and c over P^0 [B, 1 + S, S', N]; with `last`, without the P."""
+    S, rows = l.shape[2], []
+    unit = torch.eye(1 + S, dtype=l.dtype, device=l.device)[: 1 if last else None, 1:, None]
+    row = torch.zeros_like(l[0])[:, None] + unit
     for l_t, D_t in zip(l.unbind(0)[::-1], D.unbind(0)[::-1], strict=True):
-        lam = l_t + c
-        lams.insert(0, lam)
-        Ps.insert(0, P)
-        c, P = times(lam[:, None], D_t)[:, 0], times(P, D_t)
-    return c, torch.stack(lams), P, torch.stack(Ps)
+        row[:, 0] += l_t
+        rows.append(row)
+        row = times(row, D_t)
+    return torch.stack(rows[::-1]), row
 
 
 def read_out(c: Tensor, e: Tensor) -> Tensor:
@@ -110,15 +109,16 @@ def advance(
         with torch.enable_grad():
             o = cell.output(s)
         (l,) = torch.autograd.grad(o, s, signal)
-        c, lam, P0, P = pull_back(l, D)
-        q = times(lam[:, :, None], F)[:, :, 0]
+        rows, entry = pull_back(l, D, last)
+        c, P0 = entry[:, 0], entry[:, 1:]
+        qp = times(rows, F)
+        q, p = qp[:, :, 0], qp[:, :, 1:]
         z = presynaptic(cell, s_prev, x)
         grads.insert(0, {})
         for k, e in trace.items():
             direct = torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
             grads[0][k] = direct + read_out(c, e)
         if not last:
-            p = times(P, F)
             moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in trace.items()})
         same_step = times(l[:, :, None], F)[:, :, 0, cell.reads["x"]]
         signal = torch.einsum("tbgn,jgn->tbj", same_step, w["x"])

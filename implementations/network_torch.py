@@ -43,9 +43,10 @@ def forward(cell: Any, w: PerWeight, s: Tensor, x: Tensor, dy: Tensor | float = 
         u = u + spread(cell, "b", w["b"])
 
     states, drives = [], []
+    recurrent = w["r"].flatten(1) if "r" in w else None
     for y in u.unbind(0):
-        if "r" in w:
-            y = y + spread(cell, "r", (cell.emit(s) @ w["r"].flatten(1)).unflatten(-1, w["r"].shape[1:]))
+        if recurrent is not None:
+            y = y + spread(cell, "r", (cell.emit(s) @ recurrent).view(len(s), -1, s.shape[-1]))
         s = cell.dynamics(s, y)
         states.append(s)
         drives.append(y)

@@ -14,7 +14,7 @@ def environment(env_hash: str = "e1", **changes: Any) -> dict[str, Any]:
     """An environment line."""
     facts = {"python": "3.11.7", "versions": {"jax": "0.10.2", "torch": "2.13.0"}, "cpu": "AMD EPYC", "cores": 2}
     kind = {"kind": "environment", "schema_version": 1, "env_hash": env_hash}
-    return kind | facts | {"gpu": None, "os": "Linux", "commit": "0123456789abcdef", "dirty": False} | changes
+    return kind | facts | {"gpu": None, "os": "Linux"} | changes
 
 
 def line(case: Case, time_s: float = 0.0123, error: float = 3e-7, unstable: bool = False, **changes: Any) -> dict:
@@ -32,6 +32,8 @@ def line(case: Case, time_s: float = 0.0123, error: float = 3e-7, unstable: bool
         "reason": None,
         "env_hash": "e1",
         "implementation_sha": "f00d",
+        "commit": "0123456789abcdef",
+        "dirty": False,
         "data": {"label": DIGITS, "synthetic": False, "sha": "beef"},
         "gate": gate,
         "time": {

@@ -29,7 +29,7 @@ Grads = list[dict[str, NDArray[Any]]]
 
 def needs(framework: str) -> pytest.MarkDecorator:
     """Skip where the framework is not installed."""
-    reason = f"needs {framework}: pip install 'drtrl-bench[{framework}]'"
+    reason = f"needs {framework}: pip install -e '.[{framework}]'"
     return pytest.mark.skipif(find_spec(framework) is None, reason=reason)
 
 

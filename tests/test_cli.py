@@ -127,11 +127,7 @@ def test_an_interrupted_run_ends_its_child_and_says_how_to_go_on(signal_: signal
     plan.write_text('budget_s = 60\n[[grid]]\ndataset = "bernoulli"\ncell = "leaky_rnn"\nframework = "torch"\n')
     run = [sys.executable, "-m", "bench", "run", str(plan)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-
-    def heed() -> None:  # a job started in the background ignores SIGINT, and so would its children
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    with subprocess.Popen(run, cwd=tmp_path, preexec_fn=heed, **pipes) as process:
+    with subprocess.Popen(run, cwd=tmp_path, **pipes) as process:
         child = worker_of(process.pid)
         process.send_signal(signal_)
         _, said = process.communicate(timeout=60)

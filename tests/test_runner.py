@@ -141,6 +141,25 @@ def test_impossible_size_is_refused_with_the_number(tmp_path: Path) -> None:
     assert line["memory"] == {}
 
 
+def test_a_refusal_is_reconsidered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.jsonl"
+    (line,) = run(path, replace(SMALL, threads=4096))
+    assert line["status"] == "skip"
+    assert "4096 threads" in line["reason"]
+    monkeypatch.setattr(runner, "measure", lambda *_: {"status": "ok", "reason": None})
+    (line,) = run(path, replace(SMALL, threads=4096))
+    assert line["status"] == "ok"
+
+
+@needs("torch")
+def test_a_case_that_is_too_slow_says_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"import time; print('{worker.STAGE}timing', flush=True); time.sleep(60)"
+    popen = runner.subprocess.Popen
+    monkeypatch.setattr(runner.subprocess, "Popen", lambda command, **kw: popen([command[0], "-c", code], **kw))
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"), limit_s=2)
+    assert line["reason"] == "stopped after 2 s, in: timing"
+
+
 @pytest.mark.parametrize(("code", "status"), [("import os; os.kill(os.getpid(), 9)", "oom"), ("1 / 0", "error")])
 def test_a_child_that_dies_is_a_row(code: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     popen = runner.subprocess.Popen

@@ -49,5 +49,8 @@ def main(name: str, about: str | None) -> None:
     parser.add_argument("records", help="a record file, or a folder of *.jsonl")
     parser.add_argument("--out", default="results/figures", metavar="FOLDER", help="default: %(default)s")
     options = parser.parse_args()
-    for path in make(name, options.records, options.out):
-        print(path)
+    try:
+        for path in make(name, options.records, options.out):
+            print(path)
+    except OSError as error:
+        parser.error(str(error))
