@@ -16,6 +16,10 @@ FIELDS = {
     "features": ("I", "I = {}"),
     "scale_x": ("scale x", "scale_x = {}"),
     "scale_r": ("scale r", "scale_r = {}"),
+    "initial": ("initial", "{} initial weights"),
+    "decay": ("decay", "decay = {}"),
+    "bias_correction": ("correction", "bias correction {}"),
+    "segments": ("segments", "{} segments"),
     "dtype": ("dtype", "{}"),
     "device": ("device", "{}"),
     "threads": ("threads", "threads = {}"),
@@ -24,7 +28,17 @@ FIELDS = {
 }
 """What fixes the problem: its header in a table and its words in a caption."""
 
-UNSAID = {"features": 0, "scale_x": 1.0, "scale_r": 1.0, "seed": 0, "setup": "A"}
+UNSAID = {
+    "features": 0,
+    "scale_x": 1.0,
+    "scale_r": 1.0,
+    "initial": "normal",
+    "decay": 0.9,
+    "bias_correction": "corrected",
+    "segments": 0,
+    "seed": 0,
+    "setup": "A",
+}
 """Values that need no mention when every row has them."""
 
 FACTS = ("python", "cpu", "cores", "gpu", "os")
@@ -91,8 +105,7 @@ def machine(environments: list[dict[str, Any]]) -> str:
 
 def commits(rows: Frame) -> list[str]:
     """The commits at which rows were measured, in words; empty if no row names one."""
-    pairs = rows.loc[rows["commit"].notna(), ["commit", "dirty"]].drop_duplicates().itertuples(index=False)
-    names = sorted(commit[:9] + (" (modified)" if dirty else "") for commit, dirty in pairs)
+    names = sorted(set().union(*rows["commits"]))
     return [f"commit {' and '.join(names)}"] if names else []
 
 

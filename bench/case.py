@@ -39,6 +39,14 @@ class Case:
     scale_x: float = 1.0
     scale_r: float = 1.0
     """Initial variances times fan-in of the input and the recurrent weights."""
+    initial: str = "normal"
+    """Distribution of the initial weights."""
+    decay: float = 0.9
+    """Of ES-D-RTRL's filters, per step."""
+    bias_correction: str = "corrected"
+    """Of ES-D-RTRL's filters."""
+    segments: int = 0
+    """Of checkpointed BPTT; 0 is the square root of the chunk."""
     dtype: str = "float32"
     device: str = "cpu"
     threads: int = 2
@@ -46,14 +54,15 @@ class Case:
 
     @property
     def key(self) -> str:
-        """Hash of all fields: the identity of the case in records."""
-        return digest(asdict(self))
+        """Hash of the fields that are not at their defaults: the identity of the case in records."""
+        return digest(set_apart(self))
 
     @property
     def problem_key(self) -> str:
         """Hash of what fixes weights, data and reference gradient: the same for every implementation."""
-        apart = ("algorithm", "framework", "device", "threads", "chunk", "dtype")
-        return digest({k: v for k, v in asdict(self).items() if k not in apart})
+        rule = ("algorithm", "chunk", "decay", "bias_correction", "segments")
+        apart = ("framework", "device", "threads", "dtype", *rule)
+        return digest({k: v for k, v in set_apart(self).items() if k not in apart})
 
     @property
     def label(self) -> str:
@@ -61,6 +70,11 @@ class Case:
         sizes = f"T={self.steps} K={self.chunk} N={self.neurons} B={self.batch} L={self.layers}"
         words = (self.algorithm, self.framework, self.cell, self.readout, self.dataset, sizes, self.dtype, self.device)
         return " ".join(words)
+
+
+def set_apart(case: Case) -> dict[str, Any]:
+    """The fields of a case that are not at their defaults; a field added later changes no identity."""
+    return {f.name: v for f in fields(Case) if (v := getattr(case, f.name)) != f.default}
 
 
 @dataclass(frozen=True)
@@ -145,7 +159,9 @@ def check(path: Path, where: str, case: Case) -> Case:
     for key in ("layers", "neurons", "batch", "steps", "threads"):
         if getattr(case, key) < 1:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be at least 1")
-    for key in ("chunk", "features", "seed", "scale_x", "scale_r"):
+    if not 0 <= case.decay < 1:
+        raise PlanError(f"{path}: {where}: decay is {case.decay}; it must be at least 0 and below 1")
+    for key in ("chunk", "features", "seed", "scale_x", "scale_r", "segments"):
         if not 0 <= getattr(case, key) < math.inf:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be 0 or more, and finite")
     resolved = {"chunk": min(case.chunk or case.steps, case.steps)}

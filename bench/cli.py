@@ -100,8 +100,8 @@ def run(
     """Measure the cases of a plan and show them as a table.
 
     Each case runs in a process of its own: checked against its float64 reference first, then timed, then
-    weighed. Finished cases are not run again, unless the implementation has changed; so an interrupted run
-    goes on where it stopped.
+    weighed. Finished cases are not run again, unless the implementation or a meter has changed; so an
+    interrupted run goes on where it stopped.
 
     Examples: drtrl-bench run quick     drtrl-bench run quick -k drtrl -k torch     drtrl-bench run mine.toml
 
@@ -125,7 +125,7 @@ def run(
         complaints.print(f"warning: {line}", style="yellow", markup=False)
     lines, _ = runner.quietly(lambda: list(record.lines(path)))
     environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
-    complete = [line | {"source": path.name, "environment": environments[line["env_hash"]]} for line in found]
+    complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
     table.render(record.frame(complete), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True, markup=False)
     if any(line["status"] in ("wrong", "error") for line in found):

@@ -1,5 +1,6 @@
 """The scales: peak working memory by each framework's own exact meter, of the process, and by formula."""
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -88,19 +89,26 @@ def available_bytes() -> int:
 def analytic_bytes(case: Case, features: int, classes: int) -> int:
     """What the algorithm must hold: its carry, and the states, drives and emitted values of one chunk.
 
-    Carry, in numbers per weight of J lines, G drives and N neurons: none for BPTT, B J G N S for D-RTRL, and
-    B n J G N for RTRL, n being the states of the weight's layer and of all above.
+    Carry, in numbers per weight of J lines, G drives and N neurons: none for BPTT, B J G N S for D-RTRL and its
+    relatives, B J and B G N S for ES-D-RTRL, and B n J G N for RTRL, n being the states of the weight's layer and of
+    all above. Checkpointed BPTT keeps the tape of one segment and the states before each.
     """
     net = registry.network(case.cell, case.readout, case.layers)
     sizes = [case.neurons] * case.layers + [classes]
     inputs = [features, *sizes[:-1]]
     states = [cell.S * N for cell, N in zip(net, sizes, strict=True)]
+    carried = registry.ALGORITHMS[case.algorithm].carry
     carry = tape = 0
+    kept = case.chunk
+    if case.algorithm == "bptt_checkpointed":
+        kept = math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
+        carry += case.batch * sum(states) * math.ceil(case.chunk / kept)
     for layer, (cell, I, N) in enumerate(zip(net, inputs, sizes, strict=True)):
-        tape += case.chunk * case.batch * N * (cell.S + cell.G + ("r" in cell.reads))
-        carry += case.batch * cell.S * N
+        tape += kept * case.batch * N * (cell.S + cell.G + ("r" in cell.reads))
+        carry += case.batch * cell.S * N * (1 + cell.G if carried == "filters" else 1)
         for kind, reads in cell.reads.items():
             weights = cell.fan_in(kind, I, N) * (reads.stop - reads.start) * N
-            rows = {"bptt": 0, "drtrl": cell.S, "rtrl": sum(states[layer:])}[case.algorithm]
-            carry += case.batch * weights * rows
+            rows = {"influence": sum(states[layer:]), "trace": cell.S}
+            carry += case.batch * weights * rows.get(carried, 0)
+            carry += case.batch * cell.fan_in(kind, I, N) if carried == "filters" and kind in "xr" else 0
     return (carry + tape) * (8 if case.dtype == "float64" else 4)

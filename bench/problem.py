@@ -1,10 +1,13 @@
 """The problem of a case: weights, inputs and targets drawn once, and the float64 BPTT gradient to compare with.
 
 Drawn with NumPy from the case's seed, never from the implementation, so that every implementation of a case
-gets the same arrays; they cross to the measuring process as one `.npz`.
+gets the same arrays; they cross to the measuring process as one `.npz`. `python -m bench.problem` makes it, in a
+process of its own, so that neither its memory nor its time is the measured case's.
 """
 
+import json
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +61,8 @@ def network(case: Case, framework: str | None = None) -> tuple[Any, ...]:
     from dataclasses import replace
 
     *hidden, readout = registry.network(case.cell, case.readout, case.layers, framework)
-    return (*(replace(cell, scale_x=case.scale_x, scale_r=case.scale_r) for cell in hidden), readout)
+    scales = {"scale_x": case.scale_x, "scale_r": case.scale_r, "initial": case.initial}
+    return (*(replace(cell, **scales) for cell in hidden), readout)
 
 
 def solve(case: Case) -> Problem:
@@ -75,7 +79,8 @@ def solve(case: Case) -> Problem:
 
 def prepared(case: Case, folder: Path) -> Path:
     """The problem's file, made if it is not there yet or cannot be read."""
-    sources = [registry.IMPLEMENTATIONS / "cells.py", registry.IMPLEMENTATIONS / "reference.py", Path(__file__)]
+    parts = ("cells", "reference", "reference_cells")
+    sources = [*(registry.IMPLEMENTATIONS / f"{part}.py" for part in parts), Path(__file__)]
     sources.append(registry.dataset_folder() / f"{case.dataset}.py")
     sha = digest([repr(network(case)), *(path.read_text(encoding="utf-8") for path in sources)])
     path = folder / f"problem-{case.problem_key}-{sha}.npz"
@@ -84,6 +89,13 @@ def prepared(case: Case, folder: Path) -> Path:
     except Exception:  # not there; or damaged, and then it can raise almost anything
         write(path, solve(case))
     return path
+
+
+def main() -> None:
+    """Reads {"case", "cache", "result"} from standard input, and writes the problem's path as JSON to `result`."""
+    job = json.load(sys.stdin)
+    path = prepared(Case(**job["case"]), Path(job["cache"]))
+    Path(job["result"]).write_text(json.dumps({"problem": str(path)}), encoding="utf-8")
 
 
 def write(path: Path, problem: Problem) -> None:
@@ -112,3 +124,7 @@ def read(path: Path) -> Problem:
                 size = tuple(arrays[f"shape/{rest[0]}"])
                 outputs.append(np.unpackbits(arrays[name], count=int(np.prod(size))).reshape(size).astype(bool))
         return Problem(found["param"], arrays["inputs"], arrays["targets"], found["gradient"], outputs)
+
+
+if __name__ == "__main__":
+    main()

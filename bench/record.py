@@ -3,7 +3,7 @@
 A file holds two kinds of lines. An `environment` line describes machine and versions once; every `record` line
 after it names it by `env_hash`. Files may be concatenated. Nothing read from a file is ever executed.
 
-A record has the fields: schema_version, plan, round, limit_s, case_key, case, status, reason, env_hash,
+A record has the fields: schema_version, plan, round, limit_s, case_key, case, status, reason, refused, env_hash,
 implementation_sha, commit and dirty, data (label, synthetic), gate (reference, steps, batch, error, limit), time
 (phases, samples_s and what `stats.summary` makes of them, forward_s, busy), memory (bytes per meter; working_bytes
 is the one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity (firing_rate, silent and
@@ -28,6 +28,8 @@ SCHEMA_VERSION = 1
 STATUSES = ("ok", "skip", "wrong", "oom", "timeout", "error")
 """ok: measured. skip: cannot run here. wrong: gate failed, so no time or memory. The rest: how it ended."""
 
+ADDED = ("initial", "decay", "bias_correction", "segments")
+"""Fields of a case that its first version did not have."""
 REQUIRED: dict[str, Any] = {
     "plan": str,
     "round": int,
@@ -43,6 +45,7 @@ OPTIONAL: dict[str, Any] = {
     **dict.fromkeys(("time.samples_s", "activity.firing_rate", "activity.silent"), list),
     **dict.fromkeys(("limit_s", "gate.error", "gate.limit"), int | float),
     **dict.fromkeys(("gate.steps", "gate.batch"), int),
+    **dict.fromkeys(("dirty", "refused"), bool),
     **dict.fromkeys((f"time.{name}_s" for name in ("median", "iqr", "low", "high", "forward")), int | float),
     **dict.fromkeys((f"memory.{name}_bytes" for name in ("working", "analytic", "rss_peak")), int),
     **{f"fidelity.overall.{k}": int | float for k in ("cosine", "error", "norm_ratio", "sign_agreement")},
@@ -81,7 +84,7 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
             continue
         line = None
         try:
-            line = json.loads(text, parse_float=finite, parse_constant=finite)
+            line = upgraded(json.loads(text, parse_float=finite, parse_constant=finite))
             problem = complaint(line)
         except (ValueError, RecursionError) as error:
             problem = f"not JSON ({error})"
@@ -89,6 +92,14 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
             warnings.warn(f"{path}, line {number}: {problem}; skipped, the rest is kept", CorruptLine, stacklevel=2)
         else:
             yield line
+
+
+def upgraded(line: Any) -> Any:
+    """A line of an earlier version: a field that cases did not have was at its default."""
+    if isinstance(line, dict) and isinstance(line.get("case"), dict):
+        defaults = {f.name: f.default for f in fields(Case) if f.name in ADDED}
+        line["case"] = defaults | line["case"]
+    return line
 
 
 def finite(text: str) -> float:

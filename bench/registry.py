@@ -6,8 +6,9 @@ import importlib.util
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 IMPLEMENTATIONS = Path(__file__).parent.parent / "implementations"
@@ -20,23 +21,58 @@ class Algorithm:
     about: str
     reference: str
     """The function of implementations/reference.py that defines it ..."""
-    truncated: bool = False
-    """... given the chunk length, where that changes the gradient."""
+    by: tuple[str, ...] = ()
+    """... given these fields of the case, which change the gradient."""
+    options: tuple[str, ...] = ()
+    """Fields of the case that `advance` takes."""
+    carry: str = "states"
+    """What it carries besides the states: a trace or the influence of every weight, or a filter of every line."""
 
 
+ES = ("decay", "bias_correction")
 ALGORITHMS = {
-    "bptt": Algorithm("backpropagation through time; K < T is truncated BPTT", "bptt", truncated=True),
-    "rtrl": Algorithm("exact real-time recurrent learning, at every K", "bptt"),
-    "drtrl": Algorithm("D-RTRL: paths through weights are cut; the same gradient at every K", "drtrl_by_cutting"),
+    "bptt": Algorithm("backpropagation through time; K < T is truncated BPTT", "bptt", by=("chunk",)),
+    "bptt_checkpointed": Algorithm("BPTT that runs segments twice to save memory", "bptt", ("chunk",), ("segments",)),
+    "rtrl": Algorithm("exact real-time recurrent learning, at every K", "bptt", carry="influence"),
+    "drtrl": Algorithm(
+        "D-RTRL: paths through weights are cut; same gradient at every K", "drtrl_by_cutting", carry="trace"
+    ),
+    "es_drtrl": Algorithm("ES-D-RTRL (pp-prop): two filters instead of a trace", "es_drtrl", ES, ES, carry="filters"),
+    "snap1": Algorithm("SnAp-1: D-RTRL that keeps each neuron's weight on itself", "snap1_by_cutting", carry="trace"),
+    "drtrl_window": Algorithm(
+        "BPTT inside windows of K steps, D-RTRL's trace before", "drtrl_window", ("chunk",), carry="trace"
+    ),
+    "random_feedback": Algorithm("control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace"),
+    "no_trace": Algorithm("control: the current step only", "no_trace"),
 }
 
-CELLS = {
+CELLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "tanh_rnn": ("TanhRNN", {}),
     "leaky_rnn": ("LeakyRNN", {}),
+    "leaky_rnn_trained": ("LeakyRNN", {"trainable": ("tau",)}),
     "gru": ("GRU", {}),
-    "lif_delta": ("LIFDelta", {"reset": "soft"}),
-    "lif_delta_hard": ("LIFDelta", {"reset": "hard"}),
-    "alif_expcu": ("ALIFExpCu", {"reset": "soft"}),
+    "lstm": ("LSTM", {}),
+    "mgu": ("MGU", {}),
+    "lru": ("LRU", {}),
+    "if_delta": ("LIF", {}),
+    "lif_delta": ("LIF", {"reset": "soft"}),
+    "lif_delta_hard": ("LIF", {"reset": "hard"}),
+    "lif_delta_trained": ("LIF", {"trainable": ("tau", "threshold")}),
+    "lif_expcu": ("LIF", {"states": ("V", "g")}),
+    "lif_std": ("LIF", {"states": ("V", "x", "g"), "U": 0.1}),
+    "lif_stp": ("LIF", {"states": ("V", "u", "x", "g"), "U": 0.15}),
+    "lif_std_before": ("LIF", {"states": ("V", "x", "g"), "U": 0.1, "release": "before"}),
+    "lif_stp_before": ("LIF", {"states": ("V", "u", "x", "g"), "U": 0.15, "release": "before"}),
+    "alif_delta": ("LIF", {"states": ("V", "a")}),
+    "alif_expcu": ("LIF", {"states": ("V", "a", "g")}),
+    "alif_std": ("LIF", {"states": ("V", "a", "x", "g"), "U": 0.1}),
+    "alif_stp": ("LIF", {"states": ("V", "a", "u", "x", "g"), "U": 0.15}),
+    "gif": ("GIF", {}),
+    "ei_gif": ("EIGIF", {}),
+    "egru": ("EGRU", {}),
+    "egru_traced": ("EGRU", {"traced": True}),
 }
+"""Class and options; the states of a LIF choose adaptation (a) and synapse (g, x, u)."""
 
 READOUTS = {"leaky": "LeakyReadout", "linear": "LinearReadout"}
 
@@ -50,13 +86,17 @@ NAMES: dict[str, Callable[[], Collection[str]]] = {
     "dataset": lambda: datasets(),
     "dtype": lambda: ("float32", "float64"),
     "device": lambda: ("cpu", "gpu"),
+    "initial": lambda: ("normal", "truncated"),
+    "bias_correction": lambda: ("corrected", "as_published", "none"),
 }
 """The fields of a case that hold names, and what they may be."""
 
 
 def nearest(name: str, known: Collection[str]) -> str:
     """What to tell somebody who wrote a name that does not exist."""
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    close = sorted(k for k in known if k.startswith(name))[:3] or difflib.get_close_matches(
+        name, known, n=3, cutoff=0.4
+    )
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(known))}"
     return f"unknown; {hint}"
 
@@ -89,8 +129,11 @@ def dataset(name: str) -> ModuleType:
     return sys.modules[qualified]
 
 
-def algorithm(name: str, framework: str) -> ModuleType:
-    return importlib.import_module(f"implementations.{name}_{framework}")
+def algorithm(name: str, framework: str, options: dict[str, Any]) -> SimpleNamespace:
+    """`init` and `advance` of an algorithm, with its options of a case."""
+    module = importlib.import_module(f"implementations.{name}_{framework}")
+    taken = {key: options[key] for key in ALGORITHMS[name].options}
+    return SimpleNamespace(init=module.init, advance=partial(module.advance, **taken))
 
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
@@ -102,8 +145,9 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
 
 def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
     """The files that produce a number: a change in one of them makes its records out of date."""
-    parts = (f"{name}_{framework}", f"network_{framework}", f"cells_{framework}", "cells", "reference")
-    meters = ("clock", "fidelity", "memory", "problem", "stats", f"subject_{framework}", "worker")
+    own = (f"{part}_{framework}" for part in dict.fromkeys((name, "drtrl", "network", "cells")))
+    parts = (*own, "cells", "feedback", "reference", "reference_cells")
+    meters = ("clock", "environment", "fidelity", "memory", "problem", "stats", f"subject_{framework}", "worker")
     return [
         *(IMPLEMENTATIONS / f"{part}.py" for part in parts),
         *(Path(__file__).parent / f"{meter}.py" for meter in meters),

@@ -1,6 +1,6 @@
 """The parent: runs a plan's cases, each in a process of its own, and appends a record for each.
 
-Finished cases are not run again: same case and round, same sources of the implementation, same environment.
+Finished cases are not run again: same case and round, same sources and meters, same environment.
 The order is shuffled anew in every round. What a child does to itself (out of memory, too slow, a crash) is a
 record too.
 """
@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import environment, memory, problem, record, registry, worker
+from bench import environment, memory, problem, record, registry
 from bench.case import Case, Plan, digest
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
@@ -51,7 +51,7 @@ def identity(line: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def finished(line: dict[str, Any], plan: Plan) -> bool:
-    """Whether a record answers its case for good; a refusal does not, because memory or a package may come."""
+    """Whether a record answers its case for good; a refusal for memory does not, because memory comes and goes."""
     if line.get("refused"):
         return False
     if line["status"] == "timeout":
@@ -66,10 +66,14 @@ def refusal(case: Case) -> tuple[str, str] | None:
     if case.device == "gpu" and environment.output("nvidia-smi", "-L") is None:
         return "skip", "no GPU found: nvidia-smi does not answer; choose device = 'cpu'"
     if case.threads > (cores := len(os.sched_getaffinity(0))):
-        return "skip", f"asks for {case.threads} threads, but this process may use {cores} cores"
+        return (
+            "skip",
+            f"asks for {case.threads} threads, but this process may use {cores}; set threads = {cores} in the plan",
+        )
     needed, free = memory.analytic_bytes(case, *problem.shape(case)), memory.available_bytes()
     if case.device == "cpu" and needed + RSS_OVERHEAD > free:
-        return "oom", f"refused: needs at least {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB available"
+        size = f"needs at least {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB available"
+        return "oom", f"refused: {size}; choose fewer neurons, a smaller batch or another algorithm"
     return None
 
 
@@ -82,25 +86,27 @@ def stop(process: subprocess.Popen[str]) -> None:
 
 def ended(code: int, log: str) -> tuple[str, str]:
     """Status and reason of a child that left no result."""
-    said = [line for line in log.splitlines() if line.strip() and not line.startswith(worker.STAGE)]
+    said = [line for line in log.splitlines() if line.strip() and not line.startswith("stage: ")]
     last = said[-1][:200] if said else "no output"
     if code == -signal.SIGKILL:
-        return "oom", "killed by the system, most likely for memory"
+        return "oom", f"killed by the system, most likely for memory, in: {stage(log)}"
     if code < 0:
         return "error", f"ended by {signal.Signals(-code).name}: {last}"
     return "error", last
 
 
-def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
-    """Runs one case in a child. Returns at least a status and a reason."""
-    if refused := refusal(case):
-        return dict(zip(("status", "reason"), refused, strict=True), refused=True)
+def stage(log: str) -> str:
+    """What a child was doing when its log ended."""
+    return (re.findall(r"^stage: (.+)$", log, re.MULTILINE) or ["start"])[-1]
+
+
+def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: Path) -> dict[str, Any]:
+    """Runs `python -m module` with a job on standard input. Returns its result, or at least a status and a reason."""
     result, log = folder / "result.json", folder / "log.txt"
     result.unlink(missing_ok=True)
-    job = {"case": asdict(case), "cache": str(cache()), "budget_s": plan.budget_s, "result": str(result)}
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -109,17 +115,35 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
             start_new_session=True,
         )
         try:
-            process.communicate(json.dumps(job), timeout=plan.limit_s)
+            process.communicate(json.dumps(job | {"case": asdict(case), "result": str(result)}), timeout=limit_s)
         except subprocess.TimeoutExpired:
             stop(process)
-            stage = re.findall(rf"^{worker.STAGE}(.+)$", log.read_text(errors="replace"), re.MULTILINE)
-            return {"status": "timeout", "reason": f"stopped after {plan.limit_s:g} s, in: {(stage or ['start'])[-1]}"}
+            return {
+                "status": "timeout",
+                "reason": f"stopped after {limit_s:g} s, in: {stage(log.read_text(errors='replace'))}",
+            }
         except BaseException:
             stop(process)
             raise
     if process.returncode == 0 and result.exists():
         return json.loads(result.read_text(encoding="utf-8"))
     return dict(zip(("status", "reason"), ended(process.returncode, log.read_text(errors="replace")), strict=True))
+
+
+def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
+    """Runs one case in a child, once another has its problem ready. Returns at least a status and a reason."""
+    if refused := refusal(case):
+        status, reason = refused
+        return {"status": status, "reason": reason, "refused": status == "oom"}
+    unsolved = folder / f"unsolved-{case.problem_key}.json"
+    if unsolved.exists():
+        return json.loads(unsolved.read_text(encoding="utf-8"))
+    solved = child("bench.problem", {"cache": str(cache())}, case, plan.limit_s, folder)
+    if "problem" not in solved:
+        solved["reason"] = f"its float64 reference: {solved['reason']}"
+        unsolved.write_text(json.dumps(solved), encoding="utf-8")
+        return solved
+    return child("bench.worker", solved | {"budget_s": plan.budget_s}, case, plan.limit_s, folder)
 
 
 def schedule(plan: Plan) -> list[tuple[int, Case]]:
@@ -138,7 +162,6 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
         described_there |= line == described
         if line["kind"] == "record" and finished(line, plan):
             known[identity(line)] = line
-    sources = environment.checkout()
 
     todo = schedule(plan)
     found = []
@@ -156,7 +179,6 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
                 "case": asdict(case),
                 "implementation_sha": implementation_sha(case),
                 "env_hash": described["env_hash"],
-                **sources,
                 "data": {"label": module.LABEL, "synthetic": module.SYNTHETIC},
             }
             if not again and identity(line) in known:
@@ -170,7 +192,7 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
             report(f"[{index + 1}/{len(todo)}{ahead}] {case.label}", None)
             started, clock = datetime.now(UTC), time.perf_counter()
             empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}
-            line |= empty | measure(case, plan, Path(folder))
+            line |= environment.checkout() | empty | measure(case, plan, Path(folder))
             took.append(time.perf_counter() - clock)
             line |= {"started": started.isoformat(timespec="seconds"), "duration_s": round(took[-1], 3)}
             record.append(path, line)

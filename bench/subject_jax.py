@@ -30,7 +30,7 @@ class Subject:
         self.net = network(case, "jax")
         params = jax.tree.map(lambda a: place(np.asarray(a, dtype)), problem.params)
         self.arguments = (params, place(np.asarray(problem.inputs, dtype)), place(problem.targets))
-        algorithm = registry.algorithm(case.algorithm, "jax")
+        algorithm = registry.algorithm(case.algorithm, "jax", vars(case))
         call = partial(network_jax.gradient, algorithm, self.net, chunk=case.chunk)
         start = perf_counter()
         lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)

@@ -31,7 +31,7 @@ class Subject:
         params = [{k: torch.tensor(v, **place) for k, v in layer.items()} for layer in problem.params]
         targets = torch.tensor(problem.targets, dtype=torch.int64, device=self.device)
         self.arguments = (params, torch.tensor(problem.inputs, **place), targets)
-        self.algorithm = registry.algorithm(case.algorithm, "torch")
+        self.algorithm = registry.algorithm(case.algorithm, "torch", vars(case))
         self.chunk = case.chunk
         self.phases: dict[str, float] = {}
 

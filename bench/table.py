@@ -50,7 +50,7 @@ def collapse(frame: Frame) -> Frame:
         parts = {name: {} for name in ("time", "memory", "fidelity", "activity", "data")}
         known = record.row({"case": asdict(Case()), "status": "", "env_hash": "", **parts})
         return pd.DataFrame(columns=list(dict.fromkeys((*known, "rounds", "setup", *NUMBERS))))
-    columns = [*frame.columns, *(name for name in ("rounds", "setup", *NUMBERS) if name not in frame)]
+    columns = [*frame.columns, *(name for name in ("rounds", "setup", "commits", *NUMBERS) if name not in frame)]
     frame = frame.reset_index(drop=True)
     frame = frame.assign(data=labels(frame))
     case = ["case_key", "env_hash", "data"]
@@ -78,6 +78,8 @@ def labels(frame: Frame) -> Frame:
 def merged(rounds: Frame) -> dict[str, Any]:
     """The one row of a case's rounds."""
     row: dict[str, Any] = rounds.loc[rounds["status"].map(SEVERITY).idxmax()].to_dict()
+    commits = rounds.loc[rounds["commit"].notna(), ["commit", "dirty"]].itertuples(index=False)
+    row["commits"] = {commit[:9] + (" (modified)" if dirty is True else "") for commit, dirty in commits}
     row |= {"rounds": len(rounds), "samples": int(rounds["samples"].sum())}
     row |= {flag: bool(rounds[flag].eq(True).any()) for flag in ("unstable", "busy")}
     if row["status"] != "ok":

@@ -22,8 +22,6 @@ from bench.problem import Problem
 GATE_LIMIT = 1e-10
 """Largest relative L2 error of any parameter's gradient, in float64."""
 GATE_BATCH = 2
-STAGE = "stage: "
-"""Starts a line of the log that says what the child is doing."""
 
 
 def gate_steps(case: Case) -> int:
@@ -57,7 +55,7 @@ def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
         part = liveliest(whole, min(2 * len(part.inputs), case.steps), batch)
     steps = len(part.inputs)
     algorithm = registry.ALGORITHMS[case.algorithm]
-    extra = {"chunk": case.chunk} if algorithm.truncated else {}
+    extra = {name: getattr(case, name) for name in algorithm.by}
     inputs = part.inputs.astype(np.float64)
     loss, gradient = getattr(reference, algorithm.reference)(net, part.params, inputs, part.targets, **extra)
     small = replace(case, steps=steps, batch=batch, chunk=min(case.chunk, steps))
@@ -124,7 +122,8 @@ def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
 
 
 def stage(name: str) -> None:
-    print(f"{STAGE}{name}", flush=True)
+    """A line of the log that says what the child is doing."""
+    print(f"stage: {name}", flush=True)
 
 
 def main() -> None:
@@ -134,9 +133,7 @@ def main() -> None:
     module = importlib.import_module(f"bench.subject_{case.framework}")
     result: dict[str, Any]
     try:
-        stage("float64 reference")
-        path = problem.prepared(case, Path(job["cache"]))
-        result = measure(case, problem.read(path), job["budget_s"])
+        result = measure(case, problem.read(Path(job["problem"])), job["budget_s"])
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in module.OUT_OF_MEMORY):
             raise

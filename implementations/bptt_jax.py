@@ -17,7 +17,7 @@ Carry = States
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """Zero states, one [B, S, N] per layer."""
+    """States at rest, one [B, S, N] per layer."""
     return initial_states(net, params, batch)
 
 

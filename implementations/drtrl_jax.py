@@ -13,6 +13,7 @@ the layers through the weights of the same step only. With `last`, nobody reads 
 Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,17 +24,19 @@ from implementations.network_jax import (
     Params,
     PerWeight,
     States,
-    forward,
     initial_states,
     presynaptic,
-    previous,
     readout_loss,
+    run,
 )
 
 Carry = tuple[States, list[PerWeight]]
+Own = Callable[[Any, PerWeight, Array, Array], tuple[Array, Array]]
+SendDown = Callable[[int, Array, Any, PerWeight, Array, Array], Array]
+"""What its relatives replace: the paths D holds, and the way of the learning signal to the layer below."""
 
 
-def intrinsic_jacobians(cell: Any, s_prev: Array, y: Array) -> tuple[Array, Array]:
+def intrinsic(cell: Any, w: PerWeight, s_prev: Array, y: Array) -> tuple[Array, Array]:
     """D [K, B, S, S', N] and F [K, B, S, G, N] of a chunk: one pull-back per state, all steps at once."""
     s, pull = jax.vjp(cell.dynamics, s_prev, y)
     units = jnp.eye(cell.S, dtype=s.dtype)[:, None, None, :, None]
@@ -76,8 +79,13 @@ def move(e: Array, P0: Array, z: Array, p: Array) -> Array:
     return times(P0[:, None], e) + jnp.einsum("tbj,tbsgn->bjsgn", z, p)
 
 
+def same_step(below: int, error: Array, cell: Any, w: PerWeight, l: Array, F: Array) -> Array:
+    """dL^t/do^t [K, B, J] of the layer below: l^t through the input weights of the same step."""
+    return jnp.einsum("tbgn,jgn->tbj", times(l[:, :, None], F)[:, :, 0, cell.reads["x"]], w["x"])
+
+
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """Zero states; zero trace e [B, J, S, G, N] per weight."""
+    """States at rest; zero trace e [B, J, S, G, N] per weight."""
     states, traces = initial_states(net, params, batch), []
     for cell, w in zip(net, params, strict=True):
         traces.append({k: jnp.zeros((batch, v.shape[0], cell.S, *v.shape[1:]), v.dtype) for k, v in w.items()})
@@ -85,33 +93,37 @@ def init(net: Any, params: Params, batch: int) -> Carry:
 
 
 def advance(
-    net: Any, params: Params, carry: Carry, inputs: Array, targets: Array, *, last: bool = False
+    net: Any,
+    params: Params,
+    carry: Carry,
+    inputs: Array,
+    targets: Array,
+    *,
+    last: bool = False,
+    own: Own = intrinsic,
+    send_down: SendDown = same_step,
 ) -> tuple[Carry, Array, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
     states, traces = carry
-    x, tape, ends = inputs, [], []
-    for cell, w, s0 in zip(net, params, states, strict=True):
-        s, y = forward(cell, w, s0, x)
-        tape.append((previous(s0, s), s, y, x))
-        x = cell.output(s)
-        ends.append(s[-1])
-    loss, signal = jax.value_and_grad(readout_loss)(x, targets)  # signal is dL^t/do^t [K, B, N] of one layer
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
 
-    grads, moved = [], []
-    for cell, w, trace, (s_prev, s, y, x) in zip(net[::-1], params[::-1], traces[::-1], tape[::-1], strict=True):
-        D, F = intrinsic_jacobians(cell, s_prev, y)
-        (l,) = jax.vjp(cell.output, s)[1](signal)
+    signal, grads, moved = error, [], []  # signal is dL^t/do^t [K, B, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = own(cell, w, tape.previous, tape.drives)
+        (l,) = jax.vjp(cell.output, tape.states)[1](signal)
         rows, entry = pull_back(l, D, last)
         c, P0 = entry[:, 0], entry[:, 1:]
         qp = times(rows, F)
         q, p = qp[:, :, 0], qp[:, :, 1:]
-        z = presynaptic(cell, s_prev, x)
+        z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {})
-        for k, e in trace.items():
+        for k, e in traces[layer].items():
             direct = jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
             grads[0][k] = direct + read_out(c, e)
         if not last:
-            moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in trace.items()})
-        same_step = times(l[:, :, None], F)[:, :, 0, cell.reads["x"]]
-        signal = jnp.einsum("tbgn,jgn->tbj", same_step, w["x"])
+            moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
+        if layer > 0:
+            signal = send_down(layer - 1, error, cell, w, l, F)
     return (ends, moved), loss, grads

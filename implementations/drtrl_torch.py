@@ -13,6 +13,7 @@ the layers through the weights of the same step only. With `last`, nobody reads 
 Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,17 +23,20 @@ from implementations.network_torch import (
     Params,
     PerWeight,
     States,
-    forward,
     initial_states,
+    learning_signal,
+    loss_and_error,
     presynaptic,
-    previous,
-    readout_loss,
+    run,
 )
 
 Carry = tuple[States, list[PerWeight]]
+Own = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]
+SendDown = Callable[[int, Tensor, Any, PerWeight, Tensor, Tensor], Tensor]
+"""What its relatives replace: the paths D holds, and the way of the learning signal to the layer below."""
 
 
-def intrinsic_jacobians(cell: Any, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def intrinsic(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """D [K, B, S, S', N] and F [K, B, S, G, N] of a chunk: one pull-back per state, all steps at once."""
     s_prev, y = s_prev.detach().requires_grad_(), y.detach().requires_grad_()
     with torch.enable_grad():
@@ -77,8 +81,13 @@ def move(e: Tensor, P0: Tensor, z: Tensor, p: Tensor) -> Tensor:
     return moved
 
 
+def same_step(below: int, error: Tensor, cell: Any, w: PerWeight, l: Tensor, F: Tensor) -> Tensor:
+    """dL^t/do^t [K, B, J] of the layer below: l^t through the input weights of the same step."""
+    return torch.einsum("tbgn,jgn->tbj", times(l[:, :, None], F)[:, :, 0, cell.reads["x"]], w["x"])
+
+
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """Zero states; zero trace e [B, J, S, G, N] per weight."""
+    """States at rest; zero trace e [B, J, S, G, N] per weight."""
     states, traces = initial_states(net, params, batch), []
     for cell, w in zip(net, params, strict=True):
         traces.append({k: v.new_zeros(batch, v.shape[0], cell.S, *v.shape[1:]) for k, v in w.items()})
@@ -87,39 +96,37 @@ def init(net: Any, params: Params, batch: int) -> Carry:
 
 @torch.no_grad()
 def advance(
-    net: Any, params: Params, carry: Carry, inputs: Tensor, targets: Tensor, *, last: bool = False
+    net: Any,
+    params: Params,
+    carry: Carry,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    last: bool = False,
+    own: Own = intrinsic,
+    send_down: SendDown = same_step,
 ) -> tuple[Carry, Tensor, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
     states, traces = carry
-    x, tape, ends = inputs, [], []
-    for cell, w, s0 in zip(net, params, states, strict=True):
-        s, y = forward(cell, w, s0, x)
-        tape.append((previous(s0, s), s, y, x))
-        x = cell.output(s)
-        ends.append(s[-1])
-    logits = x.requires_grad_()
-    with torch.enable_grad():
-        loss = readout_loss(logits, targets)
-    (signal,) = torch.autograd.grad(loss, logits)  # signal is dL^t/do^t [K, B, N] of one layer
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = loss_and_error(logits, targets)
 
-    grads, moved = [], []
-    for cell, w, trace, (s_prev, s, y, x) in zip(net[::-1], params[::-1], traces[::-1], tape[::-1], strict=True):
-        D, F = intrinsic_jacobians(cell, s_prev, y)
-        s.requires_grad_()
-        with torch.enable_grad():
-            o = cell.output(s)
-        (l,) = torch.autograd.grad(o, s, signal)
+    signal, grads, moved = error, [], []  # signal is dL^t/do^t [K, B, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = own(cell, w, tape.previous, tape.drives)
+        l = learning_signal(cell, tape.states, signal)
         rows, entry = pull_back(l, D, last)
         c, P0 = entry[:, 0], entry[:, 1:]
         qp = times(rows, F)
         q, p = qp[:, :, 0], qp[:, :, 1:]
-        z = presynaptic(cell, s_prev, x)
+        z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {})
-        for k, e in trace.items():
+        for k, e in traces[layer].items():
             direct = torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
             grads[0][k] = direct + read_out(c, e)
         if not last:
-            moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in trace.items()})
-        same_step = times(l[:, :, None], F)[:, :, 0, cell.reads["x"]]
-        signal = torch.einsum("tbgn,jgn->tbj", same_step, w["x"])
-    return (ends, moved), loss.detach(), grads
+            moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
+        if layer > 0:
+            signal = send_down(layer - 1, error, cell, w, l, F)
+    return (ends, moved), loss, grads

@@ -4,15 +4,16 @@ The twin is `network_torch.py`. Sizes: K steps of a chunk, B samples, J presynap
 S states and G drives, C classes. `z`, `q` and weights are dicts over the kinds of weight in `cells.py`.
 """
 
-from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from implementations import cells
+
 PerWeight = dict[str, Array]
-"""One array per kind of weight of a layer: {"x": ..., "r": ..., "b": ...}."""
+"""One array per kind of weight of a layer: {"x": ..., "r": ..., "b": ..., "p": ...}."""
 Params = list[PerWeight]
 """The weights [J, Gk, N] of every layer, the readout last."""
 States = list[Array]
@@ -20,8 +21,27 @@ States = list[Array]
 
 
 def initial_states(net: Any, params: Params, batch: int) -> States:
-    """Zero states, one [B, S, N] per layer."""
-    return [jnp.zeros((batch, cell.S, w["x"].shape[-1]), w["x"].dtype) for cell, w in zip(net, params, strict=True)]
+    """The states before the first step, one [B, S, N] per layer."""
+    rest = [jnp.asarray(cell.rest(w["x"].shape[-1]), w["x"].dtype) for cell, w in zip(net, params, strict=True)]
+    return [jnp.broadcast_to(s, (batch, *s.shape)) for s in rest]
+
+
+def acting(net: Any, params: Params) -> tuple[Params, Params]:
+    """The weights as they act, masked and by absolute value where signed, and their slopes where these are not 1."""
+    masks = cells.masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
+    acts, slopes = [], []
+    for cell, w, mask in zip(net, params, masks, strict=True):
+        slope = {k: jnp.asarray(m, w[k].dtype) for k, m in mask.items()}
+        if cell.signed:
+            slope["r"] = jnp.sign(w["r"]) * slope.get("r", 1)
+        acts.append({k: v * slope[k] if k in slope else v for k, v in w.items()})
+        slopes.append(slope)
+    return acts, slopes
+
+
+def by_stored(grads: Params, slopes: Params) -> Params:
+    """The gradient by the stored weights, of the gradient by the acting ones."""
+    return [{k: g * slope.get(k, 1) for k, g in w.items()} for w, slope in zip(grads, slopes, strict=True)]
 
 
 def spread(cell: Any, kind: str, part: Array) -> Array:
@@ -38,8 +58,8 @@ def forward(cell: Any, w: PerWeight, s: Array, x: Array, dy: Array | float = 0.0
     drives: the derivative by it is the derivative by y.
     """
     u = dy + spread(cell, "x", jnp.einsum("tbj,jgn->tbgn", x, w["x"]))
-    if "b" in w:
-        u = u + spread(cell, "b", w["b"])
+    for kind in w.keys() & {"b", "p"}:
+        u = u + spread(cell, kind, w[kind])
 
     def step(s: Array, u: Array) -> tuple[Array, tuple[Array, Array]]:
         y = u
@@ -51,19 +71,38 @@ def forward(cell: Any, w: PerWeight, s: Array, x: Array, dy: Array | float = 0.0
     return lax.scan(step, s, u)[1]
 
 
+class Tape(NamedTuple):
+    """What one layer did in a chunk."""
+
+    previous: Array
+    """s^0 ... s^{K-1} [K, B, S, N]."""
+    states: Array
+    """s^1 ... s^K."""
+    drives: Array
+    """y^1 ... y^K [K, B, G, N]."""
+    inputs: Array
+    """x^1 ... x^K [K, B, I]."""
+
+
+def run(net: Any, params: Params, states: States, inputs: Array) -> tuple[list[Tape], States, Array]:
+    """K steps of every layer: their tapes, their last states, and the logits [K, B, C]."""
+    x, tapes = inputs, []
+    for cell, w, s0 in zip(net, params, states, strict=True):
+        s, y = forward(cell, w, s0, x)
+        tapes.append(Tape(previous(s0, s), s, y, x))
+        x = cell.output(s)
+    return tapes, [tape.states[-1] for tape in tapes], x
+
+
 def previous(s0: Array, s: Array) -> Array:
     """States s^0 ... s^{K-1} from s^0 and s^1 ... s^K."""
     return jnp.concatenate([s0[None], s[:-1]])
 
 
 def presynaptic(cell: Any, s_prev: Array, x: Array) -> PerWeight:
-    """z [K, B, J] of each kind of weight: the input, the emitted values, and 1 for the bias."""
-    z = {"x": x}
-    if "r" in cell.reads:
-        z["r"] = cell.emit(s_prev)
-    if "b" in cell.reads:
-        z["b"] = jnp.ones((*x.shape[:2], 1), x.dtype)
-    return z
+    """z [K, B, J] of each kind of weight: the input, the emitted values, and 1 for bias and parameters."""
+    one = jnp.ones((*x.shape[:2], 1), x.dtype)
+    return {kind: x if kind == "x" else cell.emit(s_prev) if kind == "r" else one for kind in cell.reads}
 
 
 def readout_loss(logits: Array, targets: Array) -> Array:
@@ -77,14 +116,16 @@ def readout_loss(logits: Array, targets: Array) -> Array:
 
 
 def gradient(
-    algorithm: ModuleType, net: Any, params: Params, inputs: Array, targets: Array, chunk: int
+    algorithm: Any, net: Any, params: Params, inputs: Array, targets: Array, chunk: int
 ) -> tuple[Array, Params]:
     """Loss and gradient of a sequence: `algorithm.advance` folded over its chunks of at most `chunk` steps.
 
-    inputs [T, B, I], targets [T, B]. The last chunk, the only one that may be shorter, stands outside the loop.
+    algorithm: what has `init` and `advance`. inputs [T, B, I], targets [T, B]. The last chunk, the only one that may
+    be shorter, stands outside the loop.
     """
     T, B = targets.shape
     K = min(chunk, T)
+    params, slopes = acting(net, params)
     whole = (T - 1) // K
 
     def body(state: tuple[Any, Array, Params], i: Array) -> tuple[tuple[Any, Array, Params], None]:
@@ -98,7 +139,7 @@ def gradient(
     zero = (carry, jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, params))
     if whole == 0:
         _, loss, grads = algorithm.advance(net, params, carry, inputs, targets, last=True)
-        return loss, grads
+        return loss, by_stored(grads, slopes)
     (carry, total, sums), _ = lax.scan(body, zero, jnp.arange(whole))
     _, loss, grads = algorithm.advance(net, params, carry, inputs[whole * K :], targets[whole * K :], last=True)
-    return total + loss, jax.tree.map(jnp.add, sums, grads)
+    return total + loss, by_stored(jax.tree.map(jnp.add, sums, grads), slopes)

@@ -4,15 +4,16 @@ The twin is `network_jax.py`. Sizes: K steps of a chunk, B samples, J presynapti
 S states and G drives, C classes. `z`, `q` and weights are dicts over the kinds of weight in `cells.py`.
 """
 
-from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from implementations import cells
+
 PerWeight = dict[str, Tensor]
-"""One tensor per kind of weight of a layer: {"x": ..., "r": ..., "b": ...}."""
+"""One tensor per kind of weight of a layer: {"x": ..., "r": ..., "b": ..., "p": ...}."""
 Params = list[PerWeight]
 """The weights [J, Gk, N] of every layer, the readout last."""
 States = list[Tensor]
@@ -20,8 +21,27 @@ States = list[Tensor]
 
 
 def initial_states(net: Any, params: Params, batch: int) -> States:
-    """Zero states, one [B, S, N] per layer."""
-    return [w["x"].new_zeros(batch, cell.S, w["x"].shape[-1]) for cell, w in zip(net, params, strict=True)]
+    """The states before the first step, one [B, S, N] per layer."""
+    rest = [torch.from_numpy(cell.rest(w["x"].shape[-1])).to(w["x"]) for cell, w in zip(net, params, strict=True)]
+    return [s.expand(batch, *s.shape) for s in rest]
+
+
+def acting(net: Any, params: Params) -> tuple[Params, Params]:
+    """The weights as they act, masked and by absolute value where signed, and their slopes where these are not 1."""
+    masks = cells.masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
+    acts, slopes = [], []
+    for cell, w, mask in zip(net, params, masks, strict=True):
+        slope = {k: torch.from_numpy(m).to(w[k]) for k, m in mask.items()}
+        if cell.signed:
+            slope["r"] = w["r"].sign() * slope.get("r", 1)
+        acts.append({k: v * slope[k] if k in slope else v for k, v in w.items()})
+        slopes.append(slope)
+    return acts, slopes
+
+
+def by_stored(grads: Params, slopes: Params) -> Params:
+    """The gradient by the stored weights, of the gradient by the acting ones."""
+    return [{k: g * slope.get(k, 1) for k, g in w.items()} for w, slope in zip(grads, slopes, strict=True)]
 
 
 def spread(cell: Any, kind: str, part: Tensor) -> Tensor:
@@ -39,8 +59,8 @@ def forward(cell: Any, w: PerWeight, s: Tensor, x: Tensor, dy: Tensor | float = 
     drives: the derivative by it is the derivative by y.
     """
     u = dy + spread(cell, "x", torch.einsum("tbj,jgn->tbgn", x, w["x"]))
-    if "b" in w:
-        u = u + spread(cell, "b", w["b"])
+    for kind in w.keys() & {"b", "p"}:
+        u = u + spread(cell, kind, w[kind])
 
     states, drives = [], []
     recurrent = w["r"].flatten(1) if "r" in w else None
@@ -53,19 +73,55 @@ def forward(cell: Any, w: PerWeight, s: Tensor, x: Tensor, dy: Tensor | float = 
     return torch.stack(states), torch.stack(drives)
 
 
+class Tape(NamedTuple):
+    """What one layer did in a chunk."""
+
+    previous: Tensor
+    """s^0 ... s^{K-1} [K, B, S, N]."""
+    states: Tensor
+    """s^1 ... s^K."""
+    drives: Tensor
+    """y^1 ... y^K [K, B, G, N]."""
+    inputs: Tensor
+    """x^1 ... x^K [K, B, I]."""
+
+
+def run(net: Any, params: Params, states: States, inputs: Tensor) -> tuple[list[Tape], States, Tensor]:
+    """K steps of every layer: their tapes, their last states, and the logits [K, B, C]."""
+    x, tapes = inputs, []
+    for cell, w, s0 in zip(net, params, states, strict=True):
+        s, y = forward(cell, w, s0, x)
+        tapes.append(Tape(previous(s0, s), s, y, x))
+        x = cell.output(s)
+    return tapes, [tape.states[-1] for tape in tapes], x
+
+
 def previous(s0: Tensor, s: Tensor) -> Tensor:
     """States s^0 ... s^{K-1} from s^0 and s^1 ... s^K."""
     return torch.cat([s0[None], s[:-1]])
 
 
 def presynaptic(cell: Any, s_prev: Tensor, x: Tensor) -> PerWeight:
-    """z [K, B, J] of each kind of weight: the input, the emitted values, and 1 for the bias."""
-    z = {"x": x}
-    if "r" in cell.reads:
-        z["r"] = cell.emit(s_prev)
-    if "b" in cell.reads:
-        z["b"] = x.new_ones(*x.shape[:2], 1)
-    return z
+    """z [K, B, J] of each kind of weight: the input, the emitted values, and 1 for bias and parameters."""
+    one = x.new_ones(*x.shape[:2], 1)
+    return {kind: x if kind == "x" else cell.emit(s_prev) if kind == "r" else one for kind in cell.reads}
+
+
+def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss and its derivative by the logits [K, B, C]."""
+    logits = logits.detach().requires_grad_()
+    with torch.enable_grad():
+        loss = readout_loss(logits, targets)
+    (error,) = torch.autograd.grad(loss, logits)
+    return loss.detach(), error
+
+
+def learning_signal(cell: Any, s: Tensor, signal: Tensor) -> Tensor:
+    """l^t = dL^t/ds^t [K, B, S, N] of the signal dL^t/do^t [K, B, N]."""
+    s = s.detach().requires_grad_()
+    with torch.enable_grad():
+        o = cell.output(s)
+    return torch.autograd.grad(o, s, signal)[0]
 
 
 def readout_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -79,13 +135,14 @@ def readout_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def gradient(
-    algorithm: ModuleType, net: Any, params: Params, inputs: Tensor, targets: Tensor, chunk: int
+    algorithm: Any, net: Any, params: Params, inputs: Tensor, targets: Tensor, chunk: int
 ) -> tuple[Tensor, Params]:
     """Loss and gradient of a sequence: `algorithm.advance` folded over its chunks of at most `chunk` steps.
 
-    inputs [T, B, I], targets [T, B].
+    algorithm: what has `init` and `advance`. inputs [T, B, I], targets [T, B].
     """
     T, B = targets.shape
+    params, slopes = acting(net, params)
     carry = algorithm.init(net, params, B)
     total = inputs.new_zeros(())
     sums = [{k: torch.zeros_like(v) for k, v in w.items()} for w in params]
@@ -96,4 +153,4 @@ def gradient(
         for into, new in zip(sums, grads, strict=True):
             for k, g in new.items():
                 into[k] += g
-    return total, sums
+    return total, by_stored(sums, slopes)

@@ -53,7 +53,7 @@ def move(M: Array, P0: Array, z: Array, p: Array) -> Array:
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """Zero states; zero influence M [B, n', G, N, J] per weight, n' states from its own layer up."""
+    """States at rest; zero influence M [B, n', G, N, J] per weight, n' states from its own layer up."""
     states, influences = initial_states(net, params, batch), []
     for layer, w in enumerate(params):
         n = sum(s[0].size for s in states[layer:])

@@ -54,7 +54,7 @@ def move(M: Tensor, P0: Tensor, z: Tensor, p: Tensor) -> Tensor:
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """Zero states; zero influence M [B, n', G, N, J] per weight, n' states from its own layer up."""
+    """States at rest; zero influence M [B, n', G, N, J] per weight, n' states from its own layer up."""
     states, influences = initial_states(net, params, batch), []
     for layer, w in enumerate(params):
         n = sum(s[0].numel() for s in states[layer:])

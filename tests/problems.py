@@ -1,9 +1,10 @@
 """Small learning problems in NumPy, and `gradient` of every algorithm in either framework on them."""
 
 from dataclasses import fields, replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,15 +15,58 @@ from implementations import cells
 
 FRAMEWORKS = ("jax", "torch")
 ALGORITHMS = ("bptt", "rtrl", "drtrl")
-ALIF = cells.ALIFExpCu(scale_x=40.0, scale_r=20.0, alpha=0.7, width=1.5, threshold=0.8, tau_a=10.0, beta=0.4)
+RULES = (*ALGORITHMS, "bptt_checkpointed", "snap1", "es_drtrl", "drtrl_window", "random_feedback", "no_trace")
+
+WIDE: dict[str, Any] = {"alpha": 0.7, "width": 1.5}
+"""A surrogate that is alive far from the threshold."""
+BRISK: dict[str, Any] = {"tau_a": 10.0, "beta": 0.4, "tau_std": 5.0, "tau_f": 5.0, "tau_d": 5.0, "U": 0.3}
+"""Slow processes sped up, so that they matter within a dozen steps."""
+ALIF = cells.LIF(states=("V", "a", "g"), scale_x=40.0, scale_r=20.0, threshold=0.8, tau_a=10.0, beta=0.4, **WIDE)
 CELLS: dict[str, cells.Cell] = {
     "leaky_rnn": cells.LeakyRNN(scale_x=2.0, scale_r=2.0),
     "gru": cells.GRU(scale_x=2.0, scale_r=3.0),
-    "lif_soft": cells.LIFDelta(scale_x=6.0, scale_r=2.0, reset="soft", alpha=0.7, width=1.5),
-    "lif_hard": cells.LIFDelta(scale_x=6.0, scale_r=2.0, reset="hard", alpha=0.7, width=1.5, threshold=0.8),
+    "lif_soft": cells.LIF(scale_x=6.0, scale_r=2.0, reset="soft", **WIDE),
+    "lif_hard": cells.LIF(scale_x=6.0, scale_r=2.0, reset="hard", threshold=0.8, **WIDE),
     "alif": ALIF,
 }
-READOUTS: dict[str, cells.Cell] = {"leaky": cells.LeakyReadout(tau=4.0), "linear": cells.LinearReadout()}
+"""The cells that every algorithm is tested with at every depth and chunk length."""
+
+
+def lif(*states: str, scale: float = 8.0, **options: Any) -> cells.LIF:
+    return cells.LIF(states=states, scale_x=scale, scale_r=scale / 2, **{**WIDE, **BRISK, **options})
+
+
+ZOO: dict[str, cells.Cell] = {
+    "tanh_rnn": cells.TanhRNN(scale_x=2.0, scale_r=2.0),
+    "leaky_rnn": cells.LeakyRNN(scale_x=2.0, scale_r=2.0, trainable=("tau",), spread=0.3),
+    "gru": cells.GRU(scale_x=2.0, scale_r=3.0, initial="truncated"),
+    "lstm": cells.LSTM(scale_x=2.0, scale_r=2.0),
+    "mgu": cells.MGU(scale_x=2.0, scale_r=3.0),
+    "lru": cells.LRU(scale_x=2.0),
+    "if_delta": lif("V", reset="hard"),
+    "lif_delta": lif("V", trainable=("tau", "threshold"), spread=0.2),
+    "lif_expcu": lif("V", "g", scale=40.0, reset="hard", trainable=("tau_syn",), spread=0.2),
+    "lif_std": lif("V", "x", "g", scale=40.0),
+    "lif_stp": lif("V", "u", "x", "g", scale=40.0),
+    "alif_delta": lif("V", "a", trainable=("tau", "threshold", "tau_a", "beta"), spread=0.2),
+    "alif_expcu": lif("V", "a", "g", scale=40.0, surrogate="sigmoid"),
+    "alif_std": lif("V", "a", "x", "g", scale=40.0, release="before"),
+    "alif_stp": lif("V", "a", "u", "x", "g", scale=40.0, release="before", surrogate="gaussian"),
+    "lif_masked": lif("V", density=0.5, signed=True, surrogate="s2nn"),
+    "gif": cells.GIF(
+        scale_x=200.0, scale_r=100.0, tau=5.0, tau_slow=20.0, tau_syn=5.0, trainable=("tau_slow",), **WIDE
+    ),
+    "ei_gif": cells.EIGIF(scale_x=40.0, scale_r=10.0, tau=10.0, density=0.5, **WIDE),
+    "egru": cells.EGRU(scale_x=2.0, scale_r=2.0),
+    "egru_traced": cells.EGRU(scale_x=2.0, scale_r=2.0, traced=True, trainable=()),
+}
+"""Every kind of cell, with scales at which every layer of a small network spikes: the paper's leave some silent."""
+
+READOUTS: dict[str, cells.Cell] = {
+    "leaky": cells.LeakyReadout(tau=4.0),
+    "linear": cells.LinearReadout(),
+    "trained": cells.LeakyReadout(tau=4.0, trainable=("tau",), spread=0.3),
+}
 
 Grads = list[dict[str, NDArray[Any]]]
 
@@ -47,7 +91,7 @@ class Problem(NamedTuple):
 def network(cell: str, layers: int, readout: str, **options: Any) -> cells.Network:
     """`layers` layers of one cell, or "mixed": a GRU, an ALIF with hard reset, a LIF layer; then the readout."""
     mixed = (CELLS["gru"], replace(ALIF, reset="hard"), CELLS["lif_soft"])
-    hidden = mixed if cell == "mixed" else (replace(CELLS[cell], **options),) * layers
+    hidden = mixed if cell == "mixed" else (replace(CELLS.get(cell) or ZOO[cell], **options),) * layers
     return (*hidden, READOUTS[readout])
 
 
@@ -83,8 +127,8 @@ def in_framework(net: cells.Network, framework: str) -> Any:
     for cell in net:
         spec = next(c for c in type(cell).__mro__ if c.__module__ == cells.__name__)
         twin = getattr(module, spec.__name__)
-        if cell.reads is not spec.reads:
-            twin = without(twin, *(spec.reads.keys() - cell.reads.keys()))
+        if cell.feeds is not spec.feeds:
+            twin = without(twin, *(spec.feeds.keys() - cell.feeds.keys()))
         twins.append(twin(**{f.name: getattr(cell, f.name) for f in fields(cell)}))
     return tuple(twins)
 
@@ -92,13 +136,22 @@ def in_framework(net: cells.Network, framework: str) -> Any:
 @cache
 def without(cell: type[cells.Cell], *kinds: str) -> type[cells.Cell]:
     """The cell class without some kinds of weight."""
-    reads = {k: v for k, v in cell.reads.items() if k not in kinds}
-    return type(f"{cell.__name__}Without{''.join(kinds)}", (cell,), {"reads": reads})
+    feeds = {k: v for k, v in cell.feeds.items() if k not in kinds}
+    return type(f"{cell.__name__}Without{''.join(kinds)}", (cell,), {"feeds": feeds})
 
 
-def gradient(framework: str, algorithm: str, p: Problem, chunk: int, dtype: str = "float64") -> tuple[float, Grads]:
-    """Loss and gradient of `implementations.<algorithm>_<framework>`, as NumPy arrays."""
-    module = import_module(f"implementations.{algorithm}_{framework}")
+def gradient(
+    framework: str,
+    algorithm: str,
+    p: Problem,
+    chunk: int,
+    dtype: str = "float64",
+    options: dict[str, Any] | None = None,
+) -> tuple[float, Grads]:
+    """Loss and gradient of `implementations.<algorithm>_<framework>`, as NumPy arrays; `options` are `advance`'s."""
+    module: Any = import_module(f"implementations.{algorithm}_{framework}")
+    if options:
+        module = SimpleNamespace(init=module.init, advance=partial(module.advance, **options))
     net = in_framework(p.net, framework)
     inputs, params = p.inputs.astype(dtype), [{k: v.astype(dtype) for k, v in w.items()} for w in p.params]
     if framework == "jax":

@@ -137,6 +137,20 @@ def test_an_interrupted_run_ends_its_child_and_says_how_to_go_on(signal_: signal
     assert not child.exists()
 
 
+def test_a_lost_environment_line_is_no_traceback(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    plan, records = tmp_path / "tiny.toml", tmp_path / "r.jsonl"
+    sizes = "features = 5\nneurons = 4\nbatch = 2\nsteps = 6\nthreads = 1"
+    plan.write_text(
+        f'budget_s = 0.01\n[[grid]]\nframework = "torch"\ndataset = "bernoulli"\ncell = "leaky_rnn"\n{sizes}\n'
+    )
+    assert command("run", str(plan), "--records", str(records)).returncode == 0
+    records.write_text(records.read_text().replace('"kind": "environment"', '"kind": "lost"'))
+    done = command("run", str(plan), "--records", str(records))
+    assert done.returncode == 0, done.stderr
+    assert "machine not in the records" in done.stdout
+
+
 def test_env_as_json() -> None:
     import json
 

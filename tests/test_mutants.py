@@ -29,7 +29,7 @@ class Mutant(NamedTuple):
     old: str
     new: str
     case: str
-    """What notices it: algorithm, network and chunk of a test in test_contract.py."""
+    """What notices it: algorithm, network and chunk of a test in test_contract.py, or rule and cell in test_zoo.py."""
 
     @property
     def framework(self) -> str:
@@ -37,7 +37,13 @@ class Mutant(NamedTuple):
 
     @property
     def test(self) -> str:
-        return f"tests/test_contract.py::test_gradient[{self.framework}-{self.case}]"
+        file = "test_contract" if self.case.endswith(("K1", "K3")) else "test_zoo"
+        return f"tests/{file}.py::test_gradient[{self.framework}-{self.case}]"
+
+
+def zoo(rule: str, cell: str) -> str:
+    """The test of a rule with a cell of the zoo that always runs."""
+    return f"{rule}-{cell}-2layers"
 
 
 SHALLOW, DEEP = "1layers-linear-K3", "3layers-leaky-K3"
@@ -47,50 +53,50 @@ MUTANTS = [
     Mutant(
         "surrogate factor missing",
         "cells_jax.py",
-        "lax.stop_gradient(psi) * (v - lax.stop_gradient(v))",
+        "lax.stop_gradient(psi(cell, v)) * (v - lax.stop_gradient(v))",
         "(v - lax.stop_gradient(v))",
         f"drtrl-lif_soft-{SHALLOW}",
     ),
     Mutant(
         "surrogate factor missing",
         "cells_torch.py",
-        "sigma + psi * (v - v.detach())",
+        "sigma + psi(cell, v).detach() * (v - v.detach())",
         "sigma + (v - v.detach())",
         f"bptt-lif_soft-{SHALLOW}",
     ),
     Mutant(
         "hard reset taken for soft",
         "cells_jax.py",
-        'if cell.reset == "soft"',
-        'if cell.reset != "soft"',
+        'if self.reset == "soft"',
+        'if self.reset != "soft"',
         f"bptt-lif_soft-{SHALLOW}",
     ),
     Mutant(
         "gradient through the V that a hard reset subtracts",
         "cells_jax.py",
-        "else lax.stop_gradient(V)",
-        "else V",
+        'lax.stop_gradient(named["V"]) * spikes',
+        'named["V"] * spikes',
         f"drtrl-lif_hard-{SHALLOW}",
     ),
     Mutant(
         "gradient through the V that a hard reset subtracts",
         "cells_torch.py",
-        "else V.detach()",
-        "else V",
+        'named["V"].detach() * spikes',
+        'named["V"] * spikes',
         f"rtrl-lif_hard-{SHALLOW}",
     ),
     Mutant(
         "no gradient to the reset gate",
         "cells_jax.py",
-        "I_nx + r * I_nr",
-        "I_nx + jax.lax.stop_gradient(r) * I_nr",
+        "n = jnp.tanh(I_nx + r * I_nr)",
+        "n = jnp.tanh(I_nx + jax.lax.stop_gradient(r) * I_nr)",
         f"bptt-gru-{SHALLOW}",
     ),
     Mutant(
         "in-step path g -> V cut",
         "cells_torch.py",
-        "+ (1 - self.decay) * g\n",
-        "+ (1 - self.decay) * g.detach()\n",
+        'I = (1 - a) * after["g"]',
+        'I = (1 - a) * after["g"].detach()',
         f"bptt-alif-{SHALLOW}",
     ),
     # loss, forward pass and fold
@@ -111,15 +117,15 @@ MUTANTS = [
     Mutant(
         "bias not added",
         "network_torch.py",
-        'u = u + spread(cell, "b", w["b"])',
-        'u = u + 0 * spread(cell, "b", w["b"])',
+        "u = u + spread(cell, kind, w[kind])",
+        "u = u + 0 * spread(cell, kind, w[kind])",
         f"bptt-gru-{SHALLOW}",
     ),
     Mutant(
         "bias has no presynaptic line",
         "network_jax.py",
-        "jnp.ones((*x.shape[:2], 1), x.dtype)",
-        "jnp.zeros((*x.shape[:2], 1), x.dtype)",
+        "one = jnp.ones(",
+        "one = jnp.zeros(",
         f"rtrl-gru-{SHALLOW}",
     ),
     Mutant(
@@ -146,8 +152,8 @@ MUTANTS = [
     Mutant(
         "last chunk dropped",
         "network_jax.py",
-        "return total + loss, jax.tree.map(jnp.add, sums, grads)",
-        "return total, sums",
+        "return total + loss, by_stored(jax.tree.map(jnp.add, sums, grads), slopes)",
+        "return total, by_stored(sums, slopes)",
         f"bptt-gru-{SHALLOW}",
     ),
     Mutant(
@@ -232,30 +238,149 @@ MUTANTS = [
     Mutant(
         "presynaptic lines one step late",
         "drtrl_torch.py",
-        "z = presynaptic(cell, s_prev, x)",
-        "z = presynaptic(cell, s, x)",
+        "z = presynaptic(cell, tape.previous, tape.inputs)",
+        "z = presynaptic(cell, tape.states, tape.inputs)",
         f"drtrl-lif_soft-{SHALLOW}",
     ),
     Mutant(
         "in-step path g -> V counted twice",
         "drtrl_torch.py",
         "rows, entry = pull_back(l, D, last)",
-        "l[:, :, -1] += (1 - cell.decay) * l[:, :, 0] if cell.S == 3 else 0; rows, entry = pull_back(l, D, last)",
+        "l[:, :, -1] += 0.2 * l[:, :, 0] if cell.S == 3 else 0; rows, entry = pull_back(l, D, last)",
         f"drtrl-alif-{SHALLOW}",
     ),
     Mutant(
         "signal from other layers' pasts",
         "drtrl_jax.py",
-        "same_step = times(l[:, :, None], F)",
-        "same_step = times(rows[:, :, :1], F)",
+        "send_down(layer - 1, error, cell, w, l, F)",
+        "send_down(layer - 1, error, cell, w, rows[:, :, 0], F)",
         f"drtrl-leaky_rnn-{DEEP}",
     ),
     Mutant(
         "no signal to the layers below",
         "drtrl_torch.py",
-        'torch.einsum("tbgn,jgn->tbj", same_step, w["x"])',
-        'torch.einsum("tbgn,jgn->tbj", 0 * same_step, w["x"])',
+        "send_down(layer - 1, error, cell, w, l, F)",
+        "0 * send_down(layer - 1, error, cell, w, l, F)",
         f"drtrl-lif_hard-{DEEP}",
+    ),
+    # the zoo: its cells, and D-RTRL's relatives
+    Mutant(
+        "trained constant taken for its logarithm",
+        "cells_jax.py",
+        "return jnp.exp(y[",
+        "return (y[",
+        zoo("drtrl", "lif_delta"),
+    ),
+    Mutant(
+        "trained constants in the wrong order",
+        "cells_torch.py",
+        "+ cell.trainable.index(name)",
+        "+ 0",
+        zoo("bptt", "lif_delta"),
+    ),
+    Mutant(
+        "depression by the value after the spike",
+        "cells_torch.py",
+        'used * spikes * s["x"]',
+        "used * spikes * recovered",
+        zoo("drtrl", "lif_std"),
+    ),
+    Mutant(
+        "facilitation not in the release",
+        "cells_jax.py",
+        "else spikes * u * available",
+        "else spikes * available",
+        zoo("drtrl", "lif_stp"),
+    ),
+    Mutant(
+        "gradient through a detached spike",
+        "cells_jax.py",
+        'decay(self, y, "tau"), lax.stop_gradient(self.emit(s))',
+        'decay(self, y, "tau"), self.emit(s)',
+        zoo("rtrl", "gif"),
+    ),
+    Mutant("standardised with the sum of squares", "cells_torch.py", "(u**2).mean(", "(u**2).sum(", zoo("bptt", "gif")),
+    Mutant("forget gate without its 1", "cells_jax.py", "I_f + 1", "I_f", zoo("drtrl", "lstm")),
+    Mutant(
+        "rotation the wrong way",
+        "cells_torch.py",
+        "by_re * re - by_im * im",
+        "by_re * re + by_im * im",
+        zoo("bptt", "lru"),
+    ),
+    Mutant("mask not applied", "network_torch.py", "v * slope[k] if k in slope else v", "v", zoo("bptt", "ei_gif")),
+    Mutant(
+        "gradient of masked weights",
+        "network_jax.py",
+        "{k: g * slope.get(k, 1) for k, g",
+        "{k: g for k, g",
+        zoo("drtrl", "lif_masked"),
+    ),
+    Mutant(
+        "weight on itself transposed away",
+        "snap1_jax.py",
+        '"tbsgn,ngn->tbsn"',
+        '"tbsgn,mgn->tbsn"',
+        zoo("snap1", "lif_delta"),
+    ),
+    Mutant(
+        "emission's slope forgotten",
+        "snap1_torch.py",
+        "by_r[..., None, :] * R[:, :, None]",
+        "by_r[..., None, :]",
+        zoo("snap1", "alif_delta"),
+    ),
+    Mutant(
+        "bias filtered",
+        "es_drtrl_jax.py",
+        'FILTERED = ("x", "r")',
+        'FILTERED = ("x", "r", "b")',
+        zoo("es_drtrl", "lif_delta"),
+    ),
+    Mutant(
+        "time not counted on", "es_drtrl_torch.py", "last_ef, t + len(inputs))", "last_ef, t)", zoo("es_drtrl", "gru")
+    ),
+    Mutant(
+        "normalised presynaptic filter",
+        "es_drtrl_torch.py",
+        "ex = decay * ex + now",
+        "ex = decay * ex + (1 - decay) * now",
+        zoo("es_drtrl", "gru"),
+    ),
+    Mutant(
+        "trace not read at the window's start",
+        "drtrl_window_jax.py",
+        "= direct + drtrl.read_out(c[layer], e)",
+        "= direct",
+        zoo("drtrl_window", "gru"),
+    ),
+    Mutant(
+        "later segments forgotten",
+        "bptt_checkpointed_torch.py",
+        "[torch.ones_like(loss), *later]",
+        "[torch.ones_like(loss), *(0 * a for a in later)]",
+        zoo("bptt_checkpointed", "gru"),
+    ),
+    Mutant(
+        "states of the wrong segment",
+        "bptt_checkpointed_torch.py",
+        "zip(parts[::-1], firsts[::-1], ",
+        "zip(parts[::-1], firsts, ",
+        zoo("bptt_checkpointed", "gru"),
+    ),
+    Mutant(
+        "random weights of another layer",
+        "random_feedback_jax.py",
+        "random_feedback_weights(below,",
+        "random_feedback_weights(below + 1,",
+        zoo("random_feedback", "gru"),
+    ),
+    Mutant(
+        "a step's signal in the next step",
+        "no_trace_torch.py",
+        "q = times(l[:, :, None], F)[:, :, 0]",
+        "q = times(l.roll(1, 0)[:, :, None], F)[:, :, 0]",
+        zoo("no_trace", "gru"),
     ),
 ]
 
@@ -264,7 +389,13 @@ def copy(to: Path) -> Path:
     """What the contract needs, away from the repository."""
     shutil.copytree(ROOT / "implementations", to / "implementations", ignore=shutil.ignore_patterns("__pycache__"))
     (to / "tests").mkdir()
-    for file in ("pyproject.toml", "tests/conftest.py", "tests/problems.py", "tests/test_contract.py"):
+    for file in (
+        "pyproject.toml",
+        "tests/conftest.py",
+        "tests/problems.py",
+        "tests/test_contract.py",
+        "tests/test_zoo.py",
+    ):
         shutil.copy(ROOT / file, to / file)
     return to
 

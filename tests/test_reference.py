@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import CELLS, Grads, Problem, cosine, errors, in_framework, needs, network, problem
+from problems import CELLS, READOUTS, ZOO, Grads, Problem, cosine, errors, in_framework, needs, network, problem
 
-from implementations import cells, reference
+from implementations import cells, reference, reference_cells
 
 NETWORKS = [
     (cell, layers, readout) for cell in [*CELLS, "mixed"] for layers in (1, 3) for readout in ("leaky", "linear")
@@ -32,6 +32,14 @@ SMOOTH: dict[str, cells.Network] = {
     "gru": network("gru", 2, "linear"),
     "lif_soft": network("lif_soft", 2, "leaky", smooth=True),
     "alif": network("alif", 2, "linear", smooth=True),
+    "trained": (replace(ZOO["alif_delta"], smooth=True), replace(ZOO["leaky_rnn"]), READOUTS["trained"]),
+    "lif_stp": network("lif_stp", 2, "trained", smooth=True),
+    "lif_masked": network("lif_masked", 2, "leaky", smooth=True, surrogate="relu"),
+    "lstm": network("lstm", 1, "linear"),
+    "mgu": network("mgu", 1, "linear"),
+    "lru": network("lru", 2, "linear"),
+    "egru": network("egru", 1, "leaky", smooth=True),
+    "egru_traced": network("egru_traced", 1, "leaky", smooth=True),
 }
 
 
@@ -67,13 +75,13 @@ def test_a_target_of_minus_one_has_no_loss() -> None:
 
 def test_a_cell_without_a_law_is_named() -> None:
     with pytest.raises(KeyError, match="no law for Cell"):
-        reference.law(cells.Cell())
+        reference_cells.law(cells.Cell())
 
 
 @pytest.mark.parametrize(("reset", "after"), [("soft", 1.3 - 1), ("hard", 0.0)])
 def test_lif_by_hand(reset: str, after: float) -> None:
     """One neuron, drives 1.3 then 0.2 then 0.2: a spike, its reset a step later, and decay."""
-    cell = cells.LIFDelta(tau=5.0, threshold=1.0, reset=reset)
+    cell = cells.LIF(tau=5.0, threshold=1.0, reset=reset)
     weights = {"x": np.ones((1, 1, 1)), "r": np.zeros((1, 1, 1)), "b": np.zeros((1, 1, 1))}
     (tape,) = reference.forward((cell,), [weights], np.array([1.3, 0.2, 0.2]).reshape(3, 1, 1))
     V = [0.0, 1.3, exp(-1 / 5) * after + 0.2]
@@ -83,11 +91,36 @@ def test_lif_by_hand(reset: str, after: float) -> None:
 
 
 def test_alif_by_hand() -> None:
-    """One neuron from V = 1.5, a = 0.5, g = 1, which spikes at threshold 1 with beta 0.1, and drive 2."""
-    cell = cells.ALIFExpCu(tau=5.0, tau_a=100.0, tau_syn=10.0, beta=0.1)
-    s, _, _ = reference.law(cell).dynamics(cell, np.array([[1.5], [0.5], [1.0]]), np.array([[2.0]]))
+    """One neuron from V = 1.5, beta a = 0.05, g = 1, which spikes at threshold 1 with beta 0.1, and drive 2."""
+    cell = cells.LIF(states=("V", "a", "g"), tau=5.0, tau_a=100.0, tau_syn=10.0, beta=0.1)
+    s = reference_cells.dynamics(cell, np.array([[1.5], [0.05], [1.0]]), np.array([[2.0]]))
     g = exp(-0.1) * 1 + 2
-    np.testing.assert_allclose(s.ravel(), [exp(-0.2) * 0.5 + (1 - exp(-0.2)) * g, exp(-0.01) * 1.5, g], rtol=1e-15)
+    np.testing.assert_allclose(s.ravel(), [exp(-0.2) * 0.5 + (1 - exp(-0.2)) * g, exp(-0.01) * 0.15, g], rtol=1e-15)
+
+
+@pytest.mark.parametrize(("release", "emitted"), [("after", 0.9 - 0.2 * 0.8), ("before", 0.9)])
+def test_depression_by_hand(release: str, emitted: float) -> None:
+    """A spike with x = 0.8, which recovers half-way to 1 in a step and loses U x of it; emitted before or after."""
+    cell = cells.LIF(states=("V", "x", "g"), tau_std=1 / np.log(2), U=0.2, release=release)
+    s = np.array([[1.5], [0.8], [0.0]])
+    assert reference_cells.emit(cell, s) == pytest.approx(emitted)
+    assert reference_cells.dynamics(cell, s, np.array([[0.0]]))[1] == pytest.approx(0.9 - 0.2 * 0.8)
+
+
+def test_a_threshold_is_a_unit() -> None:
+    """Potentials in units of the threshold: the same spikes as with V, theta and beta a in units of their own."""
+    rng, theta, beta = np.random.default_rng(2), 0.7, 0.3
+    cell = cells.LIF(states=("V", "a"), threshold=theta, beta=beta, tau=4.0, tau_a=9.0)
+    s, V, a = np.zeros((2, 50)), np.zeros(50), np.zeros(50)
+    fired = 0.0
+    for _ in range(40):
+        drive = rng.standard_normal(50)
+        spikes = np.where(V - theta - beta * a >= 0, 1.0, 0.0)
+        V, a = exp(-1 / 4) * (V - theta * spikes) + drive, exp(-1 / 9) * (a + spikes)
+        s = reference_cells.dynamics(cell, s, drive[None])
+        np.testing.assert_array_equal(reference_cells.emit(cell, s), np.where(V - theta - beta * a >= 0, 1.0, 0.0))
+        fired += spikes.mean()
+    assert 2 < fired < 30
 
 
 # --- the frameworks' cells -----------------------------------------------------------------------------------------
@@ -107,18 +140,19 @@ def value_and_slopes(framework: str, f: Callable[..., Any], *at: np.ndarray) -> 
     return f(*arrays).numpy(), [j.numpy() for j in jacobians]
 
 
-@pytest.mark.parametrize("smooth", [False, True])
-def test_surrogate(framework: str, smooth: bool) -> None:
+@pytest.mark.parametrize("surrogate", [*cells.SURROGATES, "smooth"])
+def test_surrogate(framework: str, surrogate: str) -> None:
     """Exactly 0 or 1 going forward, psi going backward; `smooth` is psi's primitive, by the trapezoid rule."""
     spike = import_module(f"implementations.cells_{framework}").spike
-    cell = cells.LIFDelta(alpha=0.4, width=1.5, smooth=smooth)
+    smooth = surrogate == "smooth"
+    cell = cells.LIF(alpha=0.4, width=1.5, smooth=smooth, surrogate="relu" if smooth else surrogate)
     v = np.concatenate([np.linspace(-2, 2, 401), [-1e-300, -0.0]])
-    psi = 0.4 * np.maximum(1.5 - np.abs(v), 0)
     value, (slope,) = value_and_slopes(framework, lambda v: spike(cell, v), v)
-    np.testing.assert_allclose(slope, np.diag(psi), atol=1e-15)
-    expected, expected_psi = reference.spike(cell, v)
-    np.testing.assert_allclose(value, expected, rtol=1e-14, atol=1e-15)
-    np.testing.assert_allclose(expected_psi, psi, atol=1e-15)
+    psi = reference_cells.psi(cell, v)
+    np.testing.assert_allclose(slope, np.diag(psi), atol=1e-14)
+    np.testing.assert_allclose(value, reference_cells.spike(cell, v), rtol=1e-14, atol=1e-15)
+    if surrogate in ("relu", "smooth"):
+        np.testing.assert_allclose(psi, 0.4 * np.maximum(1.5 - np.abs(v), 0), atol=1e-15)
     if smooth:
         area = np.concatenate([[0], np.cumsum((psi[1:401] + psi[:400]) / 2 * 0.01)])
         np.testing.assert_allclose(value[:401], area, atol=2e-5)
@@ -126,34 +160,56 @@ def test_surrogate(framework: str, smooth: bool) -> None:
         np.testing.assert_array_equal(value, v >= 0)
 
 
-@pytest.mark.parametrize("cell", [*CELLS, "alif_hard", "alif_smooth", "readout_leaky", "readout_linear"])
-def test_jacobians_by_hand(framework: str, cell: str) -> None:
-    """D, F, R and O of the reference are what autodiff makes of the framework's equations."""
-    spec = {
+@pytest.mark.parametrize(
+    ("surrogate", "area"), [("sigmoid", 1), ("gaussian", 0.5), ("multi_gaussian", (1.15 - 0.3) / 2), ("boxcar", 1)]
+)
+def test_area_under_surrogate(surrogate: str, area: float) -> None:
+    v = np.linspace(-40, 40, 800_001)
+    assert reference_cells.psi(cells.LIF(surrogate=surrogate), v).sum() * 1e-4 == pytest.approx(area, rel=1e-3)
+
+
+TWINS = (
+    CELLS
+    | ZOO
+    | {
         "alif_hard": replace(CELLS["alif"], reset="hard"),
-        "alif_smooth": replace(CELLS["lif_soft"], smooth=True),
+        "alif_smooth": replace(CELLS["alif"], smooth=True),
         "readout_leaky": cells.LeakyReadout(),
+        "readout_trained": READOUTS["trained"],
         "readout_linear": cells.LinearReadout(),
-    }.get(cell) or CELLS[cell]
+    }
+)
+
+
+@pytest.mark.parametrize("cell", TWINS)
+def test_equations_and_jacobians(framework: str, cell: str) -> None:
+    """D, F, R and the output of the reference are what autodiff makes of the framework's equations."""
+    spec = TWINS[cell]
     (twin,) = in_framework((spec,), framework)
     rng, N = np.random.default_rng(1), 40
     s, y = rng.standard_normal((spec.S, N)), rng.standard_normal((spec.G, N))
-    law = reference.law(spec)
-    after, by_s, by_y = law.dynamics(spec, s, y)
+    if cell == "ei_gif":
+        s[3:] = np.abs(s[3:]) + 0.2  # a threshold and conductances are above 0
 
     value, (D, F) = value_and_slopes(framework, twin.dynamics, s, y)
-    np.testing.assert_allclose(after, value, rtol=1e-13, atol=1e-15)
-    np.testing.assert_allclose(D, spread_over_neurons(by_s), atol=1e-14)
-    np.testing.assert_allclose(F, spread_over_neurons(by_y), atol=1e-14)
+    by_s, by_y = reference_cells.jacobians(spec, s, y)
+    np.testing.assert_allclose(reference_cells.dynamics(spec, s, y), value, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(D, spread_over_neurons(by_s), atol=1e-12)
+    np.testing.assert_allclose(F, spread_over_neurons(by_y), atol=1e-12)
 
-    out, R = law.emit(spec, s)
-    for function in [twin.output, *([twin.emit] if "r" in spec.reads else [])]:
-        value, (by_s,) = value_and_slopes(framework, function, s)
-        np.testing.assert_allclose(out, value, rtol=1e-13, atol=1e-15)
-        np.testing.assert_allclose(by_s, spread_over_neurons(R[None])[0], atol=1e-14)
-    assert np.abs(R).max() > 0.1
-    if spec.spiking and "smooth" not in cell:
-        assert 0 < out.sum() < N
+    if "r" in spec.reads:
+        value, (by_s,) = value_and_slopes(framework, twin.emit, s)
+        np.testing.assert_allclose(reference_cells.emit(spec, s), value, rtol=1e-13, atol=1e-15)
+        R = reference_cells.emission(spec, s)
+        np.testing.assert_allclose(by_s, spread_over_neurons(R[None])[0], atol=1e-13)
+        assert np.abs(R).max() > 0.1
+    value, (by_s,) = value_and_slopes(framework, twin.output, s)
+    np.testing.assert_allclose(reference_cells.output(spec, s), value, rtol=1e-12, atol=1e-14)
+    signal, ds = rng.standard_normal(N), rng.standard_normal((3, spec.S, N))
+    np.testing.assert_allclose(
+        reference_cells.pull_output(spec, s, signal), np.einsum("n,nsm->sm", signal, by_s), atol=1e-12
+    )
+    np.testing.assert_allclose(reference_cells.push_output(spec, s, ds), np.einsum("nsm,psm->pn", by_s, ds), atol=1e-12)
 
 
 def spread_over_neurons(blocks: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,36 +135,54 @@ class Trap:
         return Path.touch, (self.path,)
 
 
+@needs("torch")
 def test_impossible_size_is_refused_with_the_number(tmp_path: Path) -> None:
-    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, algorithm="rtrl", neurons=5000))
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, algorithm="rtrl", neurons=5000, framework="torch"))
     assert line["status"] == "oom"
     assert "GiB available" in line["reason"]
     assert line["memory"] == {}
 
 
-def test_a_refusal_is_reconsidered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "r.jsonl"
-    (line,) = run(path, replace(SMALL, threads=4096))
-    assert line["status"] == "skip"
-    assert "4096 threads" in line["reason"]
-    monkeypatch.setattr(runner, "measure", lambda *_: {"status": "ok", "reason": None})
-    (line,) = run(path, replace(SMALL, threads=4096))
+@needs("torch")
+def test_a_refusal_for_memory_is_reconsidered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, case = tmp_path / "r.jsonl", replace(SMALL, framework="torch")
+    with monkeypatch.context() as little:
+        little.setattr(runner.memory, "available_bytes", lambda: 2**20)
+        (line,) = run(path, case)
+        assert (line["status"], line["refused"]) == ("oom", True)
+    (line,) = run(path, case)
     assert line["status"] == "ok"
 
 
 @needs("torch")
+def test_more_threads_than_cores_is_a_row(tmp_path: Path) -> None:
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch", threads=4096))
+    assert line["status"] == "skip"
+    assert "4096 threads" in line["reason"]
+    assert "set threads" in line["reason"]
+
+
+@needs("torch")
+def test_an_unsolved_problem_is_tried_once_a_run(tmp_path: Path) -> None:
+    cases = [replace(SMALL, dataset="digits", features=7, framework="torch", chunk=K) for K in (1, 2)]
+    before = time.perf_counter()
+    lines = run(tmp_path / "r.jsonl", *cases)
+    assert {line["status"] for line in lines} == {"error"}
+    assert all("its float64 reference" in line["reason"] for line in lines)
+    assert lines[1]["duration_s"] < 0.1 < time.perf_counter() - before
+
+
+@needs("torch")
 def test_a_case_that_is_too_slow_says_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = f"import time; print('{worker.STAGE}timing', flush=True); time.sleep(60)"
-    popen = runner.subprocess.Popen
-    monkeypatch.setattr(runner.subprocess, "Popen", lambda command, **kw: popen([command[0], "-c", code], **kw))
+    code = "import time; print('stage: timing', flush=True); time.sleep(60)"
+    instead_of_measuring(code, monkeypatch)
     (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"), limit_s=2)
     assert line["reason"] == "stopped after 2 s, in: timing"
 
 
 @pytest.mark.parametrize(("code", "status"), [("import os; os.kill(os.getpid(), 9)", "oom"), ("1 / 0", "error")])
 def test_a_child_that_dies_is_a_row(code: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    popen = runner.subprocess.Popen
-    monkeypatch.setattr(runner.subprocess, "Popen", lambda command, **kw: popen([command[0], "-c", code], **kw))
+    instead_of_measuring(code, monkeypatch)
     (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"))
     assert line["status"] == status
     assert ("ZeroDivisionError" in line["reason"]) == (status == "error")
@@ -171,6 +190,16 @@ def test_a_child_that_dies_is_a_row(code: str, status: str, tmp_path: Path, monk
 
 def test_ended_by_another_signal_says_which() -> None:
     assert runner.ended(-signal.SIGSEGV, "")[1].startswith("ended by SIGSEGV")
+
+
+def instead_of_measuring(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measuring child runs `code`."""
+    popen = runner.subprocess.Popen
+
+    def other(command: list[str], **options: Any) -> Any:
+        return popen([command[0], "-c", code] if command[-1] == "bench.worker" else command, **options)
+
+    monkeypatch.setattr(runner.subprocess, "Popen", other)
 
 
 def with_edit(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str) -> None:
@@ -204,8 +233,9 @@ def test_a_silent_network_is_wrong_and_says_what_to_do(tmp_path: Path) -> None:
     assert line["time"] == {}
 
 
+@needs("torch")
 def test_a_problem_that_cannot_be_drawn_is_a_row(tmp_path: Path) -> None:
-    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, dataset="digits", features=7))
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, dataset="digits", features=7, framework="torch"))
     assert line["status"] == "error"
     assert "512 input lines, not 7" in line["reason"]
 

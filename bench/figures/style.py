@@ -17,7 +17,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from bench import caption, table
 from bench.caption import Frame
 
-ALGORITHMS = {"bptt": ("BPTT", "#0072B2"), "rtrl": ("RTRL", "#D55E00"), "drtrl": ("D-RTRL", "#009E73")}
+ALGORITHMS = {
+    "bptt": ("BPTT", "#0072B2"),
+    "bptt_checkpointed": ("BPTT, checkpointed", "#56B4E9"),
+    "rtrl": ("RTRL", "#D55E00"),
+    "drtrl": ("D-RTRL", "#009E73"),
+    "es_drtrl": ("ES-D-RTRL", "#CC79A7"),
+    "snap1": ("SnAp-1", "#E69F00"),
+    "drtrl_window": ("D-RTRL, windows", "#6A5ACD"),
+    "random_feedback": ("random feedback", "#7F7F7F"),
+    "no_trace": ("no trace", "#444444"),
+}
 """Name and colour; the colours are Okabe and Ito's, told apart by colour-blind readers."""
 
 FRAMEWORKS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -1,0 +1,42 @@
+"""Control, in JAX: the current step only, as if no state remembered anything.
+
+    grad W = sum_t z^t (x) l^t F^t
+
+Carried across a chunk boundary: the states. What a rule gains over this, it gains by credit through time.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from implementations.drtrl_jax import intrinsic, same_step, times
+from implementations.network_jax import Params, States, initial_states, presynaptic, readout_loss, run
+
+Carry = States
+
+
+def init(net: Any, params: Params, batch: int) -> Carry:
+    """States at rest, one [B, S, N] per layer."""
+    return initial_states(net, params, batch)
+
+
+def advance(
+    net: Any, params: Params, carry: Carry, inputs: Array, targets: Array, *, last: bool = False
+) -> tuple[Carry, Array, Params]:
+    """K steps: inputs [K, B, I], targets [K, B] -> states, loss of the chunk, its gradient."""
+    tapes, ends, logits = run(net, params, carry, inputs)
+    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
+
+    signal, grads = error, []
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        _, F = intrinsic(cell, w, tape.previous, tape.drives)
+        (l,) = jax.vjp(cell.output, tape.states)[1](signal)
+        q = times(l[:, :, None], F)[:, :, 0]
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        grads.insert(0, {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w})
+        if layer > 0:
+            signal = same_step(layer - 1, error, cell, w, l, F)
+    return ends, loss, grads

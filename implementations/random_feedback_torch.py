@@ -1,0 +1,28 @@
+"""Control, in PyTorch: D-RTRL whose hidden layers learn from the readout's error through fixed random weights.
+
+    dL/do^t = dL/dlogits^t B_layer                             everything else as in `drtrl_torch.py`
+
+Carried across a chunk boundary: what D-RTRL carries. The readout's own gradient is D-RTRL's.
+Source: Bellec et al. 2020 (Nat. Commun. 11:3625), random e-prop.
+"""
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from implementations import drtrl_torch as drtrl
+from implementations.feedback import random_feedback_weights
+from implementations.network_torch import PerWeight
+
+Carry = drtrl.Carry
+
+
+def at_random(below: int, error: Tensor, cell: Any, w: PerWeight, l: Tensor, F: Tensor) -> Tensor:
+    """dL^t/do^t [K, B, J] of layer `below`: the error [K, B, C] through its random weights."""
+    return error @ torch.from_numpy(random_feedback_weights(below, error.shape[-1], w["x"].shape[0])).to(error)
+
+
+init = drtrl.init
+advance = partial(drtrl.advance, send_down=at_random)

@@ -1,0 +1,135 @@
+"""Every cell with every rule in either framework: the gradient is the reference's, in networks that live."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from problems import CELLS, RULES, ZOO, Grads, Problem, cosine, gradient, network, problem, without
+from test_contract import assert_same
+
+from bench import registry
+from implementations import cells, reference, reference_cells
+
+T = 7
+DEPTHS = {1: (1, "linear"), 2: (3, "trained"), 3: (T, "leaky")}
+"""Layers -> chunk length and readout. Depth 2, where whole chunks and a shorter one meet, always runs."""
+
+TRUTHS = {
+    "bptt": lambda p, K: reference.bptt(*p, chunk=K),
+    "bptt_checkpointed": lambda p, K: reference.bptt(*p, chunk=K),
+    "rtrl": lambda p, K: reference.bptt(*p),
+    "drtrl": lambda p, K: reference.drtrl(*p),
+    "snap1": lambda p, K: reference.snap1(*p),
+    "es_drtrl": lambda p, K: reference.es_drtrl(*p),
+    "drtrl_window": lambda p, K: reference.drtrl_window(*p, chunk=K),
+    "random_feedback": lambda p, K: reference.random_feedback(*p),
+    "no_trace": lambda p, K: reference.no_trace(*p),
+}
+
+
+@cache
+def posed(cell: str, layers: int) -> Problem:
+    return problem(network(cell, layers, DEPTHS[layers][1]), T=T, I=4, N=6)
+
+
+@cache
+def truth(rule: str, cell: str, layers: int) -> tuple[float, Grads]:
+    return TRUTHS[rule](posed(cell, layers), DEPTHS[layers][0])
+
+
+SWEEP = [
+    pytest.param(rule, cell, layers, id=f"{rule}-{cell}-{layers}layers", marks=() if layers == 2 else pytest.mark.slow)
+    for rule in RULES
+    for cell in ZOO
+    for layers in DEPTHS
+]
+
+
+@pytest.mark.parametrize(("rule", "cell", "layers"), SWEEP)
+def test_gradient(framework: str, rule: str, cell: str, layers: int) -> None:
+    found = gradient(framework, rule, posed(cell, layers), DEPTHS[layers][0])
+    assert_same(found, truth(rule, cell, layers))
+
+
+@pytest.mark.parametrize("layers", DEPTHS)
+@pytest.mark.parametrize("cell", ZOO)
+def test_network_is_alive(cell: str, layers: int) -> None:
+    """Spikes in every spiking layer, no gradient 0 but those of masked weights, credit through time that matters."""
+    p = posed(cell, layers)
+    exact = truth("rtrl", cell, layers)[1]
+    for spec, w, g in zip(p.net, p.params, exact, strict=True):
+        for kind, slopes in g.items():
+            assert np.abs(slopes).max() > 1e-5, kind
+            if (mask := spec.mask(kind, *w[kind].shape[::2])) is not None:
+                assert 0 < mask.mean() < 1
+                assert (slopes[mask == 0] == 0).all()
+    for spec, tape in zip(p.net, reference.forward(*p[:3]), strict=True):
+        if spec.spiking and not isinstance(spec, cells.EGRU):
+            emitted = reference_cells.emit(spec, tape.states[1:])
+            assert 0.02 < (emitted != 0).mean() < 0.9
+        if isinstance(spec, cells.EGRU):
+            assert 0.02 < (tape.states[1:, :, 1] != 0).mean() < 0.9
+    assert cosine(exact, truth("no_trace", cell, layers)[1]) < 0.999
+
+
+@pytest.mark.parametrize("cell", ZOO)
+def test_textbook_forward_in_time_is_exact(cell: str) -> None:
+    """RTRL's own loop agrees with BPTT, and D-RTRL's and SnAp-1's with the cut graph, in float64."""
+    p, exact = posed(cell, 2), truth("rtrl", cell, 2)
+    assert_same(reference.rtrl(*p), exact, 1e-9)
+    assert_same(reference.drtrl_by_cutting(*p), truth("drtrl", cell, 2), 1e-11)
+    assert_same(reference.snap1_by_cutting(*p), truth("snap1", cell, 2), 1e-11)
+
+
+def test_rules_differ_from_each_other() -> None:
+    """A sweep in which two rules were the same gradient would not tell them apart."""
+    names = ("rtrl", "drtrl", "snap1", "es_drtrl", "drtrl_window", "random_feedback", "no_trace")
+    for i, one in enumerate(names):
+        for other in names[:i]:
+            assert cosine(truth(one, "lif_delta", 2)[1], truth(other, "lif_delta", 2)[1]) < 0.9999, (one, other)
+
+
+def test_without_memory_the_filters_are_the_current_step() -> None:
+    """ES-D-RTRL with decay 0 is D-RTRL with D = 0."""
+    p = posed("alif_expcu", 2)
+    assert_same(reference.es_drtrl(*p, decay=0.0), truth("no_trace", "alif_expcu", 2), 1e-12)
+
+
+@pytest.mark.parametrize("rule", ["drtrl_window", "bptt", "bptt_checkpointed"])
+def test_one_window_is_bptt(framework: str, rule: str) -> None:
+    p = posed("lif_stp", 2)
+    assert_same(gradient(framework, rule, p, T), truth("rtrl", "lif_stp", 2))
+
+
+@pytest.mark.parametrize("cell", ["lru", "leaky_rnn"])
+def test_without_recurrent_weights_snap1_is_drtrl(cell: str) -> None:
+    p = posed(cell, 1)
+    alone = without(type(p.net[0]), "r")(**vars(p.net[0]))
+    bare = problem((alone, p.net[1]), T=T)
+    assert_same(reference.snap1(*bare), reference.drtrl(*bare), 1e-12)
+
+
+@pytest.mark.parametrize("correction", ["corrected", "as_published", "none"])
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.98])
+def test_es_drtrl_options(framework: str, correction: str, decay: float) -> None:
+    p = posed("gru", 2)
+    options = {"decay": decay, "bias_correction": correction}
+    assert_same(gradient(framework, "es_drtrl", p, 3, options=options), reference.es_drtrl(*p, **options))
+
+
+@pytest.mark.parametrize("segments", [1, 2, 7])
+def test_segments_change_nothing(framework: str, segments: int) -> None:
+    p = posed("gru", 2)
+    found = gradient(framework, "bptt_checkpointed", p, T, options={"segments": segments})
+    assert_same(found, truth("rtrl", "gru", 2), 1e-12)
+
+
+def test_every_cell_of_the_registry_is_in_the_zoo() -> None:
+    """By class, states and trained constants: what the equations branch on."""
+
+    def shape(cell: cells.Cell) -> tuple[str, tuple[str, ...]]:
+        return type(cell).__name__, cell.states
+
+    known = {shape(cell) for cell in [*ZOO.values(), *CELLS.values()]}
+    for name in registry.CELLS:
+        assert shape(registry.network(name, "linear", 1)[0]) in known, name
