@@ -161,6 +161,8 @@ def check(path: Path, where: str, case: Case) -> Case:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be at least 1")
     if not 0 <= case.decay < 1:
         raise PlanError(f"{path}: {where}: decay is {case.decay}; it must be at least 0 and below 1")
+    if case.decay == 0 and case.bias_correction == "as_published":
+        raise PlanError(f"{path}: {where}: bias_correction 'as_published' divides by 0 with decay 0; use 'corrected'")
     for key in ("chunk", "features", "seed", "scale_x", "scale_r", "segments"):
         if not 0 <= getattr(case, key) < math.inf:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be 0 or more, and finite")

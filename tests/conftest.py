@@ -7,6 +7,8 @@ of a framework that is not installed are skipped.
 import os
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +17,21 @@ from problems import FRAMEWORKS, needs
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if "CI" in os.environ else "local")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--zoo-table", metavar="FILE", help="write what test_zoo.py compared, as a table")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Writes and prints the table of cells and rules, from what the tests of this run recorded."""
+    if path := config.getoption("--zoo-table"):
+        from zoo_table import table
+
+        recorded = [dict(report.user_properties) for report in terminalreporter.stats.get("passed", [])]
+        text = table(tuple(each["compared"]) for each in recorded if "compared" in each)
+        Path(path).write_text(text, encoding="utf-8")
+        terminalreporter.write_line(text)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

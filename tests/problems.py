@@ -58,7 +58,7 @@ ZOO: dict[str, cells.Cell] = {
     ),
     "ei_gif": cells.EIGIF(scale_x=40.0, scale_r=10.0, tau=10.0, density=0.5, **WIDE),
     "egru": cells.EGRU(scale_x=2.0, scale_r=2.0),
-    "egru_traced": cells.EGRU(scale_x=2.0, scale_r=2.0, traced=True, trainable=()),
+    "egru_traced": cells.EGRU(scale_x=40.0, scale_r=2.0, traced=True, trainable=(), threshold=0.1),
 }
 """Every kind of cell, with scales at which every layer of a small network spikes: the paper's leave some silent."""
 

@@ -1,10 +1,11 @@
 """Every cell with every rule in either framework: the gradient is the reference's, in networks that live."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 import pytest
-from problems import CELLS, RULES, ZOO, Grads, Problem, cosine, gradient, network, problem, without
+from problems import CELLS, RULES, ZOO, Grads, Problem, cosine, errors, gradient, network, problem, without
 from test_contract import assert_same
 
 from bench import registry
@@ -46,9 +47,11 @@ SWEEP = [
 
 
 @pytest.mark.parametrize(("rule", "cell", "layers"), SWEEP)
-def test_gradient(framework: str, rule: str, cell: str, layers: int) -> None:
+def test_gradient(framework: str, rule: str, cell: str, layers: int, record_property: Callable[..., None]) -> None:
     found = gradient(framework, rule, posed(cell, layers), DEPTHS[layers][0])
-    assert_same(found, truth(rule, cell, layers))
+    right = truth(rule, cell, layers)
+    assert_same(found, right)
+    record_property("compared", (rule, cell, layers, framework, max(errors(found[1], right[1]).values())))
 
 
 @pytest.mark.parametrize("layers", DEPTHS)
@@ -69,7 +72,7 @@ def test_network_is_alive(cell: str, layers: int) -> None:
             assert 0.02 < (emitted != 0).mean() < 0.9
         if isinstance(spec, cells.EGRU):
             assert 0.02 < (tape.states[1:, :, 1] != 0).mean() < 0.9
-    assert cosine(exact, truth("no_trace", cell, layers)[1]) < 0.999
+    assert cosine(exact[:-1], truth("no_trace", cell, layers)[1][:-1]) < 0.999
 
 
 @pytest.mark.parametrize("cell", ZOO)
@@ -109,9 +112,18 @@ def test_without_recurrent_weights_snap1_is_drtrl(cell: str) -> None:
     assert_same(reference.snap1(*bare), reference.drtrl(*bare), 1e-12)
 
 
-@pytest.mark.parametrize("correction", ["corrected", "as_published", "none"])
-@pytest.mark.parametrize("decay", [0.0, 0.5, 0.98])
-def test_es_drtrl_options(framework: str, correction: str, decay: float) -> None:
+@pytest.mark.parametrize(
+    ("decay", "correction"),
+    [
+        (0.0, "corrected"),
+        (0.5, "corrected"),
+        (0.98, "corrected"),
+        (0.5, "as_published"),
+        (0.98, "as_published"),
+        (0.5, "none"),
+    ],
+)
+def test_es_drtrl_options(framework: str, decay: float, correction: str) -> None:
     p = posed("gru", 2)
     options = {"decay": decay, "bias_correction": correction}
     assert_same(gradient(framework, "es_drtrl", p, 3, options=options), reference.es_drtrl(*p, **options))
