@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from bench import case as cases
 from bench import environment, record, registry, runner
@@ -74,18 +76,29 @@ def list_(
         "plans": {name: cases.read(name).description for name in cases.names()},
         "algorithms": {name: algorithm.about for name, algorithm in registry.ALGORITHMS.items()},
         "frameworks": {name: registry.missing(name) or "installed" for name in registry.FRAMEWORKS},
-        "cells": {name: first_line(registry.network(name, "linear", 1)[0]) for name in registry.CELLS},
+        "cells": {name: described(name) for name in registry.CELLS},
         "readouts": {name: first_line(registry.network("gru", name, 1)[1]) for name in registry.READOUTS},
         "data sets": {name: registry.dataset(name).LABEL for name in registry.datasets()},
     }
     for title, entries in sections.items():
-        console.print(f"[bold]{title}[/bold]")
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(min_width=17, no_wrap=True)
         for name, about in entries.items():
-            console.print(f"  {name:15} {about}", markup=False)
+            grid.add_row(f"  {name}", Text(about))
+        console.print(f"[bold]{title}[/bold]")
+        console.print(grid)
 
 
 def first_line(cell: Any) -> str:
     return (cell.__doc__ or "").splitlines()[0]
+
+
+def described(name: str) -> str:
+    """A cell in a line: what it is, and the options that tell it from others of its class."""
+    cell, (_, options) = registry.network(name, "linear", 1)[0], registry.CELLS[name]
+    said = {"states": cell.states} | options if cell.spiking else options
+    words = (f"{key} {', '.join(v) if isinstance(v, tuple) else v}" for key, v in said.items())
+    return "; ".join([first_line(cell).rstrip("."), *words])
 
 
 @app.command()

@@ -226,7 +226,9 @@ class LRU(Cell):
 
 @dataclass(frozen=True)
 class LIF(Spiking):
-    """Leaky integrate-and-fire with a choice of adaptation and synapse, by its states.
+    """Leaky integrate-and-fire.
+
+    Its states choose adaptation (a) and synapse (g, x, u).
 
     s = sigma(V - 1 - a)                                   V and a in units of the threshold
     V' = exp(-1/tau) reset(V, s) + I / threshold           without g: the drive makes V jump, after the decay
