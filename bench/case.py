@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
+from implementations.filtering import smoothing
 
 PLANS = Path(__file__).parent / "plans"
 
@@ -42,7 +43,7 @@ class Case:
     initial: str = "normal"
     """Distribution of the initial weights."""
     decay: float = 0.9
-    """Of ES-D-RTRL's filters, per step."""
+    """Of ES-D-RTRL's filters, per step; a whole number k >= 1 stands for (k - 1) / (k + 1)."""
     bias_correction: str = "corrected"
     """Of ES-D-RTRL's filters."""
     segments: int = 0
@@ -159,10 +160,10 @@ def check(path: Path, where: str, case: Case) -> Case:
     for key in ("layers", "neurons", "batch", "steps", "threads"):
         if getattr(case, key) < 1:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be at least 1")
-    if not 0 <= case.decay < 1:
-        raise PlanError(f"{path}: {where}: decay is {case.decay}; it must be at least 0 and below 1")
-    if case.decay == 0 and case.bias_correction == "as_published":
-        raise PlanError(f"{path}: {where}: bias_correction 'as_published' divides by 0 with decay 0; use 'corrected'")
+    try:
+        smoothing(case.decay, case.bias_correction)
+    except ValueError as error:
+        raise PlanError(f"{path}: {where}: {error}") from None
     for key in ("chunk", "features", "seed", "scale_x", "scale_r", "segments"):
         if not 0 <= getattr(case, key) < math.inf:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be 0 or more, and finite")

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +15,7 @@ from rich.text import Text
 
 from bench import case as cases
 from bench import environment, record, registry, runner
+from bench.case import Case
 
 app = typer.Typer(
     help="Compare D-RTRL, exact RTRL and BPTT in JAX and PyTorch: time, memory and gradient fidelity.\n\n"
@@ -120,8 +123,6 @@ def run(
 
     Exit code: 0; 1 if a case came out wrong or failed with an error; 2 for bad input.
     """
-    from dataclasses import replace
-
     from bench import table
 
     what = cases.read(plan)
@@ -223,6 +224,126 @@ def report(
     console.print(f"{path}: open it in a browser", markup=False, soft_wrap=True)
 
 
+Gate = Annotated[
+    bool, typer.Option("--gate", help="Exit with 3 if something got worse and with 4 if nothing could be compared.")
+]
+
+
+def records_of(what: str) -> Path | None:
+    """A side of a comparison as a record file, or None if it is a revision."""
+    path = Path(what)
+    return path if what != "." and path.exists() else None
+
+
+@app.command("compare")
+def compare_(
+    old: Annotated[str, typer.Argument(help="A record file or folder, or a git revision.", show_default=False)],
+    new: Annotated[
+        str, typer.Argument(help="Another; a dot is the checkout as it is. Default: a dot.", show_default=False)
+    ] = ".",
+    plan: Annotated[str, typer.Option(help="What to measure of revisions.", autocompletion=plan_names)] = "gate",
+    only: Words = None,
+    gate: Gate = False,
+) -> None:
+    """Compare two record files, or measure two revisions of the project against each other.
+
+    Revisions are measured in throw-away worktrees, interleaved A B B A for every case. Bytes and fidelity are
+    deterministic and judged tightly; a slowdown counts only if it is above 1.3 twice.
+
+    Examples: drtrl-bench compare before.jsonl after.jsonl     drtrl-bench compare HEAD~1 --gate
+
+    Exit code: 0; 2 for bad input; with --gate 3 for a regression and 4 if nothing was measured.
+    """
+    from bench import compare, compare_table, revisions
+    from bench import gate as gates
+
+    files = records_of(old), records_of(new)
+    if all(files):
+        sides = tuple(recorded(file) for file in files if file)
+    elif not any(files):
+        what = cases.read(plan)
+        what = replace(what, cases=tuple(chosen(what, only)))
+        sides = revisions.interleaved((old, new), what, announce, compare.slower)
+    else:
+        odd = new if files[0] else old
+        raise UsageError(f"{odd!r} is not a record file, and a file can only be compared with a file")
+    found = compare.changes(*sides)
+    compare_table.render(found, console)
+    if gate and (code := gates.verdict(found)):
+        complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
+        raise typer.Exit(code)
+
+
+def recorded(path: Path) -> list[dict[str, Any]]:
+    """The records of a file; complains about corrupt lines."""
+    lines, corrupt = runner.quietly(lambda: record.read(path))
+    for line in corrupt:
+        complaints.print(f"warning: {line}", style="yellow", markup=False)
+    return lines
+
+
+def announce(text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
+
+
+@app.command()
+def baseline() -> None:
+    """Measure what is deterministic, and write it as this environment's baseline.
+
+    Bytes and fidelity of the plan `gate`, for the versions installed here. Look at the difference that git shows, and
+    commit it on its own, with the reason.
+    """
+    from bench import gate as gates
+
+    path = gates.baseline_path()
+    lines = measured_now(cases.read(gates.PLAN))
+    bad = [line for line in lines if line["status"] != "ok"]
+    if bad:
+        raise UsageError(f"{Case(**bad[0]['case']).label}: {bad[0]['status']}: {bad[0]['reason']}; no baseline written")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ordered = sorted((gates.without_times(line) for line in lines), key=lambda line: line["case_key"])
+    path.write_text("".join(json.dumps(line) + "\n" for line in ordered), encoding="utf-8")
+    console.print(f"{path}: {len(ordered)} cases", markup=False, soft_wrap=True)
+
+
+def measured_now(plan: cases.Plan) -> list[dict[str, Any]]:
+    """The plan's records, measured anew."""
+    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
+        return runner.run(plan, Path(folder) / "now.jsonl", progress)
+
+
+@app.command()
+def check(
+    against: Annotated[
+        str | None, typer.Option(help="Revision to compare speed with; where this one left main, if left out.")
+    ] = None,
+    speed: Annotated[bool, typer.Option(help="Also compare speed.")] = True,
+) -> None:
+    """The regression gate of a change: bytes and fidelity against the baseline, speed against another revision.
+
+    Exit code: 0; 2 for bad input; 3 for a regression; 4 if nothing was measured, as without a baseline.
+    """
+    from bench import compare, compare_table, revisions
+    from bench import gate as gates
+
+    try:
+        expected = gates.baseline()
+    except gates.NothingMeasured as error:
+        complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
+        raise typer.Exit(gates.NOTHING) from None
+    plan = cases.read(gates.PLAN)
+    base = (against or revisions.base()) if speed else None
+    found = compare.changes(expected, measured_now(plan))
+    if base:
+        console.print(f"speed against {base[:9]}, interleaved", markup=False)
+        sides = revisions.interleaved((base, "."), plan, announce, compare.slower)
+        found += [change for change in compare.changes(*sides) if change.metric in ("time_s", "status")]
+    compare_table.render(found, console)
+    if code := gates.verdict(found):
+        complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
+        raise typer.Exit(code)
+
+
 @app.command()
 def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Show what a record says of this machine: versions, processor, memory, commit.
@@ -240,9 +361,11 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON."
 
 def main() -> None:
     """The console command: bad input is one line on standard error and exit code 2."""
+    from bench.revisions import RevisionError
+
     warnings.simplefilter("default", record.CorruptLine)
     try:
         app()
-    except (UsageError, cases.PlanError, OSError) as error:
+    except (UsageError, RevisionError, cases.PlanError, OSError) as error:
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise SystemExit(2) from None

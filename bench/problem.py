@@ -30,7 +30,7 @@ class Problem:
     targets: NDArray[np.int32]
     gradient: Gradient
     """The exact gradient in float64: BPTT over the whole sequence, by implementations/reference.py."""
-    outputs: list[NDArray[np.bool_]]
+    spikes: list[NDArray[np.bool_]]
     """The spikes [T, B, N] of each spiking layer in the float64 forward pass."""
 
 
@@ -62,7 +62,7 @@ def network(case: Case, framework: str | None = None) -> tuple[Any, ...]:
 
     *hidden, readout = registry.network(case.cell, case.readout, case.layers, framework)
     scales = {"scale_x": case.scale_x, "scale_r": case.scale_r, "initial": case.initial}
-    return (*(replace(cell, **scales) for cell in hidden), readout)
+    return (*(replace(cell, **scales) for cell in hidden), replace(readout, initial=case.initial))
 
 
 def solve(case: Case) -> Problem:
@@ -72,9 +72,15 @@ def solve(case: Case) -> Problem:
     params, inputs, targets = draw(case)
     net = network(case)
     _, gradient = reference.bptt(net, params, inputs, targets)
-    tapes = reference.forward(net, params, inputs)
-    outputs = [tape.outputs > 0 for cell, tape in zip(net, tapes, strict=True) if cell.spiking]
-    return Problem(params, inputs, targets, gradient, outputs)
+    return Problem(params, inputs, targets, gradient, spikes(net, params, inputs))
+
+
+def spikes(net: Any, params: Gradient, inputs: NDArray[Any]) -> list[NDArray[np.bool_]]:
+    """Where the neurons [T, B, N] of each spiking layer spike, in float64."""
+    from implementations import reference, reference_cells
+
+    tapes = zip(net, reference.forward(net, params, inputs), strict=True)
+    return [reference_cells.fired(cell, tape.states[1:]) for cell, tape in tapes if cell.spiking]
 
 
 def prepared(case: Case, folder: Path) -> Path:
@@ -100,8 +106,8 @@ def main() -> None:
 
 def write(path: Path, problem: Problem) -> None:
     arrays = {"inputs": problem.inputs, "targets": problem.targets}
-    arrays |= {f"output/{i}": np.packbits(o) for i, o in enumerate(problem.outputs)}
-    arrays |= {f"shape/{i}": np.array(o.shape) for i, o in enumerate(problem.outputs)}
+    arrays |= {f"spikes/{i}": np.packbits(s) for i, s in enumerate(problem.spikes)}
+    arrays |= {f"shape/{i}": np.array(s.shape) for i, s in enumerate(problem.spikes)}
     for name, layers in (("param", problem.params), ("gradient", problem.gradient)):
         arrays |= {f"{name}/{i}/{k}": v for i, layer in enumerate(layers) for k, v in layer.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,15 +121,15 @@ def read(path: Path) -> Problem:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         layers = 1 + max(int(name.split("/")[1]) for name in arrays if name.startswith("param/"))
         found: dict[str, Gradient] = {"param": [{} for _ in range(layers)], "gradient": [{} for _ in range(layers)]}
-        outputs = []
+        fired = []
         for name in arrays:
             kind, *rest = name.split("/")
             if kind in found:
                 found[kind][int(rest[0])][rest[1]] = arrays[name]
-            if kind == "output":
+            if kind == "spikes":
                 size = tuple(arrays[f"shape/{rest[0]}"])
-                outputs.append(np.unpackbits(arrays[name], count=int(np.prod(size))).reshape(size).astype(bool))
-        return Problem(found["param"], arrays["inputs"], arrays["targets"], found["gradient"], outputs)
+                fired.append(np.unpackbits(arrays[name], count=int(np.prod(size))).reshape(size).astype(bool))
+        return Problem(found["param"], arrays["inputs"], arrays["targets"], found["gradient"], fired)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from implementations.filtering import BIAS_CORRECTIONS
+
 IMPLEMENTATIONS = Path(__file__).parent.parent / "implementations"
 
 
@@ -87,7 +89,7 @@ NAMES: dict[str, Callable[[], Collection[str]]] = {
     "dtype": lambda: ("float32", "float64"),
     "device": lambda: ("cpu", "gpu"),
     "initial": lambda: ("normal", "truncated"),
-    "bias_correction": lambda: ("corrected", "as_published", "none"),
+    "bias_correction": lambda: BIAS_CORRECTIONS,
 }
 """The fields of a case that hold names, and what they may be."""
 
@@ -146,7 +148,7 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
 def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
     """The files that produce a number: a change in one of them makes its records out of date."""
     own = (f"{part}_{framework}" for part in dict.fromkeys((name, "drtrl", "network", "cells")))
-    parts = (*own, "cells", "feedback", "reference", "reference_cells")
+    parts = (*own, "cells", "feedback", "filtering", "reference", "reference_cells")
     meters = ("clock", "environment", "fidelity", "memory", "problem", "stats", f"subject_{framework}", "worker")
     return [
         *(IMPLEMENTATIONS / f"{part}.py" for part in parts),

@@ -50,15 +50,16 @@ class Subject:
         return memory.xla_bytes(self.compiled)
 
     def forward(self) -> Any:
-        """A call that only runs the network forward and returns the outputs of each layer."""
+        """A call that only runs the network forward: where each layer spiked, or its outputs."""
 
         def outputs(params: Any, inputs: Any) -> list[Any]:
             x, found = inputs, []
+            params, _ = network_jax.acting(self.net, params)
             states = network_jax.initial_states(self.net, params, inputs.shape[1])
             for cell, w, s0 in zip(self.net, params, states, strict=True):
                 s, _ = network_jax.forward(cell, w, s0, x)
                 x = cell.output(s)
-                found.append(x)
+                found.append(cell.fired(s) if cell.spiking else x)
             return found
 
         compiled = jax.jit(outputs).lower(*self.arguments[:2]).compile()

@@ -51,17 +51,18 @@ class Subject:
         return {"meter": "torch_peak_bytes", "working_bytes": peak, "torch_peak_bytes": peak}
 
     def forward(self) -> Any:
-        """A call that only runs the network forward and returns the outputs of each layer."""
+        """A call that only runs the network forward: where each layer spiked, or its outputs."""
         params, inputs, _ = self.arguments
 
         @torch.no_grad()
         def outputs() -> list[Any]:
             x, found = inputs, []
-            states = network_torch.initial_states(self.net, params, inputs.shape[1])
-            for cell, w, s0 in zip(self.net, params, states, strict=True):
+            acts, _ = network_torch.acting(self.net, params)
+            states = network_torch.initial_states(self.net, acts, inputs.shape[1])
+            for cell, w, s0 in zip(self.net, acts, states, strict=True):
                 s, _ = network_torch.forward(cell, w, s0, x)
                 x = cell.output(s)
-                found.append(x)
+                found.append(cell.fired(s) if cell.spiking else x)
             if self.device == "cuda":
                 torch.cuda.synchronize()
             return found

@@ -39,10 +39,7 @@ def liveliest(whole: Problem, steps: int, batch: int) -> Problem:
 
 def firing(net: Any, part: Problem) -> list[float]:
     """Mean firing rate of each spiking layer on a part of the problem."""
-    from implementations import reference
-
-    tapes = reference.forward(net, part.params, part.inputs)
-    return [float(tape.outputs.mean()) for cell, tape in zip(net, tapes, strict=True) if cell.spiking]
+    return [float(spikes.mean()) for spikes in problem.spikes(net, part.params, part.inputs)]
 
 
 def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
@@ -92,7 +89,7 @@ def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
     subject_module = importlib.import_module(f"bench.subject_{case.framework}")
     stage("gate in float64")
     found = gate(case, whole, subject_module)
-    activity: dict[str, Any] = fidelity.activity(whole.outputs)
+    activity: dict[str, Any] = fidelity.activity(whole.spikes)
     result: dict[str, Any] = {"gate": found, "activity": activity, "time": {}, "memory": {}, "fidelity": {}}
     if reason := failure(found, activity):
         return result | {"status": "wrong", "reason": reason}
@@ -105,10 +102,9 @@ def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
         return result | {"status": "wrong", "reason": "the gradient is not finite", "time": {}}
     result["fidelity"] = fidelity.compare(gradient, whole.gradient)
     forward = subject.forward()
-    outputs = [subject.numpy(o) for cell, o in zip(subject.net, forward(), strict=True) if cell.spiking]
-    pairs = zip(outputs, whole.outputs, strict=True)
-    activity["spike_mismatch"] = [float(((o > 0) != true).mean()) for o, true in pairs]
-    del gradient, outputs
+    spikes = [subject.numpy(o) for cell, o in zip(subject.net, forward(), strict=True) if cell.spiking]
+    activity["spike_mismatch"] = [float((s != true).mean()) for s, true in zip(spikes, whole.spikes, strict=True)]
+    del gradient, spikes
     gc.collect()
     stage("timing")
     result["time"] |= clock.sample(subject.call, budget_s)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.network_torch import Params, States, initial_states, readout_loss, run
+from implementations.network_torch import Params, States, forward, initial_states, readout_loss
 
 Carry = States
 
@@ -20,6 +20,16 @@ Carry = States
 def init(net: Any, params: Params, batch: int) -> Carry:
     """States at rest, one [B, S, N] per layer."""
     return initial_states(net, params, batch)
+
+
+def segment(net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor) -> tuple[Tensor, States]:
+    """Loss and last states of a segment."""
+    x, ends = inputs, []
+    for cell, w, s0 in zip(net, params, states, strict=True):
+        s, _ = forward(cell, w, s0, x)
+        x = cell.output(s)
+        ends.append(s[-1])
+    return readout_loss(x, targets), ends
 
 
 def advance(
@@ -30,25 +40,26 @@ def advance(
     length = ceil(K / (segments or round(sqrt(K))))
     parts = list(zip(inputs.split(length), targets.split(length), strict=True))
 
-    firsts = [carry]
+    firsts, total = [carry], inputs.new_zeros(())
     with torch.no_grad():
-        for x, _ in parts[:-1]:
-            firsts.append([s.clone() for s in run(net, params, firsts[-1], x)[1]])
+        for x, t in parts:
+            loss, ends = segment(net, params, firsts[-1], x, t)
+            firsts.append([s.clone() for s in ends])
+            total += loss
 
     weights = [{k: v.detach().requires_grad_() for k, v in w.items()} for w in params]
     leaves = [v for w in weights for v in w.values()]
-    total, sums, later, last_states = inputs.new_zeros(()), [torch.zeros_like(v) for v in leaves], None, carry
-    for (x, t), first in zip(parts[::-1], firsts[::-1], strict=True):
-        states = [s.detach().requires_grad_() for s in first]
+    last_states = firsts.pop()
+    sums, later = [torch.zeros_like(v) for v in leaves], [torch.zeros_like(s) for s in last_states]
+    for x, t in parts[::-1]:
+        states = [s.detach().requires_grad_() for s in firsts.pop()]
         with torch.enable_grad():
-            _, ends, logits = run(net, weights, states, x)
-            loss = readout_loss(logits, t)
-        if later is None:
-            last_states, later = [s.detach().clone() for s in ends], [torch.zeros_like(s) for s in ends]
-        by = torch.autograd.grad([loss, *ends], [*leaves, *states], [torch.ones_like(loss), *later], allow_unused=True)
-        total += loss.detach()
+            loss, ends = segment(net, weights, states, x, t)
+        roots, cotangents = [loss, *ends], [torch.ones_like(loss), *later]
+        by = torch.autograd.grad(roots, [*leaves, *states], cotangents, materialize_grads=True)
+        del loss, ends, roots  # the graph of this segment, before the next one is built
         for into, g in zip(sums, by, strict=False):
             into += g
-        later = [torch.zeros_like(s) if g is None else g for s, g in zip(states, by[len(leaves) :], strict=True)]
+        later = by[len(leaves) :]
     flat = iter(sums)
     return last_states, total, [{k: next(flat) for k in w} for w in params]

@@ -31,7 +31,7 @@ def advance(
         for cell, w, s0 in zip(net, params, carry, strict=True):
             s, _ = forward(cell, w, s0, x)
             x = cell.output(s)
-            ends.append(s[-1].detach())
+            ends.append(s[-1].detach().clone())
         return readout_loss(x, targets), ends
 
     leaves = [{k: v.detach().requires_grad_() for k, v in w.items()} for w in params]

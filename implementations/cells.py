@@ -98,7 +98,10 @@ class Cell:
         return exists.astype(np.float64)
 
     def initial_weights(self, rng: np.random.Generator, I: int, N: int) -> dict[str, NDArray[np.float64]]:
-        """Kaiming-normal weights, zero bias (Wang et al. 2026 use the same family)."""
+        """Kaiming-normal weights and zero bias, as Wang et al. 2026 for their spiking networks.
+
+        Their rate cells start from orthogonal or Xavier weights; here every cell starts from this family.
+        """
         scale = {"x": self.scale_x, "r": self.scale_r, "b": 0.0}
         weights = {}
         for kind, reads in self.reads.items():
@@ -159,6 +162,11 @@ class Spiking(Cell):
             raise ValueError(f"surrogate is {self.surrogate!r}; it can be {', '.join(SURROGATES)}")
         if self.smooth and self.surrogate != "relu":
             raise ValueError(f"smooth has a primitive of 'relu' only, not of {self.surrogate!r}")
+
+    def fired(self, s: Any) -> Any:
+        """Where neurons spiked [..., N], from the states [..., S, N] that a step left."""
+        emitted: Any = self
+        return emitted.emit(s) != 0
 
 
 @dataclass(frozen=True)
@@ -298,7 +306,8 @@ class EIGIF(Spiking):
     V' = k (V - h s) + (1 - k) (gE' E_E + gI' E_I + J1' + J2') / (1 + gE' + gI'),  k = exp(-(1 + gE' + gI') / tau)
     o = (V - h) / h, standardised over the neurons of the layer
 
-    The first 80 % of the neurons are excitatory and feed I_E, the others feed I_I.
+    The first 80 % of the neurons are excitatory and feed I_E, the others feed I_I, by weights of 4 times the
+    variance. V starts uniform in [0, 1), the same in every sample.
     """
 
     drives: ClassVar = ("I_x", "I_E", "I_I")
@@ -324,6 +333,11 @@ class EIGIF(Spiking):
         states[3] = 1.0
         return states
 
+    def initial_weights(self, rng: np.random.Generator, I: int, N: int) -> dict[str, NDArray[np.float64]]:
+        weights = super().initial_weights(rng, I, N)
+        weights["r"][:, 1] *= 2
+        return weights
+
     def mask(self, kind: str, J: int, N: int) -> NDArray[np.float64] | None:
         if kind != "r":
             return None
@@ -338,6 +352,8 @@ class EGRU(Spiking):
 
     c = z h + (1 - z) tanh(I_nx + r I_nr),  e = sigma(c - threshold)
     h' = c - e threshold,  y' = e c,  o' = 0.9 o + 0.1 y'         the recurrence sees h, the layer above y' or o'
+
+    Thresholds start log-normal around their middle; the authors draw them from a beta distribution.
     """
 
     drives: ClassVar = ("I_nx", "I_r", "I_z", "I_nr")
@@ -353,6 +369,9 @@ class EGRU(Spiking):
     traced: bool = False
     """Whether the layer above sees the trace o' instead of the events y'."""
 
+    def fired(self, s: Any) -> Any:
+        return s[..., 1, :] != 0
+
 
 @dataclass(frozen=True)
 class LeakyReadout(Cell):
@@ -361,6 +380,7 @@ class LeakyReadout(Cell):
     feeds: ClassVar = {"x": slice(0, 1)}
     constants: ClassVar = ("tau",)
     states: tuple[str, ...] = ("rho",)
+    scale_x: float = 2.0
     tau: float = 10.0
 
 
@@ -370,3 +390,4 @@ class LinearReadout(Cell):
 
     feeds: ClassVar = {"x": slice(0, 1), "b": slice(0, 1)}
     states: tuple[str, ...] = ("rho",)
+    scale_x: float = 2.0

@@ -49,8 +49,9 @@ def constant(cell: cells.Cell, y: Array, name: str) -> Any:
 
 def decay(cell: cells.Cell, y: Array, name: str) -> Any:
     """exp(-1/tau) of a time constant."""
-    tau = constant(cell, y, name)
-    return math.exp(-1 / tau) if isinstance(tau, float) else jnp.exp(-1 / tau)
+    if name not in cell.trainable:
+        return math.exp(-1 / getattr(cell, name))
+    return jnp.exp(-1 / constant(cell, y, name))
 
 
 def standardised(u: Array) -> Array:
@@ -128,7 +129,7 @@ class LRU(cells.LRU):
         re, im = jnp.unstack(s, axis=-2)
         rate, frequency = (jnp.asarray(constant(self, y, name)) for name in ("rate", "frequency"))
         by_re, by_im = jnp.exp(-rate) * jnp.cos(frequency), jnp.exp(-rate) * jnp.sin(frequency)
-        gain = jnp.sqrt(1 - jnp.exp(-2 * rate))
+        gain = jnp.sqrt(-jnp.expm1(-2 * rate))
         next_re = by_re * re - by_im * im + gain * y[..., 0, :]
         next_im = by_im * re + by_re * im + gain * y[..., 1, :]
         return jnp.stack([next_re, next_im], axis=-2)

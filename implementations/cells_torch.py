@@ -51,8 +51,9 @@ def constant(cell: cells.Cell, y: Tensor, name: str) -> Any:
 
 def decay(cell: cells.Cell, y: Tensor, name: str) -> Any:
     """exp(-1/tau) of a time constant."""
-    tau = constant(cell, y, name)
-    return math.exp(-1 / tau) if isinstance(tau, float) else torch.exp(-1 / tau)
+    if name not in cell.trainable:
+        return math.exp(-1 / getattr(cell, name))
+    return torch.exp(-1 / constant(cell, y, name))
 
 
 def standardised(u: Tensor) -> Tensor:
@@ -130,7 +131,7 @@ class LRU(cells.LRU):
         re, im = s.unbind(-2)
         rate, frequency = (torch.as_tensor(constant(self, y, name)).to(y) for name in ("rate", "frequency"))
         by_re, by_im = torch.exp(-rate) * torch.cos(frequency), torch.exp(-rate) * torch.sin(frequency)
-        gain = torch.sqrt(1 - torch.exp(-2 * rate))
+        gain = torch.sqrt(-torch.expm1(-2 * rate))
         next_re = by_re * re - by_im * im + gain * y[..., 0, :]
         next_im = by_im * re + by_re * im + gain * y[..., 1, :]
         return torch.stack([next_re, next_im], dim=-2)

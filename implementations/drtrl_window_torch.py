@@ -52,4 +52,4 @@ def advance(
             rows, entry = drtrl.pull_back(torch.zeros_like(tape.states), D, last)
             P0, p = entry[:, 1:], drtrl.times(rows[:, :, 1:], F)
             moved.append({k: drtrl.move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
-    return ([tape.states[-1] for tape in tapes], moved), loss.detach(), grads
+    return ([tape.states[-1].clone() for tape in tapes], moved), loss.detach(), grads

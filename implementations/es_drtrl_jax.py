@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from implementations.drtrl_jax import intrinsic, same_step, times
+from implementations.filtering import smoothing
 from implementations.network_jax import (
     Params,
     PerWeight,
@@ -38,25 +39,25 @@ def correction(kind: str, a: float, t: Array) -> Array:
     return 1 - (a if kind == "corrected" else 1 - a) ** (t + 1)
 
 
-def filter_pre(ex: Array, z: Array, decay: float) -> Array:
-    """ex^t [K, B, J] of a chunk."""
+def filter_pre(ex: Array, z: Array, decay: float) -> tuple[Array, Array]:
+    """ex^K [B, J] and all ex^t [K, B, J] of a chunk."""
 
     def step(ex: Array, now: Array) -> tuple[Array, Array]:
         ex = decay * ex + now
         return ex, ex
 
-    return lax.scan(step, ex, z)[1]
+    return lax.scan(step, ex, z)
 
 
-def filter_post(ef: Array, D: Array, F: Array, decay: float) -> Array:
-    """ef^t [K, B, S, G, N] of a chunk."""
+def filter_post(ef: Array, D: Array, F: Array, decay: float) -> tuple[Array, Array]:
+    """ef^K [B, S, G, N] and all ef^t [K, B, S, G, N] of a chunk."""
 
     def step(ef: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
         D_t, F_t = now
         ef = decay * times(D_t, ef) + (1 - decay) * F_t
         return ef, ef
 
-    return lax.scan(step, ef, (D, F))[1]
+    return lax.scan(step, ef, (D, F))
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
@@ -78,8 +79,12 @@ def advance(
     decay: float = 0.9,
     bias_correction: str = "corrected",
 ) -> tuple[Carry, Array, Params]:
-    """K steps: inputs [K, B, I], targets [K, B] -> states and filters, loss of the chunk, its gradient."""
+    """K steps: inputs [K, B, I], targets [K, B] -> states and filters, loss of the chunk, its gradient.
+
+    decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
+    """
     states, filtered, efs, t = carry
+    decay = smoothing(decay, bias_correction)
     tapes, ends, logits = run(net, params, states, inputs)
     loss, error = jax.value_and_grad(readout_loss)(logits, targets)
     steps = t + jnp.arange(len(inputs))
@@ -90,13 +95,12 @@ def advance(
         cell, w, tape = net[layer], params[layer], tapes[layer]
         D, F = intrinsic(cell, w, tape.previous, tape.drives)
         (l,) = jax.vjp(cell.output, tape.states)[1](signal)
-        ef = filter_post(efs[layer], D, F, decay)
-        last_ef.insert(0, ef[-1])
+        end, ef = filter_post(efs[layer], D, F, decay)
+        last_ef.insert(0, end)
         ex = presynaptic(cell, tape.previous, tape.inputs)
         last_ex.insert(0, {})
         for k, e in filtered[layer].items():
-            ex[k] = filter_pre(e, ex[k], decay)
-            last_ex[0][k] = ex[k][-1]
+            last_ex[0][k], ex[k] = filter_pre(e, ex[k], decay)
         q = times(l[:, :, None], ef)[:, :, 0] / c
         grads.insert(0, {k: jnp.einsum("tbj,tbgn->jgn", ex[k], q[..., cell.reads[k], :]) for k in w})
         if layer > 0:

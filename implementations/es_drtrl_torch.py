@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from implementations.drtrl_torch import intrinsic, same_step, times
+from implementations.filtering import smoothing
 from implementations.network_torch import (
     Params,
     PerWeight,
@@ -38,22 +39,22 @@ def correction(kind: str, a: float, t: Tensor) -> Tensor:
     return 1 - (a if kind == "corrected" else 1 - a) ** (t + 1)
 
 
-def filter_pre(ex: Tensor, z: Tensor, decay: float) -> Tensor:
-    """ex^t [K, B, J] of a chunk."""
+def filter_pre(ex: Tensor, z: Tensor, decay: float) -> tuple[Tensor, Tensor]:
+    """ex^K [B, J] and all ex^t [K, B, J] of a chunk."""
     found = []
     for now in z.unbind(0):
         ex = decay * ex + now
         found.append(ex)
-    return torch.stack(found)
+    return ex, torch.stack(found)
 
 
-def filter_post(ef: Tensor, D: Tensor, F: Tensor, decay: float) -> Tensor:
-    """ef^t [K, B, S, G, N] of a chunk."""
+def filter_post(ef: Tensor, D: Tensor, F: Tensor, decay: float) -> tuple[Tensor, Tensor]:
+    """ef^K [B, S, G, N] and all ef^t [K, B, S, G, N] of a chunk."""
     found = []
     for D_t, now in zip(D.unbind(0), ((1 - decay) * F).unbind(0), strict=True):
         ef = decay * times(D_t, ef) + now
         found.append(ef)
-    return torch.stack(found)
+    return ef, torch.stack(found)
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
@@ -76,8 +77,12 @@ def advance(
     decay: float = 0.9,
     bias_correction: str = "corrected",
 ) -> tuple[Carry, Tensor, Params]:
-    """K steps: inputs [K, B, I], targets [K, B] -> states and filters, loss of the chunk, its gradient."""
+    """K steps: inputs [K, B, I], targets [K, B] -> states and filters, loss of the chunk, its gradient.
+
+    decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
+    """
     states, filtered, efs, t = carry
+    decay = smoothing(decay, bias_correction)
     tapes, ends, logits = run(net, params, states, inputs)
     loss, error = loss_and_error(logits, targets)
     steps = t + torch.arange(len(inputs), dtype=inputs.dtype, device=inputs.device)
@@ -88,13 +93,12 @@ def advance(
         cell, w, tape = net[layer], params[layer], tapes[layer]
         D, F = intrinsic(cell, w, tape.previous, tape.drives)
         l = learning_signal(cell, tape.states, signal)
-        ef = filter_post(efs[layer], D, F, decay)
-        last_ef.insert(0, ef[-1])
+        end, ef = filter_post(efs[layer], D, F, decay)
+        last_ef.insert(0, end)
         ex = presynaptic(cell, tape.previous, tape.inputs)
         last_ex.insert(0, {})
         for k, e in filtered[layer].items():
-            ex[k] = filter_pre(e, ex[k], decay)
-            last_ex[0][k] = ex[k][-1]
+            last_ex[0][k], ex[k] = filter_pre(e, ex[k], decay)
         q = times(l[:, :, None], ef)[:, :, 0] / c
         grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", ex[k], q[..., cell.reads[k], :]) for k in w})
         if layer > 0:

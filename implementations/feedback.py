@@ -1,9 +1,14 @@
 """The fixed random weights of the `random_feedback` control, drawn with NumPy: the same in every implementation."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 
+@lru_cache(maxsize=64)
 def random_feedback_weights(layer: int, C: int, N: int) -> NDArray[np.float64]:
     """[C, N]: takes the readout's error on C classes to the N neurons of a hidden layer."""
-    return np.random.default_rng([layer, C, N]).standard_normal((C, N)) / np.sqrt(C)
+    weights = np.random.default_rng([layer, C, N]).standard_normal((C, N)) / np.sqrt(C)
+    weights.flags.writeable = False
+    return weights

@@ -60,6 +60,7 @@ def fit(
     whole = jax.jit(partial(gradient, algorithm, net, chunk=chunk))
     for number in range(len(losses), updates):
         inputs, targets = (jnp.asarray(a) for a in batch(number))
+        inputs = inputs.astype(params[0]["x"].dtype)
         if per_chunk:
             carry, loss = algorithm.init(net, params, targets.shape[1]), 0.0
             for start in range(0, len(targets), chunk):

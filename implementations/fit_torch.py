@@ -60,6 +60,7 @@ def fit(
 
     for number in range(len(losses), updates):
         inputs, targets = (torch.as_tensor(a) for a in batch(number))
+        inputs, targets = inputs.to(leaves[0]), targets.to(leaves[0].device, torch.int64)
         if per_chunk:
             carry, loss = algorithm.init(net, params, targets.shape[1]), 0.0
             for x, t in zip(inputs.split(chunk), targets.split(chunk), strict=True):

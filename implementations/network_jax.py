@@ -128,18 +128,18 @@ def gradient(
     params, slopes = acting(net, params)
     whole = (T - 1) // K
 
-    def body(state: tuple[Any, Array, Params], i: Array) -> tuple[tuple[Any, Array, Params], None]:
-        carry, total, sums = state
+    def body(state: tuple[Array, Any, Array, Params], _: None) -> tuple[tuple[Array, Any, Array, Params], None]:
+        i, carry, total, sums = state
         x = lax.dynamic_slice_in_dim(inputs, i * K, K)
         t = lax.dynamic_slice_in_dim(targets, i * K, K)
         carry, loss, grads = algorithm.advance(net, params, carry, x, t)
-        return (carry, total + loss, jax.tree.map(jnp.add, sums, grads)), None
+        return (i + 1, carry, total + loss, jax.tree.map(jnp.add, sums, grads)), None
 
     carry = algorithm.init(net, params, B)
-    zero = (carry, jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, params))
+    zero = (jnp.array(0), carry, jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, params))
     if whole == 0:
         _, loss, grads = algorithm.advance(net, params, carry, inputs, targets, last=True)
         return loss, by_stored(grads, slopes)
-    (carry, total, sums), _ = lax.scan(body, zero, jnp.arange(whole))
+    (_, carry, total, sums), _ = lax.scan(body, zero, length=whole)
     _, loss, grads = algorithm.advance(net, params, carry, inputs[whole * K :], targets[whole * K :], last=True)
     return total + loss, by_stored(jax.tree.map(jnp.add, sums, grads), slopes)

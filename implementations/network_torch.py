@@ -87,13 +87,15 @@ class Tape(NamedTuple):
 
 
 def run(net: Any, params: Params, states: States, inputs: Tensor) -> tuple[list[Tape], States, Tensor]:
-    """K steps of every layer: their tapes, their last states, and the logits [K, B, C]."""
+    """K steps of every layer: their tapes, their last states (not as views, which would keep the tapes), and the
+    logits [K, B, C].
+    """
     x, tapes = inputs, []
     for cell, w, s0 in zip(net, params, states, strict=True):
         s, y = forward(cell, w, s0, x)
         tapes.append(Tape(previous(s0, s), s, y, x))
         x = cell.output(s)
-    return tapes, [tape.states[-1] for tape in tapes], x
+    return tapes, [tape.states[-1].clone() for tape in tapes], x
 
 
 def previous(s0: Tensor, s: Tensor) -> Tensor:

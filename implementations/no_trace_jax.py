@@ -5,13 +5,13 @@
 Carried across a chunk boundary: the states. What a rule gains over this, it gains by credit through time.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from implementations.drtrl_jax import intrinsic, same_step, times
 from implementations.network_jax import Params, States, initial_states, presynaptic, readout_loss, run
 
 Carry = States
@@ -32,11 +32,10 @@ def advance(
     signal, grads = error, []
     for layer in reversed(range(len(net))):
         cell, w, tape = net[layer], params[layer], tapes[layer]
-        _, F = intrinsic(cell, w, tape.previous, tape.drives)
         (l,) = jax.vjp(cell.output, tape.states)[1](signal)
-        q = times(l[:, :, None], F)[:, :, 0]
+        (q,) = jax.vjp(partial(cell.dynamics, tape.previous), tape.drives)[1](l)
         z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w})
         if layer > 0:
-            signal = same_step(layer - 1, error, cell, w, l, F)
+            signal = jnp.einsum("tbgn,jgn->tbj", q[..., cell.reads["x"], :], w["x"])
     return ends, loss, grads

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.drtrl_torch import intrinsic, same_step, times
 from implementations.network_torch import (
     Params,
     States,
@@ -40,11 +39,13 @@ def advance(
     signal, grads = error, []
     for layer in reversed(range(len(net))):
         cell, w, tape = net[layer], params[layer], tapes[layer]
-        _, F = intrinsic(cell, w, tape.previous, tape.drives)
         l = learning_signal(cell, tape.states, signal)
-        q = times(l[:, :, None], F)[:, :, 0]
+        y = tape.drives.detach().requires_grad_()
+        with torch.enable_grad():
+            s = cell.dynamics(tape.previous, y)
+        (q,) = torch.autograd.grad(s, y, l)
         z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w})
         if layer > 0:
-            signal = same_step(layer - 1, error, cell, w, l, F)
+            signal = torch.einsum("tbgn,jgn->tbj", q[..., cell.reads["x"], :], w["x"])
     return ends, loss, grads

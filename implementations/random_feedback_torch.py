@@ -21,7 +21,7 @@ Carry = drtrl.Carry
 
 def at_random(below: int, error: Tensor, cell: Any, w: PerWeight, l: Tensor, F: Tensor) -> Tensor:
     """dL^t/do^t [K, B, J] of layer `below`: the error [K, B, C] through its random weights."""
-    return error @ torch.from_numpy(random_feedback_weights(below, error.shape[-1], w["x"].shape[0])).to(error)
+    return error @ torch.tensor(random_feedback_weights(below, error.shape[-1], w["x"].shape[0])).to(error)
 
 
 init = drtrl.init

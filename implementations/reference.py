@@ -1,6 +1,7 @@
 """Ground truth of every rule in float64 NumPy, written for reading; the cells are in `reference_cells.py`.
 
-Nothing here is shared with the JAX and PyTorch code but the specification of the cells. Sizes: T steps, B samples,
+Nothing here is shared with the JAX and PyTorch code but the specification of the cells and the random weights of
+`feedback.py`. Sizes: T steps, B samples,
 J presynaptic lines, N neurons with S states and G drives, C classes. One step of a layer and its derivatives:
 
     r^t = emit(s^{t-1})            R = dr^t/ds^{t-1}   [B, S, N]
@@ -357,8 +358,9 @@ def es_drtrl(
 
     ex^t = a ex^{t-1} + z^t,   ef^t = a D^t ef^{t-1} + (1 - a) F^t,   grad W = sum_t ex^t (x) l^t ef^t / c^t
     c^t = 1 - a^{t+1} (corrected), 1 - (1 - a)^{t+1} (as_published), 1 (none), t from 0; ex = 1 for bias and parameters
+    decay is a, or a whole number k >= 1 for a = (k - 1) / (k + 1)
     """
-    a, tapes = decay, forward(net, params, inputs)
+    a, tapes = decay if decay < 1 else (decay - 1) / (decay + 1), forward(net, params, inputs)
     grads: Grads = [{k: np.zeros(v.shape) for k, v in w.items()} for w in params]
     for i, l in enumerate(signals(net, params, tapes, targets)):
         cell, tape = net[i], tapes[i]

@@ -177,7 +177,7 @@ def lru(cell: cells.LRU, s: list[Number], y: list[Number]) -> list[Number]:
     cos = apply(np.cos, lambda v: -np.sin(v), angle)
     sin = apply(np.sin, np.cos, angle)
     radius = exp(-1 * rate)
-    gain = root(1 - radius * radius)
+    gain = root(apply(lambda v: -np.expm1(-2 * v), lambda v: 2 * np.exp(-2 * v), rate))
     return [radius * (cos * s[0] - sin * s[1]) + gain * y[0], radius * (sin * s[0] + cos * s[1]) + gain * y[1]]
 
 
@@ -337,6 +337,11 @@ def emission(cell: cells.Cell, s: Array) -> Array:
     """R = dr/ds [..., S, N]."""
     (states,) = variables(listed(s))
     return np.moveaxis(law(cell).emit(cell, states).by, 0, -2)
+
+
+def fired(cell: cells.Cell, s: Array) -> NDArray[np.bool_]:
+    """Where neurons spiked [..., N], from the states after a step."""
+    return (s[..., 1, :] if isinstance(cell, cells.EGRU) else emit(cell, s)) != 0
 
 
 def dynamics(cell: cells.Cell, s: Array, y: Array) -> Array:

@@ -93,7 +93,7 @@ def advance(
             grads[layer][k] = direct + entry
         below += states[layer][0].numel()
     if last:
-        return ([s.detach() for s in ends], []), loss.detach(), grads
+        return ([s.detach().clone() for s in ends], []), loss.detach(), grads
 
     by = torch.autograd.grad(ends, leaves, unit_cotangents(states), is_grads_batched=True, materialize_grads=True)
     P0, p = flat(list(by[: len(net)])).movedim(1, 0), by[len(net) :]  # P0 is [B, n, n]
@@ -103,4 +103,4 @@ def advance(
         for k, M in influences[layer].items():
             moved[layer][k] = move(M, P0[:, below:, below:], z[layer][k], p[layer][below:, ..., cell.reads[k], :])
         below += states[layer][0].numel()
-    return ([s.detach() for s in ends], moved), loss.detach(), grads
+    return ([s.detach().clone() for s in ends], moved), loss.detach(), grads

@@ -5,6 +5,7 @@ of a framework that is not installed are skipped.
 """
 
 import os
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,3 +63,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for framework in FRAMEWORKS:
             if spec.params.get("framework") == framework and find_spec(framework):
                 prepare(framework)
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Compiled programs are let go now and then: a process may hold only so many memory mappings (65,530 on Linux)."""
+    if "jax" in sys.modules and (maps := Path("/proc/self/maps")).exists():
+        with maps.open("rb") as lines:
+            held = sum(1 for _ in lines)
+        if held > 20_000:
+            sys.modules["jax"].clear_caches()

@@ -43,22 +43,24 @@ ZOO: dict[str, cells.Cell] = {
     "lstm": cells.LSTM(scale_x=2.0, scale_r=2.0),
     "mgu": cells.MGU(scale_x=2.0, scale_r=3.0),
     "lru": cells.LRU(scale_x=2.0),
-    "if_delta": lif("V", reset="hard"),
+    "lif_delta_hard": lif("V", reset="hard"),
     "lif_delta": lif("V", trainable=("tau", "threshold"), spread=0.2),
-    "lif_expcu": lif("V", "g", scale=40.0, reset="hard", trainable=("tau_syn",), spread=0.2),
+    "lif_expcu": lif("V", "g", scale=40.0, trainable=("tau_syn",), spread=0.2),
     "lif_std": lif("V", "x", "g", scale=40.0),
     "lif_stp": lif("V", "u", "x", "g", scale=40.0),
+    "lif_std_before": lif("V", "x", "g", scale=40.0, release="before"),
+    "lif_stp_before": lif("V", "u", "x", "g", scale=40.0, release="before", surrogate="gaussian"),
     "alif_delta": lif("V", "a", trainable=("tau", "threshold", "tau_a", "beta"), spread=0.2),
     "alif_expcu": lif("V", "a", "g", scale=40.0, surrogate="sigmoid"),
-    "alif_std": lif("V", "a", "x", "g", scale=40.0, release="before"),
-    "alif_stp": lif("V", "a", "u", "x", "g", scale=40.0, release="before", surrogate="gaussian"),
+    "alif_std": lif("V", "a", "x", "g", scale=40.0),
+    "alif_stp": lif("V", "a", "u", "x", "g", scale=40.0, surrogate="multi_gaussian"),
     "lif_masked": lif("V", density=0.5, signed=True, surrogate="s2nn"),
     "gif": cells.GIF(
         scale_x=200.0, scale_r=100.0, tau=5.0, tau_slow=20.0, tau_syn=5.0, trainable=("tau_slow",), **WIDE
     ),
     "ei_gif": cells.EIGIF(scale_x=40.0, scale_r=10.0, tau=10.0, density=0.5, **WIDE),
     "egru": cells.EGRU(scale_x=2.0, scale_r=2.0),
-    "egru_traced": cells.EGRU(scale_x=40.0, scale_r=2.0, traced=True, trainable=(), threshold=0.1),
+    "egru_traced": cells.EGRU(scale_x=40.0, scale_r=2.0, traced=True, threshold=0.1),
 }
 """Every kind of cell, with scales at which every layer of a small network spikes: the paper's leave some silent."""
 

@@ -50,7 +50,7 @@ def test_chunk_is_at_most_the_sequence_and_equal_cases_run_once(tmp_path: Path) 
         ("[[grid]]\nneurons = true", ["neurons", "int"]),
         ("[[grid]]\nscale_x = nan", ["scale_x", "finite"]),
         ("[[grid]]\nscale_r = inf", ["scale_r", "finite"]),
-        ("[[grid]]\ndecay = 1", ["decay", "below 1"]),
+        ("[[grid]]\ndecay = -1", ["decay", "from 0 up to 1"]),
         ('[[grid]]\ndecay = 0\nbias_correction = "as_published"', ["bias_correction", "corrected"]),
         ('[[grid]]\ninitial = "uniform"', ["initial", "normal"]),
         ("[[grid]]\nsteps = []", ["steps", "empty"]),

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ NETS = {
     "lif": (ZOO["lif_delta"], ZOO["lif_masked"], READOUTS["trained"]),
 }
 RULES = {
-    "bptt": reference.bptt,
+    "bptt": partial(reference.bptt, chunk=4),
     "rtrl": reference.bptt,
     "drtrl": reference.drtrl_by_cutting,
     "es_drtrl": reference.es_drtrl,
@@ -41,17 +42,24 @@ def posed(name: str, number: int = 0) -> Problem:
     return problem(NETS[name], T=9, B=3, I=4, N=8, seed=number)
 
 
-def fit(framework: str, name: str, rule: str, updates: int = UPDATES, **options: Any) -> tuple[Grads, np.ndarray]:
-    """Weights and losses; every update sees another batch."""
+def fit(
+    framework: str, name: str, rule: str, updates: int = UPDATES, done: int = 0, **options: Any
+) -> tuple[Grads, np.ndarray]:
+    """Weights and losses; every update sees another batch. After a pause, neither weights nor batches are at hand."""
     p = posed(name)
-    params: Any = p.params
+    params: Any = [{k: v + bool(done) for k, v in w.items()} for w in p.params]
+
+    def batch(number: int) -> Any:
+        assert number >= done
+        return posed(name, number)[2:]
+
     if framework == "torch":
         torch = import_module("torch")
         params = [{k: torch.from_numpy(v.copy()) for k, v in w.items()} for w in params]
     module, algorithm = (import_module(f"implementations.{m}_{framework}") for m in ("fit", rule))
     settings = {"chunk": 4, "rate": RATE, "clip": CLIP} | options
     net = in_framework(p.net, framework)
-    params, losses = module.fit(algorithm, net, params, lambda number: posed(name, number)[2:], updates, **settings)
+    params, losses = module.fit(algorithm, net, params, batch, updates, **settings)
     return [{k: np.asarray(v) for k, v in w.items()} for w in params], losses
 
 
@@ -111,7 +119,7 @@ def test_updates_per_chunk_are_more_updates(framework: str) -> None:
 def test_goes_on_after_a_pause(framework: str, per_chunk: bool, tmp_path: Path) -> None:
     options = {"per_chunk": per_chunk, "checkpoint": tmp_path / "fit.npz", "every": 3}
     fit(framework, "lif", "drtrl", updates=5, **options)
-    weights, losses = fit(framework, "lif", "drtrl", updates=9, **options)
+    weights, losses = fit(framework, "lif", "drtrl", updates=9, done=5, **options)
     straight, straight_losses = fit(framework, "lif", "drtrl", updates=9, per_chunk=per_chunk)
     np.testing.assert_allclose(losses, straight_losses, rtol=1e-12)
     for w, s in zip(weights, straight, strict=True):

@@ -15,7 +15,7 @@ K = 8
 def working_bytes(framework: str, algorithm: str, T: int) -> int:
     """Working memory of one gradient over T steps; BPTT in one chunk, the others in chunks of K."""
     p = problem(NET, T=T, B=2, I=8, N=16)
-    net, chunk = in_framework(NET, framework), T if algorithm == "bptt" else K
+    net, chunk = in_framework(NET, framework), T if algorithm.startswith("bptt") else K
     subject = import_module(f"implementations.{algorithm}_{framework}")
     gradient = import_module(f"implementations.network_{framework}").gradient
     if framework == "jax":
@@ -41,7 +41,19 @@ def test_bptt_grows_linearly(framework: str) -> None:
     assert (large - middle) / 128 >= states
 
 
-@pytest.mark.parametrize("algorithm", ["drtrl", "rtrl"])
+@pytest.mark.parametrize(
+    "algorithm", ["drtrl", "rtrl", "es_drtrl", "snap1", "drtrl_window", "random_feedback", "no_trace"]
+)
 def test_online_rules_stay_constant(framework: str, algorithm: str) -> None:
     small, large = (working_bytes(framework, algorithm, T) for T in (64, 512))
     assert large <= 1.01 * small
+
+
+def test_checkpointed_bptt_grows_with_the_root(framework: str) -> None:
+    small, large = (working_bytes(framework, "bptt_checkpointed", T) for T in (256, 1024))
+    assert large < 2.4 * small
+    assert large < 0.3 * working_bytes(framework, "bptt", 1024)
+
+
+def test_filters_are_smaller_than_a_trace(framework: str) -> None:
+    assert working_bytes(framework, "es_drtrl", 64) < 0.8 * working_bytes(framework, "drtrl", 64)

@@ -93,6 +93,14 @@ def test_only_bptt_grows_with_the_sequence() -> None:
     assert bytes_of("rtrl", 512, 32) > 30 * bytes_of("drtrl", 512, 32)
 
 
+def test_filters_and_segments_by_formula() -> None:
+    case = replace(Case(), batch=2, neurons=3, chunk=9, steps=9)
+    tape, states = 2 * (3 * 3 + 4 * 2), 2 * (3 + 4)
+    filters = 2 * (5 + 3) + 2 * 3 + 2 * 3 + 2 * 4  # ex of x and r, ef of the layer; ex and ef of the readout
+    assert memory.analytic_bytes(replace(case, algorithm="es_drtrl"), 5, 4) == 4 * (filters + states + 9 * tape)
+    assert memory.analytic_bytes(replace(case, algorithm="bptt_checkpointed"), 5, 4) == 4 * (4 * states + 3 * tape)
+
+
 def test_trace_formula_is_the_size_of_the_carry() -> None:
     case = replace(Case(), batch=2, neurons=3, chunk=1)
     weights = 5 * 3 + 3 * 3 + 3 + 3 * 4  # x, r, b of the layer and x of a leaky readout with 4 classes

@@ -364,8 +364,8 @@ MUTANTS = [
     Mutant(
         "states of the wrong segment",
         "bptt_checkpointed_torch.py",
-        "zip(parts[::-1], firsts[::-1], ",
-        "zip(parts[::-1], firsts, ",
+        "firsts.pop()]\n        with",
+        "firsts.pop(0)]\n        with",
         zoo("bptt_checkpointed", "gru"),
     ),
     Mutant(

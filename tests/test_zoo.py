@@ -1,15 +1,19 @@
 """Every cell with every rule in either framework: the gradient is the reference's, in networks that live."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
-from problems import CELLS, RULES, ZOO, Grads, Problem, cosine, errors, gradient, network, problem, without
+from problems import READOUTS, RULES, ZOO, Grads, Problem, cosine, errors, gradient, network, problem, without
 from test_contract import assert_same
 
 from bench import registry
 from implementations import cells, reference, reference_cells
+from implementations.feedback import random_feedback_weights
+from implementations.filtering import smoothing
 
 T = 7
 DEPTHS = {1: (1, "linear"), 2: (3, "trained"), 3: (T, "leaky")}
@@ -67,11 +71,8 @@ def test_network_is_alive(cell: str, layers: int) -> None:
                 assert 0 < mask.mean() < 1
                 assert (slopes[mask == 0] == 0).all()
     for spec, tape in zip(p.net, reference.forward(*p[:3]), strict=True):
-        if spec.spiking and not isinstance(spec, cells.EGRU):
-            emitted = reference_cells.emit(spec, tape.states[1:])
-            assert 0.02 < (emitted != 0).mean() < 0.9
-        if isinstance(spec, cells.EGRU):
-            assert 0.02 < (tape.states[1:, :, 1] != 0).mean() < 0.9
+        if spec.spiking:
+            assert 0.02 < reference_cells.fired(spec, tape.states[1:]).mean() < 0.9
     assert cosine(exact[:-1], truth("no_trace", cell, layers)[1][:-1]) < 0.999
 
 
@@ -92,10 +93,48 @@ def test_rules_differ_from_each_other() -> None:
             assert cosine(truth(one, "lif_delta", 2)[1], truth(other, "lif_delta", 2)[1]) < 0.9999, (one, other)
 
 
-def test_without_memory_the_filters_are_the_current_step() -> None:
+def test_without_memory_the_filters_are_the_current_step(framework: str) -> None:
     """ES-D-RTRL with decay 0 is D-RTRL with D = 0."""
     p = posed("alif_expcu", 2)
-    assert_same(reference.es_drtrl(*p, decay=0.0), truth("no_trace", "alif_expcu", 2), 1e-12)
+    found = gradient(framework, "es_drtrl", p, 3, options={"decay": 0.0})
+    assert_same(found, truth("no_trace", "alif_expcu", 2))
+
+
+def test_random_feedback_weights() -> None:
+    weights = random_feedback_weights(1, 400, 300)
+    assert weights.shape == (400, 300)
+    assert weights.std() == pytest.approx(1 / 20, rel=0.02)
+    assert not np.allclose(weights, random_feedback_weights(0, 400, 300))
+
+
+def test_a_rank_is_a_decay(framework: str) -> None:
+    p = posed("gru", 2)
+    found = gradient(framework, "es_drtrl", p, 3, options={"decay": 9})
+    assert_same(found, reference.es_drtrl(*p, decay=0.8))
+
+
+@pytest.mark.parametrize(
+    ("decay", "correction", "said"),
+    [
+        (-0.1, "none", "decay"),
+        (2.5, "none", "whole"),
+        (0.5, "corect", "as_published"),
+        (0.0, "as_published", "divides by 0"),
+    ],
+)
+def test_options_without_a_meaning(decay: float, correction: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        smoothing(decay, correction)
+
+
+def test_a_slow_mode_keeps_its_gain(framework: str) -> None:
+    """In float32 too: 1 - |lambda|^2 does not cancel, however slowly a mode fades."""
+    net = (replace(ZOO["lru"], rate=1e-9, spread=0.0), READOUTS["linear"])
+    p = problem(net, T=T)
+    _, grads = gradient(framework, "drtrl", p, 3, dtype="float32")
+    assert_same(
+        (0.0, [{k: g.astype(np.float64) for k, g in w.items()} for w in grads]), (0.0, reference.drtrl(*p)[1]), 1e-4
+    )
 
 
 @pytest.mark.parametrize("rule", ["drtrl_window", "bptt", "bptt_checkpointed"])
@@ -105,11 +144,11 @@ def test_one_window_is_bptt(framework: str, rule: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["lru", "leaky_rnn"])
-def test_without_recurrent_weights_snap1_is_drtrl(cell: str) -> None:
+def test_without_recurrent_weights_snap1_is_drtrl(framework: str, cell: str) -> None:
     p = posed(cell, 1)
     alone = without(type(p.net[0]), "r")(**vars(p.net[0]))
     bare = problem((alone, p.net[1]), T=T)
-    assert_same(reference.snap1(*bare), reference.drtrl(*bare), 1e-12)
+    assert_same(gradient(framework, "snap1", bare, 3), reference.drtrl(*bare))
 
 
 @pytest.mark.parametrize(
@@ -137,11 +176,15 @@ def test_segments_change_nothing(framework: str, segments: int) -> None:
 
 
 def test_every_cell_of_the_registry_is_in_the_zoo() -> None:
-    """By class, states and trained constants: what the equations branch on."""
+    """By all that the equations branch on; and every constant that may be trained is trained in some cell."""
 
-    def shape(cell: cells.Cell) -> tuple[str, tuple[str, ...]]:
-        return type(cell).__name__, cell.states
+    def branch(cell: cells.Cell) -> tuple[Any, ...]:
+        return type(cell).__name__, cell.states, *(getattr(cell, k, None) for k in ("reset", "release", "traced"))
 
-    known = {shape(cell) for cell in [*ZOO.values(), *CELLS.values()]}
+    known = {branch(cell) for cell in ZOO.values()}
     for name in registry.CELLS:
-        assert shape(registry.network(name, "linear", 1)[0]) in known, name
+        assert branch(registry.network(name, "linear", 1)[0]) in known, name
+    trained = {(type(cell), name) for cell in [*ZOO.values(), *READOUTS.values()] for name in cell.trainable}
+    for cell in [*ZOO.values(), *READOUTS.values()]:
+        if not isinstance(cell, cells.GIF | cells.EIGIF):  # theirs go through the same `decay`
+            assert all((type(cell), name) in trained for name in cell.constants), cell

@@ -1,0 +1,163 @@
+"""Two sets of records of the same cases, metric by metric: what changed, and whether that is a regression.
+
+Bytes and fidelity are deterministic, so a small change is a change. Time on a shared machine is not: a slowdown is
+called one only if the fastest round of each side says so and the medians of all rounds agree; `results/gate/` has the
+rates of false and missed alarms that this leaves.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.case import Case
+
+BYTES = 1.01
+"""More than this ratio of working memory is a regression."""
+FIDELITY = 2e-4
+"""More than this added to the relative error against float64 BPTT is a regression."""
+SLOWER, WARN = 1.3, 1.1
+"""Ratios of times: a regression, and worth a look."""
+REGRESSIONS = ("slower", "larger", "less exact", "wrong", "crashed", "vanished")
+"""Verdicts that fail a gate."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of one case: its value before and after, their ratio with its 95 % interval, and the verdict."""
+
+    case: str
+    metric: str
+    old: float | None
+    new: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
+    verdict: str
+
+    @property
+    def regression(self) -> bool:
+        return self.verdict in REGRESSIONS
+
+
+def rounds(records: list[dict[str, Any]]) -> list[list[float]]:
+    """The samples of each round that was timed, in seconds."""
+    return [r["time"]["samples_s"] for r in records if r["status"] == "ok" and r["time"].get("samples_s")]
+
+
+def ratio_interval(old: list[list[float]], new: list[list[float]], resamples: int = 1000) -> tuple[float, float]:
+    """95 % bootstrap interval of the ratio of medians: rounds are drawn first, then samples within them."""
+    rng = np.random.default_rng(0)
+
+    def median(side: list[list[float]]) -> float:
+        drawn = [np.asarray(side[i]) for i in rng.integers(len(side), size=len(side))]
+        return float(np.median(np.concatenate([rng.choice(r, size=r.size) for r in drawn])))
+
+    low, high = np.quantile([median(new) / median(old) for _ in range(resamples)], [0.025, 0.975])
+    return float(low), float(high)
+
+
+def slowdown(old: list[list[float]], new: list[list[float]]) -> tuple[float, float]:
+    """Ratio of the medians of all samples, and of the medians of the fastest rounds: both must rise to be believed."""
+    whole = [float(np.median(np.concatenate([np.asarray(r) for r in side]))) for side in (old, new)]
+    best = [min(float(np.median(r)) for r in side) for side in (old, new)]
+    return whole[1] / whole[0], best[1] / best[0]
+
+
+def time_change(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Change | None:
+    before, after = rounds(old), rounds(new)
+    if not before or not after:
+        return None
+    ratio, best = slowdown(before, after)
+    low, high = ratio_interval(before, after)
+    sure = min(ratio, best)
+    verdict = "slower" if sure > SLOWER else "slower?" if sure > WARN else "same"
+    if max(ratio, best) < 1 / WARN:
+        verdict = "faster"
+    medians = [float(np.median(np.concatenate([np.asarray(r) for r in side]))) for side in (before, after)]
+    return Change(name, "time_s", medians[0], medians[1], ratio, low, high, verdict)
+
+
+def slower(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
+    """Whether the times of one case look like a regression: reason to measure it once more."""
+    change = time_change("", old, new)
+    return change is not None and change.verdict == "slower"
+
+
+def value_change(
+    name: str, metric: str, old: float | None, new: float | None, judge: Callable[[float, float], str]
+) -> Change | None:
+    if old is None or new is None:
+        return None
+    ratio = new / old if old else None
+    return Change(name, metric, old, new, ratio, None, None, judge(old, new))
+
+
+def judge_bytes(old: float, new: float) -> str:
+    return "larger" if new > BYTES * old else "smaller" if new < old / BYTES else "same"
+
+
+def judge_error(old: float, new: float) -> str:
+    return "less exact" if new > old + FIDELITY else "more exact" if new < old - FIDELITY else "same"
+
+
+def largest(records: list[dict[str, Any]], *path: str) -> float | None:
+    """The largest value at a path of the records that are ok."""
+    found = []
+    for record in records:
+        value: Any = record if record["status"] == "ok" else None
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            found.append(float(value))
+    return max(found, default=None)
+
+
+def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change]:
+    """Every metric of every case that either side has, in the order of the old side."""
+    sides: list[dict[str, list[dict[str, Any]]]] = [{}, {}]
+    for side, records in zip(sides, (old, new), strict=True):
+        for record in records:
+            side.setdefault(record["case_key"], []).append(record)
+    found: list[Change] = []
+    for key in dict.fromkeys([*sides[0], *sides[1]]):
+        before, after = (side.get(key, []) for side in sides)
+        name = Case(**(before or after)[0]["case"]).label
+        if state := standing(before, after):
+            found.append(Change(name, "status", None, None, None, None, None, state))
+            continue
+        error = ("fidelity", "overall", "error")
+        pairs = (
+            time_change(name, before, after),
+            value_change(name, "working_bytes", *sized(before, after, "memory", "working_bytes"), judge_bytes),
+            value_change(name, "error", *sized(before, after, *error), judge_error),
+        )
+        found += [change for change in pairs if change]
+    return found
+
+
+def sized(old: list[dict[str, Any]], new: list[dict[str, Any]], *path: str) -> tuple[float | None, float | None]:
+    return largest(old, *path), largest(new, *path)
+
+
+def standing(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> str | None:
+    """The verdict on a case that cannot be compared by numbers, or None."""
+    was_ok = any(r["status"] == "ok" for r in old)
+    worst = {r["status"] for r in new}
+    if not new:
+        return "vanished" if was_ok else "gone"
+    if "wrong" in worst:
+        return "wrong"
+    if worst & {"error", "timeout", "oom"}:
+        return "crashed" if was_ok or not old else "broken before"
+    if "skip" in worst:
+        return "vanished" if was_ok else "skipped"
+    if not old:
+        return "new"
+    return None if was_ok else "mended"
+
+
+def measured(found: list[Change]) -> bool:
+    """Whether anything was compared by numbers: a gate that measured nothing must not pass."""
+    return any(change.metric != "status" for change in found)

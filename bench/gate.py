@@ -1,0 +1,55 @@
+"""The regression gate: bytes and fidelity against committed baselines, speed against another revision.
+
+A baseline is a record file without times, `results/baselines/PYTHON-FRAMEWORKS-MACHINE.jsonl`: what is deterministic
+depends on the versions, so each set of versions has its own.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from bench import compare, environment, record
+from bench.compare import Change
+
+BASELINES = Path("results/baselines")
+PLAN = "gate"
+OK, REGRESSION, NOTHING = 0, 3, 4
+"""Exit codes: nothing got worse; something did; nothing could be compared. Bad usage is 2, as everywhere."""
+
+
+class NothingMeasured(ValueError):  # noqa: N818
+    """There is nothing to compare with; the message says how to get it."""
+
+
+def baseline_path(folder: Path = BASELINES) -> Path:
+    """The baseline of this environment."""
+    found = environment.describe()
+    versions = (f"{name}{found['versions'][name]}" for name in ("jax", "torch", "numpy") if found["versions"][name])
+    python = ".".join(found["python"].split(".")[:2])
+    parts = (f"python{python}", *versions, found["os"].lower().replace(" ", "-"))
+    return folder / ("-".join(parts).replace("+", "_") + ".jsonl")
+
+
+def baseline(folder: Path = BASELINES) -> list[dict[str, Any]]:
+    """The records of this environment's baseline. Raises NothingMeasured if there is none."""
+    path = baseline_path(folder)
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.jsonl"))) or "none"
+        raise NothingMeasured(
+            f"no baseline for these versions at {path} (there are: {known}); make it with `drtrl-bench baseline`, "
+            "look at it, and commit it on its own"
+        )
+    return record.read(path)
+
+
+def without_times(line: dict[str, Any]) -> dict[str, Any]:
+    """A record reduced to what is the same on every run."""
+    memory = {k: v for k, v in line["memory"].items() if k != "rss_peak_bytes"}
+    kept = {k: v for k, v in line.items() if k not in ("environment", "source", "started", "duration_s")}
+    return kept | {"time": {}, "memory": memory}
+
+
+def verdict(found: list[Change]) -> int:
+    """The exit code of a comparison."""
+    if any(change.regression for change in found):
+        return REGRESSION
+    return OK if compare.measured(found) else NOTHING

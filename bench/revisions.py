@@ -1,0 +1,114 @@
+"""Measuring two revisions of the project on the same cases, interleaved: A B B A for every case.
+
+Each revision is checked out into a throw-away worktree and measured by its own harness, in the environment that runs
+this; a side may also be the checkout as it is, "." .
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from bench import record
+from bench.case import Case, Plan
+
+ROOT = Path(__file__).parent.parent
+Report = Callable[[str], None]
+
+
+class RevisionError(ValueError):
+    """A revision that cannot be measured; the message says why and what to do."""
+
+
+def git(*words: str) -> str:
+    """What a git command prints. Raises RevisionError with its complaint."""
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RevisionError((done.stderr.strip().splitlines() or [f"git {words[0]} failed"])[-1])
+    return done.stdout.strip()
+
+
+def resolved(revision: str) -> str:
+    """The commit of a revision. Raises RevisionError for one that is not there, and says if the clone is shallow."""
+    try:
+        return git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    except RevisionError:
+        shallow = git("rev-parse", "--is-shallow-repository") == "true"
+        hint = "this clone is shallow: git fetch --unshallow" if shallow else "git log --oneline shows what there is"
+        raise RevisionError(f"unknown revision {revision!r}; {hint}") from None
+
+
+def base() -> str:
+    """What a change is compared with: where it left the main branch, or the commit before on the main branch itself."""
+    head = resolved("HEAD")
+    for main in ("origin/main", "main"):
+        try:
+            found = git("merge-base", "HEAD", main)
+        except RevisionError:
+            continue
+        if found != head:
+            return found
+    return resolved("HEAD~1")
+
+
+@contextmanager
+def checkout(revision: str) -> Iterator[Path]:
+    """The folder of a revision; "." is the checkout itself."""
+    if revision == ".":
+        yield ROOT
+        return
+    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
+        tree = Path(folder) / "tree"
+        git("worktree", "add", "--detach", "--force", str(tree), resolved(revision))
+        try:
+            yield tree
+        finally:
+            git("worktree", "remove", "--force", str(tree))
+
+
+def measure_once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[str, Any]]:
+    """One record of a case by the harness in `tree`; none if that harness does not know the case."""
+    file, out = folder / "one.toml", folder / "one.jsonl"
+    out.unlink(missing_ok=True)
+    settings = [f"limit_s = {plan.limit_s}", f"budget_s = {plan.budget_s}", "[[grid]]"]
+    unusual = {f.name: v for f in fields(Case) if (v := getattr(case, f.name)) != f.default}
+    file.write_text("\n".join([*settings, *(f"{k} = {json.dumps(v)}" for k, v in unusual.items())]) + "\n")
+    command = [sys.executable, "-m", "bench", "run", str(file), "--records", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(tree)}
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    if out.exists():
+        found = record.read(out)
+        return [line | {"case_key": case.key, "case": asdict(case), "plan": plan.name} for line in found]
+    if done.returncode == 2:
+        return []
+    last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+    raise RevisionError(f"the harness of {tree.name} failed: {last}")
+
+
+def interleaved(
+    sides: tuple[str, str], plan: Plan, report: Report, again: Callable[[list[Any], list[Any]], bool] | None = None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Records of both sides, A B B A per case; a case for which `again` is true of its records gets another A B B A."""
+    found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    with ExitStack() as stack:
+        trees = [stack.enter_context(checkout(side)) for side in sides]
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drtrl-bench-")))
+        for number, case in enumerate(plan.cases, start=1):
+            report(f"[{number}/{len(plan.cases)}] {case.label}")
+            own: tuple[list[Any], list[Any]] = ([], [])
+            for attempt in range(2):
+                for index, side in enumerate((0, 1, 1, 0)):
+                    lines = measure_once(trees[side], case, plan, folder)
+                    own[side].extend(line | {"round": 4 * attempt + index} for line in lines)
+                if not again or not again(*own):
+                    break
+                report("    slower; measured once more")
+            for side in (0, 1):
+                found[side].extend(own[side])
+    return found

@@ -1,0 +1,136 @@
+"""Comparing records: what is called a regression, and that nothing measured is no success."""
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lines import line, write
+from test_cli import command
+
+from bench import compare, gate
+from bench.case import Case
+
+CASE = Case(algorithm="drtrl")
+OTHER = replace(CASE, framework="torch")
+
+
+def timed(case: Case, *medians: float, noise: float = 0.01) -> list[dict[str, Any]]:
+    """One record per round, with samples around its median."""
+    rng, found = np.random.default_rng(len(medians)), []
+    for number, median in enumerate(medians):
+        record = line(case, time_s=median, round=number)
+        record["time"]["samples_s"] = list(median * (1 + noise * rng.standard_normal(20)))
+        found.append(record)
+    return found
+
+
+def verdicts(old: list[dict], new: list[dict]) -> dict[str, str]:
+    return {change.metric: change.verdict for change in compare.changes(old, new)}
+
+
+def test_the_same_is_the_same() -> None:
+    found = compare.changes(timed(CASE, 0.01, 0.011), timed(CASE, 0.011, 0.01))
+    assert {change.verdict for change in found} == {"same"}
+    assert {change.metric for change in found} == {"time_s", "working_bytes", "error"}
+    assert gate.verdict(found) == gate.OK
+    assert found[0].low is not None
+    assert found[0].high is not None
+    assert found[0].low < 1 < found[0].high
+
+
+@pytest.mark.parametrize(
+    ("new", "verdict"),
+    [
+        ((0.016, 0.0155), "slower"),
+        ((0.012, 0.0115), "slower?"),
+        ((0.03, 0.0102), "same"),
+        ((0.008, 0.0082), "faster"),
+        ((0.03, 0.0125), "slower?"),
+    ],
+)
+def test_a_slowdown_is_believed_when_every_round_is_slow(new: tuple[float, float], verdict: str) -> None:
+    assert verdicts(timed(CASE, 0.01, 0.0101), timed(CASE, *new))["time_s"] == verdict
+
+
+def changed(path: tuple[str, ...], by: float) -> list[dict]:
+    record = deepcopy(line(CASE))
+    at = record
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = type(at[path[-1]])(at[path[-1]] * by)
+    return [record]
+
+
+@pytest.mark.parametrize(
+    ("path", "by", "metric", "verdict"),
+    [
+        (("memory", "working_bytes"), 1.02, "working_bytes", "larger"),
+        (("memory", "working_bytes"), 1.005, "working_bytes", "same"),
+        (("memory", "working_bytes"), 0.9, "working_bytes", "smaller"),
+        (("fidelity", "overall", "error"), 1e-3 / 3e-7 + 1, "error", "less exact"),
+        (("fidelity", "overall", "error"), 2.0, "error", "same"),
+    ],
+)
+def test_bytes_and_fidelity(path: tuple[str, ...], by: float, metric: str, verdict: str) -> None:
+    found = verdicts([line(CASE)], changed(path, by))
+    assert found[metric] == verdict
+    assert gate.verdict(compare.changes([line(CASE)], changed(path, by))) == (
+        gate.REGRESSION if verdict in compare.REGRESSIONS else gate.OK
+    )
+
+
+@pytest.mark.parametrize(
+    ("new", "verdict", "code"),
+    [
+        ([], "vanished", gate.REGRESSION),
+        ([line(CASE, status="error", reason="x")], "crashed", gate.REGRESSION),
+        ([line(CASE, status="wrong", reason="x")], "wrong", gate.REGRESSION),
+        ([line(CASE, status="skip", reason="x")], "vanished", gate.REGRESSION),
+        ([line(CASE), line(CASE, status="wrong", reason="x", round=1)], "wrong", gate.REGRESSION),
+    ],
+)
+def test_a_case_that_is_no_more(new: list[dict], verdict: str, code: int) -> None:
+    found = compare.changes([line(CASE), line(OTHER)], [*new, line(OTHER)])
+    assert [change.verdict for change in found if change.metric == "status"] == [verdict]
+    assert gate.verdict(found) == code
+
+
+def test_a_case_that_was_broken_before_is_no_regression_and_no_success() -> None:
+    broken = [line(CASE, status="error", reason="x")]
+    assert gate.verdict(compare.changes(broken, broken)) == gate.NOTHING
+    assert gate.verdict(compare.changes([], [line(CASE)])) == gate.NOTHING
+    assert gate.verdict([]) == gate.NOTHING
+
+
+def test_command_compares_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    old, new = write(tmp_path / "a", timed(CASE, 0.01)), write(tmp_path / "b", timed(CASE, 0.02))
+    done = command("compare", str(old), str(new))
+    assert done.returncode == 0
+    assert "slower" in done.stdout
+    assert "2.0" in done.stdout
+    assert max(len(text) for text in done.stdout.splitlines()) <= 80
+    assert command("compare", str(old), str(new), "--gate").returncode == gate.REGRESSION
+    assert command("compare", str(old), str(old), "--gate").returncode == gate.OK
+
+
+def test_command_says_what_it_cannot_compare(tmp_path: Path) -> None:
+    old = write(tmp_path, timed(CASE, 0.01))
+    mixed = command("compare", str(old), "HEAD")
+    assert mixed.returncode == 2
+    assert "'HEAD' is not a record file" in mixed.stderr
+    unknown = command("compare", "no-such-revision")
+    assert unknown.returncode == 2
+    assert "unknown revision 'no-such-revision'" in unknown.stderr
+    assert len(unknown.stderr.splitlines()) == 1
+
+
+def test_without_a_baseline_the_gate_does_not_pass(tmp_path: Path) -> None:
+    done = command("check", "--no-speed", cwd=tmp_path)
+    assert done.returncode == gate.NOTHING
+    assert "no baseline for these versions" in done.stderr
+    assert "drtrl-bench baseline" in done.stderr
