@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick test slow lint figures clean
+.PHONY: quick test slow gate coverage lint figures clean
 .DEFAULT_GOAL := quick
 
 $(READY): pyproject.toml constraints.txt
@@ -24,6 +24,12 @@ test: $(READY)
 
 slow: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+
+gate: $(READY)
+	$(BIN)/drtrl-bench check
+
+coverage: $(READY)
+	$(BIN)/python -m pytest tests/test_zoo.py -n 2 -m "slow or not slow" --zoo-table results/coverage.md
 
 lint: $(READY)
 	$(BIN)/ruff check .

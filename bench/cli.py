@@ -336,7 +336,7 @@ def check(
     found = compare.changes(expected, measured_now(plan))
     if base:
         console.print(f"speed against {base[:9]}, interleaved", markup=False)
-        sides = revisions.interleaved((base, "."), plan, announce, compare.slower)
+        sides = revisions.interleaved((base, "."), cases.read(gates.SPEED_PLAN), announce, compare.slower)
         found += [change for change in compare.changes(*sides) if change.metric in ("time_s", "status")]
     compare_table.render(found, console)
     if code := gates.verdict(found):

@@ -11,7 +11,7 @@ from bench import compare, environment, record
 from bench.compare import Change
 
 BASELINES = Path("results/baselines")
-PLAN = "gate"
+PLAN, SPEED_PLAN = "gate", "gate_speed"
 OK, REGRESSION, NOTHING = 0, 3, 4
 """Exit codes: nothing got worse; something did; nothing could be compared. Bad usage is 2, as everywhere."""
 

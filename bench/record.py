@@ -153,7 +153,7 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
     """Records of a file or folder as a pandas frame, a row per record, flat columns.
 
     Columns: the case's fields (algorithm, framework, cell, steps ...), status, reason, round, plan, time_s
-    (median of the samples; low_s and high_s its 95 % interval), forward_s, samples, unstable, busy,
+    (median of the samples; low_s and high_s its 95 % interval), forward_s, samples, samples_s, started, unstable, busy,
     working_bytes, analytic_bytes, rss_peak_bytes, cosine, error, norm_ratio, sign_agreement (against float64
     BPTT), firing_rate and silent (mean over spiking layers), data, synthetic, source, env_hash, implementation_sha,
     commit, dirty.
@@ -184,6 +184,8 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "low_s": time.get("low_s"),
         "high_s": time.get("high_s"),
         "samples": len(time.get("samples_s") or []),
+        "samples_s": time.get("samples_s"),
+        "started": record.get("started"),
         "forward_s": time.get("forward_s"),
         "compile_s": (time.get("phases") or {}).get("compile_s"),
         "unstable": time.get("unstable"),

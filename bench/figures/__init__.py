@@ -18,6 +18,7 @@ FIGURES = {
     "memory_vs_t": "bench.figures.memory_vs_t",
     "fidelity": "bench.figures.fidelity",
 }
+"""The figures of every report."""
 
 
 def save(figure: "Figure", data: "pd.DataFrame", folder: str | Path, name: str) -> list[Path]:
@@ -38,14 +39,14 @@ def make(name: str, records: str | Path, folder: str | Path) -> list[Path]:
     """Draws the figure `name` from a record file or folder and writes its three files."""
     from bench import record
 
-    module = importlib.import_module(FIGURES[name])
+    module = importlib.import_module(f"bench.figures.{name}")
     frame = record.load(records)
     return save(module.draw(frame), module.data(frame), folder, name)
 
 
 def main(name: str, about: str | None) -> None:
     """The command line of one figure's script."""
-    parser = argparse.ArgumentParser(prog=f"python -m {FIGURES[name]}", description=about)
+    parser = argparse.ArgumentParser(prog=f"python -m bench.figures.{name}", description=about)
     parser.add_argument("records", help="a record file, or a folder of *.jsonl")
     parser.add_argument("--out", default="results/figures", metavar="FOLDER", help="default: %(default)s")
     options = parser.parse_args()

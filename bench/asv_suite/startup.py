@@ -1,0 +1,24 @@
+"""How long the command takes to say anything."""
+
+import subprocess
+import sys
+from time import perf_counter
+
+
+class Startup:
+    """Fastest of five fresh processes."""
+
+    params = (["import bench", "import bench.cli"],)
+    param_names = ("statement",)
+    timeout = 120
+
+    def track_seconds(self, statement: str) -> float:
+        def once() -> float:
+            start = perf_counter()
+            subprocess.run([sys.executable, "-c", statement], check=True)
+            return perf_counter() - start
+
+        return min(once() for _ in range(5))
+
+    track_seconds.unit = "s"  # pyright: ignore[reportFunctionMemberAccess]
+    track_seconds.version = "1"  # pyright: ignore[reportFunctionMemberAccess]
