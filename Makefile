@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick test slow gate coverage lint figures clean
+.PHONY: quick test slow gate coverage asv asv-html lint figures clean
 .DEFAULT_GOAL := quick
 
 $(READY): pyproject.toml constraints.txt
@@ -31,10 +31,22 @@ gate: $(READY)
 coverage: $(READY)
 	$(BIN)/python -m pytest tests/test_zoo.py -n 2 -m "slow or not slow" --zoo-table results/coverage.md
 
+ASV := $(VENV)/.asv-ready
+$(ASV): $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[asv]'
+	$(BIN)/asv machine --yes --machine bench-2core > /dev/null
+	touch $@
+
+asv: $(ASV)
+	$(BIN)/asv run --machine bench-2core --skip-existing-successful HEAD^!
+
+asv-html: $(ASV)
+	$(BIN)/asv publish
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 
 clean:
-	rm -rf $(VENV) build *.egg-info results/local
+	rm -rf .asv $(VENV) build *.egg-info results/local

@@ -4,7 +4,6 @@ from dataclasses import fields, replace
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +76,13 @@ def needs(framework: str) -> pytest.MarkDecorator:
     """Skip where the framework is not installed."""
     reason = f"needs {framework}: pip install -e '.[{framework}]'"
     return pytest.mark.skipif(find_spec(framework) is None, reason=reason)
+
+
+class Bound(NamedTuple):
+    """An algorithm with its options; hashable, so that a compiler may treat it as a constant."""
+
+    init: Any
+    advance: Any
 
 
 class Problem(NamedTuple):
@@ -153,7 +159,7 @@ def gradient(
     """Loss and gradient of `implementations.<algorithm>_<framework>`, as NumPy arrays; `options` are `advance`'s."""
     module: Any = import_module(f"implementations.{algorithm}_{framework}")
     if options:
-        module = SimpleNamespace(init=module.init, advance=partial(module.advance, **options))
+        module = Bound(module.init, partial(module.advance, **options))
     net = in_framework(p.net, framework)
     inputs, params = p.inputs.astype(dtype), [{k: v.astype(dtype) for k, v in w.items()} for w in p.params]
     if framework == "jax":
