@@ -1,7 +1,7 @@
 """Which framework a test runs in, and how: `framework` as an argument gives one test per framework.
 
-The tests of one framework stay on one worker of `pytest -n 2 --dist loadgroup`, so that neither imports both; those
-of a framework that is not installed are skipped.
+The tests of one framework stay on one worker of `pytest -n 2 --dist loadgroup`; those of a framework that is not
+installed are skipped.
 """
 
 import os
@@ -39,6 +39,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "framework" in metafunc.fixturenames:
         marked = [pytest.param(f, marks=[pytest.mark.xdist_group(f), needs(f)]) for f in FRAMEWORKS]
         metafunc.parametrize("framework", marked)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every other of the zoo's JAX tests, which spend minutes compiling, goes to the worker that has the time."""
+    zoo = [item for item in items if item.path.name == "test_zoo.py" and "[jax-" in item.name]
+    for item in zoo[::2]:
+        item.own_markers = [mark for mark in item.own_markers if mark.name != "xdist_group"]
+        item.add_marker(pytest.mark.xdist_group("torch"))
 
 
 @cache
