@@ -49,7 +49,7 @@ def compare(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
         "COLUMNS": "100",
         "DRTRL_BENCH_CACHE": str(project.parent / "cache"),
     }
-    command = [sys.executable, "-m", "bench", "compare", "HEAD~1", "HEAD", "--gate", *words]
+    command = [sys.executable, "-m", "bench", "compare", "main~1", "main", "--gate", *words]
     return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
 
 
@@ -79,6 +79,7 @@ SLOW = f"""import time; began = time.perf_counter()
 )
 def test_a_planted_regression_is_caught(project: Path, file: str, old: str, new: str, said: str) -> None:
     plant(project, file, old, new)
+    git("checkout", "--detach", "main~1", cwd=project)  # the harness that compares is the one from before
     done = compare(project, *FILTER)
     assert done.returncode == gate.REGRESSION, done.stdout + done.stderr
     assert said in done.stdout
