@@ -94,6 +94,19 @@ def run(net: Any, params: Params, states: States, inputs: Array) -> tuple[list[T
     return tapes, [tape.states[-1] for tape in tapes], x
 
 
+TILES, TILE_BYTES = 16, 1 << 18
+"""A carry as large as the weights is held in up to so many tiles, none smaller than that."""
+
+
+def tiles(size: int, nbytes: int) -> list[int]:
+    """How to cut an axis of `size` entries of `nbytes` each, so that moving one tile after another needs no second copy
+    of the whole. An accelerator's matrix product accumulates in place and needs none.
+    """
+    on_cpu = jax.default_backend() == "cpu"
+    number = min(TILES, size, max(1, size * nbytes // TILE_BYTES)) if on_cpu else 1
+    return [size // number + (i < size % number) for i in range(number)]
+
+
 def previous(s0: Array, s: Array) -> Array:
     """States s^0 ... s^{K-1} from s^0 and s^1 ... s^K."""
     return jnp.concatenate([s0[None], s[:-1]])

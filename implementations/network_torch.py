@@ -118,14 +118,6 @@ def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return loss.detach(), error
 
 
-def learning_signal(cell: Any, s: Tensor, signal: Tensor) -> Tensor:
-    """l^t = dL^t/ds^t [K, B, S, N] of the signal dL^t/do^t [K, B, N]."""
-    s = s.detach().requires_grad_()
-    with torch.enable_grad():
-        o = cell.output(s)
-    return torch.autograd.grad(o, s, signal)[0]
-
-
 def readout_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy, summed over time and averaged over the batch; a step with a negative target has none.
 
