@@ -66,18 +66,18 @@ def pull_back(
     recurrent: W_r, R and the drives that W_r feeds; without, paths through weights are cut. Returns q [K, B, M, G, N]
     and the rows of s^0 [B, M, S, N].
     """
-    m, found = l.shape[2], []
+    K, B, m, _, N = l.shape
+    rows, found = rows.clone(), rows.new_empty(K, B, rows.shape[1], F.shape[3], N)
     if recurrent is not None:
         W, R, reads = recurrent
         W = W.flatten(1).T  # [G N, J]
-    for t in range(len(l) - 1, -1, -1):
+    for t in range(K - 1, -1, -1):
         rows[:, :m] += l[t]
-        q = times(rows, F[t])
-        found.append(q)
+        q = found[t] = times(rows, F[t])
         rows = times(rows, D[t])
         if recurrent is not None:
             rows += (q[:, :, reads].flatten(2) @ W)[:, :, None] * R[t][:, None]
-    return torch.stack(found[::-1]), rows
+    return found, rows
 
 
 def through_weights(cell: Any, w: PerWeight, s_prev: Tensor) -> tuple[Tensor, Tensor, slice] | None:

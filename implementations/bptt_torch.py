@@ -26,20 +26,33 @@ def init(net: Any, params: Params, batch: int) -> Carry:
 
 
 @torch.no_grad()
+def back(
+    net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor, later: States
+) -> tuple[States, Tensor, Params, States]:
+    """One pass forth and back over K steps from `states`, where the loss of later steps owes `later` to their end.
+
+    Returns the last states, the loss, its gradient, and what the loss owes to the first states, [B, S, N] per layer.
+    """
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = loss_and_error(logits, targets)
+
+    signals, grads, owed = error[:, :, None], [], []  # dL/do^t [K, B, 1, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = intrinsic(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        q, entry = pull_back(later[layer][:, None], l, D, F, through_weights(cell, w, tape.previous))
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]]) for k in w})
+        owed.insert(0, entry[:, 0])
+        if layer > 0:
+            signals = send_down(cell, w, q)
+    return ends, loss, grads, owed
+
+
 def advance(
     net: Any, params: Params, carry: Carry, inputs: Tensor, targets: Tensor, *, last: bool = False
 ) -> tuple[Carry, Tensor, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states, loss of the chunk, its gradient."""
-    tapes, ends, logits = run(net, params, carry, inputs)
-    loss, error = loss_and_error(logits, targets)
-
-    signals, grads = error[:, :, None], []  # dL^t/do^t [K, B, 1, N] of one layer
-    for cell, w, tape in reversed(list(zip(net, params, tapes, strict=True))):
-        D, F = intrinsic(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        q, _ = pull_back(torch.zeros_like(l[0]), l, D, F, through_weights(cell, w, tape.previous))
-        z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]]) for k in w})
-        if len(grads) < len(net):
-            signals = send_down(cell, w, q)
+    ends, loss, grads, _ = back(net, params, carry, inputs, targets, [torch.zeros_like(s) for s in carry])
     return ends, loss, grads

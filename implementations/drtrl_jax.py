@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, times
 from implementations.network_jax import (
@@ -26,6 +26,7 @@ from implementations.network_jax import (
     PerWeight,
     States,
     initial_states,
+    later_than,
     presynaptic,
     readout_loss,
     run,
@@ -57,8 +58,9 @@ def move(e: Trace, P0: Array, z: Array, p: Array) -> Trace:
     """The trace a chunk later: P^0 e + sum_t p^t (x) z^t."""
     moved, start = [], 0
     for tile in e:
-        now = slice(start, start := start + len(tile))
-        moved.append(times(P0[now, None], tile) + jnp.einsum("tbj,tbsgn->bjsgn", z[:, now], p[:, now]))
+        P0_b, z_b, p_b = (lax.dynamic_slice_in_dim(a, start, len(tile), i) for a, i in ((P0, 0), (z, 1), (p, 1)))
+        moved.append(times(P0_b[:, None], tile) + jnp.einsum("tbj,tbsgn->bjsgn", z_b, p_b))
+        start += len(tile) + later_than(moved[-1])
     return moved
 
 

@@ -17,13 +17,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, through_weights
 from implementations.network_jax import (
     Params,
     States,
     initial_states,
+    later_than,
     presynaptic,
     readout_loss,
     run,
@@ -63,9 +64,10 @@ def move(M: Influence, P0: Array, z: Array, p: Array) -> Influence:
     """The influence a chunk later: P^0 M + sum_t p^t (x) z^t."""
     moved, start = [], 0
     for tile in M:
-        now = slice(start, start := start + tile.shape[3])
-        added = jnp.einsum("tbign,tbj->bignj", p[..., now], z)
+        p_now = lax.dynamic_slice_in_dim(p, start, tile.shape[3], axis=-1)
+        added = jnp.einsum("tbign,tbj->bignj", p_now, z)
         moved.append(jnp.einsum("bim,bmgnj->bignj", P0, tile) + added)
+        start += tile.shape[3] + later_than(moved[-1])
     return moved
 
 
