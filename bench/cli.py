@@ -345,6 +345,19 @@ def check(
 
 
 @app.command()
+def rehearse(
+    comparisons: Annotated[int, typer.Option(help="How many comparisons of the checkout with itself.")] = 31,
+    records: Annotated[Path, typer.Option(help="Where they are kept; a later call goes on with this file.")] = Path(
+        "results/local/gate.jsonl"
+    ),
+) -> None:
+    """Test the gate: compare the last commit with itself, and with regressions planted in it."""
+    from bench import rehearsal
+
+    rehearsal.alike(records, comparisons, announce)
+
+
+@app.command()
 def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Show what a record says of this machine: versions, processor, memory, commit.
 
