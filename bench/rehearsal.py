@@ -29,9 +29,17 @@ def alike(path: Path, number: int, report: Report) -> None:
         old, new = revisions.interleaved(("HEAD", "HEAD"), plan, report)
         environments: set[str] = {e["env_hash"] for e in record.lines(path)} if path.exists() else set()
         for line in sorted([*old, *new], key=lambda line: (line["started"], line["round"])):
-            described = line.pop("environment")
+            described = line["environment"]
             if described["env_hash"] not in environments:
                 environments.add(described["env_hash"])
                 record.append(path, described)
-            line.pop("source")
-            record.append(path, line | {"round": line["round"] + QUARTET * index})
+            record.append(path, brief(line) | {"round": line["round"] + QUARTET * index})
+
+
+def brief(line: dict[str, Any]) -> dict[str, Any]:
+    """A record reduced to what a gate compares, with samples to four digits: there are hundreds of them."""
+    kept = {key: value for key, value in line.items() if key not in ("environment", "source")}
+    time = {key: value for key, value in line["time"].items() if key in ("median_s", "low_s", "high_s", "load", "busy")}
+    samples = [float(f"{s:.4g}") for s in line["time"].get("samples_s", ())]
+    fidelity = {key: value for key, value in line["fidelity"].items() if key == "overall"}
+    return kept | {"time": time | {"samples_s": samples} if samples else {}, "fidelity": fidelity}
