@@ -123,9 +123,10 @@ def brief(line: dict[str, Any]) -> dict[str, Any]:
     """A record reduced to what a gate compares, with samples to four digits: there are hundreds of them."""
     rest = {key: value for key, value in line.items() if key not in ("environment", "source")}
     time = {key: value for key, value in line["time"].items() if key in ("median_s", "low_s", "high_s", "load", "busy")}
-    samples = [float(f"{s:.4g}") for s in line["time"].get("samples_s", ())]
+    names = ("samples_s", "cpu_samples_s")
+    samples = {name: [float(f"{s:.4g}") for s in line["time"].get(name, ())] for name in names}
     fidelity = {key: value for key, value in line["fidelity"].items() if key == "overall"}
-    return rest | {"time": time | {"samples_s": samples} if samples else {}, "fidelity": fidelity}
+    return rest | {"time": time | samples if time else {}, "fidelity": fidelity}
 
 
 def alike(path: Path, number: int, report: Report) -> None:
