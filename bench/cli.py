@@ -128,8 +128,7 @@ def run(
     what = cases.read(plan)
     what = replace(what, cases=tuple(chosen(what, only)))
     path = records or LOCAL / f"{what.name}.jsonl"
-    for ending in (signal.SIGINT, signal.SIGTERM):  # both end the measuring child, too, however this was started
-        signal.signal(ending, signal.default_int_handler)
+    stoppable()
     try:
         found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
     except KeyboardInterrupt:
@@ -144,6 +143,12 @@ def run(
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True, markup=False)
     if any(line["status"] in ("wrong", "error") for line in found):
         raise typer.Exit(1)
+
+
+def stoppable() -> None:
+    """Both signals end the measuring child, too, and remove throw-away worktrees, however this was started."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
 
 
 def progress(text: str, line: dict[str, Any] | None) -> None:
@@ -257,6 +262,7 @@ def compare_(
     from bench import compare, compare_table, revisions
     from bench import gate as gates
 
+    stoppable()
     files = records_of(old), records_of(new)
     if all(files):
         sides = tuple(recorded(file) for file in files if file)
@@ -326,6 +332,7 @@ def check(
     from bench import compare, compare_table, revisions
     from bench import gate as gates
 
+    stoppable()
     try:
         expected = gates.baseline()
     except gates.NothingMeasured as error:
@@ -333,7 +340,8 @@ def check(
         raise typer.Exit(gates.NOTHING) from None
     plan = cases.read(gates.PLAN)
     base = (against or revisions.base()) if speed else None
-    found = compare.changes(expected, measured_now(plan))
+    now = measured_now(plan)
+    found = compare.changes(expected, now) + compare.parity(now)
     if base:
         console.print(f"speed against {base[:9]}, interleaved", markup=False)
         sides = revisions.interleaved((base, "."), cases.read(gates.SPEED_PLAN), announce, compare.slower)
@@ -342,6 +350,35 @@ def check(
     if code := gates.verdict(found):
         complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
         raise typer.Exit(code)
+
+
+@app.command()
+def rehearse(
+    comparisons: Annotated[int, typer.Option(help="How many comparisons of the last commit with itself.")] = 31,
+    records: Annotated[Path, typer.Option(help="Where they are kept; a later call goes on with this file.")] = Path(
+        "results/local/gate.jsonl"
+    ),
+) -> None:
+    """Test the gate: compare the last commit with itself, and with regressions planted in it.
+
+    Takes about two minutes per ten comparisons on a quiet machine, and five for the planted regressions; interrupt
+    it when you like. The last comparison serves as second look of the one before. Draw the rates with
+    `python -m bench.figures.gate_power RECORDS`.
+
+    Exit code: 0; 3 if a comparison without a change raised an alarm or a planted regression was missed.
+    """
+    from bench import gate as gates
+    from bench import rehearsal, rehearsal_table
+
+    stoppable()
+    try:
+        rehearsal.plant(records, announce)
+        rehearsal.alike(records, comparisons, announce)
+    except KeyboardInterrupt:
+        complaints.print("interrupted; the same command goes on from here", markup=False)
+        raise typer.Exit(130) from None
+    if not rehearsal_table.render(recorded(records), console):
+        raise typer.Exit(gates.REGRESSION)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import os
 import resource
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from bench import stats
@@ -22,22 +22,27 @@ def once(call: Callable[[], Any]) -> float:
 def sample(call: Callable[[], Any], budget_s: float) -> dict[str, Any]:
     """Samples until the median is known to 2 % or the budget is spent; at least `FEWEST` of them.
 
-    Returns all of them in seconds, their summary, and the signs of a busy machine: `busy` is a load clearly above
+    Returns all of them in seconds, by the clock and by what the processor worked for this process (`cpu_samples_s`,
+    which other work on the machine disturbs less), the summary of the former, and the signs of a busy machine: `busy` is a load clearly above
     the cores that this process may use. Involuntary context switches are recorded but decide nothing, because a
     framework's own threads switch among themselves where they share a core.
     """
     switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     samples: list[float] = []
+    worked: list[float] = []
     while len(samples) < FEWEST or (
         sum(samples) < budget_s
         and len(samples) < MOST
         and not (len(samples) >= ENOUGH and len(samples) % 5 == 0 and stats.settled(samples))
     ):
+        start = process_time()
         samples.append(once(call))
+        worked.append(process_time() - start)
     switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - switches
     load = os.getloadavg()[0]
     return {
         "samples_s": samples,
+        "cpu_samples_s": worked,
         **stats.summary(samples),
         "load": load,
         "involuntary_switches": switches,

@@ -6,7 +6,7 @@ rates of false and missed alarms that this leaves.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from bench.case import Case
 BYTES = 1.01
 """More than this ratio of working memory is a regression."""
 FIDELITY = 2e-4
-"""More than this added to the relative error against float64 BPTT is a regression."""
+"""More than this added to a relative error against float64 BPTT is a regression, and so is a norm that moved more."""
 SLOWER, WARN = 1.3, 1.1
 """Ratios of times: a regression, and worth a look."""
-REGRESSIONS = ("slower", "larger", "less exact", "wrong", "crashed", "vanished")
+REGRESSIONS = ("slower", "larger", "less exact", "other", "apart", "wrong", "crashed", "vanished")
 """Verdicts that fail a gate."""
 
 
@@ -127,13 +127,56 @@ def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change
         if state := standing(before, after):
             found.append(Change(name, "status", None, None, None, None, None, state))
             continue
-        error = ("fidelity", "overall", "error")
         pairs = (
             time_change(name, before, after),
             value_change(name, "working_bytes", *sized(before, after, "memory", "working_bytes"), judge_bytes),
-            value_change(name, "error", *sized(before, after, *error), judge_error),
+            *gradient_changes(name, before, after),
         )
         found += [change for change in pairs if change]
+    return found
+
+
+def gradient_changes(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change | None]:
+    """The overall error; and, where that is the same, what moved most of single weights' errors and of norms.
+
+    An approximation's error hardly moves with its gradient, so the ratio of norms is compared, too.
+    """
+    error = ("fidelity", "overall", "error")
+    overall = value_change(name, "error", *sized(old, new, *error), judge_error)
+    if overall is None or overall.verdict != "same":
+        return [overall]
+    weights = [("per_parameter", weight) for weight in weights_of(old)]
+    moved = [
+        value_change(name, f"{said} of {'.'.join(at[1:]) or 'all'}", *sized(old, new, "fidelity", *at, key), judge)
+        for key, said, judge in (("error", "error", judge_error), ("norm_ratio", "norm ratio", judge_norm))
+        for at in (*weights, ("overall",))
+    ]
+    worst = [change for change in moved if change and change.regression]
+    return [overall, *sorted(worst, key=lambda change: -abs((change.new or 0) - (change.old or 0)))[:1]]
+
+
+def weights_of(records: list[dict[str, Any]]) -> list[str]:
+    return next((list(r["fidelity"].get("per_parameter") or ()) for r in records if r["status"] == "ok"), [])
+
+
+def judge_norm(old: float, new: float) -> str:
+    return "other" if abs(new - old) > FIDELITY * abs(old) else "same"
+
+
+def parity(records: list[dict[str, Any]]) -> list[Change]:
+    """Cases of the same records that differ in the framework alone: their errors must agree."""
+    twins: dict[Case, list[tuple[str, float]]] = {}
+    for record in records:
+        if (error := largest([record], "fidelity", "overall", "error")) is not None:
+            case = Case(**record["case"])
+            twins.setdefault(replace(case, framework=""), []).append((case.framework, error))
+    found = []
+    for case, pair in twins.items():
+        if len(pair) == 2:
+            (one, old), (other, new) = sorted(pair)
+            verdict = "apart" if abs(new - old) > FIDELITY else "same"
+            name = replace(case, framework=f"{one}/{other}").label
+            found.append(Change(name, "parity", old, new, new / old if old else None, None, None, verdict))
     return found
 
 
@@ -159,5 +202,5 @@ def standing(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> str | None
 
 
 def measured(found: list[Change]) -> bool:
-    """Whether anything was compared by numbers: a gate that measured nothing must not pass."""
-    return any(change.metric != "status" for change in found)
+    """Whether old and new were compared by numbers anywhere: a gate that measured nothing must not pass."""
+    return any(change.metric not in ("status", "parity") for change in found)

@@ -34,6 +34,8 @@ def written(metric: str, value: float | None) -> str:
         return ""
     if metric == "time_s":
         return f"{digits(1e3 * value)} ms"
+    if metric.startswith("norm"):
+        return f"{value:.5f}"
     return f"{digits(value / 2**20)} MiB" if metric == "working_bytes" else f"{value:.2e}"
 
 

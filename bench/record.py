@@ -5,7 +5,7 @@ after it names it by `env_hash`. Files may be concatenated. Nothing read from a 
 
 A record has the fields: schema_version, plan, round, limit_s, case_key, case, status, reason, refused, env_hash,
 implementation_sha, commit and dirty, data (label, synthetic), gate (reference, steps, batch, error, limit), time
-(phases, samples_s and what `stats.summary` makes of them, forward_s, busy), memory (bytes per meter; working_bytes
+(phases, samples_s and what `stats.summary` makes of them, cpu_samples_s, forward_s, busy), memory (bytes per meter; working_bytes
 is the one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity (firing_rate, silent and
 spike_mismatch per layer), started, duration_s. Times are in seconds, memory in bytes.
 """
@@ -42,7 +42,7 @@ REQUIRED: dict[str, Any] = {
 OPTIONAL: dict[str, Any] = {
     **dict.fromkeys(("reason", "started", "commit", "data.label", "memory.meter", "gate.reference"), str),
     **dict.fromkeys(("gate", "time.phases", "fidelity.overall", "fidelity.per_parameter"), dict),
-    **dict.fromkeys(("time.samples_s", "activity.firing_rate", "activity.silent"), list),
+    **dict.fromkeys(("time.samples_s", "time.cpu_samples_s", "activity.firing_rate", "activity.silent"), list),
     **dict.fromkeys(("limit_s", "gate.error", "gate.limit"), int | float),
     **dict.fromkeys(("gate.steps", "gate.batch"), int),
     **dict.fromkeys(("dirty", "refused"), bool),

@@ -81,14 +81,26 @@ def measure_once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[
     file.write_text("\n".join([*settings, *(f"{k} = {json.dumps(v)}" for k, v in unusual.items())]) + "\n")
     command = [sys.executable, "-m", "bench", "run", str(file), "--records", str(out)]
     environment = os.environ | {"PYTHONPATH": str(tree)}
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    code, said = ended(command, tree, environment)
     if out.exists():
         found = record.read(out)
         return [line | {"case_key": case.key, "case": asdict(case), "plan": plan.name} for line in found]
-    if done.returncode == 2:
+    if code == 2:
         return []
-    last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+    last = (said.strip().splitlines() or ["no output"])[-1]
     raise RevisionError(f"the harness of {tree.name} failed: {last}")
+
+
+def ended(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code and complaints of a command, which ends what it started itself if it is interrupted."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            _, said = process.communicate()
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode, said
 
 
 def interleaved(

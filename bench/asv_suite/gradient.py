@@ -1,64 +1,61 @@
-"""Time, working memory and fidelity of one gradient, measured by the harness.
+"""Time, working memory and fidelity of one gradient on a CPU, each case measured once per commit, behind its gate."""
 
-Each parameter set is one case of the harness, measured in a process of its own behind its gate. The three metrics of a
-case are tracked from the same record: it is measured once per commit, and kept beside asv's environments.
-"""
-
-import os
-from pathlib import Path
+from itertools import product
 from typing import Any
 
-from bench import runner
-from bench.case import Case, Plan
+from . import harness
 
-FOLDER = Path(os.environ.get("ASV_ENV_DIR", "results/local"))
-COMMIT = os.environ.get("ASV_COMMIT", "checkout")
-CELLS: dict[str, dict[str, Any]] = {
-    "lif_delta": {"cell": "lif_delta", "scale_x": 4.0},
-    "gru": {"cell": "gru"},
+CELLS: dict[str, dict[str, Any]] = {"lif_delta": {"scale_x": 4.0}, "gru": {}}
+SIZES: dict[str, dict[str, int]] = {
+    "N=32 B=4 T=64": {"neurons": 32, "batch": 4, "steps": 64, "chunk": 16},
+    "N=64 B=8 T=256": {"neurons": 64, "batch": 8, "steps": 256, "chunk": 32},
 }
+Key = tuple[str, str, str, str]
 
 
-def quietly(text: str, line: dict[str, Any] | None) -> None:
-    """The runner reports progress; asv has its own."""
-
-
-def measured(algorithm: str, framework: str, cell: str) -> dict[str, Any]:
-    """The record of a case. Raises NotImplementedError, which asv shows as skipped, where it cannot be measured."""
-    sizes = {"dataset": "bernoulli", "features": 32, "neurons": 64, "batch": 8, "steps": 128, "threads": 1}
-    chunk = 128 if algorithm == "bptt" else 32
-    case = Case(algorithm=algorithm, framework=framework, chunk=chunk, **sizes, **CELLS[cell])
-    plan = Plan("asv", "", (case,), limit_s=120.0, budget_s=1.0)
-    (record,) = runner.run(plan, FOLDER / f"asv-{COMMIT[:12]}.jsonl", quietly)
-    if record["status"] == "skip":
-        raise NotImplementedError(record["reason"])
-    if record["status"] != "ok":
-        raise RuntimeError(f"{record['status']}: {record['reason']}")
-    return record
+def case(algorithm: str, framework: str, cell: str, size: str) -> dict[str, Any]:
+    """What a plan says of one parameter set; BPTT gets the whole sequence."""
+    sizes = {"dataset": "bernoulli", "features": 32, "threads": 1, **SIZES[size]}
+    whole = {"chunk": SIZES[size]["steps"]} if algorithm == "bptt" else {}
+    return {"algorithm": algorithm, "framework": framework, "cell": cell, **CELLS[cell], **sizes, **whole}
 
 
 class Gradient:
-    """One gradient over 128 steps."""
+    """What the three metrics share: one gradient of a sequence, by the harness of the commit under test."""
 
-    params = (["bptt", "rtrl", "drtrl"], ["jax", "torch"], list(CELLS))
-    param_names = ("algorithm", "framework", "cell")
-    timeout = 300
+    params = (["bptt", "rtrl", "drtrl"], ["jax", "torch"], list(CELLS), list(SIZES))
+    param_names = ("algorithm", "framework", "cell", "size")
+    timeout = 60
     version = "1"
 
-    def setup(self, algorithm: str, framework: str, cell: str) -> None:
-        self.record = measured(algorithm, framework, cell)
+    def setup_cache(self) -> dict[Key, harness.Record]:
+        keys = list(product(*self.params))
+        return dict(zip(keys, harness.measured([case(*key) for key in keys]), strict=True))
 
-    def track_time(self, algorithm: str, framework: str, cell: str) -> float:
+    setup_cache.timeout = 1800  # pyright: ignore[reportFunctionMemberAccess]
+
+    def setup(self, records: dict[Key, harness.Record], *key: str) -> None:
+        self.record = harness.usable(records[key])  # pyright: ignore[reportArgumentType]
+
+
+class Speed(Gradient):
+    unit = "s"
+
+    def track_gradient(self, records: Any, *key: str) -> float:
+        """Median of the samples."""
         return self.record["time"]["median_s"]
 
-    def track_working_memory(self, algorithm: str, framework: str, cell: str) -> float:
+
+class Memory(Gradient):
+    unit = "bytes"
+
+    def track_working_bytes(self, records: Any, *key: str) -> float:
         return float(self.record["memory"]["working_bytes"])
 
-    def track_error(self, algorithm: str, framework: str, cell: str) -> float:
-        """Relative error against float64 BPTT; asv compares by ratio, so rounding errors count as one."""
+
+class Fidelity(Gradient):
+    unit = "relative error"
+
+    def track_error(self, records: Any, *key: str) -> float:
+        """Against float64 BPTT. asv compares by ratio, so errors of rounding count as one."""
         return max(self.record["fidelity"]["overall"]["error"], 1e-6)
-
-
-for method, unit in (("track_time", "s"), ("track_working_memory", "bytes"), ("track_error", "relative error")):
-    function: Any = getattr(Gradient, method)
-    function.unit, function.version = unit, "1"

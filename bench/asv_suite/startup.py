@@ -11,6 +11,8 @@ class Startup:
     params = (["import bench", "import bench.cli"],)
     param_names = ("statement",)
     timeout = 120
+    unit = "s"
+    version = "1"
 
     def track_seconds(self, statement: str) -> float:
         def once() -> float:
@@ -19,6 +21,3 @@ class Startup:
             return perf_counter() - start
 
         return min(once() for _ in range(5))
-
-    track_seconds.unit = "s"  # pyright: ignore[reportFunctionMemberAccess]
-    track_seconds.version = "1"  # pyright: ignore[reportFunctionMemberAccess]

@@ -1,0 +1,220 @@
+"""The gate put to the test: the checkout against itself, and against itself with a regression planted.
+
+A/A comparisons are the gate's own measurement of `gate_speed` with both sides at the same commit, one quartet of rounds
+A B B A per case. Planted regressions are appended to sources in a throw-away worktree and measured as any revision is.
+All of it goes to one record file, which a later call goes on with: the plan of a record says what was planted.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from bench import case as cases
+from bench import compare, gate, record, revisions
+from bench.case import Plan
+from bench.revisions import Report
+
+QUARTET = 4
+"""Rounds of one look at a case: A B B A."""
+FACTORS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)
+ALIKE, HONEST = gate.SPEED_PLAN, "planted nothing"
+"""Plans under which records without a regression are kept."""
+
+SLOW = """
+from time import perf_counter
+_call = Subject.call
+def call(self):
+    began = perf_counter()
+    found = _call(self)
+    took = perf_counter() - began
+    while perf_counter() - began < 2 * took:
+        pass
+    return found
+Subject.call = call
+"""
+LARGER_TORCH = """
+_weigh, _call = Subject.weigh, Subject.call
+def weigh(self):
+    extra = _weigh(self)["working_bytes"] // 50
+    self.call = lambda: (torch.empty(extra, dtype=torch.uint8), _call(self))[1]
+    return _weigh(self)
+Subject.weigh = weigh
+"""
+LARGER_JAX = """
+_weigh = Subject.weigh
+Subject.weigh = lambda self: (found := _weigh(self)) | {"working_bytes": int(1.02 * found["working_bytes"])}
+"""
+LESS_EXACT = """
+_gradient = Subject.gradient
+def gradient(self):
+    loss, grads = _gradient(self)
+    return loss, [{k: 1.001 * g if g.dtype == "float32" else g for k, g in layer.items()} for layer in grads]
+Subject.gradient = gradient
+"""
+WRONG = """
+_advance = advance
+def advance(*arguments, **options):
+    carry, loss, grads = _advance(*arguments, **options)
+    return carry, loss, [{k: 1.001 * g for k, g in layer.items()} for layer in grads]
+"""
+CRASHES = """
+def advance(*arguments, **options):
+    raise RuntimeError("planted")
+"""
+VANISHED = """
+del ALGORITHMS["drtrl"]
+"""
+
+
+class Plant(NamedTuple):
+    """A regression: what is appended to which source, the words of the cases it changes, and what counts as caught."""
+
+    name: str
+    file: str
+    code: str
+    words: set[str]
+    verdicts: set[str]
+
+
+PLANTS = [
+    Plant("2 % more bytes", "bench/subject_torch.py", LARGER_TORCH, {"torch"}, {"larger"}),
+    Plant("2 % more bytes", "bench/subject_jax.py", LARGER_JAX, {"jax"}, {"larger"}),
+    Plant("float32 gradient off by 1e-3", "bench/subject_torch.py", LESS_EXACT, {"torch"}, {"less exact", "other"}),
+    Plant("float32 gradient off by 1e-3", "bench/subject_jax.py", LESS_EXACT, {"jax"}, {"less exact", "other"}),
+    Plant("gradient off by 1e-3", "implementations/drtrl_torch.py", WRONG, {"torch", "drtrl"}, {"wrong"}),
+    Plant("gradient off by 1e-3", "implementations/drtrl_jax.py", WRONG, {"jax", "drtrl"}, {"wrong"}),
+    Plant("a benchmark that crashes", "implementations/drtrl_torch.py", CRASHES, {"torch", "drtrl"}, {"crashed"}),
+    Plant("a benchmark that crashes", "implementations/drtrl_jax.py", CRASHES, {"jax", "drtrl"}, {"crashed"}),
+    Plant("a benchmark that vanished", "bench/registry.py", VANISHED, {"drtrl"}, {"vanished"}),
+    Plant("2x slower", "bench/subject_torch.py", SLOW, {"torch"}, {"slower"}),
+    Plant("2x slower", "bench/subject_jax.py", SLOW, {"jax"}, {"slower"}),
+]
+
+
+def label(plant: Plant) -> str:
+    """The plan of a planted regression's records."""
+    return f"planted {plant.name} in {plant.file}"
+
+
+def plan() -> Plan:
+    """What planted regressions are measured with: the cases of `gate` in which D-RTRL or BPTT trains LIF neurons."""
+    whole = cases.read(gate.PLAN)
+    kept = (case for case in whole.cases if case.algorithm in ("drtrl", "bptt") and case.cell == "lif_delta")
+    return replace(whole, cases=tuple(kept))
+
+
+def kept(path: Path) -> list[dict[str, Any]]:
+    return record.read(path) if path.exists() else []
+
+
+def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0) -> None:
+    """Adds records under a plan's name, in the order of their measurement, rounds counted from `first`."""
+    known = {e["env_hash"] for e in record.lines(path)} if path.exists() else set()
+    for line in sorted(lines, key=lambda line: (line["started"], line["round"])):
+        described = line["environment"]
+        if described["env_hash"] not in known:
+            known.add(described["env_hash"])
+            record.append(path, described)
+        record.append(path, brief(line) | {"plan": name, "round": line["round"] + first})
+
+
+def brief(line: dict[str, Any]) -> dict[str, Any]:
+    """A record reduced to what a gate compares, with samples to four digits: there are hundreds of them."""
+    rest = {key: value for key, value in line.items() if key not in ("environment", "source")}
+    time = {key: value for key, value in line["time"].items() if key in ("median_s", "low_s", "high_s", "load", "busy")}
+    names = ("samples_s", "cpu_samples_s")
+    samples = {name: [float(f"{s:.4g}") for s in line["time"].get(name, ())] for name in names}
+    fidelity = {key: value for key, value in line["fidelity"].items() if key == "overall"}
+    return rest | {"time": time | samples if time else {}, "fidelity": fidelity}
+
+
+def alike(path: Path, number: int, report: Report) -> None:
+    """Measures A/A comparisons until the file at `path` holds `number` of them."""
+    rounds = [line["round"] for line in kept(path) if line["plan"] == ALIKE]
+    for index in range(max(rounds, default=-1) // QUARTET + 1, number):
+        report(f"A/A comparison {index + 1} of {number}")
+        old, new = revisions.interleaved(("HEAD", "HEAD"), cases.read(gate.SPEED_PLAN), report)
+        append(path, [*old, *new], ALIKE, QUARTET * index)
+
+
+def plant(path: Path, report: Report) -> None:
+    """Measures the checkout and each planted regression that the file at `path` does not hold yet."""
+    what, there = plan(), {line["plan"] for line in kept(path)}
+    measured(path, HONEST, what, None, there, report)
+    for planted in PLANTS:
+        measured(path, label(planted), what, planted, there, report)
+
+
+def measured(path: Path, name: str, what: Plan, planted: Plant | None, there: set[str], report: Report) -> None:
+    """One record per case of HEAD with something planted. A case that vanished leaves none."""
+    if name in there:
+        return
+    report(name)
+    with revisions.checkout("HEAD") as tree, TemporaryDirectory(prefix="drtrl-bench-") as folder:
+        if planted:
+            file = tree / planted.file
+            file.write_text(file.read_text(encoding="utf-8") + planted.code, encoding="utf-8")
+        lines = [line for case in what.cases for line in revisions.measure_once(tree, case, what, Path(folder))]
+    append(path, lines, name)
+
+
+def caught(lines: list[dict[str, Any]], planted: Plant) -> tuple[int, int]:
+    """Of the cases that a planted regression changes, how many got its verdict, and how many there are."""
+    honest = [line for line in lines if line["plan"] == HONEST]
+    new = [line for line in lines if line["plan"] == label(planted)]
+    verdicts: dict[str, set[str]] = {}
+    for change in compare.changes(honest, new):
+        if planted.words <= set(change.case.split()):
+            verdicts.setdefault(change.case, set()).add(change.verdict)
+    found = [bool(own & planted.verdicts) for own in verdicts.values()]
+    return sum(found) if new else 0, len(found)
+
+
+def looks(lines: list[dict[str, Any]]) -> list[list[list[dict[str, Any]]]]:
+    """The quartets of every case of the A/A comparisons: four records each, in the order A B B A."""
+    by_case: dict[str, list[dict[str, Any]]] = {}
+    for line in sorted(lines, key=lambda line: line["round"]):
+        if line["plan"] == ALIKE:
+            by_case.setdefault(line["case_key"], []).append(line)
+    whole = [found[: len(found) // QUARTET * QUARTET] for found in by_case.values()]
+    return [[found[i : i + QUARTET] for i in range(0, len(found), QUARTET)] for found in whole]
+
+
+def false_alarms(lines: list[dict[str, Any]]) -> tuple[int, int]:
+    """In how many A/A comparisons the gate calls any metric of any case a regression; and how many there are."""
+    cases, found = looks(lines), set()
+    number = min((len(quartets) - 1 for quartets in cases), default=0)
+    for quartets in cases:
+        for index in range(number):
+            a, b, c, d = quartets[index]
+            changes = compare.changes([a, d], [b, c])
+            if any(change.regression and change.verdict != "slower" for change in changes):
+                found.add(index)
+            if alarm(quartets[index : index + 2], 1.0):
+                found.add(index)
+    return len(found), number
+
+
+def alarm(quartets: list[list[dict[str, Any]]], factor: float, swapped: bool = False) -> bool:
+    """Whether the gate calls B slower, its samples being `factor` times as long; it looks again before it does.
+
+    quartets: two of one case. `swapped`: A takes B's place.
+    """
+    sides: tuple[list[list[float]], list[list[float]]] = ([], [])
+    for quartet in quartets:
+        a, b, c, d = (line["time"].get("samples_s") for line in quartet)
+        old, new = ((b, c), (a, d)) if swapped else ((a, d), (b, c))
+        sides[0].extend(samples for samples in old if samples)
+        sides[1].extend([factor * s for s in samples] for samples in new if samples)
+        if not all(sides) or min(compare.slowdown(*sides)) <= compare.SLOWER:
+            return False
+    return True
+
+
+def alarms(quartets: list[list[dict[str, Any]]], factor: float) -> tuple[int, int]:
+    """Alarms and comparisons. Every quartet but the last is a first look, the one after it the second; A and B are
+    taken in either order."""
+    pairs = [quartets[i : i + 2] for i in range(len(quartets) - 1)]
+    found = [alarm(pair, factor, swapped) for pair in pairs for swapped in (False, True)]
+    return sum(found), len(found)
