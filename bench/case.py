@@ -5,13 +5,15 @@ import itertools
 import json
 import math
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench import registry
+from bench import chunk, registry
 from implementations.filtering import smoothing
 
+AUTO = -1
+"""What stands for "auto" until the cost model has chosen K."""
 PLANS = Path(__file__).parent / "plans"
 
 
@@ -36,7 +38,7 @@ class Case:
     steps: int = 128
     """Length T of the sequence."""
     chunk: int = 32
-    """Length K of a chunk; 0 in a plan stands for K = T."""
+    """Length K of a chunk; in a plan, 0 stands for K = T and "auto" for the cost model's choice (bench/chunk.py)."""
     scale_x: float = 1.0
     scale_r: float = 1.0
     """Initial variances times fan-in of the input and the recurrent weights."""
@@ -48,6 +50,19 @@ class Case:
     """Of ES-D-RTRL's filters."""
     segments: int = 0
     """Of checkpointed BPTT; 0 is the square root of the chunk."""
+    mode: str = "plain"
+    """How the framework runs it: plain (JAX jitted, PyTorch eager), compile (PyTorch: the loops of a chunk, by
+    torch.compile), cuda_graph (PyTorch on a GPU), triton (PyTorch on a GPU: D-RTRL's step at K = 1 in one kernel)."""
+    unroll: int = 1
+    """JAX: steps of a sequential loop in one iteration of the compiled one."""
+    precision: str = "highest"
+    """Of float32 matrix products: highest, or default, with which a GPU may take TF32."""
+    trace_dtype: str = "same"
+    """How D-RTRL's trace is stored, whatever it is computed in: same as all, or bfloat16."""
+    auto: bool = False
+    """Whether the cost model chose K."""
+    limit_mib: float = 0.0
+    """Working memory in MiB that the cost model may plan with; 0 is no limit."""
     dtype: str = "float32"
     device: str = "cpu"
     threads: int = 2
@@ -61,8 +76,9 @@ class Case:
     @property
     def problem_key(self) -> str:
         """Hash of what fixes weights, data and reference gradient: the same for every implementation."""
-        rule = ("algorithm", "chunk", "decay", "bias_correction", "segments")
-        apart = ("framework", "device", "threads", "dtype", *rule)
+        rule = ("algorithm", "chunk", "auto", "limit_mib", "decay", "bias_correction", "segments")
+        how = ("mode", "unroll", "precision", "trace_dtype")
+        apart = ("framework", "device", "threads", "dtype", *rule, *how)
         return digest({k: v for k, v in set_apart(self).items() if k not in apart})
 
     @property
@@ -70,7 +86,8 @@ class Case:
         """One readable line; `-k` searches it."""
         sizes = f"T={self.steps} K={self.chunk} N={self.neurons} B={self.batch} L={self.layers}"
         words = (self.algorithm, self.framework, self.cell, self.readout, self.dataset, sizes, self.dtype, self.device)
-        return " ".join(words)
+        how = [self.mode] if self.mode != "plain" else []
+        return " ".join([*words, *how, *(["trace", self.trace_dtype] if self.trace_dtype != "same" else [])])
 
 
 def set_apart(case: Case) -> dict[str, Any]:
@@ -145,6 +162,8 @@ def expand(path: Path, where: str, grid: dict[str, Any]) -> list[Case]:
         if key not in known:
             raise PlanError(f"{path}: {where}: key {key!r}: {registry.nearest(key, known)}")
         values = value if isinstance(value, list) else [value]
+        if key == "chunk" and "auto" in values:
+            values = [AUTO if v == "auto" else v for v in values]
         if not values:
             raise PlanError(f"{path}: {where}: {key} is an empty list, which leaves no case")
         lists.append([(key, typed(path, f"{where}: {key}", v, known[key])) for v in values])
@@ -157,18 +176,28 @@ def check(path: Path, where: str, case: Case) -> Case:
         value = getattr(case, key)
         if value not in known():
             raise PlanError(f"{path}: {where}: {key} {value!r}: {registry.nearest(value, known())}")
-    for key in ("layers", "neurons", "batch", "steps", "threads"):
+    for key in ("layers", "neurons", "batch", "steps", "threads", "unroll"):
         if getattr(case, key) < 1:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be at least 1")
     try:
         smoothing(case.decay, case.bias_correction)
     except ValueError as error:
         raise PlanError(f"{path}: {where}: {error}") from None
-    for key in ("chunk", "features", "seed", "scale_x", "scale_r", "segments"):
+    if reason := registry.unsuited(case):
+        raise PlanError(f"{path}: {where}: {reason}")
+    for key in ("chunk", "features", "seed", "scale_x", "scale_r", "segments", "limit_mib"):
+        if key == "chunk" and case.chunk == AUTO:
+            continue
         if not 0 <= getattr(case, key) < math.inf:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be 0 or more, and finite")
-    resolved = {"chunk": min(case.chunk or case.steps, case.steps)}
-    return Case(**{**asdict(case), **resolved})
+    if case.chunk == AUTO:
+        module = registry.dataset(case.dataset)
+        try:
+            picked = chunk.best(case, case.features or module.FEATURES, module.CLASSES)
+        except ValueError as error:
+            raise PlanError(f"{path}: {where}: {error}") from None
+        return replace(case, chunk=picked, auto=True)
+    return replace(case, chunk=min(case.chunk or case.steps, case.steps))
 
 
 def typed(path: Path, key: str, value: Any, kind: Any) -> Any:

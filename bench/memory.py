@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,29 +87,57 @@ def available_bytes() -> int:
     return free
 
 
-def analytic_bytes(case: Case, features: int, classes: int) -> int:
-    """What the algorithm must hold: its carry, and the states, drives and emitted values of one chunk.
+@dataclass(frozen=True)
+class Held:
+    """Bytes that an algorithm must hold: at all times, for the gradient, and for each step of a chunk."""
+
+    carry: int
+    gradient: int
+    step: int
+
+
+def held(case: Case, features: int, classes: int) -> Held:
+    """What the algorithm must hold, by formula, beyond its arguments.
 
     Carry, in numbers per weight of J lines, G drives and N neurons: none for BPTT, B J G N S for D-RTRL and its
     relatives, B J and B G N S for ES-D-RTRL, and B n J G N for RTRL, n being the states of the weight's layer and of
-    all above. Checkpointed BPTT keeps the tape of one segment and the states before each.
+    all above; checkpointed BPTT keeps the states before each segment. Gradient: of this chunk and of all so far. Step:
+    of every layer the states, drives and emitted values; of the layer at work the states and drives as they come, D,
+    F, R, and of each row that is pulled back l and q. Rows are the loss's and those of the carry.
     """
     net = registry.network(case.cell, case.readout, case.layers)
     sizes = [case.neurons] * case.layers + [classes]
     inputs = [features, *sizes[:-1]]
     states = [cell.S * N for cell, N in zip(net, sizes, strict=True)]
     carried = registry.ALGORITHMS[case.algorithm].carry
-    carry = tape = 0
-    kept = case.chunk
+    size = 8 if case.dtype == "float64" else 4
+    stored = 2 if case.trace_dtype == "bfloat16" else size
+    carry, weights, tape, work = 0, 0, 0, [0]
+    for layer, (cell, I, N) in enumerate(zip(net, inputs, sizes, strict=True)):
+        above, recurrent = sum(states[layer + 1 :]), "r" in cell.reads
+        rows = {"influence": above + states[layer], "trace": cell.S}.get(carried, 0)
+        signals = 1 + (above if carried == "influence" else 0)
+        carry += size * case.batch * cell.S * N * (1 + cell.G if carried == "filters" else 1)
+        for kind, reads in cell.reads.items():
+            J = cell.fan_in(kind, I, N)
+            weights += J * (reads.stop - reads.start) * N
+            carry += case.batch * J * (reads.stop - reads.start) * N * rows * stored
+            carry += size * case.batch * J if carried == "filters" and kind in "xr" else 0
+        tape += N * (cell.S + cell.G + recurrent)
+        blocks = cell.S + cell.G + cell.S * cell.S + cell.S * cell.G
+        coupled = cell.S if recurrent and carried not in ("trace", "filters") else 0
+        filtered = sum(cell.fan_in(kind, I, N) for kind in cell.reads if kind in "xr") + cell.S * cell.G * N
+        pulled = filtered if carried == "filters" else rows * cell.G * N
+        work.append(N * (blocks + coupled + signals * cell.S + cell.G) + pulled)
+    segments = case.segments or round(math.sqrt(case.chunk))
+    if case.algorithm == "bptt_checkpointed":
+        carry += size * case.batch * sum(states) * math.ceil(case.chunk / math.ceil(case.chunk / segments))
+    return Held(carry, 2 * size * weights, size * case.batch * (tape + max(work)))
+
+
+def analytic_bytes(case: Case, features: int, classes: int) -> int:
+    """`held` in all: carry, gradient and the steps that are kept at a time."""
+    found, kept = held(case, features, classes), case.chunk
     if case.algorithm == "bptt_checkpointed":
         kept = math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
-        carry += case.batch * sum(states) * math.ceil(case.chunk / kept)
-    for layer, (cell, I, N) in enumerate(zip(net, inputs, sizes, strict=True)):
-        tape += kept * case.batch * N * (cell.S + cell.G + ("r" in cell.reads))
-        carry += case.batch * cell.S * N * (1 + cell.G if carried == "filters" else 1)
-        for kind, reads in cell.reads.items():
-            weights = cell.fan_in(kind, I, N) * (reads.stop - reads.start) * N
-            rows = {"influence": sum(states[layer:]), "trace": cell.S}
-            carry += case.batch * weights * rows.get(carried, 0)
-            carry += case.batch * cell.fan_in(kind, I, N) if carried == "filters" and kind in "xr" else 0
-    return (carry + tape) * (8 if case.dtype == "float64" else 4)
+    return found.carry + found.gradient + kept * found.step

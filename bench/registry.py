@@ -90,8 +90,29 @@ NAMES: dict[str, Callable[[], Collection[str]]] = {
     "device": lambda: ("cpu", "gpu"),
     "initial": lambda: ("normal", "truncated"),
     "bias_correction": lambda: BIAS_CORRECTIONS,
+    "mode": lambda: ("plain", "compile", "cuda_graph", "triton"),
+    "precision": lambda: ("highest", "default"),
+    "trace_dtype": lambda: ("same", "bfloat16"),
 }
 """The fields of a case that hold names, and what they may be."""
+
+
+def unsuited(case: Any) -> str | None:
+    """Why the fields of a case do not go together, with the way out, or None."""
+    traced = ALGORITHMS[case.algorithm].carry == "trace"
+    if case.mode != "plain" and case.framework != "torch":
+        return f"mode {case.mode!r} is PyTorch's; a JAX case is always jitted: leave mode out"
+    if case.mode in ("cuda_graph", "triton") and case.device != "gpu":
+        return f"mode {case.mode!r} needs device = 'gpu'"
+    if case.mode == "triton" and (case.algorithm, case.chunk) != ("drtrl", 1):
+        return "mode 'triton' is the step of 'drtrl' at chunk = 1"
+    if case.unroll != 1 and case.framework != "jax":
+        return "unroll is JAX's; PyTorch's loops are not compiled, or as a whole: leave unroll out"
+    if case.trace_dtype != "same" and not traced:
+        return f"{case.algorithm} carries no trace that trace_dtype could store"
+    if case.auto:
+        return 'auto is set by chunk = "auto"'
+    return None
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -131,11 +152,17 @@ def dataset(name: str) -> ModuleType:
     return sys.modules[qualified]
 
 
+def options(case: Any, dtype: str) -> dict[str, Any]:
+    """The fields of a case for its algorithm; in the gate's float64 the trace is stored as it is computed."""
+    return vars(case) | ({"trace_dtype": "same"} if dtype == "float64" else {})
+
+
 def algorithm(name: str, framework: str, options: dict[str, Any]) -> SimpleNamespace:
     """`init` and `advance` of an algorithm, with its options of a case."""
     module = importlib.import_module(f"implementations.{name}_{framework}")
     taken = {key: options[key] for key in ALGORITHMS[name].options}
-    return SimpleNamespace(init=module.init, advance=partial(module.advance, **taken))
+    starts = {"trace_dtype": options["trace_dtype"]} if ALGORITHMS[name].carry == "trace" else {}
+    return SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
 
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
@@ -147,9 +174,19 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
 
 def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
     """The files that produce a number: a change in one of them makes its records out of date."""
-    own = (f"{part}_{framework}" for part in dict.fromkeys((name, "drtrl", "network", "cells")))
+    own = (f"{part}_{framework}" for part in dict.fromkeys((name, "adjoint", "bptt", "drtrl", "network", "cells")))
     parts = (*own, "cells", "feedback", "filtering", "reference", "reference_cells")
-    meters = ("clock", "environment", "fidelity", "memory", "problem", "stats", f"subject_{framework}", "worker")
+    meters = (
+        "clock",
+        "environment",
+        "fidelity",
+        "floor",
+        "memory",
+        "problem",
+        "stats",
+        f"subject_{framework}",
+        "worker",
+    )
     return [
         *(IMPLEMENTATIONS / f"{part}.py" for part in parts),
         *(Path(__file__).parent / f"{meter}.py" for meter in meters),

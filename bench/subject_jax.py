@@ -17,7 +17,6 @@ from bench.problem import Problem, network
 from implementations import network_jax
 
 jax.config.update("jax_enable_x64", True)  # for the gate; arrays carry their own dtype
-jax.config.update("jax_default_matmul_precision", "highest")
 
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
 
@@ -26,11 +25,13 @@ class Subject:
     """One compiled gradient on one device, with its inputs there."""
 
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
+        jax.config.update("jax_default_matmul_precision", case.precision)
+        network_jax.UNROLL = case.unroll  # read while tracing
         place = partial(jax.device_put, device=jax.devices()[0])
         self.net = network(case, "jax")
         params = jax.tree.map(lambda a: place(np.asarray(a, dtype)), problem.params)
         self.arguments = (params, place(np.asarray(problem.inputs, dtype)), place(problem.targets))
-        algorithm = registry.algorithm(case.algorithm, "jax", vars(case))
+        algorithm = registry.algorithm(case.algorithm, "jax", registry.options(case, dtype))
         call = partial(network_jax.gradient, algorithm, self.net, chunk=case.chunk)
         start = perf_counter()
         lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)

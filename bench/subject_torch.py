@@ -3,6 +3,8 @@
 Import this only in a process that measures PyTorch; it configures the framework.
 """
 
+from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,6 @@ from bench.fidelity import Gradient
 from bench.problem import Problem, network
 from implementations import network_torch
 
-torch.backends.cuda.matmul.allow_tf32 = False
-torch.backends.cudnn.allow_tf32 = False
-
 OUT_OF_MEMORY = ("CUDA out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -25,19 +24,48 @@ class Subject:
 
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
         torch.set_num_threads(case.threads)
+        torch.set_float32_matmul_precision("highest" if case.precision == "highest" else "high")
         self.device = "cpu" if case.device == "cpu" else "cuda"
         place = {"dtype": getattr(torch, dtype), "device": self.device}
         self.net = network(case, "torch")
         params = [{k: torch.tensor(v, **place) for k, v in layer.items()} for layer in problem.params]
         targets = torch.tensor(problem.targets, dtype=torch.int64, device=self.device)
         self.arguments = (params, torch.tensor(problem.inputs, **place), targets)
-        self.algorithm = registry.algorithm(case.algorithm, "torch", vars(case))
+        self.algorithm = registry.algorithm(case.algorithm, "torch", registry.options(case, dtype))
         self.chunk = case.chunk
         self.phases: dict[str, float] = {}
+        if case.mode == "triton" and dtype != "float64":
+            from implementations import trace_step_triton
+
+            self.algorithm.advance = partial(self.algorithm.advance, turn=trace_step_triton.turn)
+        if case.mode == "compile":
+            start = perf_counter()
+            self.algorithm.advance = torch.compile(self.algorithm.advance, dynamic=False)
+            self.call()
+            self.phases["compile_s"] = perf_counter() - start
+        self.graph = self.captured() if case.mode == "cuda_graph" else None
+
+    def run(self) -> tuple[Any, Any]:
+        """Loss and gradient, perhaps before the device is done."""
+        return network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)
+
+    def captured(self) -> Any:
+        """The whole gradient as one CUDA graph: recorded once, then replayed without the launches' cost."""
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            self.run()  # allocates and tunes what a capture may not
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.result = self.run()
+        return graph
 
     def call(self) -> tuple[Any, Any]:
         """Loss and gradient, once the device is done."""
-        found = network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)
+        if self.graph is not None:
+            self.graph.replay()
+        found = self.run() if self.graph is None else self.result
         if self.device == "cuda":
             torch.cuda.synchronize()
         return found

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import clock, fidelity, memory, problem, registry
+from bench import clock, fidelity, floor, memory, problem, registry
 from bench.case import Case
 from bench.problem import Problem
 
@@ -136,6 +136,7 @@ def main() -> None:
         result = {"status": "oom", "reason": str(error).splitlines()[0][:200] if str(error) else "out of memory"}
     if result["status"] != "wrong":
         result.setdefault("memory", {})["analytic_bytes"] = memory.analytic_bytes(case, *problem.shape(case))
+        result["floor"] = asdict(floor.of(case, *problem.shape(case)))
     Path(job["result"]).write_text(json.dumps(result | {"case": asdict(case)}, allow_nan=False), encoding="utf-8")
 
 

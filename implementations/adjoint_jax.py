@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from implementations import network_jax as network
 from implementations.network_jax import PerWeight
 
 
@@ -66,7 +67,7 @@ def pull_back(
         return row, q
 
     now = (l, D, F) if recurrent is None else (l, D, F, recurrent[1])
-    entry, q = lax.scan(back, rows, now, reverse=True)
+    entry, q = lax.scan(back, rows, now, reverse=True, unroll=network.UNROLL)
     return q, entry
 
 

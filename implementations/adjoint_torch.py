@@ -20,31 +20,24 @@ from implementations.network_torch import PerWeight
 
 def intrinsic(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """D [K, B, S, S', N] and F [K, B, S, G, N] of a chunk: one pull-back per state, all steps at once."""
-    s_prev, y = s_prev.detach().requires_grad_(), y.detach().requires_grad_()
-    with torch.enable_grad():
-        s = cell.dynamics(s_prev, y)
+    s, pull = torch.func.vjp(cell.dynamics, s_prev, y)[:2]
     units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
-    rows = [torch.autograd.grad(s, (s_prev, y), unit.expand_as(s), retain_graph=True) for unit in units]
-    D, F = (torch.stack(by, dim=2) for by in zip(*rows, strict=True))
+    D, F = (torch.stack(by, dim=2) for by in zip(*(pull(unit.expand_as(s)) for unit in units), strict=True))
     return D, F
 
 
 def emission(cell: Any, s_prev: Tensor) -> Tensor:
     """R [K, B, S, N] of a chunk."""
-    s_prev = s_prev.detach().requires_grad_()
-    with torch.enable_grad():
-        r = cell.emit(s_prev)
-    return torch.autograd.grad(r, s_prev, torch.ones_like(r))[0]
+    r, pull = torch.func.vjp(cell.emit, s_prev)[:2]
+    return pull(torch.ones_like(r))[0]
 
 
 def learning_signals(cell: Any, s: Tensor, signals: Tensor) -> Tensor:
     """dL^t/ds^t [K, B, M, S, N] of M rows of dL^t/do^t [K, B, M, N]."""
-    s = s.detach().requires_grad_()
-    with torch.enable_grad():
-        o = cell.output(s)
+    pull = torch.func.vjp(cell.output, s)[1]
     if signals.shape[2] == 1:
-        return torch.autograd.grad(o, s, signals[:, :, 0])[0][:, :, None]
-    return torch.autograd.grad(o, s, signals.movedim(2, 0), is_grads_batched=True)[0].movedim(0, 2)
+        return pull(signals[:, :, 0])[0][:, :, None]
+    return torch.func.vmap(lambda signal: pull(signal)[0], in_dims=2, out_dims=2)(signals)
 
 
 def times(rows: Tensor, blocks: Tensor) -> Tensor:
@@ -68,14 +61,13 @@ def pull_back(
     """
     K, B, m, _, N = l.shape
     rows, found = rows.clone(), rows.new_empty(K, B, rows.shape[1], F.shape[3], N)
-    if recurrent is not None:
-        W, R, reads = recurrent
-        W = W.flatten(1).T  # [G N, J]
+    W, R, reads = recurrent if recurrent is not None else (None, None, slice(0))
+    W = None if W is None else W.flatten(1).T  # [G N, J]
     for t in range(K - 1, -1, -1):
         rows[:, :m] += l[t]
         q = found[t] = times(rows, F[t])
         rows = times(rows, D[t])
-        if recurrent is not None:
+        if W is not None and R is not None:
             rows += (q[:, :, reads].flatten(2) @ W)[:, :, None] * R[t][:, None]
     return found, rows
 

@@ -41,5 +41,5 @@ def advance(
     ends, loss, grads, owed = bptt.back(
         net, params, at_last, inputs[whole:], targets[whole:], [jnp.zeros_like(s) for s in carry]
     )
-    (_, loss, grads), _ = lax.scan(back, (owed, loss, grads), (firsts, *parts), reverse=True)
+    (_, loss, grads), _ = lax.scan(back, (owed, loss, grads), (firsts, parts[0], parts[1]), reverse=True)
     return ends, loss, grads

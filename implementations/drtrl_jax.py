@@ -59,7 +59,8 @@ def move(e: Trace, P0: Array, z: Array, p: Array) -> Trace:
     moved, start = [], 0
     for tile in e:
         P0_b, z_b, p_b = (lax.dynamic_slice_in_dim(a, start, len(tile), i) for a, i in ((P0, 0), (z, 1), (p, 1)))
-        moved.append(times(P0_b[:, None], tile) + jnp.einsum("tbj,tbsgn->bjsgn", z_b, p_b))
+        now = times(P0_b[:, None], tile) + jnp.einsum("tbj,tbsgn->bjsgn", z_b, p_b)
+        moved.append(now.astype(tile.dtype))
         start += len(tile) + later_than(moved[-1])
     return moved
 
@@ -69,14 +70,14 @@ def same_step(below: int, error: Array, cell: Any, w: PerWeight, q: Array) -> Ar
     return send_down(cell, w, q)
 
 
-def init(net: Any, params: Params, batch: int) -> Carry:
-    """States at rest; zero trace e [B, J, S, G, N] per weight."""
+def init(net: Any, params: Params, batch: int, *, trace_dtype: str = "same") -> Carry:
+    """States at rest; zero trace e [B, J, S, G, N] per weight, stored as the weights or in another `trace_dtype`."""
     states, traces = initial_states(net, params, batch), []
     for cell, w in zip(net, params, strict=True):
         traces.append({})
         for k, v in w.items():
-            shape = (v.shape[0], cell.S, *v.shape[1:])
-            traces[-1][k] = [jnp.zeros((size, *shape), v.dtype) for size in tiles(batch, v.nbytes * cell.S)]
+            shape, dtype = (v.shape[0], cell.S, *v.shape[1:]), v.dtype if trace_dtype == "same" else trace_dtype
+            traces[-1][k] = [jnp.zeros((size, *shape), dtype) for size in tiles(batch, v.nbytes * cell.S)]
     return states, traces
 
 

@@ -34,6 +34,8 @@ Carry = tuple[States, list[PerWeight]]
 Own = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]
 SendDown = Callable[[int, Tensor, Any, PerWeight, Tensor], Tensor]
 """What its relatives replace: the paths D holds, and the way of the learning signal to the layer below."""
+Turn = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, bool], Tensor]
+"""What a kernel replaces: the pass over the trace."""
 
 
 def unit_rows(l: Tensor, D: Tensor, last: bool) -> Tensor:
@@ -45,22 +47,32 @@ def unit_rows(l: Tensor, D: Tensor, last: bool) -> Tensor:
 
 def read_out(c: Tensor, e: Tensor) -> Tensor:
     """sum_{b,s} c[b, s, n] e[b, j, s, g, n]. Sample by sample: as one einsum, PyTorch copies e to transpose it."""
-    total = torch.zeros_like(e[0, :, 0])
+    total = c.new_zeros(e[0, :, 0].shape)
     for c_b, e_b in zip(c, e, strict=True):
         for s in range(c.shape[1]):
-            total.addcmul_(c_b[s], e_b[:, s])
+            total.addcmul_(c_b[s], e_b[:, s].to(c.dtype))
     return total
 
 
-def move(e: Tensor, P0: Tensor, z: Tensor, p: Tensor) -> Tensor:
-    """The trace a chunk later, in its own place: P^0 e + sum_t p^t (x) z^t."""
-    if e.shape[2] == 1:
+def move(e: Tensor, P0: Tensor, z: Tensor, p: Tensor) -> None:
+    """Moves the trace a chunk on, in its own place: P^0 e + sum_t p^t (x) z^t."""
+    z, p = z.permute(1, 2, 0), p.flatten(2).transpose(0, 1)
+    if e.shape[2] == 1 and e.dtype == P0.dtype:
         e *= P0[:, None]
-    else:
-        for e_b, P0_b in zip(e, P0, strict=True):
-            e_b.copy_(times(P0_b, e_b))
-    e.flatten(2).baddbmm_(z.permute(1, 2, 0), p.flatten(2).transpose(0, 1))
-    return e
+        e.flatten(2).baddbmm_(z, p)
+        return
+    for e_b, P0_b, z_b, p_b in zip(e, P0, z, p, strict=True):
+        moved = times(P0_b, e_b.to(P0.dtype))
+        moved.flatten(1).addmm_(z_b, p_b)
+        e_b.copy_(moved)
+
+
+def turn(e: Tensor, c: Tensor, P0: Tensor, z: Tensor, p: Tensor, last: bool) -> Tensor:
+    """What the loss owes to the trace, c e [J, G, N]; unless `last`, the trace is then moved to the chunk's end."""
+    owed = read_out(c, e)
+    if not last:
+        move(e, P0, z, p)
+    return owed
 
 
 def same_step(below: int, error: Tensor, cell: Any, w: PerWeight, q: Tensor) -> Tensor:
@@ -68,11 +80,12 @@ def same_step(below: int, error: Tensor, cell: Any, w: PerWeight, q: Tensor) -> 
     return send_down(cell, w, q)
 
 
-def init(net: Any, params: Params, batch: int) -> Carry:
-    """States at rest; zero trace e [B, J, S, G, N] per weight."""
+def init(net: Any, params: Params, batch: int, *, trace_dtype: str = "same") -> Carry:
+    """States at rest; zero trace e [B, J, S, G, N] per weight, stored as the weights or in another `trace_dtype`."""
+    dtype = {} if trace_dtype == "same" else {"dtype": getattr(torch, trace_dtype)}
     states, traces = initial_states(net, params, batch), []
     for cell, w in zip(net, params, strict=True):
-        traces.append({k: v.new_zeros(batch, v.shape[0], cell.S, *v.shape[1:]) for k, v in w.items()})
+        traces.append({k: v.new_zeros(batch, v.shape[0], cell.S, *v.shape[1:], **dtype) for k, v in w.items()})
     return states, traces
 
 
@@ -87,6 +100,7 @@ def advance(
     last: bool = False,
     own: Own = intrinsic,
     down: SendDown = same_step,
+    turn: Turn = turn,
 ) -> tuple[Carry, Tensor, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient.
 
@@ -96,7 +110,7 @@ def advance(
     tapes, ends, logits = run(net, params, states, inputs)
     loss, error = loss_and_error(logits, targets)
 
-    signals, grads, moved = error[:, :, None], [], []  # dL^t/do^t [K, B, 1, N] of one layer
+    signals, grads = error[:, :, None], []  # dL^t/do^t [K, B, 1, N] of one layer
     for layer in reversed(range(len(net))):
         cell, w, tape = net[layer], params[layer], tapes[layer]
         D, F = own(cell, w, tape.previous, tape.drives)
@@ -108,9 +122,7 @@ def advance(
         grads.insert(0, {})
         for k, e in traces[layer].items():
             direct = torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
-            grads[0][k] = direct + read_out(c, e)
-        if not last:
-            moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
+            grads[0][k] = direct + turn(e, c, P0, z[k], p[..., cell.reads[k], :], last)
         if layer > 0:
             signals = down(layer - 1, error, cell, w, times(l, F))
-    return (ends, moved), loss, grads
+    return (ends, traces), loss, grads

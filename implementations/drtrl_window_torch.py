@@ -29,7 +29,7 @@ def advance(
     tapes, ends, logits = run(net, params, states, inputs)
     loss, error = loss_and_error(logits, targets)
 
-    signals, grads, moved = error[:, :, None], [], []  # dL/do^t [K, B, 1, N] of one layer, by all paths of the window
+    signals, grads = error[:, :, None], []  # dL/do^t [K, B, 1, N] of one layer, by all paths of the window
     for layer in reversed(range(len(net))):
         cell, w, tape = net[layer], params[layer], tapes[layer]
         D, F = intrinsic(cell, w, tape.previous, tape.drives)
@@ -43,7 +43,8 @@ def advance(
         if not last:
             rows, none = drtrl.unit_rows(l, D, last)[:, 1:], torch.zeros_like(l[:, :, :0])
             p, P0 = pull_back(rows, none, D, F)
-            moved.insert(0, {k: drtrl.move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
+            for k, e in traces[layer].items():
+                drtrl.move(e, P0, z[k], p[..., cell.reads[k], :])
         if layer > 0:
             signals = send_down(cell, w, q)
-    return (ends, moved), loss, grads
+    return (ends, traces), loss, grads

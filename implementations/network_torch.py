@@ -100,11 +100,8 @@ def presynaptic(cell: Any, s_prev: Tensor, x: Tensor) -> PerWeight:
 
 def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """The loss and its derivative by the logits [K, B, C]."""
-    logits = logits.detach().requires_grad_()
-    with torch.enable_grad():
-        loss = readout_loss(logits, targets)
-    (error,) = torch.autograd.grad(loss, logits)
-    return loss.detach(), error
+    error, loss = torch.func.grad_and_value(readout_loss)(logits, targets)
+    return loss, error
 
 
 def readout_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -410,8 +410,8 @@ MUTANTS = [
     Mutant(
         "recurrent weights transposed",
         "adjoint_torch.py",
-        "W = W.flatten(1).T",
-        "W = W.transpose(0, 2).flatten(1).T",
+        "else W.flatten(1).T",
+        "else W.transpose(0, 2).flatten(1).T",
         f"rtrl-leaky_rnn-{SHALLOW}",
     ),
     Mutant(

@@ -1,0 +1,55 @@
+"""The length K of a chunk: a cost model that picks it from the sizes and a limit on memory.
+
+Seconds of one gradient, summed over its T / K chunks:
+
+    flops / rate        of all products (bench/floor.py): the longer the last chunk, the fewer for a trace; for RTRL
+                        2 n^2 p / K of them move the influence
+    moved / bandwidth   the carry is read and written once a chunk
+    start               what a chunk costs before it does anything
+    spilled             the chunk's arrays once more through memory, where they are larger than the cache
+
+K changes only the cost of a rule that carries a trace or the influence. For BPTT it changes the gradient, so K stays T.
+The constants are those of a CPU with two cores; only their ratios matter.
+"""
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.case import Case
+
+RATE, BANDWIDTH, CACHE = 60e9, 12e9, 8 << 20
+"""Flops and bytes a second, and bytes that stay in the cache."""
+START = {"jax": 40e-6, "torch": 1.2e-3}
+"""Seconds that a chunk costs in each framework."""
+
+
+def seconds(case: "Case", features: int, classes: int) -> float:
+    """What the model says one gradient takes. Only ratios between chunk lengths mean something."""
+    from bench import floor, memory
+
+    least = floor.of(case, features, classes)
+    arrays = case.chunk * memory.held(case, features, classes).step
+    chunks = math.ceil(case.steps / case.chunk)
+    spilled = chunks * max(0, arrays - CACHE)
+    return least.flops / RATE + (least.moved_bytes + 2 * spilled) / BANDWIDTH + chunks * START[case.framework]
+
+
+def best(case: "Case", features: int, classes: int) -> int:
+    """The K, a power of two or T, of the least cost whose memory by formula is within `limit_mib`.
+
+    Raises ValueError where not even K = 1 is.
+    """
+    from bench import memory, registry
+
+    if registry.ALGORITHMS[case.algorithm].carry == "states":
+        return case.steps
+    lengths = [1 << i for i in range(case.steps.bit_length()) if 1 << i < case.steps] + [case.steps]
+    tried = [replace(case, chunk=K) for K in lengths]
+    limit = case.limit_mib * 2**20 or math.inf
+    within = [c for c in tried if memory.analytic_bytes(c, features, classes) <= limit]
+    if not within:
+        least = memory.analytic_bytes(tried[0], features, classes) / 2**20
+        raise ValueError(f"limit_mib is {case.limit_mib:g}, but {case.algorithm} needs {least:.1f} MiB at K = 1")
+    return min(within, key=lambda c: seconds(c, features, classes)).chunk

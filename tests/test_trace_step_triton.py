@@ -1,0 +1,32 @@
+"""The fused kernel of D-RTRL's trace step against the plain version, in Triton's interpreter on a CPU."""
+
+import os
+from importlib.util import find_spec
+
+import pytest
+
+pytestmark = [
+    pytest.mark.skipif(not (find_spec("torch") and find_spec("triton")), reason="needs torch and triton"),
+    pytest.mark.xdist_group("torch"),
+]
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["moved", "last"])
+@pytest.mark.parametrize(("S", "G"), [(1, 1), (3, 2)])
+@pytest.mark.parametrize("stored", ["float32", "bfloat16"])
+def test_turn(monkeypatch: pytest.MonkeyPatch, S: int, G: int, last: bool, stored: str) -> None:
+    monkeypatch.setitem(os.environ, "TRITON_INTERPRET", "1")
+    import torch
+
+    from implementations import drtrl_torch, trace_step_triton
+
+    B, J, N = 3, 4, 130  # more than a block of neurons
+    rng = torch.Generator().manual_seed(0)
+    shapes = ((B, J, S, G, N), (B, S, N), (B, S, S, N), (1, B, J), (1, B, S, G, N))
+    e, c, P0, z, p = (torch.randn(shape, generator=rng) for shape in shapes)
+    plain, fused = (e.to(getattr(torch, stored), copy=True) for _ in range(2))
+    right = drtrl_torch.turn(plain, c, P0, z, p, last)
+    found = trace_step_triton.turn(fused, c, P0, z, p, last)
+    torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(fused, plain)
+    assert last == bool(torch.equal(fused, e.to(fused.dtype)))
