@@ -5,9 +5,9 @@ after it names it by `env_hash`. Files may be concatenated. Nothing read from a 
 
 A record has the fields: schema_version, plan, round, limit_s, case_key, case, status, reason, refused, env_hash,
 implementation_sha, commit and dirty, data (label, synthetic), gate (reference, steps, batch, error, limit), time
-(phases, samples_s and what `stats.summary` makes of them, cpu_samples_s, forward_s, busy), memory (bytes per meter; working_bytes
-is the one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity (firing_rate, silent and
-spike_mismatch per layer), started, duration_s. Times are in seconds, memory in bytes.
+(phases, samples_s and what `stats.summary` makes of them, cpu_samples_s, forward_s, busy), memory (bytes per meter;
+working_bytes is the one to compare), fidelity (overall and per_parameter, against float64 BPTT), activity
+(firing_rate, silent and spike_mismatch per layer), started, duration_s. Times are in seconds, memory in bytes.
 """
 
 import json
@@ -153,7 +153,8 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
     """Records of a file or folder as a pandas frame, a row per record, flat columns.
 
     Columns: the case's fields (algorithm, framework, cell, steps ...), status, reason, round, plan, time_s
-    (median of the samples; low_s and high_s its 95 % interval), forward_s, samples, samples_s, started, unstable, busy,
+    (median of the samples; low_s and high_s its 95 % interval), forward_s, samples, samples_s, cpu_samples_s,
+    started, unstable, busy,
     working_bytes, analytic_bytes, rss_peak_bytes, cosine, error, norm_ratio, sign_agreement (against float64
     BPTT), firing_rate and silent (mean over spiking layers), data, synthetic, source, env_hash, implementation_sha,
     commit, dirty.
@@ -185,6 +186,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "high_s": time.get("high_s"),
         "samples": len(time.get("samples_s") or []),
         "samples_s": time.get("samples_s"),
+        "cpu_samples_s": time.get("cpu_samples_s"),
         "started": record.get("started"),
         "forward_s": time.get("forward_s"),
         "compile_s": (time.get("phases") or {}).get("compile_s"),
