@@ -85,8 +85,8 @@ def time_change(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]])
     verdict = "slower" if min(ratios) > SLOWER else "slower?" if min(ratios) > WARN else "same"
     if max(ratios) < 1 / WARN:
         verdict = "faster"
-    medians = [float(np.median(np.concatenate([np.asarray(r) for r in side]))) for side in (before, after)]
-    return Change(name, "time_s", *medians, medians[1] / medians[0], low, high, verdict)
+    was, now = (float(np.median(np.concatenate([np.asarray(r) for r in side]))) for side in (before, after))
+    return Change(name, "time_s", was, now, now / was, low, high, verdict)
 
 
 def slower(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
@@ -167,7 +167,8 @@ def gradient_changes(name: str, old: list[dict[str, Any]], new: list[dict[str, A
 
 
 def weights_of(records: list[dict[str, Any]]) -> list[str]:
-    return next((list(r["fidelity"].get("per_parameter") or ()) for r in records if r["status"] == "ok"), [])
+    """The weights that have a fidelity of their own."""
+    return [name for r in records[:1] if r["status"] == "ok" for name in r["fidelity"].get("per_parameter") or ()]
 
 
 def judge_norm(old: float, new: float) -> str:

@@ -82,6 +82,47 @@ def test_bytes_and_fidelity(path: tuple[str, ...], by: float, metric: str, verdi
     )
 
 
+def test_a_gradient_that_is_another_one_is_no_success_even_if_its_error_fell() -> None:
+    old, new = line(CASE, error=0.4), line(CASE, error=0.4)
+    new["fidelity"]["overall"] = new["fidelity"]["overall"] | {"norm_ratio": 1.001, "error": 0.399}
+    assert verdicts([old], [new]) == {
+        "time_s": "same",
+        "working_bytes": "same",
+        "error": "more exact",
+        "norm ratio of all": "other",
+    }
+
+
+def test_a_single_weights_error_is_seen() -> None:
+    old, new = line(CASE, error=0.4), line(CASE, error=0.4)
+    each = new["fidelity"]["per_parameter"]
+    new["fidelity"]["per_parameter"] = each | {"readout.b": each["readout.b"] | {"error": 0.401}}
+    assert verdicts([old], [new])["error of readout.b"] == "less exact"
+
+
+def test_frameworks_must_agree() -> None:
+    twins = [line(CASE, error=0.4), line(OTHER, error=0.4001)]
+    assert [change.verdict for change in compare.parity(twins)] == ["same"]
+    apart = compare.parity([twins[0], line(OTHER, error=0.401)])
+    assert [change.verdict for change in apart] == ["apart"]
+    assert gate.verdict(apart) == gate.REGRESSION
+    assert gate.verdict(compare.parity(twins)) == gate.NOTHING, "parity compares no old with no new"
+
+
+def test_where_one_thread_works_its_own_time_decides() -> None:
+    alone = replace(CASE, threads=1)
+    old, new = timed(alone, 0.01, 0.0101), timed(alone, 0.02, 0.021)
+    for record in (*old, *new):
+        record["time"]["cpu_samples_s"] = [0.009, 0.0091, 0.0092]
+    assert verdicts(old, new)["time_s"] == "same"
+    for record in new:
+        record["time"]["cpu_samples_s"] = [0.018, 0.0182, 0.0184]
+    assert verdicts(old, new)["time_s"] == "slower"
+    for record in old:
+        del record["time"]["cpu_samples_s"]
+    assert verdicts(old, new)["time_s"] == "slower", "an older record has the clock's samples alone"
+
+
 @pytest.mark.parametrize(
     ("new", "verdict", "code"),
     [
