@@ -249,6 +249,7 @@ def compare_(
     plan: Annotated[str, typer.Option(help="What to measure of revisions.", autocompletion=plan_names)] = "gate",
     only: Words = None,
     gate: Gate = False,
+    every: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
 ) -> None:
     """Compare two record files, or measure two revisions of the project against each other.
 
@@ -274,7 +275,7 @@ def compare_(
         odd = new if files[0] else old
         raise UsageError(f"{odd!r} is not a record file, and a file can only be compared with a file")
     found = compare.changes(*sides)
-    compare_table.render(found, console)
+    compare_table.render(found, console, every)
     if gate and (code := gates.verdict(found)):
         complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
         raise typer.Exit(code)

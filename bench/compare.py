@@ -129,7 +129,7 @@ def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change
     sides: list[dict[str, list[dict[str, Any]]]] = [{}, {}]
     for side, records in zip(sides, (old, new), strict=True):
         for record in records:
-            side.setdefault(record["case_key"], []).append(record)
+            side.setdefault(Case(**record["case"]).key, []).append(record)  # older files hold another hash
     found: list[Change] = []
     for key in dict.fromkeys([*sides[0], *sides[1]]):
         before, after = (side.get(key, []) for side in sides)
