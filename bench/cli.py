@@ -250,6 +250,7 @@ def compare_(
     only: Words = None,
     gate: Gate = False,
     every: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.", show_default=False)] = None,
 ) -> None:
     """Compare two record files, or measure two revisions of the project against each other.
 
@@ -276,6 +277,8 @@ def compare_(
         raise UsageError(f"{odd!r} is not a record file, and a file can only be compared with a file")
     found = compare.changes(*sides)
     compare_table.render(found, console, every)
+    if svg:
+        compare_table.draw(found, svg, f"drtrl-bench compare {old} {new}", every)
     if gate and (code := gates.verdict(found)):
         complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
         raise typer.Exit(code)

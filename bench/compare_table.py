@@ -1,5 +1,8 @@
 """A comparison as a table: one row per metric that changed, in a terminal of 80 columns."""
 
+from io import StringIO
+from pathlib import Path
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -39,6 +42,13 @@ def render(found: list[Change], console: Console, every: bool = False) -> None:
         console.print(grid)
     same, regressions = sum(c.verdict == "same" for c in found), sum(c.regression for c in found)
     console.print(f"{len(found)} comparisons, {same} the same, {regressions} regressions")
+
+
+def draw(found: list[Change], path: Path, title: str, every: bool = False) -> None:
+    """The same as an SVG, 110 columns wide."""
+    console = Console(record=True, width=110, file=StringIO(), highlight=False)
+    render(found, console, every)
+    path.write_text(console.export_svg(title=title, unique_id="compare"), encoding="utf-8")
 
 
 def written(metric: str, value: float | None) -> str:

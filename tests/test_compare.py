@@ -156,6 +156,10 @@ def test_command_compares_files(tmp_path: Path) -> None:
     assert "2.0" in done.stdout
     assert max(len(text) for text in done.stdout.splitlines()) <= 80
     assert command("compare", str(old), str(new), "--gate").returncode == gate.REGRESSION
+    every = command("compare", str(old), str(new), "--all", "--svg", str(tmp_path / "table.svg")).stdout
+    assert "working_bytes" not in every
+    assert "memory" in every
+    assert "slower" in (tmp_path / "table.svg").read_text()
     assert command("compare", str(old), str(old), "--gate").returncode == gate.OK
 
 
