@@ -1,5 +1,6 @@
 """Comparing records: what is called a regression, and that nothing measured is no success."""
 
+import subprocess
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from lines import line, write
 from test_cli import command
 
-from bench import compare, gate
+from bench import compare, gate, revisions
 from bench.case import Case
 
 CASE = Case(algorithm="drtrl")
@@ -172,6 +173,19 @@ def test_command_says_what_it_cannot_compare(tmp_path: Path) -> None:
     assert unknown.returncode == 2
     assert "unknown revision 'no-such-revision'" in unknown.stderr
     assert len(unknown.stderr.splitlines()) == 1
+
+
+def test_a_shallow_clone_has_nothing_to_compare_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, shallow = tmp_path / "whole", tmp_path / "shallow"
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "init", "-q", "-b", "main", str(whole)], check=True)
+    for _ in range(2):
+        subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "a change"], cwd=whole, check=True)
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{whole}", str(shallow)], check=True)
+    monkeypatch.setattr(revisions, "ROOT", shallow)
+    for ask in (revisions.base, lambda: revisions.resolved("HEAD~1")):
+        with pytest.raises(revisions.RevisionError, match="this clone is shallow: git fetch --unshallow"):
+            ask()
 
 
 def test_without_a_baseline_the_gate_does_not_pass(tmp_path: Path) -> None:
