@@ -60,7 +60,7 @@ class Subject:
             acts, _ = network_torch.acting(self.net, params)
             states = network_torch.initial_states(self.net, acts, inputs.shape[1])
             for cell, w, s0 in zip(self.net, acts, states, strict=True):
-                s, _ = network_torch.forward(cell, w, s0, x)
+                s = network_torch.forward(cell, w, s0, x)[0][1:]
                 x = cell.output(s)
                 found.append(cell.fired(s) if cell.spiking else x)
             if self.device == "cuda":

@@ -13,14 +13,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations.network_jax import Params, States, initial_states, readout_loss, run
+from implementations import bptt_jax as bptt
+from implementations.network_jax import Params, States, run
 
 Carry = States
-
-
-def init(net: Any, params: Params, batch: int) -> Carry:
-    """States at rest, one [B, S, N] per layer."""
-    return initial_states(net, params, batch)
+init = bptt.init
 
 
 def advance(
@@ -29,20 +26,20 @@ def advance(
     """K steps: inputs [K, B, I], targets [K, B] -> states, loss of the chunk, its gradient. 0 segments: sqrt(K)."""
     K = len(inputs)
     length = ceil(K / (segments or round(sqrt(K))))
-    whole = K // length
+    whole = (K - 1) // length * length  # the last segment, which may be shorter, stands apart
+    parts = [a[:whole].reshape(-1, length, *a.shape[1:]) for a in (inputs, targets)]
 
-    def chunk(params: Params) -> tuple[Array, States]:
-        @jax.checkpoint
-        def segment(states: States, data: tuple[Array, Array]) -> tuple[States, Array]:
-            _, ends, logits = run(net, params, states, data[0])
-            return ends, readout_loss(logits, data[1])
+    def forth(states: States, x: Array) -> tuple[States, States]:
+        return run(net, params, states, x)[1], states
 
-        parts = [a[: whole * length].reshape(whole, length, *a.shape[1:]) for a in (inputs, targets)]
-        ends, losses = lax.scan(segment, carry, (parts[0], parts[1]))
-        if whole * length < K:
-            ends, rest = segment(ends, (inputs[whole * length :], targets[whole * length :]))
-            losses = jnp.append(losses, rest)
-        return losses.sum(), ends
+    def back(later: tuple[Any, ...], now: tuple[States, Array, Array]) -> tuple[tuple[Any, ...], None]:
+        owed, total, sums = later
+        _, loss, grads, owed = bptt.back(net, params, *now, owed)
+        return (owed, total + loss, jax.tree.map(jnp.add, sums, grads)), None
 
-    (loss, ends), grads = jax.value_and_grad(chunk, has_aux=True)(params)
+    at_last, firsts = lax.scan(forth, carry, parts[0])
+    ends, loss, grads, owed = bptt.back(
+        net, params, at_last, inputs[whole:], targets[whole:], [jnp.zeros_like(s) for s in carry]
+    )
+    (_, loss, grads), _ = lax.scan(back, (owed, loss, grads), (firsts, *parts), reverse=True)
     return ends, loss, grads

@@ -12,26 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.network_torch import Params, States, forward, initial_states, readout_loss
+from implementations import bptt_torch as bptt
+from implementations.network_torch import Params, States, run
 
 Carry = States
+init = bptt.init
 
 
-def init(net: Any, params: Params, batch: int) -> Carry:
-    """States at rest, one [B, S, N] per layer."""
-    return initial_states(net, params, batch)
-
-
-def segment(net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor) -> tuple[Tensor, States]:
-    """Loss and last states of a segment."""
-    x, ends = inputs, []
-    for cell, w, s0 in zip(net, params, states, strict=True):
-        s, _ = forward(cell, w, s0, x)
-        x = cell.output(s)
-        ends.append(s[-1])
-    return readout_loss(x, targets), ends
-
-
+@torch.no_grad()
 def advance(
     net: Any, params: Params, carry: Carry, inputs: Tensor, targets: Tensor, *, last: bool = False, segments: int = 0
 ) -> tuple[Carry, Tensor, Params]:
@@ -40,26 +28,16 @@ def advance(
     length = ceil(K / (segments or round(sqrt(K))))
     parts = list(zip(inputs.split(length), targets.split(length), strict=True))
 
-    firsts, total = [carry], inputs.new_zeros(())
-    with torch.no_grad():
-        for x, t in parts:
-            loss, ends = segment(net, params, firsts[-1], x, t)
-            firsts.append([s.clone() for s in ends])
-            total += loss
+    firsts = [carry]
+    for x, _ in parts[:-1]:
+        firsts.append(run(net, params, firsts[-1], x)[1])
 
-    weights = [{k: v.detach().requires_grad_() for k, v in w.items()} for w in params]
-    leaves = [v for w in weights for v in w.values()]
-    last_states = firsts.pop()
-    sums, later = [torch.zeros_like(v) for v in leaves], [torch.zeros_like(s) for s in last_states]
+    x, t = parts.pop()
+    ends, total, sums, owed = bptt.back(net, params, firsts.pop(), x, t, [torch.zeros_like(s) for s in carry])
     for x, t in parts[::-1]:
-        states = [s.detach().requires_grad_() for s in firsts.pop()]
-        with torch.enable_grad():
-            loss, ends = segment(net, weights, states, x, t)
-        roots, cotangents = [loss, *ends], [torch.ones_like(loss), *later]
-        by = torch.autograd.grad(roots, [*leaves, *states], cotangents, materialize_grads=True)
-        del loss, ends, roots  # the graph of this segment, before the next one is built
-        for into, g in zip(sums, by, strict=False):
-            into += g
-        later = by[len(leaves) :]
-    flat = iter(sums)
-    return last_states, total, [{k: next(flat) for k in w} for w in params]
+        _, loss, grads, owed = bptt.back(net, params, firsts.pop(), x, t, owed)
+        total += loss
+        for into, new in zip(sums, grads, strict=True):
+            for k, g in new.items():
+                into[k] += g
+    return ends, total, sums

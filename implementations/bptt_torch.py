@@ -1,8 +1,11 @@
 """Backpropagation through time, in PyTorch.
 
-    grad L = sum_t dL^t/dtheta inside the chunk, by reverse-mode differentiation of the unrolled graph
+    lam^t = l^t + lam^{t+1} A^{t+1}          A = ds^t/ds^{t-1} by all paths, those through weights among them
+    grad  = sum_t z^t (x) q^t                q^t = lam^t F^t
 
 Carried across a chunk boundary: the states. So K < T is truncated BPTT and K = T is exact.
+The loss's row is pulled back layer by layer, top down; what a layer owes to the one below goes down with it. The
+gradient of a weight is one GEMM over the chunk, not one per step.
 Source: Werbos 1990 (Proc. IEEE 78(10):1550); truncated: Williams & Peng 1990 (Neural Comput. 2(4):490).
 """
 
@@ -11,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.network_torch import Params, States, forward, initial_states, readout_loss
+from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, through_weights
+from implementations.network_torch import Params, States, initial_states, loss_and_error, presynaptic, run
 
 Carry = States
 
@@ -21,22 +25,34 @@ def init(net: Any, params: Params, batch: int) -> Carry:
     return initial_states(net, params, batch)
 
 
+@torch.no_grad()
+def back(
+    net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor, later: States
+) -> tuple[States, Tensor, Params, States]:
+    """One pass forth and back over K steps from `states`, where the loss of later steps owes `later` to their end.
+
+    Returns the last states, the loss, its gradient, and what the loss owes to the first states, [B, S, N] per layer.
+    """
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = loss_and_error(logits, targets)
+
+    signals, grads, owed = error[:, :, None], [], []  # dL/do^t [K, B, 1, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = intrinsic(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        q, entry = pull_back(later[layer][:, None], l, D, F, through_weights(cell, w, tape.previous))
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]]) for k in w})
+        owed.insert(0, entry[:, 0])
+        if layer > 0:
+            signals = send_down(cell, w, q)
+    return ends, loss, grads, owed
+
+
 def advance(
     net: Any, params: Params, carry: Carry, inputs: Tensor, targets: Tensor, *, last: bool = False
 ) -> tuple[Carry, Tensor, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states, loss of the chunk, its gradient."""
-
-    def chunk(params: Params) -> tuple[Tensor, States]:
-        x, ends = inputs, []
-        for cell, w, s0 in zip(net, params, carry, strict=True):
-            s, _ = forward(cell, w, s0, x)
-            x = cell.output(s)
-            ends.append(s[-1].detach().clone())
-        return readout_loss(x, targets), ends
-
-    leaves = [{k: v.detach().requires_grad_() for k, v in w.items()} for w in params]
-    with torch.enable_grad():
-        loss, ends = chunk(leaves)
-    flat = iter(torch.autograd.grad(loss, [v for w in leaves for v in w.values()]))
-    grads = [{k: next(flat) for k in w} for w in leaves]
-    return ends, loss.detach(), grads
+    ends, loss, grads, _ = back(net, params, carry, inputs, targets, [torch.zeros_like(s) for s in carry])
+    return ends, loss, grads

@@ -20,75 +20,63 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, times
 from implementations.network_jax import (
     Params,
     PerWeight,
     States,
     initial_states,
+    later_than,
     presynaptic,
     readout_loss,
     run,
+    tiles,
 )
 
-Carry = tuple[States, list[PerWeight]]
+Trace = list[Array]
+"""A trace e [B, J, S, G, N] in tiles of a few samples, so that no second copy of it is made when it moves."""
+Carry = tuple[States, list[dict[str, Trace]]]
 Own = Callable[[Any, PerWeight, Array, Array], tuple[Array, Array]]
-SendDown = Callable[[int, Array, Any, PerWeight, Array, Array], Array]
+SendDown = Callable[[int, Array, Any, PerWeight, Array], Array]
 """What its relatives replace: the paths D holds, and the way of the learning signal to the layer below."""
 
 
-def intrinsic(cell: Any, w: PerWeight, s_prev: Array, y: Array) -> tuple[Array, Array]:
-    """D [K, B, S, S', N] and F [K, B, S, G, N] of a chunk: one pull-back per state, all steps at once."""
-    s, pull = jax.vjp(cell.dynamics, s_prev, y)
-    units = jnp.eye(cell.S, dtype=s.dtype)[:, None, None, :, None]
-    D, F = jax.vmap(lambda unit: pull(jnp.broadcast_to(unit, s.shape)), out_axes=2)(units)
-    return D, F
+def unit_rows(l: Array, D: Array, last: bool) -> Array:
+    """The rows [B, 1 + S, S, N] of s^K to pull back: the loss's, 0, over one per state; with `last`, without these."""
+    _, B, _, S, N = l.shape
+    rows = jnp.eye(1 if last else 1 + S, S, -1, D.dtype)[:, :, None]
+    return jnp.broadcast_to(rows, (B, *rows.shape[:2], N))
 
 
-def times(rows: Array, blocks: Array) -> Array:
-    """sum_s rows[..., i, s, N] blocks[..., s, j, N]: a product of each neuron's own small matrices."""
-    terms = [rows[..., s, None, :] * blocks[..., None, s, :, :] for s in range(blocks.shape[-3])]
-    return sum(terms[1:], terms[0])
-
-
-def pull_back(l: Array, D: Array, last: bool) -> tuple[Array, Array]:
-    """lam^t over P^t as rows [K, B, 1 + S, S', N], and c over P^0 [B, 1 + S, S', N]; with `last`, without the P."""
-
-    def back(row: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        l, D = now
-        row = row.at[:, 0].add(l)
-        return times(row, D), row
-
-    _, B, S, N = l.shape
-    unit = jnp.eye(1 if last else 1 + S, S, -1, l.dtype)[:, :, None]
-    entry, rows = lax.scan(back, jnp.broadcast_to(unit, (B, *unit.shape[:2], N)), (l, D), reverse=True)
-    return rows, entry
-
-
-def read_out(c: Array, e: Array) -> Array:
+def read_out(c: Array, e: Trace) -> Array:
     """sum_{b,s} c[b, s, n] e[b, j, s, g, n]. Sample by sample: as one einsum, XLA copies e to transpose it."""
-
-    def add(total: Array, sample: tuple[Array, Array]) -> tuple[Array, None]:
-        c, e = sample
-        return total + times(c[None, None], e)[:, 0], None
-
-    return lax.scan(add, jnp.zeros_like(e[0, :, 0]), (c, e))[0]
+    samples = zip(c, (sample for tile in e for sample in tile), strict=True)
+    return sum((times(c[None, None], e)[:, 0] for c, e in samples), jnp.zeros((), c.dtype))
 
 
-def move(e: Array, P0: Array, z: Array, p: Array) -> Array:
+def move(e: Trace, P0: Array, z: Array, p: Array) -> Trace:
     """The trace a chunk later: P^0 e + sum_t p^t (x) z^t."""
-    return times(P0[:, None], e) + jnp.einsum("tbj,tbsgn->bjsgn", z, p)
+    moved, start = [], 0
+    for tile in e:
+        P0_b, z_b, p_b = (lax.dynamic_slice_in_dim(a, start, len(tile), i) for a, i in ((P0, 0), (z, 1), (p, 1)))
+        moved.append(times(P0_b[:, None], tile) + jnp.einsum("tbj,tbsgn->bjsgn", z_b, p_b))
+        start += len(tile) + later_than(moved[-1])
+    return moved
 
 
-def same_step(below: int, error: Array, cell: Any, w: PerWeight, l: Array, F: Array) -> Array:
-    """dL^t/do^t [K, B, J] of the layer below: l^t through the input weights of the same step."""
-    return jnp.einsum("tbgn,jgn->tbj", times(l[:, :, None], F)[:, :, 0, cell.reads["x"]], w["x"])
+def same_step(below: int, error: Array, cell: Any, w: PerWeight, q: Array) -> Array:
+    """dL^t/do^t [K, B, 1, J] of the layer below: l^t F^t through the input weights of the same step."""
+    return send_down(cell, w, q)
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
     """States at rest; zero trace e [B, J, S, G, N] per weight."""
     states, traces = initial_states(net, params, batch), []
     for cell, w in zip(net, params, strict=True):
-        traces.append({k: jnp.zeros((batch, v.shape[0], cell.S, *v.shape[1:]), v.dtype) for k, v in w.items()})
+        traces.append({})
+        for k, v in w.items():
+            shape = (v.shape[0], cell.S, *v.shape[1:])
+            traces[-1][k] = [jnp.zeros((size, *shape), v.dtype) for size in tiles(batch, v.nbytes * cell.S)]
     return states, traces
 
 
@@ -101,22 +89,21 @@ def advance(
     *,
     last: bool = False,
     own: Own = intrinsic,
-    send_down: SendDown = same_step,
+    down: SendDown = same_step,
 ) -> tuple[Carry, Array, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
     states, traces = carry
     tapes, ends, logits = run(net, params, states, inputs)
     loss, error = jax.value_and_grad(readout_loss)(logits, targets)
 
-    signal, grads, moved = error, [], []  # signal is dL^t/do^t [K, B, N] of one layer
+    signals, grads, moved = error[:, :, None], [], []  # dL^t/do^t [K, B, 1, N] of one layer
     for layer in reversed(range(len(net))):
         cell, w, tape = net[layer], params[layer], tapes[layer]
         D, F = own(cell, w, tape.previous, tape.drives)
-        (l,) = jax.vjp(cell.output, tape.states)[1](signal)
-        rows, entry = pull_back(l, D, last)
-        c, P0 = entry[:, 0], entry[:, 1:]
-        qp = times(rows, F)
+        l = learning_signals(cell, tape.states, signals)
+        qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
         q, p = qp[:, :, 0], qp[:, :, 1:]
+        c, P0 = entry[:, 0], entry[:, 1:]
         z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {})
         for k, e in traces[layer].items():
@@ -125,5 +112,5 @@ def advance(
         if not last:
             moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
         if layer > 0:
-            signal = send_down(layer - 1, error, cell, w, l, F)
+            signals = down(layer - 1, error, cell, w, times(l, F))
     return (ends, moved), loss, grads

@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, times
 from implementations.network_torch import (
     Params,
     PerWeight,
     States,
     initial_states,
-    learning_signal,
     loss_and_error,
     presynaptic,
     run,
@@ -32,37 +32,15 @@ from implementations.network_torch import (
 
 Carry = tuple[States, list[PerWeight]]
 Own = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]
-SendDown = Callable[[int, Tensor, Any, PerWeight, Tensor, Tensor], Tensor]
+SendDown = Callable[[int, Tensor, Any, PerWeight, Tensor], Tensor]
 """What its relatives replace: the paths D holds, and the way of the learning signal to the layer below."""
 
 
-def intrinsic(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """D [K, B, S, S', N] and F [K, B, S, G, N] of a chunk: one pull-back per state, all steps at once."""
-    s_prev, y = s_prev.detach().requires_grad_(), y.detach().requires_grad_()
-    with torch.enable_grad():
-        s = cell.dynamics(s_prev, y)
-    units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
-    rows = [torch.autograd.grad(s, (s_prev, y), unit.expand_as(s), retain_graph=True) for unit in units]
-    D, F = (torch.stack(by, dim=2) for by in zip(*rows, strict=True))
-    return D, F
-
-
-def times(rows: Tensor, blocks: Tensor) -> Tensor:
-    """sum_s rows[..., i, s, N] blocks[..., s, j, N]: a product of each neuron's own small matrices."""
-    terms = [rows[..., s, None, :] * blocks[..., None, s, :, :] for s in range(blocks.shape[-3])]
-    return sum(terms[1:], terms[0])
-
-
-def pull_back(l: Tensor, D: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-    """lam^t over P^t as rows [K, B, 1 + S, S', N], and c over P^0 [B, 1 + S, S', N]; with `last`, without the P."""
-    S, rows = l.shape[2], []
-    unit = torch.eye(1 + S, dtype=l.dtype, device=l.device)[: 1 if last else None, 1:, None]
-    row = torch.zeros_like(l[0])[:, None] + unit
-    for l_t, D_t in zip(l.unbind(0)[::-1], D.unbind(0)[::-1], strict=True):
-        row[:, 0] += l_t
-        rows.append(row)
-        row = times(row, D_t)
-    return torch.stack(rows[::-1]), row
+def unit_rows(l: Tensor, D: Tensor, last: bool) -> Tensor:
+    """The rows [B, 1 + S, S, N] of s^K to pull back: the loss's, 0, over one per state; with `last`, without these."""
+    _, B, _, S, N = l.shape
+    rows = torch.eye(1 + S, dtype=D.dtype, device=D.device)[: 1 if last else None, 1:, None]
+    return rows.expand(B, *rows.shape[:2], N).clone()
 
 
 def read_out(c: Tensor, e: Tensor) -> Tensor:
@@ -75,15 +53,19 @@ def read_out(c: Tensor, e: Tensor) -> Tensor:
 
 
 def move(e: Tensor, P0: Tensor, z: Tensor, p: Tensor) -> Tensor:
-    """The trace a chunk later: P^0 e + sum_t p^t (x) z^t."""
-    moved = times(P0[:, None], e)
-    moved.flatten(2).baddbmm_(z.permute(1, 2, 0), p.flatten(2).transpose(0, 1))
-    return moved
+    """The trace a chunk later, in its own place: P^0 e + sum_t p^t (x) z^t."""
+    if e.shape[2] == 1:
+        e *= P0[:, None]
+    else:
+        for e_b, P0_b in zip(e, P0, strict=True):
+            e_b.copy_(times(P0_b, e_b))
+    e.flatten(2).baddbmm_(z.permute(1, 2, 0), p.flatten(2).transpose(0, 1))
+    return e
 
 
-def same_step(below: int, error: Tensor, cell: Any, w: PerWeight, l: Tensor, F: Tensor) -> Tensor:
-    """dL^t/do^t [K, B, J] of the layer below: l^t through the input weights of the same step."""
-    return torch.einsum("tbgn,jgn->tbj", times(l[:, :, None], F)[:, :, 0, cell.reads["x"]], w["x"])
+def same_step(below: int, error: Tensor, cell: Any, w: PerWeight, q: Tensor) -> Tensor:
+    """dL^t/do^t [K, B, 1, J] of the layer below: l^t F^t through the input weights of the same step."""
+    return send_down(cell, w, q)
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
@@ -104,22 +86,24 @@ def advance(
     *,
     last: bool = False,
     own: Own = intrinsic,
-    send_down: SendDown = same_step,
+    down: SendDown = same_step,
 ) -> tuple[Carry, Tensor, Params]:
-    """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
+    """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient.
+
+    The traces of `carry` are moved in their own place: it is used up.
+    """
     states, traces = carry
     tapes, ends, logits = run(net, params, states, inputs)
     loss, error = loss_and_error(logits, targets)
 
-    signal, grads, moved = error, [], []  # signal is dL^t/do^t [K, B, N] of one layer
+    signals, grads, moved = error[:, :, None], [], []  # dL^t/do^t [K, B, 1, N] of one layer
     for layer in reversed(range(len(net))):
         cell, w, tape = net[layer], params[layer], tapes[layer]
         D, F = own(cell, w, tape.previous, tape.drives)
-        l = learning_signal(cell, tape.states, signal)
-        rows, entry = pull_back(l, D, last)
-        c, P0 = entry[:, 0], entry[:, 1:]
-        qp = times(rows, F)
+        l = learning_signals(cell, tape.states, signals)
+        qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
         q, p = qp[:, :, 0], qp[:, :, 1:]
+        c, P0 = entry[:, 0], entry[:, 1:]
         z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {})
         for k, e in traces[layer].items():
@@ -128,5 +112,5 @@ def advance(
         if not last:
             moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
         if layer > 0:
-            signal = send_down(layer - 1, error, cell, w, l, F)
+            signals = down(layer - 1, error, cell, w, times(l, F))
     return (ends, moved), loss, grads

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from implementations import drtrl_jax as drtrl
-from implementations.network_jax import Params, States, Tape, forward, presynaptic, previous, readout_loss
+from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, through_weights
+from implementations.network_jax import Params, presynaptic, readout_loss, run
 
 Carry = drtrl.Carry
 init = drtrl.init
@@ -25,29 +26,24 @@ def advance(
 ) -> tuple[Carry, Array, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
     states, traces = carry
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
 
-    def chunk(states: States, dy: list[Array]) -> tuple[Array, list[Tape]]:
-        x, tapes = inputs, []
-        for cell, w, s0, d in zip(net, params, states, dy, strict=True):
-            s, y = forward(cell, w, s0, x, d)
-            tapes.append(Tape(previous(s0, s), s, y, x))
-            x = cell.output(s)
-        return readout_loss(x, targets), tapes
-
-    dy = [jnp.zeros((*targets.shape, c.G, s.shape[-1]), s.dtype) for c, s in zip(net, states, strict=True)]
-    loss, pull, tapes = jax.vjp(chunk, states, dy, has_aux=True)
-    c, q = pull(jnp.ones_like(loss))
-
-    grads, moved = [], []
-    for layer, (cell, w, tape) in enumerate(zip(net, params, tapes, strict=True)):
+    signals, grads, moved = error[:, :, None], [], []  # dL/do^t [K, B, 1, N] of one layer, by all paths of the window
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = intrinsic(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        q, c = pull_back(jnp.zeros_like(l[0]), l, D, F, through_weights(cell, w, tape.previous))
         z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.append({})
+        grads.insert(0, {})
         for k, e in traces[layer].items():
-            direct = jnp.einsum("tbj,tbgn->jgn", z[k], q[layer][..., cell.reads[k], :])
-            grads[layer][k] = direct + drtrl.read_out(c[layer], e)
+            direct = jnp.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]])
+            grads[0][k] = direct + drtrl.read_out(c[:, 0], e)
         if not last:
-            D, F = drtrl.intrinsic(cell, w, tape.previous, tape.drives)
-            rows, entry = drtrl.pull_back(jnp.zeros_like(tape.states), D, last)
-            P0, p = entry[:, 1:], drtrl.times(rows[:, :, 1:], F)
-            moved.append({k: drtrl.move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
-    return ([tape.states[-1] for tape in tapes], moved), loss, grads
+            rows, none = drtrl.unit_rows(l, D, last)[:, 1:], jnp.zeros_like(l[:, :, :0])
+            p, P0 = pull_back(rows, none, D, F)
+            moved.insert(0, {k: drtrl.move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
+        if layer > 0:
+            signals = send_down(cell, w, q)
+    return (ends, moved), loss, grads

@@ -13,43 +13,37 @@ import torch
 from torch import Tensor
 
 from implementations import drtrl_torch as drtrl
-from implementations.network_torch import Params, States, Tape, forward, presynaptic, previous, readout_loss
+from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, through_weights
+from implementations.network_torch import Params, loss_and_error, presynaptic, run
 
 Carry = drtrl.Carry
 init = drtrl.init
 
 
+@torch.no_grad()
 def advance(
     net: Any, params: Params, carry: Carry, inputs: Tensor, targets: Tensor, *, last: bool = False
 ) -> tuple[Carry, Tensor, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
     states, traces = carry
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = loss_and_error(logits, targets)
 
-    def chunk(states: States, dy: list[Tensor]) -> tuple[Tensor, list[Tape]]:
-        x, tapes = inputs, []
-        for cell, w, s0, d in zip(net, params, states, dy, strict=True):
-            s, y = forward(cell, w, s0, x, d)
-            tapes.append(Tape(*(a.detach() for a in (previous(s0, s), s, y, x))))
-            x = cell.output(s)
-        return readout_loss(x, targets), tapes
-
-    dy = [s.new_zeros(*targets.shape, c.G, s.shape[-1]).requires_grad_() for c, s in zip(net, states, strict=True)]
-    leaves = [s.detach().requires_grad_() for s in states] + dy
-    with torch.enable_grad():
-        loss, tapes = chunk(leaves[: len(net)], dy)
-    by = torch.autograd.grad(loss, leaves, materialize_grads=True)
-    c, q = by[: len(net)], by[len(net) :]
-
-    grads, moved = [], []
-    for layer, (cell, w, tape) in enumerate(zip(net, params, tapes, strict=True)):
+    signals, grads, moved = error[:, :, None], [], []  # dL/do^t [K, B, 1, N] of one layer, by all paths of the window
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = intrinsic(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        q, c = pull_back(torch.zeros_like(l[0]), l, D, F, through_weights(cell, w, tape.previous))
         z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.append({})
+        grads.insert(0, {})
         for k, e in traces[layer].items():
-            direct = torch.einsum("tbj,tbgn->jgn", z[k], q[layer][..., cell.reads[k], :])
-            grads[layer][k] = direct + drtrl.read_out(c[layer], e)
+            direct = torch.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]])
+            grads[0][k] = direct + drtrl.read_out(c[:, 0], e)
         if not last:
-            D, F = drtrl.intrinsic(cell, w, tape.previous, tape.drives)
-            rows, entry = drtrl.pull_back(torch.zeros_like(tape.states), D, last)
-            P0, p = entry[:, 1:], drtrl.times(rows[:, :, 1:], F)
-            moved.append({k: drtrl.move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
-    return ([tape.states[-1].clone() for tape in tapes], moved), loss.detach(), grads
+            rows, none = drtrl.unit_rows(l, D, last)[:, 1:], torch.zeros_like(l[:, :, :0])
+            p, P0 = pull_back(rows, none, D, F)
+            moved.insert(0, {k: drtrl.move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
+        if layer > 0:
+            signals = send_down(cell, w, q)
+    return (ends, moved), loss, grads

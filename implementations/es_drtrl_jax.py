@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations.drtrl_jax import intrinsic, same_step, times
+from implementations.adjoint_jax import intrinsic, learning_signals, send_down, times
 from implementations.filtering import smoothing
 from implementations.network_jax import (
     Params,
@@ -90,19 +90,19 @@ def advance(
     steps = t + jnp.arange(len(inputs))
     c = correction(bias_correction, decay, steps)[:, None, None, None]
 
-    signal, grads, last_ex, last_ef = error, [], [], []
+    signals, grads, last_ex, last_ef = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
         cell, w, tape = net[layer], params[layer], tapes[layer]
         D, F = intrinsic(cell, w, tape.previous, tape.drives)
-        (l,) = jax.vjp(cell.output, tape.states)[1](signal)
+        l = learning_signals(cell, tape.states, signals)
         end, ef = filter_post(efs[layer], D, F, decay)
         last_ef.insert(0, end)
         ex = presynaptic(cell, tape.previous, tape.inputs)
         last_ex.insert(0, {})
         for k, e in filtered[layer].items():
             last_ex[0][k], ex[k] = filter_pre(e, ex[k], decay)
-        q = times(l[:, :, None], ef)[:, :, 0] / c
+        q = times(l, ef)[:, :, 0] / c
         grads.insert(0, {k: jnp.einsum("tbj,tbgn->jgn", ex[k], q[..., cell.reads[k], :]) for k in w})
         if layer > 0:
-            signal = same_step(layer - 1, error, cell, w, l, F)
+            signals = send_down(cell, w, times(l, F))
     return (ends, last_ex, last_ef, t + len(inputs)), loss, grads

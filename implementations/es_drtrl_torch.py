@@ -15,14 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.drtrl_torch import intrinsic, same_step, times
+from implementations.adjoint_torch import intrinsic, learning_signals, send_down, times
 from implementations.filtering import smoothing
 from implementations.network_torch import (
     Params,
     PerWeight,
     States,
     initial_states,
-    learning_signal,
     loss_and_error,
     presynaptic,
     run,
@@ -88,19 +87,19 @@ def advance(
     steps = t + torch.arange(len(inputs), dtype=inputs.dtype, device=inputs.device)
     c = correction(bias_correction, decay, steps)[:, None, None, None]
 
-    signal, grads, last_ex, last_ef = error, [], [], []
+    signals, grads, last_ex, last_ef = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
         cell, w, tape = net[layer], params[layer], tapes[layer]
         D, F = intrinsic(cell, w, tape.previous, tape.drives)
-        l = learning_signal(cell, tape.states, signal)
+        l = learning_signals(cell, tape.states, signals)
         end, ef = filter_post(efs[layer], D, F, decay)
         last_ef.insert(0, end)
         ex = presynaptic(cell, tape.previous, tape.inputs)
         last_ex.insert(0, {})
         for k, e in filtered[layer].items():
             last_ex[0][k], ex[k] = filter_pre(e, ex[k], decay)
-        q = times(l[:, :, None], ef)[:, :, 0] / c
+        q = times(l, ef)[:, :, 0] / c
         grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", ex[k], q[..., cell.reads[k], :]) for k in w})
         if layer > 0:
-            signal = same_step(layer - 1, error, cell, w, l, F)
+            signals = send_down(cell, w, times(l, F))
     return (ends, last_ex, last_ef, t + len(inputs)), loss, grads

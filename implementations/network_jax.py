@@ -51,13 +51,12 @@ def spread(cell: Any, kind: str, part: Array) -> Array:
     return jnp.pad(part, padding)
 
 
-def forward(cell: Any, w: PerWeight, s: Array, x: Array, dy: Array | float = 0.0) -> tuple[Array, Array]:
+def forward(cell: Any, w: PerWeight, s: Array, x: Array) -> tuple[Array, Array]:
     """K steps of one layer from state s: all states [K, B, S, N] and all drives [K, B, G, N].
 
-    The input projection is one GEMM over the chunk; only the recurrence is sequential. `dy` is added to the
-    drives: the derivative by it is the derivative by y.
+    The input projection is one GEMM over the chunk; only the recurrence is sequential.
     """
-    u = dy + spread(cell, "x", jnp.einsum("tbj,jgn->tbgn", x, w["x"]))
+    u = spread(cell, "x", jnp.einsum("tbj,jgn->tbgn", x, w["x"]))
     for kind in w.keys() & {"b", "p"}:
         u = u + spread(cell, kind, w[kind])
 
@@ -92,6 +91,24 @@ def run(net: Any, params: Params, states: States, inputs: Array) -> tuple[list[T
         tapes.append(Tape(previous(s0, s), s, y, x))
         x = cell.output(s)
     return tapes, [tape.states[-1] for tape in tapes], x
+
+
+TILES, TILE_BYTES = 16, 1 << 18
+"""A carry as large as the weights is held in up to so many tiles, none smaller than that."""
+
+
+def tiles(size: int, nbytes: int) -> list[int]:
+    """How to cut an axis of `size` entries of `nbytes` each, so that moving one tile after another needs no second copy
+    of the whole. An accelerator's matrix product accumulates in place and needs none.
+    """
+    on_cpu = jax.default_backend() == "cpu"
+    number = min(TILES, size, max(1, size * nbytes // TILE_BYTES)) if on_cpu else 1
+    return [size // number + (i < size % number) for i in range(number)]
+
+
+def later_than(tile: Array) -> Array:
+    """0, but only once the tile is there: an index with this added orders what XLA would otherwise compute at once."""
+    return (tile.flatten()[0] > jnp.inf).astype(jnp.int32)
 
 
 def previous(s0: Array, s: Array) -> Array:

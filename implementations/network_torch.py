@@ -44,33 +44,27 @@ def by_stored(grads: Params, slopes: Params) -> Params:
     return [{k: g * slope.get(k, 1) for k, g in w.items()} for w, slope in zip(grads, slopes, strict=True)]
 
 
-def spread(cell: Any, kind: str, part: Tensor) -> Tensor:
-    """[..., Gk, N] -> [..., G, N]: puts the drives that one kind of weight feeds among all of the cell's."""
-    reads = cell.reads[kind]
-    if reads == slice(0, cell.G):
-        return part
-    return functional.pad(part, (0, 0, reads.start, cell.G - reads.stop))
+def forward(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """K steps of one layer from state s: all states [K + 1, B, S, N], s itself first, and all drives [K, B, G, N].
 
-
-def forward(cell: Any, w: PerWeight, s: Tensor, x: Tensor, dy: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
-    """K steps of one layer from state s: all states [K, B, S, N] and all drives [K, B, G, N].
-
-    The input projection is one GEMM over the chunk; only the recurrence is sequential. `dy` is added to the
-    drives: the derivative by it is the derivative by y.
+    The input projection is one GEMM over the chunk; only the recurrence is sequential.
     """
-    u = dy + spread(cell, "x", torch.einsum("tbj,jgn->tbgn", x, w["x"]))
+    K, B, _ = x.shape
+    G, N = cell.G, s.shape[-1]
+    drives = x.new_zeros(K, B, G, N) if cell.reads["x"] != slice(0, G) else x.new_empty(K, B, G, N)
+    drives[:, :, cell.reads["x"]] = (x @ w["x"].flatten(1)).view(K, B, -1, N)
     for kind in w.keys() & {"b", "p"}:
-        u = u + spread(cell, kind, w[kind])
+        drives[:, :, cell.reads[kind]] += w[kind]
 
-    states, drives = [], []
+    states = s.new_empty(K + 1, *s.shape)
+    states[0] = s
     recurrent = w["r"].flatten(1) if "r" in w else None
-    for y in u.unbind(0):
+    for y, after in zip(drives.unbind(0), states[1:].unbind(0), strict=True):
         if recurrent is not None:
-            y = y + spread(cell, "r", (cell.emit(s) @ recurrent).view(len(s), -1, s.shape[-1]))
+            y[:, cell.reads["r"]] += (cell.emit(s) @ recurrent).view(B, -1, N)
         s = cell.dynamics(s, y)
-        states.append(s)
-        drives.append(y)
-    return torch.stack(states), torch.stack(drives)
+        after.copy_(s)
+    return states, drives
 
 
 class Tape(NamedTuple):
@@ -93,14 +87,9 @@ def run(net: Any, params: Params, states: States, inputs: Tensor) -> tuple[list[
     x, tapes = inputs, []
     for cell, w, s0 in zip(net, params, states, strict=True):
         s, y = forward(cell, w, s0, x)
-        tapes.append(Tape(previous(s0, s), s, y, x))
-        x = cell.output(s)
+        tapes.append(Tape(s[:-1], s[1:], y, x))
+        x = cell.output(s[1:])
     return tapes, [tape.states[-1].clone() for tape in tapes], x
-
-
-def previous(s0: Tensor, s: Tensor) -> Tensor:
-    """States s^0 ... s^{K-1} from s^0 and s^1 ... s^K."""
-    return torch.cat([s0[None], s[:-1]])
 
 
 def presynaptic(cell: Any, s_prev: Tensor, x: Tensor) -> PerWeight:
@@ -116,14 +105,6 @@ def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         loss = readout_loss(logits, targets)
     (error,) = torch.autograd.grad(loss, logits)
     return loss.detach(), error
-
-
-def learning_signal(cell: Any, s: Tensor, signal: Tensor) -> Tensor:
-    """l^t = dL^t/ds^t [K, B, S, N] of the signal dL^t/do^t [K, B, N]."""
-    s = s.detach().requires_grad_()
-    with torch.enable_grad():
-        o = cell.output(s)
-    return torch.autograd.grad(o, s, signal)[0]
 
 
 def readout_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -5,13 +5,13 @@
 Carried across a chunk boundary: the states. What a rule gains over this, it gains by credit through time.
 """
 
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from implementations.adjoint_jax import intrinsic, learning_signals, send_down, times
 from implementations.network_jax import Params, States, initial_states, presynaptic, readout_loss, run
 
 Carry = States
@@ -29,13 +29,12 @@ def advance(
     tapes, ends, logits = run(net, params, carry, inputs)
     loss, error = jax.value_and_grad(readout_loss)(logits, targets)
 
-    signal, grads = error, []
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        (l,) = jax.vjp(cell.output, tape.states)[1](signal)
-        (q,) = jax.vjp(partial(cell.dynamics, tape.previous), tape.drives)[1](l)
+    signals, grads = error[:, :, None], []
+    for cell, w, tape in reversed(list(zip(net, params, tapes, strict=True))):
+        _, F = intrinsic(cell, w, tape.previous, tape.drives)
+        q = times(learning_signals(cell, tape.states, signals), F)
         z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w})
-        if layer > 0:
-            signal = jnp.einsum("tbgn,jgn->tbj", q[..., cell.reads["x"], :], w["x"])
+        grads.insert(0, {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]]) for k in w})
+        if len(grads) < len(net):
+            signals = send_down(cell, w, q)
     return ends, loss, grads

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from implementations.adjoint_torch import intrinsic, learning_signals, send_down, times
 from implementations.network_torch import (
     Params,
     States,
     initial_states,
-    learning_signal,
     loss_and_error,
     presynaptic,
     run,
@@ -36,16 +36,12 @@ def advance(
     tapes, ends, logits = run(net, params, carry, inputs)
     loss, error = loss_and_error(logits, targets)
 
-    signal, grads = error, []
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        l = learning_signal(cell, tape.states, signal)
-        y = tape.drives.detach().requires_grad_()
-        with torch.enable_grad():
-            s = cell.dynamics(tape.previous, y)
-        (q,) = torch.autograd.grad(s, y, l)
+    signals, grads = error[:, :, None], []
+    for cell, w, tape in reversed(list(zip(net, params, tapes, strict=True))):
+        _, F = intrinsic(cell, w, tape.previous, tape.drives)
+        q = times(learning_signals(cell, tape.states, signals), F)
         z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w})
-        if layer > 0:
-            signal = torch.einsum("tbgn,jgn->tbj", q[..., cell.reads["x"], :], w["x"])
+        grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]]) for k in w})
+        if len(grads) < len(net):
+            signals = send_down(cell, w, q)
     return ends, loss, grads

@@ -19,10 +19,12 @@ from implementations.network_jax import PerWeight
 Carry = drtrl.Carry
 
 
-def at_random(below: int, error: Array, cell: Any, w: PerWeight, l: Array, F: Array) -> Array:
-    """dL^t/do^t [K, B, J] of layer `below`: the error [K, B, C] through its random weights."""
-    return error @ jnp.asarray(random_feedback_weights(below, error.shape[-1], w["x"].shape[0]), error.dtype)
+def at_random(below: int, error: Array, cell: Any, w: PerWeight, q: Array) -> Array:
+    """dL^t/do^t [K, B, 1, J] of layer `below`: the error [K, B, C] through its random weights."""
+    return error[:, :, None] @ jnp.asarray(
+        random_feedback_weights(below, error.shape[-1], w["x"].shape[0]), error.dtype
+    )
 
 
 init = drtrl.init
-advance = partial(drtrl.advance, send_down=at_random)
+advance = partial(drtrl.advance, down=at_random)

@@ -19,10 +19,10 @@ from implementations.network_torch import PerWeight
 Carry = drtrl.Carry
 
 
-def at_random(below: int, error: Tensor, cell: Any, w: PerWeight, l: Tensor, F: Tensor) -> Tensor:
-    """dL^t/do^t [K, B, J] of layer `below`: the error [K, B, C] through its random weights."""
-    return error @ torch.tensor(random_feedback_weights(below, error.shape[-1], w["x"].shape[0])).to(error)
+def at_random(below: int, error: Tensor, cell: Any, w: PerWeight, q: Tensor) -> Tensor:
+    """dL^t/do^t [K, B, 1, J] of layer `below`: the error [K, B, C] through its random weights."""
+    return error[:, :, None] @ torch.tensor(random_feedback_weights(below, error.shape[-1], w["x"].shape[0])).to(error)
 
 
 init = drtrl.init
-advance = partial(drtrl.advance, send_down=at_random)
+advance = partial(drtrl.advance, down=at_random)

@@ -3,12 +3,13 @@
     textbook (K = 1)    M^t = A^t M^{t-1} + F^t (x) z^t                    grad += l^t M^t
     chunked             M'  = P^0 M + sum_t p^t (x) z^t                    grad += sum_t z^t (x) q^t + c M
 
-    P^0 = ds^K/ds^0,  p^t = ds^K/dy^t                                      what s^K owes to s^0 and to y^t
-    c = dL/ds^0,      q^t = dL/dy^t                                        what the loss owes to them
+    P^K = 1,  P^{t-1} = P^t A^t,  p^t = P^t F^t                            what s^K owes to s^0 and to y^t
+    lam^t = l^t + lam^{t+1} A^{t+1},  c = lam^1 A^1,  q^t = lam^t F^t      what the loss owes to them
 
 Carried across a chunk boundary: the states and the influence M = ds/dtheta of every weight on the states of its
-own layer and of the layers above. P and p pull the n unit cotangents of s^K back through all paths of the chunk;
-weights couple the neurons, so n of them are needed. With `last`, nobody reads M afterwards and it is not moved.
+own layer and of the layers above. P and p pull the n unit cotangents of s^K back through all paths of the chunk,
+layer by layer from the top down; weights couple the neurons, so n of them are needed. With `last`, nobody reads M
+afterwards and it is not moved.
 Source: Williams & Zipser 1989 (Neural Comput. 1(2):270); chunked: Schmidhuber 1992 (Neural Comput. 4(2):243).
 """
 
@@ -16,48 +17,70 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
+from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, through_weights
 from implementations.network_jax import (
     Params,
-    PerWeight,
     States,
-    forward,
     initial_states,
+    later_than,
     presynaptic,
-    previous,
     readout_loss,
+    run,
+    tiles,
 )
 
-Carry = tuple[States, list[PerWeight]]
+Influence = list[Array]
+"""An influence M [B, n', G, N, J] in tiles of a few neurons N, so that no second copy of it is made when it moves."""
+Carry = tuple[States, list[dict[str, Influence]]]
 
 
-def flat(states: States) -> Array:
-    """States of all layers [..., S, N] side by side: [..., n]."""
-    return jnp.concatenate([s.reshape(*s.shape[:-2], -1) for s in states], axis=-1)
+def unit_rows(l: Array, last: bool) -> Array:
+    """Rows [B, m + S N, S, N] of s^K to pull back: 0 for the m that come from above, and one per state of this layer.
+
+    With `last`, the loss's row alone.
+    """
+    _, B, m, S, N = l.shape
+    rows = jnp.eye(1 if last else m + S * N, S * N, -m, l.dtype).reshape(-1, S, N)
+    return jnp.broadcast_to(rows, (B, *rows.shape))
 
 
-def unit_cotangents(states: States) -> States:
-    """[n, B, S, N] per layer: the i-th pulls back state number i of every sample."""
-    n, below, units = sum(s[0].size for s in states), 0, []
-    for s in states:
-        eye = jnp.eye(n, s[0].size, -below, s.dtype).reshape(n, 1, *s.shape[1:])
-        units.append(jnp.broadcast_to(eye, (n, *s.shape)))
-        below += s[0].size
-    return units
+def joined(above: Array, entry: Array) -> Array:
+    """Rows over all states from the top layer down to this one, [B, M', n] and [B, M, S, N] -> [B, M, n + S N].
+
+    What this layer's own rows owe to the layers above is 0.
+    """
+    own = entry.reshape(*entry.shape[:2], -1)
+    return jnp.concatenate([jnp.pad(above, ((0, 0), (0, own.shape[1] - above.shape[1]), (0, 0))), own], axis=-1)
 
 
-def move(M: Array, P0: Array, z: Array, p: Array) -> Array:
+def read_out(c: Array, M: Influence) -> Array:
+    """sum_{b,m} c[b, m] M[b, m, g, n, j], as [J, G, N]."""
+    return jnp.concatenate([jnp.einsum("bm,bmgnj->jgn", c, tile) for tile in M], axis=-1)
+
+
+def move(M: Influence, P0: Array, z: Array, p: Array) -> Influence:
     """The influence a chunk later: P^0 M + sum_t p^t (x) z^t."""
-    return jnp.einsum("bim,bmgnj->bignj", P0, M) + jnp.einsum("itbgn,tbj->bignj", p, z)
+    moved, start = [], 0
+    for tile in M:
+        p_now = lax.dynamic_slice_in_dim(p, start, tile.shape[3], axis=-1)
+        added = jnp.einsum("tbign,tbj->bignj", p_now, z)
+        moved.append(jnp.einsum("bim,bmgnj->bignj", P0, tile) + added)
+        start += tile.shape[3] + later_than(moved[-1])
+    return moved
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """States at rest; zero influence M [B, n', G, N, J] per weight, n' states from its own layer up."""
+    """States at rest; zero influence M [B, n', G, N, J] per weight, on n' states from the top layer to its own."""
     states, influences = initial_states(net, params, batch), []
     for layer, w in enumerate(params):
         n = sum(s[0].size for s in states[layer:])
-        influences.append({k: jnp.zeros((batch, n, *v.shape[1:], v.shape[0]), v.dtype) for k, v in w.items()})
+        influences.append({})
+        for k, v in w.items():
+            J, G, N = v.shape
+            sizes = tiles(N, batch * n * G * J * v.dtype.itemsize)
+            influences[layer][k] = [jnp.zeros((batch, n, G, size, J), v.dtype) for size in sizes]
     return states, influences
 
 
@@ -66,38 +89,26 @@ def advance(
 ) -> tuple[Carry, Array, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and influence, loss of the chunk, its gradient."""
     states, influences = carry
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
 
-    def chunk(states: States, dy: list[Array]) -> tuple[tuple[Array, States], list[PerWeight]]:
-        x, ends, lines = inputs, [], []
-        for cell, w, s0, d in zip(net, params, states, dy, strict=True):
-            s, _ = forward(cell, w, s0, x, d)
-            lines.append(presynaptic(cell, previous(s0, s), x))
-            x = cell.output(s)
-            ends.append(s[-1])
-        return (readout_loss(x, targets), ends), lines
-
-    dy = [jnp.zeros((*targets.shape, c.G, s.shape[-1]), s.dtype) for c, s in zip(net, states, strict=True)]
-    (loss, ends), pull, z = jax.vjp(chunk, states, dy, has_aux=True)
-    c, q = pull((jnp.ones_like(loss), [jnp.zeros_like(s) for s in states]))
-    c = flat(c)  # [B, n]
-
-    below, grads = 0, []
-    for layer, cell in enumerate(net):
-        grads.append({})
+    signals, grads, moved = error[:, :, None], [], []  # rows dL^t/do^t and ds^K/do^t [K, B, M, N] of one layer
+    owed = jnp.zeros((error.shape[1], 1, 0), error.dtype)  # c over P^0 [B, 1 + n', n'], from the top layer down
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = intrinsic(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        qp, entry = pull_back(unit_rows(l, last), l, D, F, through_weights(cell, w, tape.previous))
+        q, p = qp[:, :, 0], qp[:, :, 1:]
+        owed = joined(owed, entry)
+        c, P0 = owed[:, 0], owed[:, 1:]
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        grads.insert(0, {})
         for k, M in influences[layer].items():
-            direct = jnp.einsum("tbj,tbgn->jgn", z[layer][k], q[layer][..., cell.reads[k], :])
-            entry = jnp.einsum("bm,bmgnj->jgn", c[:, below:], M)
-            grads[layer][k] = direct + entry
-        below += states[layer][0].size
-    if last:
-        return (ends, []), loss, grads
-
-    P0, p = jax.vmap(lambda unit: pull((jnp.zeros_like(loss), unit)))(unit_cotangents(states))
-    P0 = jnp.moveaxis(flat(P0), 1, 0)  # [B, n, n]
-    below, moved = 0, []
-    for layer, cell in enumerate(net):
-        moved.append({})
-        for k, M in influences[layer].items():
-            moved[layer][k] = move(M, P0[:, below:, below:], z[layer][k], p[layer][below:, ..., cell.reads[k], :])
-        below += states[layer][0].size
+            direct = jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
+            grads[0][k] = direct + read_out(c, M)
+        if not last:
+            moved.insert(0, {k: move(M, P0, z[k], p[..., cell.reads[k], :]) for k, M in influences[layer].items()})
+        if layer > 0:
+            signals = send_down(cell, w, qp)
     return (ends, moved), loss, grads

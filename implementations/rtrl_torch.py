@@ -3,12 +3,13 @@
     textbook (K = 1)    M^t = A^t M^{t-1} + F^t (x) z^t                    grad += l^t M^t
     chunked             M'  = P^0 M + sum_t p^t (x) z^t                    grad += sum_t z^t (x) q^t + c M
 
-    P^0 = ds^K/ds^0,  p^t = ds^K/dy^t                                      what s^K owes to s^0 and to y^t
-    c = dL/ds^0,      q^t = dL/dy^t                                        what the loss owes to them
+    P^K = 1,  P^{t-1} = P^t A^t,  p^t = P^t F^t                            what s^K owes to s^0 and to y^t
+    lam^t = l^t + lam^{t+1} A^{t+1},  c = lam^1 A^1,  q^t = lam^t F^t      what the loss owes to them
 
 Carried across a chunk boundary: the states and the influence M = ds/dtheta of every weight on the states of its
-own layer and of the layers above. P and p pull the n unit cotangents of s^K back through all paths of the chunk;
-weights couple the neurons, so n of them are needed. With `last`, nobody reads M afterwards and it is not moved.
+own layer and of the layers above. P and p pull the n unit cotangents of s^K back through all paths of the chunk,
+layer by layer from the top down; weights couple the neurons, so n of them are needed. With `last`, nobody reads M
+afterwards and it is not moved.
 Source: Williams & Zipser 1989 (Neural Comput. 1(2):270); chunked: Schmidhuber 1992 (Neural Comput. 4(2):243).
 """
 
@@ -17,44 +18,60 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, through_weights
 from implementations.network_torch import (
     Params,
     PerWeight,
     States,
-    forward,
     initial_states,
+    loss_and_error,
     presynaptic,
-    previous,
-    readout_loss,
+    run,
 )
 
 Carry = tuple[States, list[PerWeight]]
+NEURONS = 16
+"""Neurons whose influence is moved at a time, so that no second copy of the whole is made."""
 
 
-def flat(states: States) -> Tensor:
-    """States of all layers [..., S, N] side by side: [..., n]."""
-    return torch.cat([s.flatten(-2) for s in states], dim=-1)
+def unit_rows(l: Tensor, last: bool) -> Tensor:
+    """Rows [B, m + S N, S, N] of s^K to pull back: 0 for the m that come from above, and one per state of this layer.
+
+    With `last`, the loss's row alone.
+    """
+    _, B, m, S, N = l.shape
+    if last:
+        return l.new_zeros(B, 1, S, N)
+    rows = torch.eye(m + S * N, dtype=l.dtype, device=l.device)[:, m:].reshape(-1, S, N)
+    return rows.expand(B, *rows.shape).clone()
 
 
-def unit_cotangents(states: States) -> States:
-    """[n, B, S, N] per layer: the i-th pulls back state number i of every sample."""
-    n, below, units = sum(s[0].numel() for s in states), 0, []
-    for s in states:
-        eye = torch.eye(n, dtype=s.dtype, device=s.device)[:, below : below + s[0].numel()]
-        units.append(eye.reshape(n, 1, *s.shape[1:]).expand(n, *s.shape))
-        below += s[0].numel()
-    return units
+def joined(above: Tensor, entry: Tensor) -> Tensor:
+    """Rows over all states from the top layer down to this one, [B, M', n] and [B, M, S, N] -> [B, M, n + S N].
+
+    What this layer's own rows owe to the layers above is 0.
+    """
+    own = entry.flatten(2)
+    return torch.cat([torch.nn.functional.pad(above, (0, 0, 0, own.shape[1] - above.shape[1])), own], dim=-1)
+
+
+def read_out(c: Tensor, M: Tensor) -> Tensor:
+    """sum_{b,m} c[b, m] M[b, m, g, n, j], as [J, G, N]."""
+    return (c.flatten() @ M.flatten(0, 1).flatten(1)).view(M.shape[2:]).movedim(-1, 0)
 
 
 def move(M: Tensor, P0: Tensor, z: Tensor, p: Tensor) -> Tensor:
-    """The influence a chunk later: P^0 M + sum_t p^t (x) z^t."""
-    moved = torch.einsum("bim,bmgnj->bignj", P0, M)
-    moved.flatten(1, 3).baddbmm_(p.movedim(2, 0).flatten(3).transpose(2, 3).flatten(1, 2), z.transpose(0, 1))
-    return moved
+    """The influence a chunk later, in its own place: P^0 M + sum_t p^t (x) z^t."""
+    z = z.transpose(0, 1)
+    for part, now in zip(M.split(NEURONS, dim=3), p.split(NEURONS, dim=-1), strict=True):
+        moved = (P0 @ part.flatten(2)).view(part.shape)
+        moved.flatten(1, 3).baddbmm_(now.permute(1, 2, 3, 4, 0).flatten(1, 3), z)
+        part.copy_(moved)
+    return M
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """States at rest; zero influence M [B, n', G, N, J] per weight, n' states from its own layer up."""
+    """States at rest; zero influence M [B, n', G, N, J] per weight, on n' states from the top layer to its own."""
     states, influences = initial_states(net, params, batch), []
     for layer, w in enumerate(params):
         n = sum(s[0].numel() for s in states[layer:])
@@ -62,45 +79,35 @@ def init(net: Any, params: Params, batch: int) -> Carry:
     return states, influences
 
 
+@torch.no_grad()
 def advance(
     net: Any, params: Params, carry: Carry, inputs: Tensor, targets: Tensor, *, last: bool = False
 ) -> tuple[Carry, Tensor, Params]:
-    """K steps: inputs [K, B, I], targets [K, B] -> states and influence, loss of the chunk, its gradient."""
+    """K steps: inputs [K, B, I], targets [K, B] -> states and influence, loss of the chunk, its gradient.
+
+    The influence of `carry` is moved in its own place: it is used up.
+    """
     states, influences = carry
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = loss_and_error(logits, targets)
 
-    def chunk(states: States, dy: list[Tensor]) -> tuple[tuple[Tensor, States], list[PerWeight]]:
-        x, ends, lines = inputs, [], []
-        for cell, w, s0, d in zip(net, params, states, dy, strict=True):
-            s, _ = forward(cell, w, s0, x, d)
-            lines.append({k: z.detach() for k, z in presynaptic(cell, previous(s0, s), x).items()})
-            x = cell.output(s)
-            ends.append(s[-1])
-        return (readout_loss(x, targets), ends), lines
-
-    dy = [s.new_zeros(*targets.shape, c.G, s.shape[-1]).requires_grad_() for c, s in zip(net, states, strict=True)]
-    leaves = [s.detach().requires_grad_() for s in states] + dy
-    with torch.enable_grad():
-        (loss, ends), z = chunk(leaves[: len(net)], dy)
-    by = torch.autograd.grad(loss, leaves, retain_graph=not last, materialize_grads=True)
-    c, q = flat(list(by[: len(net)])), by[len(net) :]  # c is [B, n]
-
-    below, grads = 0, []
-    for layer, cell in enumerate(net):
-        grads.append({})
+    signals, grads, moved = error[:, :, None], [], []  # rows dL^t/do^t and ds^K/do^t [K, B, M, N] of one layer
+    owed = error.new_zeros(error.shape[1], 1, 0)  # c over P^0 [B, 1 + n', n'], from the top layer down
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = intrinsic(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        qp, entry = pull_back(unit_rows(l, last), l, D, F, through_weights(cell, w, tape.previous))
+        q, p = qp[:, :, 0], qp[:, :, 1:]
+        owed = joined(owed, entry)
+        c, P0 = owed[:, 0], owed[:, 1:]
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        grads.insert(0, {})
         for k, M in influences[layer].items():
-            direct = torch.einsum("tbj,tbgn->jgn", z[layer][k], q[layer][..., cell.reads[k], :])
-            entry = torch.einsum("bm,bmgnj->jgn", c[:, below:], M)
-            grads[layer][k] = direct + entry
-        below += states[layer][0].numel()
-    if last:
-        return ([s.detach().clone() for s in ends], []), loss.detach(), grads
-
-    by = torch.autograd.grad(ends, leaves, unit_cotangents(states), is_grads_batched=True, materialize_grads=True)
-    P0, p = flat(list(by[: len(net)])).movedim(1, 0), by[len(net) :]  # P0 is [B, n, n]
-    below, moved = 0, []
-    for layer, cell in enumerate(net):
-        moved.append({})
-        for k, M in influences[layer].items():
-            moved[layer][k] = move(M, P0[:, below:, below:], z[layer][k], p[layer][below:, ..., cell.reads[k], :])
-        below += states[layer][0].numel()
-    return ([s.detach().clone() for s in ends], moved), loss.detach(), grads
+            direct = torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
+            grads[0][k] = direct + read_out(c, M)
+        if not last:
+            moved.insert(0, {k: move(M, P0, z[k], p[..., cell.reads[k], :]) for k, M in influences[layer].items()})
+        if layer > 0:
+            signals = send_down(cell, w, qp)
+    return (ends, moved), loss, grads

@@ -10,11 +10,11 @@ Source: Menick et al. 2021 (ICLR; arXiv 2006.07232).
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from implementations import drtrl_jax as drtrl
+from implementations.adjoint_jax import emission, intrinsic
 from implementations.network_jax import PerWeight
 
 Carry = drtrl.Carry
@@ -22,13 +22,11 @@ Carry = drtrl.Carry
 
 def coupled(cell: Any, w: PerWeight, s_prev: Array, y: Array) -> tuple[Array, Array]:
     """D~ [K, B, S, S', N] and F [K, B, S, G, N] of a chunk."""
-    D, F = drtrl.intrinsic(cell, w, s_prev, y)
+    D, F = intrinsic(cell, w, s_prev, y)
     if "r" not in cell.reads:
         return D, F
-    r, pull = jax.vjp(cell.emit, s_prev)
-    (R,) = pull(jnp.ones_like(r))
     by_r = jnp.einsum("tbsgn,ngn->tbsn", F[..., cell.reads["r"], :], w["r"])
-    return D + by_r[..., None, :] * R[:, :, None], F
+    return D + by_r[..., None, :] * emission(cell, s_prev)[:, :, None], F
 
 
 init = drtrl.init

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from implementations import drtrl_torch as drtrl
+from implementations.adjoint_torch import emission, intrinsic
 from implementations.network_torch import PerWeight
 
 Carry = drtrl.Carry
@@ -21,15 +22,11 @@ Carry = drtrl.Carry
 
 def coupled(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """D~ [K, B, S, S', N] and F [K, B, S, G, N] of a chunk."""
-    D, F = drtrl.intrinsic(cell, w, s_prev, y)
+    D, F = intrinsic(cell, w, s_prev, y)
     if "r" not in cell.reads:
         return D, F
-    s_prev = s_prev.detach().requires_grad_()
-    with torch.enable_grad():
-        r = cell.emit(s_prev)
-    (R,) = torch.autograd.grad(r, s_prev, torch.ones_like(r))
     by_r = torch.einsum("tbsgn,ngn->tbsn", F[..., cell.reads["r"], :], w["r"])
-    return D + by_r[..., None, :] * R[:, :, None], F
+    return D + by_r[..., None, :] * emission(cell, s_prev)[:, :, None], F
 
 
 init = drtrl.init
