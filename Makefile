@@ -4,12 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick test slow gate coverage asv asv-html lint figures clean
+.PHONY: quick test slow smoke gate rehearse coverage asv asv-html lint figures clean
 .DEFAULT_GOAL := quick
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[jax,torch,events,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[jax,torch,events,asv,dev]'
 	touch $@
 
 quick: $(READY)
@@ -28,19 +28,30 @@ slow: $(READY)
 gate: $(READY)
 	$(BIN)/drtrl-bench check
 
+rehearse: $(READY)
+	$(BIN)/drtrl-bench rehearse
+
 coverage: $(READY)
 	$(BIN)/python -m pytest tests/test_zoo.py -n 2 -m "slow or not slow" --zoo-table results/coverage.md
 
-ASV := $(VENV)/.asv-ready
-$(ASV): $(READY)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[asv]'
-	$(BIN)/asv machine --yes --machine bench-2core > /dev/null
+# Fixed, so that points of one kind of machine lie on one curve.
+MACHINE := bench-2core
+HISTORY := $(VENV)/.asv-machine
+$(HISTORY): $(READY)
+	$(BIN)/asv machine --yes --machine $(MACHINE) > /dev/null
 	touch $@
 
-asv: $(ASV)
-	$(BIN)/asv run --machine bench-2core --skip-existing-successful HEAD^!
+smoke: $(HISTORY)
+	$(BIN)/drtrl-bench run quick -k T=64 --records results/local/smoke.jsonl
+	$(BIN)/asv check --python=same
 
-asv-html: $(ASV)
+asv: $(HISTORY)
+	$(BIN)/asv run --machine $(MACHINE) --skip-existing-successful HEAD^!
+	$(BIN)/drtrl-bench trend HEAD
+
+asv-html: $(HISTORY)
+	@test "$$(git rev-parse --is-shallow-repository)" = false || \
+		{ echo "a shallow clone has no history to draw: git fetch --unshallow" >&2; exit 2; }
 	$(BIN)/asv publish
 
 lint: $(READY)

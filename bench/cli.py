@@ -249,6 +249,8 @@ def compare_(
     plan: Annotated[str, typer.Option(help="What to measure of revisions.", autocompletion=plan_names)] = "gate",
     only: Words = None,
     gate: Gate = False,
+    every: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.", show_default=False)] = None,
 ) -> None:
     """Compare two record files, or measure two revisions of the project against each other.
 
@@ -274,7 +276,9 @@ def compare_(
         odd = new if files[0] else old
         raise UsageError(f"{odd!r} is not a record file, and a file can only be compared with a file")
     found = compare.changes(*sides)
-    compare_table.render(found, console)
+    compare_table.render(found, console, every)
+    if svg:
+        compare_table.draw(found, svg, f"drtrl-bench compare {old} {new}", every)
     if gate and (code := gates.verdict(found)):
         complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
         raise typer.Exit(code)
@@ -341,13 +345,15 @@ def check(
     plan = cases.read(gates.PLAN)
     base = (against or revisions.base()) if speed else None
     now = measured_now(plan)
-    found = compare.changes(expected, now) + compare.parity(now)
+    found, timed = compare.changes(expected, now) + compare.parity(now), []
     if base:
         console.print(f"speed against {base[:9]}, interleaved", markup=False)
         sides = revisions.interleaved((base, "."), cases.read(gates.SPEED_PLAN), announce, compare.slower)
-        found += [change for change in compare.changes(*sides) if change.metric in ("time_s", "status")]
-    compare_table.render(found, console)
-    if code := gates.verdict(found):
+        timed = [change for change in compare.changes(*sides) if change.metric in ("time_s", "status")]
+    compare_table.render(found + timed, console)
+    parts = [gates.verdict(found), *([gates.verdict(timed)] if base else [])]
+    code = gates.REGRESSION if gates.REGRESSION in parts else max(parts)
+    if code:
         complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
         raise typer.Exit(code)
 
@@ -355,6 +361,7 @@ def check(
 @app.command()
 def rehearse(
     comparisons: Annotated[int, typer.Option(help="How many comparisons of the last commit with itself.")] = 31,
+    slowdowns: Annotated[int, typer.Option(help="How many with each of the slowdowns planted.")] = 4,
     records: Annotated[Path, typer.Option(help="Where they are kept; a later call goes on with this file.")] = Path(
         "results/local/gate.jsonl"
     ),
@@ -374,10 +381,38 @@ def rehearse(
     try:
         rehearsal.plant(records, announce)
         rehearsal.alike(records, comparisons, announce)
+        rehearsal.slow(records, slowdowns, announce)
     except KeyboardInterrupt:
         complaints.print("interrupted; the same command goes on from here", markup=False)
         raise typer.Exit(130) from None
     if not rehearsal_table.render(recorded(records), console):
+        raise typer.Exit(gates.REGRESSION)
+
+
+@app.command()
+def trend(
+    revision: Annotated[str, typer.Argument(help="The commit; any revision that git knows.")] = "HEAD",
+    folder: Annotated[Path, typer.Option(help="Where asv keeps its results.")] = Path("results/asv"),
+) -> None:
+    """Show how much asv measured of a commit, and fail where that is nothing.
+
+    Exit code: 0; 2 for bad input or result files of another version of asv; 3 if a benchmark failed; 4 if nothing was
+    measured.
+    """
+    from bench import gate as gates
+    from bench import revisions, trend
+
+    commit = revisions.resolved(revision)
+    found = [count for path in trend.files(commit, folder) for count in trend.counts(path)]
+    grid = Table.grid(padding=(0, 2))
+    for count in found:
+        told = (f"{count.measured} measured", f"{count.skipped} skipped", f"{count.failed} failed")
+        grid.add_row(count.benchmark, *told, style="red" if count.failed else None)
+    console.print(grid)
+    if not any(count.measured for count in found):
+        complaints.print(f"asv measured nothing of {commit[:9]}: make asv", style="red")
+        raise typer.Exit(gates.NOTHING)
+    if any(count.failed for count in found):
         raise typer.Exit(gates.REGRESSION)
 
 
@@ -399,10 +434,11 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON."
 def main() -> None:
     """The console command: bad input is one line on standard error and exit code 2."""
     from bench.revisions import RevisionError
+    from bench.trend import TrendError
 
     warnings.simplefilter("default", record.CorruptLine)
     try:
         app()
-    except (UsageError, RevisionError, cases.PlanError, OSError) as error:
+    except (UsageError, RevisionError, TrendError, cases.PlanError, OSError) as error:
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise SystemExit(2) from None

@@ -23,9 +23,9 @@ def sample(call: Callable[[], Any], budget_s: float) -> dict[str, Any]:
     """Samples until the median is known to 2 % or the budget is spent; at least `FEWEST` of them.
 
     Returns all of them in seconds, by the clock and by what the processor worked for this process (`cpu_samples_s`,
-    which other work on the machine disturbs less), the summary of the former, and the signs of a busy machine: `busy` is a load clearly above
-    the cores that this process may use. Involuntary context switches are recorded but decide nothing, because a
-    framework's own threads switch among themselves where they share a core.
+    which other work on the machine disturbs less), the summary of the former, and the signs of a busy machine: `busy`
+    is a load clearly above the cores that this process may use. Involuntary context switches are recorded but decide
+    nothing, because a framework's own threads switch among themselves where they share a core.
     """
     switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     samples: list[float] = []

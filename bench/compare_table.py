@@ -1,5 +1,8 @@
 """A comparison as a table: one row per metric that changed, in a terminal of 80 columns."""
 
+from io import StringIO
+from pathlib import Path
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -9,23 +12,43 @@ from bench.compare import Change
 from bench.table import digits
 
 BETTER = ("faster", "smaller", "more exact", "mended", "new")
+NAMES = {"time_s": "time", "working_bytes": "memory"}
 
 
-def render(found: list[Change], console: Console) -> None:
-    """Prints a comparison: what differs first, the rest as a count."""
+def render(found: list[Change], console: Console, every: bool = False) -> None:
+    """Prints a comparison: what differs, the rest as a count, unless every metric is asked for.
+
+    What the rows' cases have in common stands once above them.
+    """
+    shown = [change for change in found if every or change.verdict != "same"]
+    words = [change.case.split() for change in shown]
+    alike = {word for word in words[0] if all(word in other for other in words)} if words else set()
+    if len(set(map(tuple, words))) == 1:
+        alike = set()
+    if alike:
+        console.print(" ".join(word for word in words[0] if word in alike), markup=False)
     grid = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("case", "metric", "old", "new", "ratio", "verdict"):
         grid.add_column(name, overflow="fold", justify="left" if name in ("case", "metric", "verdict") else "right")
-    shown = [change for change in found if change.verdict != "same"]
-    for change in shown:
+    before = None
+    for change, own in zip(shown, words, strict=True):
         old, new = (written(change.metric, value) for value in (change.old, change.new))
         style = "red" if change.regression else "green" if change.verdict in BETTER else "yellow"
-        verdict = Text(change.verdict, style)
-        grid.add_row(change.case, change.metric.removesuffix("_s"), old, new, ratio(change), verdict)
+        verdict = Text(change.verdict, "" if change.verdict == "same" else style)
+        case = "" if change.case == before else " ".join(word for word in own if word not in alike)
+        before = change.case
+        grid.add_row(case, NAMES.get(change.metric, change.metric), old, new, ratio(change), verdict)
     if shown:
         console.print(grid)
-    regressions = sum(change.regression for change in found)
-    console.print(f"{len(found)} comparisons, {len(found) - len(shown)} the same, {regressions} regressions")
+    same, regressions = sum(c.verdict == "same" for c in found), sum(c.regression for c in found)
+    console.print(f"{len(found)} comparisons, {same} the same, {regressions} regressions")
+
+
+def draw(found: list[Change], path: Path, title: str, every: bool = False) -> None:
+    """The same as an SVG, 110 columns wide."""
+    console = Console(record=True, width=110, file=StringIO(), highlight=False)
+    render(found, console, every)
+    path.write_text(console.export_svg(title=title, unique_id="compare"), encoding="utf-8")
 
 
 def written(metric: str, value: float | None) -> str:

@@ -154,7 +154,8 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
 
     Columns: the case's fields (algorithm, framework, cell, steps ...), status, reason, round, plan, time_s
     (median of the samples; low_s and high_s its 95 % interval), forward_s, forward_flops, flops
-    and moved_bytes (bench/floor.py), samples, samples_s, started, unstable, busy,
+    and moved_bytes (bench/floor.py), samples, samples_s, cpu_samples_s, started, unstable,
+    busy,
     working_bytes, analytic_bytes, rss_peak_bytes, cosine, error, norm_ratio, sign_agreement (against float64
     BPTT), firing_rate and silent (mean over spiking layers), data, synthetic, source, env_hash, implementation_sha,
     commit, dirty.
@@ -186,6 +187,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "high_s": time.get("high_s"),
         "samples": len(time.get("samples_s") or []),
         "samples_s": time.get("samples_s"),
+        "cpu_samples_s": time.get("cpu_samples_s"),
         "started": record.get("started"),
         "forward_s": time.get("forward_s"),
         "compile_s": (time.get("phases") or {}).get("compile_s"),

@@ -5,7 +5,9 @@ A B B A per case. Planted regressions are appended to sources in a throw-away wo
 All of it goes to one record file, which a later call goes on with: the plan of a record says what was planted.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -22,17 +24,19 @@ ALIKE, HONEST = gate.SPEED_PLAN, "planted nothing"
 """Plans under which records without a regression are kept."""
 
 SLOW = """
-from time import perf_counter
+from time import process_time
 _call = Subject.call
 def call(self):
-    began = perf_counter()
+    began = process_time()
     found = _call(self)
-    took = perf_counter() - began
-    while perf_counter() - began < 2 * took:
+    took = process_time() - began
+    while process_time() - began < {factor} * took:
         pass
     return found
 Subject.call = call
 """
+SLOWDOWNS = (1.2, 1.5)
+"""Factors that are planted in earnest; `FACTORS` are what samples of A/A comparisons are multiplied with."""
 LARGER_TORCH = """
 _weigh, _call = Subject.weigh, Subject.call
 def weigh(self):
@@ -87,8 +91,6 @@ PLANTS = [
     Plant("a benchmark that crashes", "implementations/drtrl_torch.py", CRASHES, {"torch", "drtrl"}, {"crashed"}),
     Plant("a benchmark that crashes", "implementations/drtrl_jax.py", CRASHES, {"jax", "drtrl"}, {"crashed"}),
     Plant("a benchmark that vanished", "bench/registry.py", VANISHED, {"drtrl"}, {"vanished"}),
-    Plant("2x slower", "bench/subject_torch.py", SLOW, {"torch"}, {"slower"}),
-    Plant("2x slower", "bench/subject_jax.py", SLOW, {"jax"}, {"slower"}),
 ]
 
 
@@ -131,11 +133,36 @@ def brief(line: dict[str, Any]) -> dict[str, Any]:
 
 def alike(path: Path, number: int, report: Report) -> None:
     """Measures A/A comparisons until the file at `path` holds `number` of them."""
-    rounds = [line["round"] for line in kept(path) if line["plan"] == ALIKE]
+    interleave(path, ALIKE, number, report)
+
+
+def slowed(factor: float) -> str:
+    """The plan of the records of comparisons with a slowdown planted in earnest."""
+    return f"planted {factor:g}x slower"
+
+
+def slow(path: Path, number: int, report: Report) -> None:
+    """Measures comparisons with each of the `SLOWDOWNS` planted, until the file at `path` holds `number` of each."""
+
+    def edit(factor: float, tree: Path) -> None:
+        for framework in ("jax", "torch"):
+            append_code(tree / f"bench/subject_{framework}.py", SLOW.format(factor=factor))
+
+    for factor in SLOWDOWNS:
+        interleave(path, slowed(factor), number, report, partial(edit, factor))
+
+
+def interleave(path: Path, name: str, number: int, report: Report, edit: Callable[[Path], None] | None = None) -> None:
+    """Measures quartets of HEAD against HEAD, or against it with an edit, until there are `number` of them."""
+    rounds = [line["round"] for line in kept(path) if line["plan"] == name]
     for index in range(max(rounds, default=-1) // QUARTET + 1, number):
-        report(f"A/A comparison {index + 1} of {number}")
-        old, new = revisions.interleaved(("HEAD", "HEAD"), cases.read(gate.SPEED_PLAN), report)
-        append(path, [*old, *new], ALIKE, QUARTET * index)
+        report(f"{name}: comparison {index + 1} of {number}")
+        old, new = revisions.interleaved(("HEAD", "HEAD"), cases.read(gate.SPEED_PLAN), report, edit=edit)
+        append(path, [*old, *new], name, QUARTET * index)
+
+
+def append_code(file: Path, code: str) -> None:
+    file.write_text(file.read_text(encoding="utf-8") + code, encoding="utf-8")
 
 
 def plant(path: Path, report: Report) -> None:
@@ -153,8 +180,7 @@ def measured(path: Path, name: str, what: Plan, planted: Plant | None, there: se
     report(name)
     with revisions.checkout("HEAD") as tree, TemporaryDirectory(prefix="drtrl-bench-") as folder:
         if planted:
-            file = tree / planted.file
-            file.write_text(file.read_text(encoding="utf-8") + planted.code, encoding="utf-8")
+            append_code(tree / planted.file, planted.code)
         lines = [line for case in what.cases for line in revisions.measure_once(tree, case, what, Path(folder))]
     append(path, lines, name)
 
@@ -171,11 +197,11 @@ def caught(lines: list[dict[str, Any]], planted: Plant) -> tuple[int, int]:
     return sum(found) if new else 0, len(found)
 
 
-def looks(lines: list[dict[str, Any]]) -> list[list[list[dict[str, Any]]]]:
-    """The quartets of every case of the A/A comparisons: four records each, in the order A B B A."""
+def looks(lines: list[dict[str, Any]], plan: str = ALIKE) -> list[list[list[dict[str, Any]]]]:
+    """The quartets of every case of a plan's comparisons: four records each, in the order A B B A."""
     by_case: dict[str, list[dict[str, Any]]] = {}
     for line in sorted(lines, key=lambda line: line["round"]):
-        if line["plan"] == ALIKE:
+        if line["plan"] == plan:
             by_case.setdefault(line["case_key"], []).append(line)
     whole = [found[: len(found) // QUARTET * QUARTET] for found in by_case.values()]
     return [[found[i : i + QUARTET] for i in range(0, len(found), QUARTET)] for found in whole]
@@ -191,30 +217,36 @@ def false_alarms(lines: list[dict[str, Any]]) -> tuple[int, int]:
             changes = compare.changes([a, d], [b, c])
             if any(change.regression and change.verdict != "slower" for change in changes):
                 found.add(index)
-            if alarm(quartets[index : index + 2], 1.0):
+            if alarm(quartets[index : index + 2]):
                 found.add(index)
     return len(found), number
 
 
-def alarm(quartets: list[list[dict[str, Any]]], factor: float, swapped: bool = False) -> bool:
+def alarm(quartets: list[list[dict[str, Any]]], factor: float = 1.0, swapped: bool = False) -> bool:
     """Whether the gate calls B slower, its samples being `factor` times as long; it looks again before it does.
 
     quartets: two of one case. `swapped`: A takes B's place.
     """
-    sides: tuple[list[list[float]], list[list[float]]] = ([], [])
-    for quartet in quartets:
-        a, b, c, d = (line["time"].get("samples_s") for line in quartet)
-        old, new = ((b, c), (a, d)) if swapped else ((a, d), (b, c))
-        sides[0].extend(samples for samples in old if samples)
-        sides[1].extend([factor * s for s in samples] for samples in new if samples)
-        if not all(sides) or min(compare.slowdown(*sides)) <= compare.SLOWER:
+    old: list[dict[str, Any]] = []
+    new: list[dict[str, Any]] = []
+    for a, b, c, d in quartets:
+        old += [b, c] if swapped else [a, d]
+        new += [scaled(line, factor) for line in ([a, d] if swapped else [b, c])]
+        if not compare.slower(old, new):
             return False
     return True
 
 
-def alarms(quartets: list[list[dict[str, Any]]], factor: float) -> tuple[int, int]:
+def scaled(line: dict[str, Any], factor: float) -> dict[str, Any]:
+    """The record as if each of its samples had been `factor` times as long."""
+    kinds = ("samples_s", "cpu_samples_s")
+    time = {kind: [factor * s for s in line["time"].get(kind) or ()] for kind in kinds}
+    return line | {"time": line["time"] | time}
+
+
+def alarms(quartets: list[list[dict[str, Any]]], factor: float = 1.0, both: bool = True) -> tuple[int, int]:
     """Alarms and comparisons. Every quartet but the last is a first look, the one after it the second; A and B are
-    taken in either order."""
+    taken in either order unless only B is slow."""
     pairs = [quartets[i : i + 2] for i in range(len(quartets) - 1)]
-    found = [alarm(pair, factor, swapped) for pair in pairs for swapped in (False, True)]
+    found = [alarm(pair, factor, swapped) for pair in pairs for swapped in ((False, True) if both else (False,))]
     return sum(found), len(found)

@@ -22,6 +22,10 @@ def render(lines: list[dict[str, Any]], console: Console) -> bool:
         good &= caught == cases > 0
         style = None if caught == cases > 0 else "red"
         grid.add_row(plant.name, plant.file, f"{caught} of {cases}", style=style)
+    for factor in rehearsal.SLOWDOWNS:
+        for quartets in rehearsal.looks(lines, rehearsal.slowed(factor)):
+            caught, number = rehearsal.alarms(quartets, both=False)
+            grid.add_row(f"{factor:g}x slower", quartets[0][0]["case"]["framework"], f"{caught} of {number}")
     for factor in rehearsal.FACTORS[1:]:
         for quartets in rehearsal.looks(lines):
             caught, number = rehearsal.alarms(quartets, factor)

@@ -104,12 +104,21 @@ def ended(command: list[str], folder: Path, environment: dict[str, str]) -> tupl
 
 
 def interleaved(
-    sides: tuple[str, str], plan: Plan, report: Report, again: Callable[[list[Any], list[Any]], bool] | None = None
+    sides: tuple[str, str],
+    plan: Plan,
+    report: Report,
+    again: Callable[[list[Any], list[Any]], bool] | None = None,
+    edit: Callable[[Path], None] | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Records of both sides, A B B A per case; a case for which `again` is true of its records gets another A B B A."""
+    """Records of both sides, A B B A per case; a case for which `again` is true of its records gets another A B B A.
+
+    `edit` is done to the new side's folder, which must be a throw-away one, before anything is measured.
+    """
     found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
     with ExitStack() as stack:
         trees = [stack.enter_context(checkout(side)) for side in sides]
+        if edit:
+            edit(trees[1])
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drtrl-bench-")))
         for number, case in enumerate(plan.cases, start=1):
             report(f"[{number}/{len(plan.cases)}] {case.label}")

@@ -1,5 +1,6 @@
 """Comparing records: what is called a regression, and that nothing measured is no success."""
 
+import subprocess
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from lines import line, write
 from test_cli import command
 
-from bench import compare, gate
+from bench import compare, gate, revisions
 from bench.case import Case
 
 CASE = Case(algorithm="drtrl")
@@ -82,6 +83,47 @@ def test_bytes_and_fidelity(path: tuple[str, ...], by: float, metric: str, verdi
     )
 
 
+def test_a_gradient_that_is_another_one_is_no_success_even_if_its_error_fell() -> None:
+    old, new = line(CASE, error=0.4), line(CASE, error=0.4)
+    new["fidelity"]["overall"] = new["fidelity"]["overall"] | {"norm_ratio": 1.001, "error": 0.399}
+    assert verdicts([old], [new]) == {
+        "time_s": "same",
+        "working_bytes": "same",
+        "error": "more exact",
+        "norm ratio of all": "other",
+    }
+
+
+def test_a_single_weights_error_is_seen() -> None:
+    old, new = line(CASE, error=0.4), line(CASE, error=0.4)
+    each = new["fidelity"]["per_parameter"]
+    new["fidelity"]["per_parameter"] = each | {"readout.b": each["readout.b"] | {"error": 0.401}}
+    assert verdicts([old], [new])["error of readout.b"] == "less exact"
+
+
+def test_frameworks_must_agree() -> None:
+    twins = [line(CASE, error=0.4), line(OTHER, error=0.4001)]
+    assert [change.verdict for change in compare.parity(twins)] == ["same"]
+    apart = compare.parity([twins[0], line(OTHER, error=0.401)])
+    assert [change.verdict for change in apart] == ["apart"]
+    assert gate.verdict(apart) == gate.REGRESSION
+    assert gate.verdict(compare.parity(twins)) == gate.NOTHING, "parity compares no old with no new"
+
+
+def test_where_one_thread_works_its_own_time_decides() -> None:
+    alone = replace(CASE, threads=1)
+    old, new = timed(alone, 0.01, 0.0101), timed(alone, 0.02, 0.021)
+    for record in (*old, *new):
+        record["time"]["cpu_samples_s"] = [0.009, 0.0091, 0.0092]
+    assert verdicts(old, new)["time_s"] == "same"
+    for record in new:
+        record["time"]["cpu_samples_s"] = [0.018, 0.0182, 0.0184]
+    assert verdicts(old, new)["time_s"] == "slower"
+    for record in old:
+        del record["time"]["cpu_samples_s"]
+    assert verdicts(old, new)["time_s"] == "slower", "an older record has the clock's samples alone"
+
+
 @pytest.mark.parametrize(
     ("new", "verdict", "code"),
     [
@@ -115,6 +157,10 @@ def test_command_compares_files(tmp_path: Path) -> None:
     assert "2.0" in done.stdout
     assert max(len(text) for text in done.stdout.splitlines()) <= 80
     assert command("compare", str(old), str(new), "--gate").returncode == gate.REGRESSION
+    every = command("compare", str(old), str(new), "--all", "--svg", str(tmp_path / "table.svg")).stdout
+    assert "working_bytes" not in every
+    assert "memory" in every
+    assert "slower" in (tmp_path / "table.svg").read_text()
     assert command("compare", str(old), str(old), "--gate").returncode == gate.OK
 
 
@@ -127,6 +173,19 @@ def test_command_says_what_it_cannot_compare(tmp_path: Path) -> None:
     assert unknown.returncode == 2
     assert "unknown revision 'no-such-revision'" in unknown.stderr
     assert len(unknown.stderr.splitlines()) == 1
+
+
+def test_a_shallow_clone_has_nothing_to_compare_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, shallow = tmp_path / "whole", tmp_path / "shallow"
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "init", "-q", "-b", "main", str(whole)], check=True)
+    for _ in range(2):
+        subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "a change"], cwd=whole, check=True)
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{whole}", str(shallow)], check=True)
+    monkeypatch.setattr(revisions, "ROOT", shallow)
+    for ask in (revisions.base, lambda: revisions.resolved("HEAD~1")):
+        with pytest.raises(revisions.RevisionError, match="this clone is shallow: git fetch --unshallow"):
+            ask()
 
 
 def test_without_a_baseline_the_gate_does_not_pass(tmp_path: Path) -> None:

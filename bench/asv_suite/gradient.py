@@ -8,8 +8,10 @@ from . import harness
 CELLS: dict[str, dict[str, Any]] = {"lif_delta": {"scale_x": 4.0}, "gru": {}}
 SIZES: dict[str, dict[str, int]] = {
     "N=32 B=4 T=64": {"neurons": 32, "batch": 4, "steps": 64, "chunk": 16},
-    "N=64 B=8 T=256": {"neurons": 64, "batch": 8, "steps": 256, "chunk": 32},
+    "N=64 B=4 T=128": {"neurons": 64, "batch": 4, "steps": 128, "chunk": 32},
 }
+LEFT_OUT = [("gru", "N=64 B=4 T=128")]
+"""A commit should take a minute: one cell shows what a larger network costs."""
 Key = tuple[str, str, str, str]
 
 
@@ -29,13 +31,14 @@ class Gradient:
     version = "1"
 
     def setup_cache(self) -> dict[Key, harness.Record]:
-        keys = list(product(*self.params))
+        keys = [key for key in product(*self.params) if key[2:] not in LEFT_OUT]
         return dict(zip(keys, harness.measured([case(*key) for key in keys]), strict=True))
 
     setup_cache.timeout = 1800  # pyright: ignore[reportFunctionMemberAccess]
 
     def setup(self, records: dict[Key, harness.Record], *key: str) -> None:
-        self.record = harness.usable(records[key])  # pyright: ignore[reportArgumentType]
+        left_out = {"status": "skip", "reason": "not in the suite at this size"}
+        self.record = harness.usable(records.get(key, left_out))  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 class Speed(Gradient):

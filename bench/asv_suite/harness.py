@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 Record = dict[str, Any]
 
 
-def measured(cases: list[dict[str, Any]], budget_s: float = 0.5) -> list[Record]:
+def measured(cases: list[dict[str, Any]], budget_s: float = 0.3) -> list[Record]:
     """The record of each case; what that commit's harness does not know has the status "unknown".
 
     Cases of one algorithm are one plan, because a harness refuses a plan with anything in it that it does not know.

@@ -16,11 +16,11 @@ HALVES = ("first", "second")
 
 def data(frame: Frame) -> Frame:
     """Alarms, comparisons and rate per framework, half of the comparisons, and factor."""
-    columns = ("plan", "case_key", "round", "framework", "samples_s")
     lines = [
         {name: row[name] for name in ("plan", "case_key", "round")}
-        | {"case": {"framework": row["framework"]}, "time": {"samples_s": row["samples_s"]}}
-        for row in frame[list(columns)].to_dict("records")
+        | {"case": {name: row[name] for name in ("framework", "threads", "device")}, "status": row["status"]}
+        | {"time": {name: row[name] for name in ("samples_s", "cpu_samples_s")}}
+        for row in frame.to_dict("records")
     ]
     found: list[dict[str, Any]] = []
     for quartets in rehearsal.looks(lines):
@@ -43,7 +43,7 @@ def draw(frame: Frame) -> Figure:
         axes: Axes = figure.subplots()
         for (framework, half), group in points.groupby(["framework", "half"]):
             name = style.FRAMEWORKS[str(framework)][0]
-            faint = {} if half == HALVES[1] else {"alpha": 0.35}
+            faint: dict[str, Any] = {} if half == HALVES[1] else {"alpha": 0.35}
             label = name if half == HALVES[1] else None
             axes.plot(
                 group["slowdown"],

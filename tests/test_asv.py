@@ -1,0 +1,164 @@
+"""The suite for asv: its settings, its list of benchmarks, its points of a GPU, and what asv leaves of a commit."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from lines import line, write
+from test_cli import command
+
+from bench import trend
+from bench.case import Case
+
+ROOT = Path(__file__).resolve().parent.parent
+needs_asv = pytest.mark.skipif(find_spec("asv") is None, reason="needs asv: pip install -e '.[asv]'")
+
+
+@pytest.fixture
+def suite(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Imports a module of the suite as asv does: from the folder it is in, under its base name."""
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    before = set(sys.modules)
+
+    def load(name: str) -> ModuleType:
+        return import_module(f"asv_suite.{name}")
+
+    yield load
+    for name in set(sys.modules) - before:
+        if name.startswith("asv_suite"):
+            del sys.modules[name]
+
+
+@needs_asv
+def test_asv_knows_every_setting() -> None:
+    """asv reads over a key that it does not know."""
+    settings = json.loads((ROOT / "asv.conf.json").read_text(encoding="utf-8"))
+    assert settings.pop("version") == 1
+    known = vars(import_module("asv.config").Config())
+    assert set(settings) <= set(known)
+
+
+def test_environments_are_those_of_the_constraints() -> None:
+    settings = json.loads((ROOT / "asv.conf.json").read_text(encoding="utf-8"))
+    pins = dict(
+        text.strip().lower().split("==")
+        for text in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in text
+    )
+    for name, (version,) in settings["matrix"]["req"].items():
+        if version:
+            assert pins[name.removeprefix("pip+")] == version, name
+
+
+def test_benchmarks_are_the_same_whatever_is_installed(suite: Any) -> None:
+    loaded = [suite(name) for name in ("gradient", "gpu", "startup")]
+    assert not {"jax", "torch"} & {name for module in loaded for name in vars(module)}
+    speed = loaded[0].Speed
+    assert speed.param_names == ("algorithm", "framework", "cell", "size")
+    assert speed.params[1] == ["jax", "torch"]
+    assert len({kind.unit for kind in (speed, loaded[0].Memory, loaded[0].Fidelity)}) == 3
+    assert all(kind.version == "1" for kind in (speed, loaded[1].Speed, loaded[2].Startup)), "or history is lost"
+
+
+def test_suite_calls_the_harness_of_the_commit_under_test(suite: Any) -> None:
+    """By its command, so that commits with another inside can be measured; an unknown rule is skipped."""
+    case = {"dataset": "bernoulli", "features": 4, "neurons": 4, "batch": 2, "steps": 8, "chunk": 4, "threads": 1}
+    known = {"algorithm": "bptt", "framework": "torch", "cell": "gru", **case}
+    found = suite("harness").measured([known, {**known, "algorithm": "not_yet"}], budget_s=0.01)
+    assert [record["status"] for record in found] == ["ok" if find_spec("torch") else "skip", "unknown"]
+    with pytest.raises(NotImplementedError, match="not_yet"):
+        suite("harness").usable(found[1])
+
+
+@pytest.mark.parametrize(("status", "error"), [("skip", NotImplementedError), ("wrong", RuntimeError)])
+def test_what_has_no_numbers(suite: Any, status: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match="because"):
+        suite("harness").usable(line(Case(), status=status, reason="because"))
+
+
+def test_rounding_errors_are_alike(suite: Any) -> None:
+    fidelity = suite("gradient").Fidelity()
+    fidelity.record = line(Case(), error=3e-7)
+    assert fidelity.track_error({}) == 1e-6
+
+
+GPU = Case(algorithm="drtrl", framework="torch", device="gpu", neurons=256, batch=16, steps=1024, chunk=64)
+
+
+def test_gpu_points_are_the_commits_records(suite: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, commit = suite("gpu"), "c0ffee" * 6
+    monkeypatch.setattr(gpu, "RECORDS", tmp_path)
+    monkeypatch.setenv("ASV_COMMIT", commit)
+    mine = [
+        line(GPU, time_s=0.5, commit=commit),
+        line(replace(GPU, chunk=128), time_s=0.2, commit=commit),
+        line(GPU, time_s=0.01, commit="another"),
+        line(GPU, time_s=0.01, commit=commit, dirty=True),
+        line(replace(GPU, device="cpu"), time_s=0.01, commit=commit),
+        line(GPU, time_s=0.01, commit=commit, status="oom", reason="too large"),
+    ]
+    write(tmp_path, mine)
+    key = ("drtrl", "torch", "lif_delta", "N=256 B=16 T=1024")
+    speed, memory = gpu.Speed(), gpu.Memory()
+    speed.setup(*key)
+    memory.setup(*key)
+    assert speed.track_gradient(*key) == 0.2, "the fastest chunk length"
+    assert memory.track_working_bytes(*key) == mine[1]["memory"]["working_bytes"]
+    with pytest.raises(NotImplementedError, match="no record of a GPU for commit c0ffeec0f"):
+        speed.setup("bptt", *key[1:])
+
+
+def left(folder: Path, **changes: Any) -> Path:
+    """A result file of HEAD, as asv writes it."""
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    path = folder / "machine" / f"{head[:8]}-virtualenv-py3.11.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    results = {"gradient.Speed": [[0.1, None, float("nan")], [["a", "b", "c"]], "1"], "startup": [[0.2], [], "1"]}
+    columns = ["result", "params", "version"]
+    path.write_text(json.dumps({"version": 2, "result_columns": columns, "results": results} | changes))
+    (path.parent / "machine.json").write_text("{}")
+    return path
+
+
+def test_what_asv_measured_is_counted(tmp_path: Path) -> None:
+    path = left(tmp_path)
+    assert trend.counts(path) == [trend.Count("gradient.Speed", 1, 1, 1), trend.Count("startup", 1, 0, 0)]
+    done = command("trend", "--folder", str(tmp_path), cwd=ROOT)
+    assert done.returncode == 3
+    assert "1 failed" in done.stdout
+
+
+def test_nothing_measured_is_no_success(tmp_path: Path) -> None:
+    left(tmp_path, results={"gradient.Speed": [[float("nan")], [["a"]], "1"]})
+    for folder in (tmp_path, tmp_path / "empty"):
+        done = command("trend", "--folder", str(folder), cwd=ROOT)
+        assert done.returncode == 4
+        assert "asv measured nothing of" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"version": 3}, "version 3"), ({"result_columns": ["value"]}, "columns"), ({"results": []}, "columns")],
+)
+def test_an_asv_that_writes_something_else_is_named(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    path = left(tmp_path, **changes)
+    with pytest.raises(trend.TrendError, match=said):
+        trend.counts(path)
+    done = command("trend", "--folder", str(tmp_path), cwd=ROOT)
+    assert done.returncode == 2
+    assert "asv changed its result files" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unknown_revision_has_no_trend(tmp_path: Path) -> None:
+    done = command("trend", "no-such", "--folder", str(tmp_path), cwd=ROOT)
+    assert done.returncode == 2
+    assert "unknown revision 'no-such'" in done.stderr

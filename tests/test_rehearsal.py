@@ -1,0 +1,108 @@
+"""Testing the gate: what counts as a false alarm, as caught, and as the power at a slowdown; on records made up."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lines import environment, line
+from rich.console import Console
+
+from bench import record, rehearsal, rehearsal_table
+from bench import revisions as revisions_module
+from bench.case import Case
+
+CASE = Case(algorithm="drtrl", framework="torch", threads=1)
+
+
+def comparisons(number: int, noise: float = 0.02, contention: float = 0.0, plan: str = rehearsal.ALIKE) -> list[Any]:
+    """Rounds of A/A comparisons: processor time varies by `noise`, the clock's by `contention` more."""
+    rng, found = np.random.default_rng(1), []
+    for index in range(rehearsal.QUARTET * number):
+        each = line(CASE, round=index, plan=plan)
+        worked = 0.01 * (1 + noise * rng.standard_normal(12))
+        waited = worked * (1 + contention * rng.random())
+        each["time"] |= {"samples_s": list(waited), "cpu_samples_s": list(worked)}
+        found.append(each)
+    return found
+
+
+def test_comparisons_without_a_change_raise_no_alarm() -> None:
+    assert rehearsal.false_alarms(comparisons(31)) == (0, 30)
+
+
+def test_other_work_on_the_machine_is_no_slowdown() -> None:
+    """The clock doubles, the processor's time does not."""
+    lines = comparisons(31, contention=3.0)
+    assert rehearsal.false_alarms(lines) == (0, 30)
+    for each in lines:
+        del each["time"]["cpu_samples_s"]
+    alarms, _ = rehearsal.alarms(rehearsal.looks(lines)[0], factor=1.2)
+    assert alarms > 0, "with the clock alone this noise would not be told from a slowdown"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(("memory", "working_bytes"), 10**9), (("fidelity", "overall", "error"), 0.9), (("status",), "error")],
+)
+def test_any_metric_may_raise_a_false_alarm(key: tuple[str, ...], value: Any) -> None:
+    lines = comparisons(4)
+    at = lines[5]
+    for name in key[:-1]:
+        at = at[name]
+    at[key[-1]] = value
+    assert rehearsal.false_alarms(lines) == (1, 3)
+
+
+def test_a_slowdown_counts_when_both_looks_say_so() -> None:
+    (quartets,) = rehearsal.looks(comparisons(3))
+    assert rehearsal.alarms(quartets, 1.5) == (4, 4)
+    assert rehearsal.alarms(quartets, 1.1) == (0, 4)
+    (mixed,) = rehearsal.looks(comparisons(1) + [r | {"round": r["round"] + 4} for r in comparisons(1)])
+    mixed[0] = [rehearsal.scaled(each, f) for each, f in zip(mixed[0], (1, 1.6, 1.6, 1), strict=True)]
+    assert rehearsal.alarms(mixed, both=False) == (0, 1), "the second look found nothing"
+
+
+def records(plan: str, **of: Any) -> list[dict[str, Any]]:
+    return [line(replace(CASE, framework=framework), plan=plan, **of) for framework in ("jax", "torch")]
+
+
+def test_what_is_caught_is_counted_where_it_was_planted() -> None:
+    plant = next(p for p in rehearsal.PLANTS if p.file == "implementations/drtrl_torch.py" and "crashes" in p.name)
+    honest = records(rehearsal.HONEST)
+    assert rehearsal.caught(honest, plant) == (0, 1), "what was not measured was not caught"
+    missed = records(rehearsal.label(plant))
+    assert rehearsal.caught(honest + missed, plant) == (0, 1)
+    crashed = [*missed[:1], line(CASE, plan=rehearsal.label(plant), status="error", reason="planted")]
+    assert rehearsal.caught(honest + crashed, plant) == (1, 1)
+
+
+def test_table_says_whether_all_is_well() -> None:
+    lines = comparisons(3) + records(rehearsal.HONEST)
+    console = Console(record=True, width=100)
+    assert not rehearsal_table.render(lines, console)
+    assert "2 comparisons" in console.export_text()
+
+
+def test_every_plant_can_be_planted() -> None:
+    for plant in rehearsal.PLANTS:
+        assert (revisions_module.ROOT / plant.file).is_file()
+        compile(plant.code, plant.file, "exec")
+
+
+def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = []
+
+    def interleaved(sides: tuple[str, str], *_: Any, **__: Any) -> tuple[list[Any], list[Any]]:
+        measured.append(sides)
+        rounds = [line(CASE, round=n) | {"environment": environment()} for n in range(4)]
+        return [rounds[0], rounds[3]], rounds[1:3]
+
+    monkeypatch.setattr(revisions_module, "interleaved", interleaved)
+    path = tmp_path / "gate.jsonl"
+    rehearsal.alike(path, 2, lambda _: None)
+    rehearsal.alike(path, 3, lambda _: None)
+    assert measured == [("HEAD", "HEAD")] * 3
+    assert [r["round"] for r in record.read(path)] == list(range(12))
+    assert len(rehearsal.looks(record.read(path))[0]) == 3
