@@ -18,10 +18,8 @@ LENGTH = 10
 NO_TARGET = -1
 
 
-def batch(
-    steps: int, size: int, seed: int, length: int | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """`size` sequences drawn by `seed`, with a lag of `steps` less twice `length`; the paper's T = 520 has a lag of 500.
+def batch(steps: int, size: int, seed: int, length: int | None = None) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """`size` sequences drawn by `seed`, with a lag of `steps` less twice `length`: T = 520 has the paper's 500.
 
     length: symbols to copy, 10 or, if left out, as many as fit. Returns inputs [T, B, 10], one-hot, and targets [T, B]:
     the symbols in the last `length` steps, before them NO_TARGET. ValueError if the sequence is too short.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .events import place, splits
 from .events.binning import Sparse, Window, binned
-from .events.place import Archive, Damaged, Published
+from .events.place import Archive, DamagedError, Published
 from .events.recordings import Events, Recordings, reader
 
 CLASSES = 11
@@ -64,8 +64,8 @@ def batch(
     every step. Fewer features than 32768 pool neighbouring pixels: 2048 is 32 x 32. window: seconds from and to that
     the bins cover; None: each recording's own span, as tonic's ToFrame(n_time_bins). slices: cut each recording into
     slices of so many seconds, without overlap and without the incomplete last, and draw one. binary: 1 where there are
-    events. Validation is on subjects held out of the training part. Raises ValueError for what is impossible, Missing
-    if there are no files and Damaged if they are not what they should be.
+    events. Validation is on subjects held out of the training part. Raises ValueError for what is impossible,
+    MissingError if there are no files and DamagedError if they are not what they should be.
     """
     found = sparse(steps, size, seed, features, split, window, binary, slices)
     return found.dense(0, steps, np.float32), found.targets(0, steps)
@@ -121,23 +121,23 @@ def opened(split: str) -> tuple[Recordings, NDArray[np.int64]]:
 def recordings(folder: Path, changed: int, train: bool) -> Recordings:
     source = reader("DVSGesture", folder.parent, train=train)
     if not source.data:
-        raise Damaged(f"{folder}: no .npy files in folders userNN_lighting")
+        raise DamagedError(f"{folder}: no .npy files in folders userNN_lighting")
     # tonic lists files in the order of the file system, which is not the same everywhere.
     order = sorted(range(len(source.data)), key=lambda i: (source.users[i], source.lighting[i], source.targets[i]))
     for name in ("data", "targets", "users", "lighting"):
         setattr(source, name, [getattr(source, name)[i] for i in order])
     labels = np.asarray(source.targets, np.int32)
     if outside := [str(file) for file, label in zip(source.data, labels, strict=True) if not 0 <= label < CLASSES]:
-        raise Damaged(f"{outside[0]}: its name must be a class from 0 to {CLASSES - 1}")
+        raise DamagedError(f"{outside[0]}: its name must be a class from 0 to {CLASSES - 1}")
     files = [Path(file) for file in source.data]
     return Recordings(source, files, labels, np.asarray(source.users), SENSOR, whole)
 
 
 def whole(file: Path) -> None:
-    """Raises Damaged for a file that holds no events of x, y, polarity and time."""
+    """Raises DamagedError for a file that holds no events of x, y, polarity and time."""
     try:
         shape = np.load(file, mmap_mode="r").shape
     except (OSError, ValueError) as error:
-        raise Damaged(f"{file}: {str(error).splitlines()[0]}; unpack it again") from None
+        raise DamagedError(f"{file}: {str(error).splitlines()[0]}; unpack it again") from None
     if len(shape) != 2 or shape[1] != 4 or shape[0] == 0:
-        raise Damaged(f"{file}: holds {shape}, and not events of x, y, polarity and time; unpack it again")
+        raise DamagedError(f"{file}: holds {shape}, and not events of x, y, polarity and time; unpack it again")

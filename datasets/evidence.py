@@ -27,10 +27,10 @@ def batch(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """`size` trials in `steps` steps of equal length, drawn by `seed`; `delay` in ms.
 
-    Returns inputs [T, B, features], 1 for a spike: lines of left cues, right cues, recall and noise, a quarter each; and
-    targets [T, B]: in the recall 1 if most cues were left and else 0, before it NO_TARGET. The same trials have more
-    spikes per step in fewer steps, up to one. ValueError if the lines cannot be quartered, if cues are not odd, or if
-    there are too few steps for a cue.
+    Returns inputs [T, B, features], 1 for a spike: a quarter each of the lines for left cues, right cues, recall and
+    noise; and targets [T, B]: in the recall 1 if most cues were left and else 0, before it NO_TARGET. The same trials
+    have more spikes per step in fewer steps, up to one. ValueError if the lines cannot be quartered, if cues are not
+    odd, or if there are too few steps for a cue.
     """
     if min(steps, size, features) < 1:
         raise ValueError(f"steps, size and features must be at least 1, not {steps}, {size} and {features}")

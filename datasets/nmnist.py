@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .events import place, splits
 from .events.binning import Sparse, Window, binned
-from .events.place import Archive, Damaged, Published
+from .events.place import Archive, DamagedError, Published
 from .events.recordings import Recordings, reader
 
 CLASSES = 10
@@ -65,7 +65,7 @@ def batch(
     every step. Fewer features than 2312 pool neighbouring pixels: 578 is 17 x 17. window: seconds from and to that the
     bins cover; None: each recording's own span, as tonic's ToFrame(n_time_bins). binary: 1 where there are events.
     first_saccade: only the first 100 ms. Validation is a tenth of each class of the training part. Raises ValueError
-    for what is impossible, Missing if there are no files and Damaged if they are not what they should be.
+    for what is impossible, MissingError if there are no files and DamagedError if they are not what they should be.
     """
     found = sparse(steps, size, seed, features, split, window, binary, first_saccade)
     return found.dense(0, steps, np.float32), found.targets(0, steps)
@@ -102,14 +102,16 @@ def opened(split: str, first_saccade: bool = False) -> tuple[Recordings, NDArray
 def recordings(folder: Path, changed: int, train: bool, first_saccade: bool) -> Recordings:
     source = reader("NMNIST", folder.parent, train=train, first_saccade_only=first_saccade)
     if not source.data:
-        raise Damaged(f"{folder}: no .bin files in folders 0 to 9")
+        raise DamagedError(f"{folder}: no .bin files in folders 0 to 9")
     return Recordings(
         source, [Path(file) for file in source.data], np.asarray(source.targets, np.int32), None, SENSOR, whole
     )
 
 
 def whole(file: Path) -> None:
-    """Raises Damaged for a file that holds no whole number of events, which tonic would read as others."""
+    """Raises DamagedError for a file that holds no whole number of events, which tonic would read as others."""
     size = file.stat().st_size
     if size == 0 or size % BYTES_PER_EVENT:
-        raise Damaged(f"{file}: {size} bytes are no whole number of events of {BYTES_PER_EVENT} bytes; unpack it again")
+        raise DamagedError(
+            f"{file}: {size} bytes are no whole number of events of {BYTES_PER_EVENT} bytes; unpack it again"
+        )

@@ -44,12 +44,12 @@ class Sparse:
         return np.tile(self.classes, (stop - start, 1))
 
 
-def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def bins(t: NDArray[Any], steps: int, window: Window, late: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The bin of each event (us, in order) and whether it is in one.
 
-    With a window: `steps` equal bins from its start, each closed below; with `late`, what comes after the window goes to
-    the last bin. Without: as tonic's ToFrame(n_time_bins=steps), bins of whole us from the first event on, the last
-    event in none. Bin 0 is used, and no event has bin number `steps`.
+    With a window: `steps` equal bins from its start, each closed below; with `late`, what comes after the window goes
+    to the last bin. Without: as tonic's ToFrame(n_time_bins=steps), bins of whole us from the first event on, the
+    last event in none. Bin 0 is used, and no event has bin number `steps`.
     """
     t = t.astype(np.int64)
     if window is None:
@@ -72,8 +72,10 @@ def pooling(sensor: tuple[int, int, int], features: int) -> int:
     known = {p * -(-h // f) * -(-w // f): f for f in range(max(w, h), 0, -1)}
     if features not in known:
         near = sorted(known, key=lambda lines: abs(lines - features))[:3]
-        raise ValueError(f"features is {features}; pooling leaves {', '.join(map(str, sorted(known)[::-1][:5]))} ..., "
-                         f"nearest {', '.join(map(str, sorted(near)))}")
+        raise ValueError(
+            f"features is {features}; pooling leaves {', '.join(map(str, sorted(known)[::-1][:5]))} ..., "
+            f"nearest {', '.join(map(str, sorted(near)))}"
+        )
     return known[features]
 
 

@@ -61,4 +61,3 @@ def sources_sha() -> str:
     """Hash of everything that makes stand-ins."""
     files = sorted((Path(__file__).parent.parent / "stand_ins").glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-

@@ -15,11 +15,11 @@ from typing import Any
 MARKER = "STAND_IN.json"
 
 
-class Missing(FileNotFoundError):
+class MissingError(FileNotFoundError):
     """A data set without files; the message says what to get, where to put it, and what stands in."""
 
 
-class Damaged(OSError):
+class DamagedError(OSError):
     """A file that is not what it should be; the message begins with its path."""
 
 
@@ -93,14 +93,14 @@ def marker(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise Damaged(f"{folder / MARKER}: not JSON ({error}); make the stand-in again") from None
+        raise DamagedError(f"{folder / MARKER}: not JSON ({error}); make the stand-in again") from None
 
 
 def part(what: Published, split: str) -> Path:
-    """What holds a split: `unpacked` of its archive. Raises Missing."""
+    """What holds a split: `unpacked` of its archive. Raises MissingError."""
     place = found(what)
     if place is None or not (path := place.folder / what.archives[split].unpacked).exists():
-        raise Missing(missing(what, split))
+        raise MissingError(missing(what, split))
     return path
 
 
@@ -142,11 +142,13 @@ def synthetic(what: Published) -> bool:
 def fingerprint(what: Published) -> str:
     """Hash of the paths and sizes of the files that would be loaded, and of their marker."""
     place = found(what)
-    if place is None:
-        return "none"
-    files = (path for path in place.folder.rglob("*") if path.is_file() and path.name != MARKER)
-    listed = sorted((str(path.relative_to(place.folder)), path.stat().st_size) for path in files)
-    return hashlib.sha256(json.dumps([listed, place.marker], sort_keys=True).encode()).hexdigest()[:16]
+    return fingerprint_of(place.folder) if place else "none"
+
+
+def fingerprint_of(folder: Path) -> str:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
+    listed = sorted((str(path.relative_to(folder)), path.stat().st_size) for path in files)
+    return hashlib.sha256(json.dumps([listed, marker(folder)], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def attribute(what: Published, name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .place import Damaged
+from .place import DamagedError
 
 BUDGET = 2**30
 """Bytes of recordings that are kept in memory."""
@@ -17,11 +17,12 @@ BUDGET = 2**30
 class Events(NamedTuple):
     """Events [E] in the order of time."""
 
-    t: NDArray[np.int32]
-    """us since the recording began."""
-    x: NDArray[np.uint16]
-    y: NDArray[np.uint16]
-    p: NDArray[np.uint8]
+    t: NDArray[Any]
+    """int32, us since the recording began."""
+    x: NDArray[Any]
+    """uint16, from 0 on, as y is; p is uint8."""
+    y: NDArray[Any]
+    p: NDArray[Any]
 
 
 def reader(name: str, folder: Path, **options: Any) -> Any:
@@ -36,7 +37,7 @@ def reader(name: str, folder: Path, **options: Any) -> Any:
     try:
         return local(str(folder.parent), **options)
     except Exception as error:  # a damaged file can raise almost anything
-        raise Damaged(f"{folder}: {said(error)}") from error
+        raise DamagedError(f"{folder}: {said(error)}") from error
 
 
 class Recordings:
@@ -51,7 +52,7 @@ class Recordings:
         sensor: tuple[int, int, int],
         whole: Callable[[Path], None] = lambda file: None,
     ) -> None:
-        """files: where each recording comes from. whole: raises Damaged for a file that is cut off."""
+        """files: where each recording comes from. whole: raises DamagedError for a file that is cut off."""
         self.source, self.files, self.labels, self.groups = source, files, labels, groups
         self.sensor, self.whole = sensor, whole
         self.kept: OrderedDict[int, Events] = OrderedDict()
@@ -61,7 +62,7 @@ class Recordings:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Events:
-        """The events of a recording. Raises Damaged, which names the file, and then keeps nothing of it."""
+        """The events of a recording. Raises DamagedError, which names the file, and then keeps nothing of it."""
         if index in self.kept:
             self.kept.move_to_end(index)
             return self.kept[index]
@@ -69,7 +70,7 @@ class Recordings:
         try:
             events, _ = self.source[index]
         except Exception as error:  # a damaged file can raise almost anything
-            raise Damaged(f"{self.files[index]}: recording {index}: {said(error)}") from error
+            raise DamagedError(f"{self.files[index]}: recording {index}: {said(error)}") from error
         compact = checked(events, self.sensor, f"{self.files[index]}: recording {index}")
         self.kept[index] = compact
         self.bytes += size(compact)
@@ -88,7 +89,7 @@ def said(error: Exception) -> str:
 
 
 def checked(events: NDArray[Any], sensor: tuple[int, int, int], where: str) -> Events:
-    """tonic's structured events in 9 bytes each, in order of time. Raises Damaged for what the sensor cannot send."""
+    """tonic's structured events in 9 bytes each, in order of time. Raises DamagedError where a sensor cannot send them."""
     names = events.dtype.names or ()
     y = events["y"] if "y" in names else np.zeros(len(events), np.uint16)
     # With a single polarity tonic writes 1 for all.
@@ -99,7 +100,9 @@ def checked(events: NDArray[Any], sensor: tuple[int, int, int], where: str) -> E
         outside = np.flatnonzero((column < 0) | (column >= limit))
         if len(outside):
             first = outside[0]
-            raise Damaged(f"{where}: event {first} has {name} = {column[first]}, which must be from 0 to {limit - 1}")
+            raise DamagedError(
+                f"{where}: event {first} has {name} = {column[first]}, which must be from 0 to {limit - 1}"
+            )
     packed = Events(t.astype(np.int32), events["x"].astype(np.uint16), y.astype(np.uint16), p.astype(np.uint8))
     if (np.diff(packed.t) >= 0).all():
         return packed

@@ -26,7 +26,7 @@ def count(file: Path) -> int:
 
 
 def recordings(what: place.Published, part: str, **options: Any) -> Recordings:
-    """What the file of a part holds. Raises Missing or Damaged."""
+    """What the file of a part holds. Raises MissingError or DamagedError."""
     file = place.part(what, part)
     return opened(what.folder, file, file.stat().st_mtime_ns, tuple(options.items()))
 
@@ -41,9 +41,9 @@ def opened(name: str, file: Path, changed: int, options: tuple[tuple[str, Any], 
             speakers = np.asarray(content["extra/speaker"])
             lengths = {len(labels), len(speakers), *(len(content[f"spikes/{k}"]) for k in ("times", "units"))}  # pyright: ignore[reportArgumentType]
     except (OSError, KeyError) as error:
-        raise place.Damaged(f"{file}: {error}") from None
+        raise place.DamagedError(f"{file}: {error}") from None
     if len(lengths) > 1 or len(labels) == 0:
-        raise place.Damaged(f"{file}: labels, speakers, times and units must be as many, and some, not {lengths}")
+        raise place.DamagedError(f"{file}: labels, speakers, times and units must be as many, and some, not {lengths}")
     source = reader(name, file.parent, **dict(options))
     return Recordings(source, [file] * len(labels), labels, speakers, SENSOR)
 
@@ -69,6 +69,4 @@ def sparse(
 def augmented(held: Recordings, available: NDArray[np.int64], index: int, rng: np.random.Generator) -> Events:
     """A blend of recordings of the same class and split as `index`, itself among them or not, moved."""
     same = available[held.labels[available] == held.labels[index]]
-    return augmentation.moved(
-        rng, augmentation.blended(rng, [held[i] for i in rng.choice(same, augmentation.BLENDED)])
-    )
+    return augmentation.moved(rng, augmentation.blended(rng, [held[i] for i in rng.choice(same, augmentation.BLENDED)]))

@@ -1,4 +1,4 @@
-"""Validation sets taken from the training part, so that nothing of them is trained on and the test part stays unseen."""
+"""Validation sets taken from the training part: nothing of them is trained on, and the test part stays unseen."""
 
 from typing import Any
 

@@ -46,4 +46,4 @@ def watch(
     brighter = np.concatenate([brighter, rng.random(extra) < 0.5])
     t = np.minimum(np.concatenate([t, rng.uniform(0, number * step, extra)]), number * step - 1).astype(np.int64)
     order = np.argsort(t, kind="stable")
-    return np.stack([pixel % shape[1], pixel // shape[1], brighter, t], axis=1)[order]
+    return np.stack([pixel % shape[1], pixel // shape[1], brighter.astype(np.int64), t], axis=1)[order]

@@ -1,8 +1,8 @@
 """A stand-in for N-MNIST: the digits of scikit-learn in front of a model of an event camera, in N-MNIST's own files.
 
-The 1,797 digits of 8 x 8 pixels (Alpaydin & Kaynak 1998, UCI, CC BY 4.0) are enlarged to the 28 x 28 pixels of MNIST and
-shown to 34 x 34 pixels. The three saccades walk the triangle of N-MNIST: 3.5 pixels right and 7 down, 3.5 right and 7
-up, 7 left, 105 ms each. The digits are real, the events are computed: this is no recording and not N-MNIST.
+The 1,797 digits of 8 x 8 pixels (Alpaydin & Kaynak 1998, UCI, CC BY 4.0) are enlarged to the 28 x 28 pixels of MNIST
+and shown to 34 x 34 pixels. The three saccades walk the triangle of N-MNIST: 3.5 pixels right and 7 down, 3.5 right
+and 7 up, 7 left, 105 ms each. The digits are real, the events are computed: no recording, and not N-MNIST.
 """
 
 from collections.abc import Callable, Iterator
@@ -74,7 +74,7 @@ def looks(image: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
 
 
 def spread(offset: float) -> NDArray[np.float64]:
-    """How 34 sensor pixels see 8 digit pixels displaced by `offset`, on one axis: weights [34, 8] of a cubic B-spline."""
+    """How 34 sensor pixels see 8 digit pixels displaced by `offset`, on one axis: [34, 8], a cubic B-spline."""
     seen_at = (np.arange(PIXELS) - (PIXELS - 1) / 2 - offset) / ENLARGED + 3.5
     d = np.abs(seen_at[:, None] - np.arange(8))
     return np.where(d < 1, 2 / 3 - d**2 + d**3 / 2, np.clip(2 - d, 0, None) ** 3 / 6)
