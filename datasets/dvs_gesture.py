@@ -137,7 +137,7 @@ def whole(file: Path) -> None:
     """Raises DamagedError for a file that holds no events of x, y, polarity and time."""
     try:
         shape = np.load(file, mmap_mode="r").shape
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DamagedError(f"{file}: {str(error).splitlines()[0]}; unpack it again") from None
     if len(shape) != 2 or shape[1] != 4 or shape[0] == 0:
         raise DamagedError(f"{file}: holds {shape}, and not events of x, y, polarity and time; unpack it again")

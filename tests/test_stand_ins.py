@@ -74,7 +74,9 @@ def test_saccades_go_the_way_that_tonic_straightens() -> None:
     held = registry.dataset("nmnist").opened("train")[0]
     for index in range(0, len(held), 4):
         events = held.source[index][0]
-        spread, still = (np.histogram2d(e["x"], e["y"], 34, ((0, 34), (0, 34)))[0] for e in (events, nmnist.stabilize(events.copy())))
+        spread, still = (
+            np.histogram2d(e["x"], e["y"], 34, ((0, 34), (0, 34)))[0] for e in (events, nmnist.stabilize(events.copy()))
+        )
         # Without motion the digit's edges are drawn sharper: more events in fewer pixels.
         assert (still**2).sum() > 1.1 * (spread**2).sum()
 

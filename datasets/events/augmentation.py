@@ -37,7 +37,7 @@ def moved(rng: np.random.Generator, recording: Events) -> Events:
     shift = int(rng.uniform(-SHIFT, SHIFT))
     dilation = np.exp(rng.uniform(*np.log(DILATION)))
     jitter = np.rint(rng.normal(0, JITTER, len(recording.t)))
-    return inside(recording.t * dilation, recording.x + shift + jitter)
+    return inside(recording.t * dilation, recording.x + (shift + jitter))
 
 
 def inside(t: np.ndarray, x: np.ndarray) -> Events:

@@ -129,7 +129,7 @@ def complete(what: Published, folder: Path) -> bool:
     try:
         parts = {split: folder / archive.unpacked for split, archive in what.archives.items()}
         return all(what.count(path) == what.counts[split] for split, path in parts.items() if path.exists())
-    except OSError:
+    except (OSError, KeyError):  # damaged; reading it says so
         return False
 
 

@@ -29,12 +29,13 @@ def by_group(groups: NDArray[Any], share: float = 0.2) -> NDArray[np.bool_]:
 
 
 def stratified(labels: NDArray[np.int32], share: float = 0.1) -> NDArray[np.bool_]:
-    """Holds out a share of each class, rounded up, always the same ones."""
+    """Holds out a share of each class, at least one recording and never the only one, always the same ones."""
     held_out = np.zeros(len(labels), bool)
     rng = np.random.default_rng(0)
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)
-        held_out[rng.permutation(of_class)[: -int(-share * len(of_class) // 1)]] = True
+        number = min(max(1, int(share * len(of_class))), len(of_class) - 1)
+        held_out[rng.permutation(of_class)[:number]] = True
     return held_out
 
 
