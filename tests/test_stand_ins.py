@@ -1,4 +1,4 @@
-"""Stand-ins: in the genuine formats, read by tonic's readers, seeded, made whole or not at all, and called what they are."""
+"""Stand-ins: read by tonic's readers, seeded, made whole or not at all, and called what they are."""
 
 import json
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def test_label_says_what_it_is(name: str) -> None:
     label = module.LABEL
     assert label.startswith(f"{module.PUBLISHED.name} layout (")
     assert "synthetic" in label or "event-converted" in label
-    assert module.SYNTHETIC == ("synthetic" in label)
+    assert ("synthetic" in label) == module.SYNTHETIC
 
 
 @pytest.mark.parametrize("name", SEEN)

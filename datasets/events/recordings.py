@@ -89,7 +89,7 @@ def said(error: Exception) -> str:
 
 
 def checked(events: NDArray[Any], sensor: tuple[int, int, int], where: str) -> Events:
-    """tonic's structured events in 9 bytes each, in order of time. Raises DamagedError where a sensor cannot send them."""
+    """tonic's structured events in 9 bytes each, in order of time. Raises DamagedError if it cannot have sent them."""
     names = events.dtype.names or ()
     y = events["y"] if "y" in names else np.zeros(len(events), np.uint16)
     # With a single polarity tonic writes 1 for all.
