@@ -221,7 +221,7 @@ def test_binning_equals_tonic(digits: ModuleType, steps: int) -> None:
     for index in range(0, digits.SAMPLES, 60):
         events = digits.events(index)
         expected = tonic_frames(digits, events, steps)
-        ours = digits.frames_numpy(events, steps)
+        ours = digits.frames(events, steps)
         assert ours.dtype == expected.dtype
         np.testing.assert_array_equal(ours, expected)
 
@@ -234,7 +234,7 @@ def test_binning_equals_tonic(digits: ModuleType, steps: int) -> None:
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 50])
 def test_binning_equals_tonic_at_the_borders(digits: ModuleType, times: list[int], steps: int) -> None:
     events = recording(digits, times)
-    np.testing.assert_array_equal(digits.frames_numpy(events, steps), tonic_frames(digits, events, steps))
+    np.testing.assert_array_equal(digits.frames(events, steps), tonic_frames(digits, events, steps))
 
 
 def test_binning_equals_tonic_on_random_events(digits: ModuleType) -> None:
@@ -242,7 +242,7 @@ def test_binning_equals_tonic_on_random_events(digits: ModuleType) -> None:
     for _ in range(100):
         events = recording(digits, sorted(rng.integers(rng.integers(1, 500), size=rng.integers(1, 60)).tolist()))
         steps = int(rng.integers(1, 40))
-        np.testing.assert_array_equal(digits.frames_numpy(events, steps), tonic_frames(digits, events, steps))
+        np.testing.assert_array_equal(digits.frames(events, steps), tonic_frames(digits, events, steps))
 
 
 @pytest.mark.parametrize("steps", LENGTHS)
@@ -261,16 +261,6 @@ def test_counts_are_conserved(digits: ModuleType, steps: int) -> None:
         np.add.at(whole, (events["p"], events["y"], events["x"]), 1)
         np.testing.assert_array_equal(frames.sum(axis=0) + missing, whole)
         assert 1 <= len(late) < 0.05 * len(events)
-
-
-def test_batch_is_the_same_without_tonic(digits: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tonic")
-    with_tonic = digits.batch(33, 20, 5)
-    monkeypatch.setitem(sys.modules, "tonic", None)
-    without = digits.batch(33, 20, 5)
-    assert without[0].dtype == with_tonic[0].dtype
-    np.testing.assert_array_equal(without[0], with_tonic[0])
-    np.testing.assert_array_equal(without[1], with_tonic[1])
 
 
 def test_batch_draws_without_replacement(digits: ModuleType) -> None:

@@ -402,12 +402,12 @@ def test_no_event_is_out_of_range(steps: int) -> None:
     """Neither the first instant nor the last: the first bin is used, and none is after the last."""
     t = np.array([0, 1, 699_999, 700_000, 1_399_999, 1_400_000, 1_400_001, 5_000_000])
     found, inside = binning.bins(t, steps, (0.0, 1.4), True)
-    assert inside.all()
+    assert len(t[inside]) == len(found) == len(t)
     assert found.min() == 0
     assert found.max() == steps - 1
     assert (np.diff(found) >= 0).all()
     found, inside = binning.bins(t, steps, (0.0, 1.4), False)
-    assert inside.sum() == 5
+    assert len(t[inside]) == len(found) == 5
 
 
 def test_a_window_is_a_part(known: dict[str, Known]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,61 +10,79 @@ from numpy.typing import NDArray
 
 from .recordings import Events
 
+FEW_CELLS = 20
+"""Up to so many cells per event they are counted all."""
 Window = tuple[float, float] | None
 """Seconds from and to; None is from a recording's first event to its last."""
 
 
 @dataclass(frozen=True)
 class Sparse:
-    """A batch of binned recordings as its events [E], in order of time, and its classes [B]."""
+    """A batch of binned recordings as its events [E], in any order, and its classes [B]."""
 
-    step: NDArray[np.int32]
-    place: NDArray[np.int64]
+    step: NDArray[Any]
+    place: NDArray[Any]
     """Lane times lines plus line."""
     classes: NDArray[np.int32]
     steps: int
     lines: int
     binary: bool = False
 
+    @cached_property
+    def ordered(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Step and place in the order of time."""
+        order = np.argsort(self.step, kind="stable")
+        return self.step[order], self.place[order]
+
     def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
         """Steps start to stop - 1 as [K, B, lines]. ValueError if a count does not fit the type."""
-        size = len(self.classes)
-        first, last = np.searchsorted(self.step, (start, stop))
-        out = np.zeros((stop - start, size, self.lines), dtype)
-        cell = (self.step[first:last] - np.int64(start)) * (size * self.lines) + self.place[first:last]
+        size, step, place = len(self.classes), self.step, self.place
+        if (start, stop) != (0, self.steps):
+            step, place = self.ordered
+            first, last = np.searchsorted(step, (start, stop))
+            step, place = step[first:last] - start, place[first:last]
+        shape = (stop - start, size, self.lines)
+        cell = step * np.int64(size * self.lines) + place
+        # Counting is for few cells, sorting for few events.
+        if np.prod(shape) < FEW_CELLS * len(cell):
+            return self.fitting(np.bincount(cell, minlength=np.prod(shape)), dtype).reshape(shape)
+        out = np.zeros(shape, dtype)
         where, counts = np.unique(cell, return_counts=True)
-        if self.binary:
-            counts = np.minimum(counts, 1)
-        elif np.issubdtype(dtype, np.integer) and counts.max(initial=0) > np.iinfo(dtype).max:
-            raise ValueError(f"a bin holds {counts.max()} events, too many for {np.dtype(dtype)}: take more steps")
-        out.reshape(-1)[where] = counts
+        out.reshape(-1)[where] = self.fitting(counts, dtype)
         return out
+
+    def fitting(self, counts: NDArray[np.int64], dtype: Any) -> NDArray[Any]:
+        """Counts in a type that can hold them, or whether there are any."""
+        if self.binary:
+            return (counts > 0).astype(dtype)
+        if np.issubdtype(dtype, np.integer) and counts.max(initial=0) > np.iinfo(dtype).max:
+            raise ValueError(f"a bin holds {counts.max()} events, too many for {np.dtype(dtype)}: take more steps")
+        return counts.astype(dtype)
 
     def targets(self, start: int, stop: int) -> NDArray[np.int32]:
         """The classes [K, B], at every step."""
         return np.tile(self.classes, (stop - start, 1))
 
 
-def bins(t: NDArray[Any], steps: int, window: Window, late: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The bin of each event (us, in order) and whether it is in one.
+def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> tuple[NDArray[Any], slice]:
+    """The bins of those events that are in one, and which these are; times in us and in order.
 
     With a window: `steps` equal bins from its start, each closed below; with `late`, what comes after the window goes
     to the last bin. Without: as tonic's ToFrame(n_time_bins=steps), bins of whole us from the first event on, the
     last event in none. Bin 0 is used, and no event has bin number `steps`.
     """
-    t = t.astype(np.int64)
     if window is None:
         if len(t) == 0:
-            return t, np.zeros(0, bool)
+            return t, slice(0)
         width = (t[-1] - t[0]) // steps
-        return (t - t[0]) // max(width, 1), t < t[0] + steps * width
+        inside = slice(0, int(np.searchsorted(t, t[0] + steps * width)))
+        return (t[inside] - t[0]) // max(width, 1), inside
     start, stop = (round(1e6 * edge) for edge in window)
     if not 0 <= start < stop:
         raise ValueError(f"window must be two times in seconds, from 0 on and rising, not {window}")
-    found = (t - start) * steps // (stop - start)
-    if late:
-        found = np.minimum(found, steps - 1)
-    return found, (t >= start) & (found < steps)
+    first, last = np.searchsorted(t, (start, stop))
+    inside = slice(int(first), len(t) if late else int(last))
+    return np.minimum((t[inside].astype(np.int64) - start) * steps // (stop - start), steps - 1), inside
 
 
 def pooling(sensor: tuple[int, int, int], features: int) -> int:
@@ -94,12 +113,12 @@ def binned(
         raise ValueError(f"steps must be at least 1, not {steps}")
     f = pooling(sensor, features)
     w, h = -(-sensor[0] // f), -(-sensor[1] // f)
+    column = (np.arange(sensor[0]) // f).astype(np.int32)
+    row = (np.arange(sensor[1]) // f * w).astype(np.int32)
     step, place = [], []
     for lane, events in enumerate(recordings):
         found, inside = bins(events.t, steps, window, late)
-        line = (events.p.astype(np.int64) * h + events.y // f) * w + events.x // f
-        step.append(found[inside].astype(np.int32))
-        place.append(line[inside] + lane * features)
-    all_steps = np.concatenate(step)
-    order = np.argsort(all_steps, kind="stable")
-    return Sparse(all_steps[order], np.concatenate(place)[order], classes, steps, features, binary)
+        polarity = (lane * features + np.arange(sensor[2]) * (h * w)).astype(np.int32)
+        step.append(found)
+        place.append(polarity[events.p[inside]] + row[events.y[inside]] + column[events.x[inside]])
+    return Sparse(np.concatenate(step), np.concatenate(place), classes, steps, features, binary)
