@@ -77,7 +77,7 @@ def list_(data: Data = None) -> None:
 
     Example: drtrl-bench data list --data /data
     """
-    place = registry.dataset("events.place")
+    place, making = registry.dataset("events.place"), registry.dataset("events.making")
     for name in registry.datasets():
         module = registry.dataset(name)
         line = Text(f"{name:12} ", style="bold")
@@ -86,6 +86,8 @@ def list_(data: Data = None) -> None:
         if hasattr(module, "PUBLISHED"):
             found = place.found(module.PUBLISHED)
             where = str(found.folder) if found else f"stand-in: drtrl-bench data make {name}"
+            if found and found.marker and found.marker.get("sources") != making.sources_sha():
+                where += f" (made by other sources; again with: drtrl-bench data make {name})"
             console.print(f"{'':12} {where}", style="dim", soft_wrap=True, markup=False)
     console.print(f"genuine files go to {place.data_folder()}", soft_wrap=True, markup=False)
 
@@ -116,7 +118,10 @@ def make(
                 bar.update(tasks[split], completed=done, total=of)
 
             per_class = {"train": train, "valid": valid, "test": test}
-            folder, new = making.make(module.PUBLISHED, report, per_class, seed)
+            try:
+                folder, new = making.make(module.PUBLISHED, report, per_class, seed)
+            except ValueError as error:  # more than there are
+                raise OSError(f"{name}: {error}") from None
         said = "made" if new else "there already, as asked for"
         console.print(f"{folder}: {said}: {module.LABEL}", soft_wrap=True, markup=False)
 

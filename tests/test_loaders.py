@@ -136,7 +136,19 @@ def test_a_case_without_files_is_a_row_that_says_so(tmp_path: Path) -> None:
     assert line["data"] == {"label": "SHD (no files)", "synthetic": False}
 
 
-def test_a_record_names_the_stand_in(known: dict[str, Known], tmp_path: Path) -> None:
+def test_a_record_names_what_was_loaded(
+    known: dict[str, Known], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "measure", lambda *_: {"status": "timeout", "reason": "not measured"})
+    plan = Plan("p", "", (Case(dataset="shd"), Case(dataset="dms")))
+    lines = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
+    labels = {line["case"]["dataset"]: line["data"] for line in lines}
+    assert labels["shd"] == {"label": "SHD layout (other recordings)", "synthetic": False}
+    assert labels["dms"] == {"label": "delayed match-to-sample (synthetic)", "synthetic": True}
+
+
+@pytest.mark.slow
+def test_event_data_goes_through_a_whole_case(known: dict[str, Known], tmp_path: Path) -> None:
     plan = Plan(
         "p", "", (Case(dataset="dvs_gesture", features=128, steps=10, batch=2, neurons=4, threads=1, scale_x=30),)
     )

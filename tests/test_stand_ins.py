@@ -138,17 +138,14 @@ def test_camera_sends_an_event_per_threshold() -> None:
     assert ((t[ups:] >= 200) & (t[ups:] < 300)).all()
 
 
-@pytest.mark.parametrize("name", SEEN)
-def test_seed_decides(name: str, tmp_path: Path) -> None:
-    what = registry.dataset(name).PUBLISHED
-    one = {"train": 1, "test": 1}
-    first, same, other = (
-        making.make(what, quiet, one, seed, tmp_path / str(number))[0] for number, seed in enumerate((1, 1, 2))
-    )
-    contents = [
-        {file.relative_to(folder): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
-        for folder in (first, same, other)
-    ]
+@pytest.mark.parametrize("module", [saccades, gestures], ids=SEEN)
+def test_seed_decides(module: Any, tmp_path: Path) -> None:
+    contents = []
+    for number, seed in enumerate((1, 1, 2)):
+        folder = tmp_path / str(number)
+        module.make(folder, "test", 1, seed, quiet)
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        contents.append({file.relative_to(folder): file.read_bytes() for file in files})
     assert contents[0] == contents[1]
     assert contents[0] != contents[2]
 
