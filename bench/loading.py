@@ -52,7 +52,7 @@ def forgotten(name: str) -> None:
     if hasattr(module, "PUBLISHED"):
         held = module.opened("train")[0]
         held.kept.clear()
-        held.bytes = 0
+        held.kept_cells.clear()
 
 
 def gradients(case: Case, inputs: Any, targets: Any) -> dict[str, Callable[[], Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .events import place, splits
-from .events.binning import Sparse, Window, binned
+from .events.binning import Sparse, Window, binned, cells
 from .events.place import Archive, DamagedError, Published
 from .events.recordings import Events, Recordings, reader
 
@@ -86,12 +86,14 @@ def sparse(
         raise ValueError("slices are windows already: give one of the two")
     held, available = opened(split)
     chosen = splits.drawn(available, size, seed)
-    events = [held[index] for index in chosen]
-    if slices:
-        rng = np.random.default_rng([seed, 1])
-        events = [sliced(rng, recording, slices, held.files[i]) for i, recording in zip(chosen, events, strict=True)]
-        window = (0.0, slices)
-    return binned(events, held.labels[chosen], steps, SENSOR, features, window, binary)
+    if not slices:
+        return binned(held, chosen, steps, features, window, binary)
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    rng = np.random.default_rng([seed, 1])
+    events = [sliced(rng, held[index], slices, held.files[index]) for index in chosen]
+    lanes = [cells(part, steps, SENSOR, features, (0.0, slices), False) for part in events]
+    return Sparse(lanes, held.labels[chosen], steps, features, binary)
 
 
 def sliced(rng: np.random.Generator, recording: Events, seconds: float, file: Path) -> Events:

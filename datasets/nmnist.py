@@ -84,8 +84,7 @@ def sparse(
     """The batch as its events."""
     held, available = opened(split, first_saccade)
     chosen = splits.drawn(available, size, seed)
-    events = [held[index] for index in chosen]
-    return binned(events, held.labels[chosen], steps, SENSOR, features, window, binary)
+    return binned(held, chosen, steps, features, window, binary)
 
 
 def opened(split: str, first_saccade: bool = False) -> tuple[Recordings, NDArray[np.int64]]:

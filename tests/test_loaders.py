@@ -466,8 +466,7 @@ def test_slices_are_whole_and_do_not_overlap(known: dict[str, Known]) -> None:
 def test_a_silent_recording_is_silent() -> None:
     silent = recordings.Events(*(np.zeros(0, dtype) for dtype in (np.int32, np.uint16, np.uint16, np.uint8)))
     for window in (None, (0.0, 1.0)):
-        found = binning.binned([silent], np.zeros(1, np.int32), 5, (4, 4, 2), 32, window)
-        assert not found.dense(0, 5, np.float32).any()
+        assert len(binning.cells(silent, 5, (4, 4, 2), 32, window, False).step) == 0
 
 
 # Augmentation
@@ -542,13 +541,25 @@ def test_recordings_read_last_are_kept_within_a_budget(
 ) -> None:
     held = registry.dataset("nmnist").opened("test")[0]
     held.kept.clear()
-    held.bytes = 0
     one = recordings.size(held[0])
     monkeypatch.setattr(recordings, "BUDGET", 5 * one)
     for index in range(len(held)):
         _ = held[index]
-    assert list(held.kept) == list(range(len(held) - 5, len(held)))
-    assert held.bytes == 5 * one
+    assert list(held.kept.found) == list(range(len(held) - 5, len(held)))
+    assert held.kept.bytes == 5 * one
+    held.kept.clear()
+
+
+def test_a_batch_is_the_same_from_memory(known: dict[str, Known]) -> None:
+    module = registry.dataset("dvs_gesture")
+    held, _ = module.opened("train")
+    held.kept.clear()
+    held.kept_cells.clear()
+    first = module.batch(9, 5, 0, features=2048)
+    held.kept.clear()  # only the cells are left
+    again, other = module.batch(9, 5, 0, features=2048), module.batch(8, 5, 0, features=2048)
+    np.testing.assert_array_equal(first[0], again[0])
+    assert not np.array_equal(other[0], first[0][:8])
 
 
 def test_cards_are_complete() -> None:

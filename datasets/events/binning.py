@@ -2,62 +2,49 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .recordings import Events
+from .recordings import Events, Recordings
 
-FEW_CELLS = 20
-"""Up to so many cells per event they are counted all."""
 Window = tuple[float, float] | None
 """Seconds from and to; None is from a recording's first event to its last."""
 
 
+class Cells(NamedTuple):
+    """The cells of a recording that are not empty, in the order of time."""
+
+    step: NDArray[np.int32]
+    line: NDArray[np.int32]
+    counts: NDArray[np.int32]
+
+
 @dataclass(frozen=True)
 class Sparse:
-    """A batch of binned recordings as its events [E], in any order, and its classes [B]."""
+    """A batch of binned recordings as its cells that are not empty, and its classes [B]."""
 
-    step: NDArray[Any]
-    place: NDArray[Any]
-    """Lane times lines plus line."""
+    lanes: Sequence[Cells]
     classes: NDArray[np.int32]
     steps: int
     lines: int
     binary: bool = False
 
-    @cached_property
-    def ordered(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Step and place in the order of time."""
-        order = np.argsort(self.step, kind="stable")
-        return self.step[order], self.place[order]
-
     def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
         """Steps start to stop - 1 as [K, B, lines]. ValueError if a count does not fit the type."""
-        size, step, place = len(self.classes), self.step, self.place
-        if (start, stop) != (0, self.steps):
-            step, place = self.ordered
-            first, last = np.searchsorted(step, (start, stop))
-            step, place = step[first:last] - start, place[first:last]
-        shape = (stop - start, size, self.lines)
-        cell = step * np.int64(size * self.lines) + place
-        # Counting is for few cells, sorting for few events.
-        if np.prod(shape) < FEW_CELLS * len(cell):
-            return self.fitting(np.bincount(cell, minlength=np.prod(shape)), dtype).reshape(shape)
-        out = np.zeros(shape, dtype)
-        where, counts = np.unique(cell, return_counts=True)
-        out.reshape(-1)[where] = self.fitting(counts, dtype)
+        out = np.zeros((stop - start, len(self.lanes), self.lines), dtype)
+        flat, row = out.reshape(-1), np.int64(len(self.lanes) * self.lines)
+        for lane, cells in enumerate(self.lanes):
+            part = slice(None)
+            if (start, stop) != (0, self.steps):
+                part = slice(*np.searchsorted(cells.step, (start, stop)))
+            counts = cells.counts[part]
+            if not self.binary and np.issubdtype(dtype, np.integer) and counts.max(initial=0) > np.iinfo(dtype).max:
+                raise ValueError(f"a bin holds {counts.max()} events, too many for {np.dtype(dtype)}: take more steps")
+            where = (cells.step[part] - start) * row + (cells.line[part] + lane * self.lines)
+            flat[where] = 1 if self.binary else counts
         return out
-
-    def fitting(self, counts: NDArray[np.int64], dtype: Any) -> NDArray[Any]:
-        """Counts in a type that can hold them, or whether there are any."""
-        if self.binary:
-            return (counts > 0).astype(dtype)
-        if np.issubdtype(dtype, np.integer) and counts.max(initial=0) > np.iinfo(dtype).max:
-            raise ValueError(f"a bin holds {counts.max()} events, too many for {np.dtype(dtype)}: take more steps")
-        return counts.astype(dtype)
 
     def targets(self, start: int, stop: int) -> NDArray[np.int32]:
         """The classes [K, B], at every step."""
@@ -98,27 +85,30 @@ def pooling(sensor: tuple[int, int, int], features: int) -> int:
     return known[features]
 
 
+def cells(events: Events, steps: int, sensor: tuple[int, int, int], features: int, window: Window, late: bool) -> Cells:
+    """A recording in `steps` bins on `features` lines: polarity, row, column, flattened in this order."""
+    f = pooling(sensor, features)
+    w, h = -(-sensor[0] // f), -(-sensor[1] // f)
+    column, row = np.arange(sensor[0]) // f, np.arange(sensor[1]) // f * w
+    found, inside = bins(events.t, steps, window, late)
+    line = (np.arange(sensor[2]) * (h * w))[events.p[inside]] + row[events.y[inside]] + column[events.x[inside]]
+    where, counts = np.unique(found.astype(np.int64) * features + line, return_counts=True)
+    step, line = np.divmod(where, features)
+    return Cells(step.astype(np.int32), line.astype(np.int32), counts.astype(np.int32))
+
+
 def binned(
-    recordings: Sequence[Events],
-    classes: NDArray[np.int32],
+    held: Recordings,
+    chosen: NDArray[np.int64],
     steps: int,
-    sensor: tuple[int, int, int],
     features: int,
     window: Window = None,
     binary: bool = False,
     late: bool = False,
 ) -> Sparse:
-    """A batch in `steps` bins on `features` lines: polarity, row, column, flattened in this order."""
+    """A batch of recordings, each binned once for as long as it is kept in memory."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
-    f = pooling(sensor, features)
-    w, h = -(-sensor[0] // f), -(-sensor[1] // f)
-    column = (np.arange(sensor[0]) // f).astype(np.int32)
-    row = (np.arange(sensor[1]) // f * w).astype(np.int32)
-    step, place = [], []
-    for lane, events in enumerate(recordings):
-        found, inside = bins(events.t, steps, window, late)
-        polarity = (lane * features + np.arange(sensor[2]) * (h * w)).astype(np.int32)
-        step.append(found)
-        place.append(polarity[events.p[inside]] + row[events.y[inside]] + column[events.x[inside]])
-    return Sparse(np.concatenate(step), np.concatenate(place), classes, steps, features, binary)
+    how = (steps, held.sensor, features, window, late)
+    lanes = [held.kept_cells.get((int(i), *how), lambda i=i: cells(held[i], *how)) for i in chosen]
+    return Sparse(lanes, held.labels[chosen], steps, features, binary)

@@ -25,6 +25,29 @@ class Events(NamedTuple):
     p: NDArray[Any]
 
 
+class Kept:
+    """Tuples of arrays by key, the ones used last, within BUDGET bytes."""
+
+    def __init__(self) -> None:
+        self.found: OrderedDict[Any, tuple[Any, ...]] = OrderedDict()
+        self.bytes = 0
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What is kept under a key, made if it is not. What cannot be made is not kept."""
+        if key in self.found:
+            self.found.move_to_end(key)
+            return self.found[key]
+        made = self.found[key] = make()
+        self.bytes += size(made)
+        while self.bytes > BUDGET and len(self.found) > 1:
+            self.bytes -= size(self.found.popitem(last=False)[1])
+        return made
+
+    def clear(self) -> None:
+        self.found.clear()
+        self.bytes = 0
+
+
 def reader(name: str, folder: Path, **options: Any) -> Any:
     """tonic's reader of that name on the files in `folder`, which is called as the reader is. It never downloads."""
     try:
@@ -55,32 +78,26 @@ class Recordings:
         """files: where each recording comes from. whole: raises DamagedError for a file that is cut off."""
         self.source, self.files, self.labels, self.groups = source, files, labels, groups
         self.sensor, self.whole = sensor, whole
-        self.kept: OrderedDict[int, Events] = OrderedDict()
-        self.bytes = 0
+        self.kept, self.kept_cells = Kept(), Kept()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Events:
         """The events of a recording. Raises DamagedError, which names the file, and then keeps nothing of it."""
-        if index in self.kept:
-            self.kept.move_to_end(index)
-            return self.kept[index]
+        return self.kept.get(int(index), lambda: self.read(index))
+
+    def read(self, index: int) -> Events:
         self.whole(self.files[index])
         try:
             events, _ = self.source[index]
         except Exception as error:  # a damaged file can raise almost anything
             raise DamagedError(f"{self.files[index]}: recording {index}: {said(error)}") from error
-        compact = checked(events, self.sensor, f"{self.files[index]}: recording {index}")
-        self.kept[index] = compact
-        self.bytes += size(compact)
-        while self.bytes > BUDGET and len(self.kept) > 1:
-            self.bytes -= size(self.kept.popitem(last=False)[1])
-        return compact
+        return checked(events, self.sensor, f"{self.files[index]}: recording {index}")
 
 
-def size(events: Events) -> int:
-    return sum(column.nbytes for column in events)
+def size(columns: tuple[Any, ...]) -> int:
+    return sum(column.nbytes for column in columns)
 
 
 def said(error: Exception) -> str:

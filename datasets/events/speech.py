@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import augmentation, place, splits
-from .binning import Sparse, Window, binned
+from .binning import Sparse, Window, binned, cells
 from .recordings import Events, Recordings, reader
 
 SENSOR = (700, 1, 1)
@@ -61,9 +61,14 @@ def sparse(
 ) -> Sparse:
     """A batch of the available recordings. What comes after the window is in the last bin."""
     chosen = splits.drawn(available, size, seed)
+    if not augment:
+        return binned(held, chosen, steps, features, window, binary, late=True)
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
     rng = np.random.default_rng([seed, 1])
-    events = [augmented(held, available, index, rng) if augment else held[index] for index in chosen]
-    return binned(events, held.labels[chosen], steps, SENSOR, features, window, binary, late=True)
+    events = [augmented(held, available, index, rng) for index in chosen]
+    lanes = [cells(one, steps, SENSOR, features, window, late=True) for one in events]
+    return Sparse(lanes, held.labels[chosen], steps, features, binary)
 
 
 def augmented(held: Recordings, available: NDArray[np.int64], index: int, rng: np.random.Generator) -> Events:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .binning import binned
+from .binning import cells
 from .recordings import Recordings
 
 STEPS = 100
@@ -26,8 +26,7 @@ def statistics(
         recording = held[index]
         events.append(len(recording.t))
         seconds.append((recording.t[-1] - recording.t[0]) / 1e6 if len(recording.t) else 0.0)
-        sparse = binned([recording], held.labels[:1], STEPS, held.sensor, lines)
-        full.append(np.count_nonzero(sparse.dense(0, STEPS, np.float32)) / (STEPS * lines))
+        full.append(len(cells(recording, STEPS, held.sensor, lines, None, False).step) / (STEPS * lines))
         on.append(recording.p.sum())
         report(done, len(chosen))
     return {
