@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import case as cases
-from bench import environment, record, registry, runner
+from bench import data_cli, environment, record, registry, runner
 from bench.case import Case
+from bench.data_cli import Data
 
 app = typer.Typer(
     help="Compare D-RTRL, exact RTRL and BPTT in JAX and PyTorch: time, memory and gradient fidelity.\n\n"
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+app.add_typer(data_cli.app, name="data")
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 LOCAL = Path("results/local")
@@ -66,6 +68,7 @@ def list_(
         str | None, typer.Argument(help="Show the cases of this plan.", autocompletion=plan_names, show_default=False)
     ] = None,
     only: Words = None,
+    data: Data = None,
 ) -> None:
     """What there is: plans, algorithms, cells and data sets; or the cases of one plan.
 
@@ -112,6 +115,7 @@ def run(
         Path | None, typer.Option(help="Append to this file; results/local/PLAN.jsonl if left out.", show_default=False)
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Also run cases that are finished already.")] = False,
+    data: Data = None,
 ) -> None:
     """Measure the cases of a plan and show them as a table.
 

@@ -14,6 +14,7 @@ from typing import Any
 from implementations.filtering import BIAS_CORRECTIONS
 
 IMPLEMENTATIONS = Path(__file__).parent.parent / "implementations"
+PACKAGE = "drtrl_bench_datasets"
 
 
 @dataclass(frozen=True)
@@ -136,20 +137,37 @@ def datasets() -> list[str]:
 
 
 def dataset(name: str) -> ModuleType:
-    """The module of a data set, loaded by path: a top-level package called `datasets` would shadow another."""
-    qualified = f"drtrl_bench_dataset_{name}"
-    if qualified not in sys.modules:
-        spec = importlib.util.spec_from_file_location(qualified, dataset_folder() / f"{name}.py")
-        assert spec
-        assert spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[qualified] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[qualified]
-            raise
-    return sys.modules[qualified]
+    """The module of a data set, or of a part of one as in "stand_ins.gestures".
+
+    The folder is a package under a name of its own: a top-level package called `datasets` would shadow another.
+    """
+    if PACKAGE not in sys.modules:
+        package = ModuleType(PACKAGE)
+        package.__path__ = [str(dataset_folder())]
+        sys.modules[PACKAGE] = package
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+def dataset_sources(name: str) -> list[Path]:
+    """The files that produce a data set's arrays."""
+    shared = sorted((dataset_folder() / "events").glob("*.py")) if hasattr(dataset(name), "PUBLISHED") else []
+    return [dataset_folder() / f"{name}.py", *shared]
+
+
+def loaded(name: str) -> list[str]:
+    """What a data set's files are: its label and their fingerprint; nothing for one that has no files."""
+    module = dataset(name)
+    if not hasattr(module, "PUBLISHED"):
+        return []
+    return [module.LABEL, dataset("events.place").fingerprint(module.PUBLISHED)]
+
+
+def unavailable(name: str) -> str | None:
+    """What to do about a data set without files, or None."""
+    module = dataset(name)
+    if not hasattr(module, "PUBLISHED") or dataset("events.place").found(module.PUBLISHED):
+        return None
+    return dataset("events.place").missing(module.PUBLISHED)
 
 
 def options(case: Any, dtype: str) -> dict[str, Any]:
@@ -190,7 +208,7 @@ def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
     return [
         *(IMPLEMENTATIONS / f"{part}.py" for part in parts),
         *(Path(__file__).parent / f"{meter}.py" for meter in meters),
-        dataset_folder() / f"{dataset_name}.py",
+        *dataset_sources(dataset_name),
     ]
 
 

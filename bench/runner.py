@@ -40,9 +40,10 @@ def cache() -> Path:
 
 
 def implementation_sha(case: Case) -> str:
-    """Hash of what produces this case's numbers: the cells' options and the sources."""
+    """Hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
     files = registry.sources(case.algorithm, case.framework, case.dataset)
-    return digest([repr(problem.network(case)), *(path.read_text(encoding="utf-8") for path in files)])
+    texts = (path.read_text(encoding="utf-8") for path in files)
+    return digest([repr(problem.network(case)), *texts, *registry.loaded(case.dataset)])
 
 
 def identity(line: dict[str, Any]) -> tuple[Any, ...]:
@@ -62,6 +63,8 @@ def finished(line: dict[str, Any], plan: Plan) -> bool:
 def refusal(case: Case) -> tuple[str, str] | None:
     """A status and a reason not to start the case at all, or None."""
     if reason := registry.missing(case.framework):
+        return "skip", reason
+    if reason := registry.unavailable(case.dataset):
         return "skip", reason
     if case.device == "gpu" and environment.output("nvidia-smi", "-L") is None:
         return "skip", "no GPU found: nvidia-smi does not answer; choose device = 'cpu'"

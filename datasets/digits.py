@@ -77,31 +77,21 @@ def labels() -> NDArray[np.int32]:
 
 
 def frames(recording: NDArray[Any], steps: int) -> NDArray[np.int16]:
-    """Events [E] counted in `steps` equal bins of time: [T, polarity, row, column]."""
-    try:
-        # Inside, because tonic (GPL-3) is optional and takes seconds to import.
-        from tonic import transforms  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return frames_numpy(recording, steps)
-    return transforms.ToFrame(sensor_size=SENSOR, n_time_bins=steps)(recording).astype(np.int16, copy=False)
+    """Events [E] counted in `steps` equal bins of time: [T, polarity, row, column].
 
-
-def frames_numpy(recording: NDArray[Any], steps: int) -> NDArray[np.int16]:
-    """What tonic's ToFrame(n_time_bins=steps) gives, without tonic: [T, polarity, row, column].
-
-    Bins start at the first event and last a whole number of us, rounded down. So the last event, and the few
-    within the remainder before it, belong to no bin.
+    What tonic's ToFrame(n_time_bins=steps) gives, at a fraction of its time. Bins start at the first event and last a
+    whole number of us, rounded down. So the last event, and the few within the remainder before it, belong to no bin.
     """
-    counts = np.zeros((steps, *SENSOR[::-1]), np.int16)
+    shape = (steps, *SENSOR[::-1])
     if len(recording) == 0:
-        return counts
+        return np.zeros(shape, np.int16)
     start = recording["t"][0]
     width = (recording["t"][-1] - start) // steps
     inside = recording[recording["t"] < start + steps * width]
     # With width 0 nothing is inside, and there is nothing to divide.
     bins = (inside["t"] - start) // max(width, 1)
-    np.add.at(counts, (bins, inside["p"], inside["y"], inside["x"]), 1)
-    return counts
+    cells = np.ravel_multi_index((bins, inside["p"], inside["y"], inside["x"]), shape)
+    return np.bincount(cells, minlength=np.prod(shape)).astype(np.int16).reshape(shape)
 
 
 def glyphs() -> tuple[NDArray[np.float64], NDArray[np.int32]]:

@@ -155,3 +155,56 @@ def test_env_as_json() -> None:
     import json
 
     assert "versions" in json.loads(command("env", "--json").stdout)
+
+
+def test_data_list_says_what_would_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
+    done = command("data", "list")
+    assert done.returncode == 0
+    for word in ("SHD (no files)", "drtrl-bench data make shd", "digits (event-converted)", str(tmp_path / "data")):
+        assert word in done.stdout
+
+
+def test_data_make_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
+    made = command("data", "make", "nmnist", "--train", "2", "--test", "1")
+    assert made.returncode == 0, made.stderr
+    assert "N-MNIST layout (event-converted digits)" in made.stdout
+    assert "there already" in command("data", "make", "nmnist", "--train", "2", "--test", "1").stdout
+    checked = command("data", "check")
+    assert checked.returncode == 0, checked.stderr
+    assert "60000" in checked.stdout
+    assert max(map(len, checked.stdout.splitlines()[1:])) <= 80
+    path = sorted((tmp_path / "stand_ins" / "NMNIST" / "Train" / "3").glob("*.bin"))[0]
+    path.write_bytes(path.read_bytes()[:-1])
+    broken = command("data", "check", "nmnist")
+    assert broken.returncode == 1
+    assert str(path) in broken.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data", "make", "nmnits"], "nmnist"),
+        (["data", "make", "dms"], "has no files"),
+        (["data", "check", "shd"], "drtrl-bench data make shd"),
+        (["data", "list", "--data", "nowhere"], "nowhere"),
+        (["run", "quick", "--data", "nowhere"], "nowhere"),
+        (["data", "make", "nmnist", "--train", "1000"], "145"),
+    ],
+)
+def test_bad_data_commands_are_one_line(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
+    done = command(*words)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("name", ["list", "make", "check"])
+def test_data_help_teaches(name: str) -> None:
+    done = command("data", name, "--help")
+    assert done.returncode == 0
+    assert "drtrl-bench data " + name in done.stdout

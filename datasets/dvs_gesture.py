@@ -1,0 +1,145 @@
+"""DVS-Gesture: 11 gestures of the hand and arm seen by an event camera, 128 x 128 pixels, two polarities.
+
+Source: Amir et al. 2017 (CVPR, pp. 7243-7252), in the form that tonic reads: a file per gesture, cut out of the
+original recordings, times in ms. Where the genuine files are not at hand, rendered motion seen by a model of the camera
+stands in, and LABEL says so. Card: cards/dvs_gesture.md.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .events import place, splits
+from .events.binning import Sparse, Window, binned, cells
+from .events.place import Archive, DamagedError, Published
+from .events.recordings import Events, Recordings, reader
+
+CLASSES = 11
+SENSOR = (128, 128, 2)
+FEATURES = 2 * 128 * 128
+
+
+def count(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("user*_*/*.npy"))
+
+
+PUBLISHED = Published(
+    name="DVS-Gesture",
+    module="dvs_gesture",
+    folder="DVSGesture",
+    source="DVS128 Gesture as cut for tonic (Amir et al. 2017, IBM Research, CC BY 4.0; doi 10.5281/zenodo.8060604)",
+    size="about 3 GB",
+    archives={
+        "train": Archive("ibmGestureTrain.tar.gz", "3a8f0d4120a166bac7591f77409cb105", "ibmGestureTrain"),
+        "test": Archive("ibmGestureTest.tar.gz", "56070e45dadaa85fff82e0fbfbc06de5", "ibmGestureTest"),
+    },
+    counts={"train": 1077, "test": 264},
+    count=count,
+    generator="gestures",
+    stand_in="synthetic motion",
+    synthetic=True,
+)
+
+
+def __getattr__(name: str) -> Any:
+    return place.attribute(PUBLISHED, name)
+
+
+def batch(
+    steps: int,
+    size: int,
+    seed: int,
+    features: int = FEATURES,
+    split: str = "train",
+    window: Window = None,
+    binary: bool = False,
+    slices: float | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """`size` different recordings of a split in `steps` bins, drawn by `seed`.
+
+    Returns inputs [T, B, features], events per bin (polarity, row, column flattened), and targets [T, B], the class at
+    every step. Fewer features than 32768 pool neighbouring pixels: 2048 is 32 x 32. window: seconds from and to that
+    the bins cover; None: each recording's own span, as tonic's ToFrame(n_time_bins). slices: cut each recording into
+    slices of so many seconds, without overlap and without the incomplete last, and draw one. binary: 1 where there are
+    events. Validation is on subjects held out of the training part. Raises ValueError for what is impossible,
+    MissingError if there are no files and DamagedError if they are not what they should be.
+    """
+    found = sparse(steps, size, seed, features, split, window, binary, slices)
+    return found.dense(0, steps, np.float32), found.targets(0, steps)
+
+
+def sparse(
+    steps: int,
+    size: int,
+    seed: int,
+    features: int = FEATURES,
+    split: str = "train",
+    window: Window = None,
+    binary: bool = False,
+    slices: float | None = None,
+) -> Sparse:
+    """The batch as its events."""
+    if slices and window:
+        raise ValueError("slices are windows already: give one of the two")
+    held, available = opened(split)
+    chosen = splits.drawn(available, size, seed)
+    if not slices:
+        return binned(held, chosen, steps, features, window, binary)
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    rng = np.random.default_rng([seed, 1])
+    events = [sliced(rng, held[index], slices, held.files[index]) for index in chosen]
+    lanes = [cells(part, steps, SENSOR, features, (0.0, slices), False) for part in events]
+    return Sparse(lanes, held.labels[chosen], steps, features, binary)
+
+
+def sliced(rng: np.random.Generator, recording: Events, seconds: float, file: Path) -> Events:
+    """One of the whole slices of a recording, which begin with its first event; its time counted from the slice's."""
+    width = round(1e6 * seconds)
+    number = (recording.t[-1] - recording.t[0]) // width
+    if number < 1:
+        raise ValueError(f"{file} is shorter than a slice of {seconds} s")
+    start = recording.t[0] + rng.integers(number) * width
+    first, last = np.searchsorted(recording.t, (start, start + width))
+    part = Events(*(column[first:last] for column in recording))
+    return part._replace(t=part.t - np.int32(start))
+
+
+def opened(split: str) -> tuple[Recordings, NDArray[np.int64]]:
+    """The recordings of the part that a split is in, and which of them belong to the split."""
+    part = "test" if splits.known(split) == "test" else "train"
+    folder = place.part(PUBLISHED, part)
+    held = recordings(folder, folder.stat().st_mtime_ns, part == "train")
+    if split == "test":
+        return held, np.arange(len(held))
+    assert held.groups is not None
+    return held, splits.members(split, splits.by_group(held.groups))
+
+
+@cache
+def recordings(folder: Path, changed: int, train: bool) -> Recordings:
+    source = reader("DVSGesture", folder.parent, train=train)
+    if not source.data:
+        raise DamagedError(f"{folder}: no .npy files in folders userNN_lighting")
+    # tonic lists files in the order of the file system, which is not the same everywhere.
+    order = sorted(range(len(source.data)), key=lambda i: (source.users[i], source.lighting[i], source.targets[i]))
+    for name in ("data", "targets", "users", "lighting"):
+        setattr(source, name, [getattr(source, name)[i] for i in order])
+    labels = np.asarray(source.targets, np.int32)
+    if outside := [str(file) for file, label in zip(source.data, labels, strict=True) if not 0 <= label < CLASSES]:
+        raise DamagedError(f"{outside[0]}: its name must be a class from 0 to {CLASSES - 1}")
+    files = [Path(file) for file in source.data]
+    return Recordings(source, files, labels, np.asarray(source.users), SENSOR, whole)
+
+
+def whole(file: Path) -> None:
+    """Raises DamagedError for a file that holds no events of x, y, polarity and time."""
+    try:
+        shape = np.load(file, mmap_mode="r").shape
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedError(f"{file}: {str(error).splitlines()[0]}; unpack it again") from None
+    if len(shape) != 2 or shape[1] != 4 or shape[0] == 0:
+        raise DamagedError(f"{file}: holds {shape}, and not events of x, y, polarity and time; unpack it again")

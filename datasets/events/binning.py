@@ -1,0 +1,114 @@
+"""Events of a batch in bins of time: sparse on the host, dense where they are needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .recordings import Events, Recordings
+
+Window = tuple[float, float] | None
+"""Seconds from and to; None is from a recording's first event to its last."""
+
+
+class Cells(NamedTuple):
+    """The cells of a recording that are not empty, in the order of time."""
+
+    step: NDArray[np.int32]
+    line: NDArray[np.int32]
+    counts: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """A batch of binned recordings as its cells that are not empty, and its classes [B]."""
+
+    lanes: Sequence[Cells]
+    classes: NDArray[np.int32]
+    steps: int
+    lines: int
+    binary: bool = False
+
+    def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
+        """Steps start to stop - 1 as [K, B, lines]. ValueError if a count does not fit the type."""
+        out = np.zeros((stop - start, len(self.lanes), self.lines), dtype)
+        flat, row = out.reshape(-1), np.int64(len(self.lanes) * self.lines)
+        for lane, cells in enumerate(self.lanes):
+            part = slice(None)
+            if (start, stop) != (0, self.steps):
+                part = slice(*np.searchsorted(cells.step, (start, stop)))
+            counts = cells.counts[part]
+            if not self.binary and np.issubdtype(dtype, np.integer) and counts.max(initial=0) > np.iinfo(dtype).max:
+                raise ValueError(f"a bin holds {counts.max()} events, too many for {np.dtype(dtype)}: take more steps")
+            where = (cells.step[part] - start) * row + (cells.line[part] + lane * self.lines)
+            flat[where] = 1 if self.binary else counts
+        return out
+
+    def targets(self, start: int, stop: int) -> NDArray[np.int32]:
+        """The classes [K, B], at every step."""
+        return np.tile(self.classes, (stop - start, 1))
+
+
+def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> tuple[NDArray[Any], slice]:
+    """The bins of those events that are in one, and which these are; times in us and in order.
+
+    With a window: `steps` equal bins from its start, each closed below; with `late`, what comes after the window goes
+    to the last bin. Without: as tonic's ToFrame(n_time_bins=steps), bins of whole us from the first event on, the
+    last event in none. Bin 0 is used, and no event has bin number `steps`.
+    """
+    if window is None:
+        if len(t) == 0:
+            return t, slice(0)
+        width = (t[-1] - t[0]) // steps
+        inside = slice(0, int(np.searchsorted(t, t[0] + steps * width)))
+        return (t[inside] - t[0]) // max(width, 1), inside
+    start, stop = (round(1e6 * edge) for edge in window)
+    if not 0 <= start < stop:
+        raise ValueError(f"window must be two times in seconds, from 0 on and rising, not {window}")
+    first, last = np.searchsorted(t, (start, stop))
+    inside = slice(int(first), len(t) if late else int(last))
+    return np.minimum((t[inside].astype(np.int64) - start) * steps // (stop - start), steps - 1), inside
+
+
+def pooling(sensor: tuple[int, int, int], features: int) -> int:
+    """How many neighbouring pixels in each direction share a line, so that there are `features` lines."""
+    w, h, p = sensor
+    known = {p * -(-h // f) * -(-w // f): f for f in range(max(w, h), 0, -1)}
+    if features not in known:
+        near = sorted(known, key=lambda lines: abs(lines - features))[:3]
+        raise ValueError(
+            f"features is {features}; pooling leaves {', '.join(map(str, sorted(known)[::-1][:5]))} ..., "
+            f"nearest {', '.join(map(str, sorted(near)))}"
+        )
+    return known[features]
+
+
+def cells(events: Events, steps: int, sensor: tuple[int, int, int], features: int, window: Window, late: bool) -> Cells:
+    """A recording in `steps` bins on `features` lines: polarity, row, column, flattened in this order."""
+    f = pooling(sensor, features)
+    w, h = -(-sensor[0] // f), -(-sensor[1] // f)
+    column, row = np.arange(sensor[0]) // f, np.arange(sensor[1]) // f * w
+    found, inside = bins(events.t, steps, window, late)
+    line = (np.arange(sensor[2]) * (h * w))[events.p[inside]] + row[events.y[inside]] + column[events.x[inside]]
+    where, counts = np.unique(found.astype(np.int64) * features + line, return_counts=True)
+    step, line = np.divmod(where, features)
+    return Cells(step.astype(np.int32), line.astype(np.int32), counts.astype(np.int32))
+
+
+def binned(
+    held: Recordings,
+    chosen: NDArray[np.int64],
+    steps: int,
+    features: int,
+    window: Window = None,
+    binary: bool = False,
+    late: bool = False,
+) -> Sparse:
+    """A batch of recordings, each binned once for as long as it is kept in memory."""
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    how = (steps, held.sensor, features, window, late)
+    lanes = [held.kept_cells.get((int(i), *how), lambda i=i: cells(held[i], *how)) for i in chosen]
+    return Sparse(lanes, held.labels[chosen], steps, features, binary)

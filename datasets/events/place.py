@@ -1,0 +1,158 @@
+"""Where the files of a published data set lie, which files they are, and what to say when there are none.
+
+Genuine files are looked for first, under $DRTRL_BENCH_DATA (else ~/.cache/drtrl-bench/data), then stand-ins, under the
+cache. A stand-in carries a marker, so it is recognised wherever it was moved.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MARKER = "STAND_IN.json"
+
+
+class MissingError(FileNotFoundError):
+    """A data set without files; the message says what to get, where to put it, and what stands in."""
+
+
+class DamagedError(OSError):
+    """A file that is not what it should be; the message begins with its path."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file as it is published, and what it unpacks to inside the data set's folder."""
+
+    file: str
+    md5: str
+    unpacked: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """A data set as its authors published it, and what stands in for it."""
+
+    name: str
+    module: str
+    folder: str
+    """Inside the data folder, where tonic's reader looks for it."""
+    source: str
+    """Authors, publisher and licence, in words."""
+    size: str
+    archives: dict[str, Archive]
+    counts: dict[str, int]
+    """Recordings of each part."""
+    count: Callable[[Path], int]
+    """Recordings in what an archive unpacks to."""
+    generator: str
+    """The module of `stand_ins/` that makes the stand-in."""
+    stand_in: str
+    """What the stand-in's recordings are, in words: part of every label."""
+    synthetic: bool
+    """Whether the stand-in is synthetic all through."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A folder with files of a data set; `marker` if they are a stand-in."""
+
+    folder: Path
+    marker: dict[str, Any] | None
+
+
+def cache() -> Path:
+    return Path(os.environ.get("DRTRL_BENCH_CACHE") or Path.home() / ".cache" / "drtrl-bench")
+
+
+def data_folder() -> Path:
+    """Where genuine files are looked for."""
+    return Path(os.environ.get("DRTRL_BENCH_DATA") or cache() / "data").expanduser()
+
+
+def stand_in_folder() -> Path:
+    return cache() / "stand_ins"
+
+
+def found(what: Published) -> Found | None:
+    """The files that would be loaded: genuine ones, else a stand-in, else None."""
+    for base in (data_folder(), stand_in_folder()):
+        folder = base / what.folder
+        if any((folder / archive.unpacked).exists() for archive in what.archives.values()):
+            return Found(folder, marker(folder))
+    return None
+
+
+def marker(folder: Path) -> dict[str, Any] | None:
+    """What the maker of a stand-in wrote of it, or None for other files."""
+    try:
+        return json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DamagedError(f"{folder / MARKER}: not JSON ({error}); make the stand-in again") from None
+
+
+def part(what: Published, split: str) -> Path:
+    """What holds a split: `unpacked` of its archive. Raises MissingError."""
+    place = found(what)
+    if place is None or not (path := place.folder / what.archives[split].unpacked).exists():
+        raise MissingError(missing(what, split))
+    return path
+
+
+def missing(what: Published, split: str = "train") -> str:
+    """One line: what to download, where to put it, and what stands in."""
+    archive, folder = what.archives[split], data_folder() / what.folder
+    return (
+        f"no {split} files of {what.name} in {folder}: get {archive.file} (md5 {archive.md5}; the whole set is "
+        f"{what.size}) of {what.source}, and unpack it so that {folder / archive.unpacked} exists; or make the "
+        f"stand-in, {what.stand_in}: drtrl-bench data make {what.module}"
+    )
+
+
+def label(what: Published) -> str:
+    """What would be loaded now, for records, tables and figures. Only files of the published number have its name."""
+    place = found(what)
+    if place is None:
+        return f"{what.name} (no files)"
+    if place.marker:
+        return f"{what.name} layout ({place.marker['stand_in']})"
+    return what.name if complete(what, place.folder) else f"{what.name} layout (other recordings)"
+
+
+def complete(what: Published, folder: Path) -> bool:
+    """Whether every part that is there has as many recordings as were published."""
+    try:
+        parts = {split: folder / archive.unpacked for split, archive in what.archives.items()}
+        return all(what.count(path) == what.counts[split] for split, path in parts.items() if path.exists())
+    except (OSError, KeyError):  # damaged; reading it says so
+        return False
+
+
+def synthetic(what: Published) -> bool:
+    """Whether what would be loaded now is synthetic."""
+    place = found(what)
+    return bool(place and place.marker and place.marker["synthetic"])
+
+
+def fingerprint(what: Published) -> str:
+    """Hash of the paths and sizes of the files that would be loaded, and of their marker."""
+    place = found(what)
+    return fingerprint_of(place.folder) if place else "none"
+
+
+def fingerprint_of(folder: Path) -> str:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
+    listed = sorted((str(path.relative_to(folder)), path.stat().st_size) for path in files)
+    return hashlib.sha256(json.dumps([listed, marker(folder)], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def attribute(what: Published, name: str) -> Any:
+    """LABEL and SYNTHETIC of a module whose files may come and go: for its `__getattr__`."""
+    if name in ("LABEL", "SYNTHETIC"):
+        return label(what) if name == "LABEL" else synthetic(what)
+    raise AttributeError(f"module {what.module!r} has no attribute {name!r}")

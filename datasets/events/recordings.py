@@ -1,0 +1,127 @@
+"""Recordings of a split through tonic's own reader: checked, compact, and the ones read last kept in memory."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .place import DamagedError
+
+BUDGET = 2**30
+"""Bytes of recordings that are kept in memory."""
+
+
+class Events(NamedTuple):
+    """Events [E] in the order of time."""
+
+    t: NDArray[Any]
+    """int32, us since the recording began."""
+    x: NDArray[Any]
+    """uint16, from 0 on, as y is; p is uint8."""
+    y: NDArray[Any]
+    p: NDArray[Any]
+
+
+class Kept:
+    """Tuples of arrays by key, the ones used last, within BUDGET bytes."""
+
+    def __init__(self) -> None:
+        self.found: OrderedDict[Any, tuple[Any, ...]] = OrderedDict()
+        self.bytes = 0
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What is kept under a key, made if it is not. What cannot be made is not kept."""
+        if key in self.found:
+            self.found.move_to_end(key)
+            return self.found[key]
+        made = self.found[key] = make()
+        self.bytes += size(made)
+        while self.bytes > BUDGET and len(self.found) > 1:
+            self.bytes -= size(self.found.popitem(last=False)[1])
+        return made
+
+    def clear(self) -> None:
+        self.found.clear()
+        self.bytes = 0
+
+
+def reader(name: str, folder: Path, **options: Any) -> Any:
+    """tonic's reader of that name on the files in `folder`, which is called as the reader is. It never downloads."""
+    try:
+        # Inside, because tonic (GPL-3) is optional and takes seconds to import.
+        from tonic import datasets  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ModuleNotFoundError("tonic reads these files: pip install -c constraints.txt -e '.[events]'") from None
+    # tonic fetches archives that it does not see, also where they were unpacked and removed.
+    local = type(name, (getattr(datasets, name),), {"download": lambda self: None})
+    try:
+        return local(str(folder.parent), **options)
+    except Exception as error:  # a damaged file can raise almost anything
+        raise DamagedError(f"{folder}: {said(error)}") from error
+
+
+class Recordings:
+    """What a reader holds: `labels` [n], `groups` [n] (speakers, subjects; None if unknown), and events by index."""
+
+    def __init__(
+        self,
+        source: Any,
+        files: Sequence[Path],
+        labels: NDArray[np.int32],
+        groups: NDArray[Any] | None,
+        sensor: tuple[int, int, int],
+        whole: Callable[[Path], None] = lambda file: None,
+    ) -> None:
+        """files: where each recording comes from. whole: raises DamagedError for a file that is cut off."""
+        self.source, self.files, self.labels, self.groups = source, files, labels, groups
+        self.sensor, self.whole = sensor, whole
+        self.kept, self.kept_cells = Kept(), Kept()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Events:
+        """The events of a recording. Raises DamagedError, which names the file, and then keeps nothing of it."""
+        return self.kept.get(int(index), lambda: self.read(index))
+
+    def read(self, index: int) -> Events:
+        self.whole(self.files[index])
+        try:
+            events, _ = self.source[index]
+        except Exception as error:  # a damaged file can raise almost anything
+            raise DamagedError(f"{self.files[index]}: recording {index}: {said(error)}") from error
+        return checked(events, self.sensor, f"{self.files[index]}: recording {index}")
+
+
+def size(columns: tuple[Any, ...]) -> int:
+    return sum(column.nbytes for column in columns)
+
+
+def said(error: Exception) -> str:
+    """An error in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def checked(events: NDArray[Any], sensor: tuple[int, int, int], where: str) -> Events:
+    """tonic's structured events in 9 bytes each, in order of time. Raises DamagedError if it cannot have sent them."""
+    names = events.dtype.names or ()
+    y = events["y"] if "y" in names else np.zeros(len(events), np.uint16)
+    # With a single polarity tonic writes 1 for all.
+    p = events["p"].astype(np.int64) if sensor[2] > 1 else np.zeros(len(events), np.int64)
+    t = events["t"]
+    columns = (("x", events["x"], sensor[0]), ("y", y, sensor[1]), ("p", p, sensor[2]), ("t", t, 2**31))
+    for name, column, limit in columns:
+        outside = np.flatnonzero((column < 0) | (column >= limit))
+        if len(outside):
+            first = outside[0]
+            raise DamagedError(
+                f"{where}: event {first} has {name} = {column[first]}, which must be from 0 to {limit - 1}"
+            )
+    packed = Events(t.astype(np.int32), events["x"].astype(np.uint16), y.astype(np.uint16), p.astype(np.uint8))
+    if (np.diff(packed.t) >= 0).all():
+        return packed
+    order = np.argsort(packed.t, kind="stable")
+    return Events(*(column[order] for column in packed))

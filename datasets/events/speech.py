@@ -1,0 +1,77 @@
+"""Spoken words as spikes of a cochlea, in the HDF5 layout of the Heidelberg data sets: what SHD and SSC share."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import augmentation, place, splits
+from .binning import Sparse, Window, binned, cells
+from .recordings import Events, Recordings, reader
+
+SENSOR = (700, 1, 1)
+END = 1.4
+"""Seconds that all recordings fit in."""
+
+
+def count(file: Path) -> int:
+    """Recordings in a file. Raises OSError if it is damaged."""
+    import h5py
+
+    with h5py.File(file) as content:
+        labels: Any = content["labels"]
+        return len(labels)
+
+
+def recordings(what: place.Published, part: str, **options: Any) -> Recordings:
+    """What the file of a part holds. Raises MissingError or DamagedError."""
+    file = place.part(what, part)
+    return opened(what.folder, file, file.stat().st_mtime_ns, tuple(options.items()))
+
+
+@cache
+def opened(name: str, file: Path, changed: int, options: tuple[tuple[str, Any], ...]) -> Recordings:
+    import h5py
+
+    try:
+        with h5py.File(file) as content:
+            labels = np.asarray(content["labels"]).astype(np.int32)
+            speakers = np.asarray(content["extra/speaker"])
+            lengths = {len(labels), len(speakers), *(len(content[f"spikes/{k}"]) for k in ("times", "units"))}  # pyright: ignore[reportArgumentType]
+    except (OSError, KeyError) as error:
+        raise place.DamagedError(f"{file}: {error}") from None
+    if len(lengths) > 1 or len(labels) == 0:
+        raise place.DamagedError(f"{file}: labels, speakers, times and units must be as many, and some, not {lengths}")
+    source = reader(name, file.parent, **dict(options))
+    return Recordings(source, [file] * len(labels), labels, speakers, SENSOR)
+
+
+def sparse(
+    held: Recordings,
+    available: NDArray[np.int64],
+    steps: int,
+    size: int,
+    seed: int,
+    features: int,
+    window: Window,
+    binary: bool,
+    augment: bool,
+) -> Sparse:
+    """A batch of the available recordings. What comes after the window is in the last bin."""
+    chosen = splits.drawn(available, size, seed)
+    if not augment:
+        return binned(held, chosen, steps, features, window, binary, late=True)
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    rng = np.random.default_rng([seed, 1])
+    events = [augmented(held, available, index, rng) for index in chosen]
+    lanes = [cells(one, steps, SENSOR, features, window, late=True) for one in events]
+    return Sparse(lanes, held.labels[chosen], steps, features, binary)
+
+
+def augmented(held: Recordings, available: NDArray[np.int64], index: int, rng: np.random.Generator) -> Events:
+    """A blend of recordings of the same class and split as `index`, itself among them or not, moved."""
+    same = available[held.labels[available] == held.labels[index]]
+    return augmentation.moved(rng, augmentation.blended(rng, [held[i] for i in rng.choice(same, augmentation.BLENDED)]))

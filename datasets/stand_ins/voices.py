@@ -1,0 +1,150 @@
+"""Who says which word and how: the synthetic voices behind the stand-ins for SHD and SSC.
+
+espeak-ng says the words; `cochlea` (the model of the data sets' authors) turns them into spikes. SHD gets the digits in
+English and German, by twelve voices of which two are in the test part only, as the genuine one has two such speakers;
+SSC gets the 35 words of Speech Commands, by voices that are in one part only, somewhere in a second of noise.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from . import cochlea, espeak
+
+Array = NDArray[np.float64]
+
+ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+GERMAN = ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun")
+COMMANDS = (
+    *("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", *ENGLISH),
+    *("bed", "bird", "cat", "dog", "happy", "house", "marvin", "sheila", "tree", "wow"),
+    *("backward", "forward", "follow", "learn", "visual"),
+)
+WORDS = {"shd": ENGLISH + GERMAN, "ssc": COMMANDS}
+"""The classes in the order of their labels."""
+RATE = {"shd": 48_000, "ssc": 16_000}
+"""Hz of the recordings that the genuine sets were made from; spikes come in steps of twice the period."""
+ACCENTS = ("en-us", "en", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-us-nyc")
+SPLITS = {"shd": ("train", "test"), "ssc": ("train", "valid", "test")}
+
+SHD_SPEAKERS, ONLY_TEST = 12, (4, 5)
+SHD_TEST = (4, 5, 4, 5, 4, 5, None)
+"""Who speaks in SHD's test part, in turn; None: one of the others, in turn."""
+SSC_SPEAKERS = {"train": range(60), "valid": range(60, 72), "test": range(72, 96)}
+CLIP = 1.0
+"""s of an SSC clip."""
+QUIET = 0.01
+"""Speech starts and ends where it is that loud, relative to its peak."""
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A voice: espeak-ng's settings, and how much shorter its vocal tract is than the synthesiser's."""
+
+    accent: str
+    speed: int
+    pitch: int
+    span: int
+    tract: float
+
+    @property
+    def gender(self) -> str:
+        return "female" if self.tract > 1.08 else "male"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Everything that decides about the spikes of one recording."""
+
+    layout: str
+    label: int
+    word: str
+    speaker: int
+    voice: str
+    speed: int
+    pitch: int
+    span: int
+    tract: float
+    seed: tuple[int, ...]
+
+
+def speaker(layout: str, number: int) -> Speaker:
+    """The voice with this number: always the same one."""
+    rng = np.random.default_rng([len(WORDS[layout]), number])
+    high = number % 2
+    return Speaker(
+        accent=ACCENTS[number % len(ACCENTS)],
+        speed=int(rng.integers(90, 135)),
+        pitch=int(rng.integers(50, 80) if high else rng.integers(15, 50)),
+        span=int(rng.integers(20, 70)),
+        tract=round(rng.uniform(1.1, 1.22) if high else rng.uniform(0.9, 1.05), 3),
+    )
+
+
+def recording(layout: str, split: str, label: int, number: int, seed: int) -> Recording:
+    """Recording `number` of a class: who speaks, and how it differs from what they said last time."""
+    if layout == "shd":
+        others = [one for one in range(SHD_SPEAKERS) if one not in ONLY_TEST]
+        turns = SHD_TEST if split == "test" else (None,)
+        who = turns[(number + label) % len(turns)]
+        who = others[(number // len(turns) + label) % len(others)] if who is None else who
+    else:
+        who = SSC_SPEAKERS[split][(number + 7 * label) % len(SSC_SPEAKERS[split])]
+    place = (seed, SPLITS[layout].index(split), label, number)
+    voice, rng = speaker(layout, who), np.random.default_rng(place)
+    return Recording(
+        layout,
+        label,
+        WORDS[layout][label],
+        who,
+        voice="de" if layout == "shd" and label >= len(ENGLISH) else voice.accent,
+        speed=round(voice.speed * rng.uniform(0.9, 1.1)),
+        pitch=int(np.clip(voice.pitch + rng.integers(-5, 6), 0, 99)),
+        span=int(np.clip(voice.span + rng.integers(-10, 11), 0, 99)),
+        tract=round(voice.tract * rng.uniform(0.98, 1.02), 3),
+        seed=place,
+    )
+
+
+def speak(
+    word: str, voice: str, rate: int, speed: int = 140, pitch: int = 50, span: int = 50, tract: float = 1.0
+) -> Array:
+    """A word as espeak-ng says it, without the silence around it: samples between -1 and 1 at `rate` Hz.
+
+    voice: of espeak-ng, as "en-us" or "de". speed: words per minute. pitch, and the span it moves in: 0 to 99.
+    tract: above 1 for a shorter vocal tract: every resonance that much higher. EspeakError if it cannot be said.
+    """
+    # Faster playback raises the resonances and shortens the word: ask for a slower one.
+    said = np.frombuffer(espeak.say(word, voice, round(speed / tract), pitch, span), np.int16) / 2**15
+    ratio = Fraction(rate / (espeak.RATE * tract)).limit_denominator(500)
+    wave = signal.resample_poly(said, ratio.numerator, ratio.denominator)
+    loud = np.flatnonzero(np.abs(wave) > QUIET * np.abs(wave).max())
+    if loud.size == 0:
+        raise espeak.EspeakError(f"espeak-ng says nothing for {word!r} with voice {voice!r}")
+    return wave[loud[0] : loud[-1] + 1]
+
+
+def sound(what: Recording) -> Array:
+    """The waveform of a recording; SSC's are clips of a second, with background noise."""
+    rate = RATE[what.layout]
+    wave = speak(what.word, what.voice, rate, what.speed, what.pitch, what.span, what.tract)
+    if what.layout == "shd":
+        return wave
+    rng = np.random.default_rng((*what.seed, 1))
+    size = round(CLIP * rate)
+    wave = wave[:size]
+    noise = signal.lfilter([1], [1, -rng.uniform(0, 0.95)], rng.normal(size=size))
+    clip = np.asarray(noise) * (wave.std() / np.std(noise) * 10 ** (-rng.uniform(15, 40) / 20))
+    start = rng.integers(size - wave.size + 1)
+    clip[start : start + wave.size] += wave
+    return clip
+
+
+def spikes(what: Recording) -> tuple[NDArray[np.float16], NDArray[np.uint16]]:
+    """Times (s) and units of a recording's spikes, as precise as in the genuine files."""
+    seed = int(np.random.SeedSequence((*what.seed, 2)).generate_state(1)[0])
+    times, units = cochlea.spikes(sound(what), RATE[what.layout], seed)
+    return times.astype(np.float16), units.astype(np.uint16)

@@ -1,0 +1,63 @@
+"""Training on a data set: what the table says of it, and that accuracy is counted as it is called."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import needs
+
+from bench import learning
+
+
+@needs("jax")
+@pytest.mark.xdist_group("jax")
+def test_a_row_says_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(learning.SETTINGS["integrator"], steps=6, neurons=8, batch=16, test=100, updates=40, rate=0.02)
+    monkeypatch.setitem(learning.SETTINGS, "integrator", small)
+    for seed in (0, 1):
+        learning.main(["integrator"], tmp_path / "l.csv", seed=seed)
+    with (tmp_path / "l.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == ["0", "1"]
+    for row in rows:
+        assert row["data"] == "integrator (synthetic, sum in 8 ranges)"
+        assert row["tested"] == "600"  # each step has a target
+        assert float(row["last_loss"]) < float(row["first_loss"])
+        assert float(row["low"]) < float(row["test_accuracy"]) < float(row["high"])
+    assert rows[0]["test_accuracy"] != rows[1]["test_accuracy"]
+
+
+@needs("jax")
+@pytest.mark.xdist_group("jax")
+def test_accuracy_is_of_the_steps_that_have_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A readout without dynamics that says class 1 where the input is positive."""
+    from implementations import cells_jax
+
+    inputs = np.array([[[9.0], [-9.0]], [[1.0], [-1.0]], [[1.0], [2.0]]], np.float32)  # [T=3, B=2, 1]
+    targets = np.array([[-1, -1], [1, 0], [1, 1]], np.int32)
+    monkeypatch.setattr(learning, "batch", lambda *_: (inputs, targets))
+    net = (cells_jax.LinearReadout(),)
+    params: Any = [{"x": np.array([[[0.0, 1.0]]], np.float32), "b": np.zeros((1, 1, 2), np.float32)}]
+    per_step = learning.Setting(steps=3, test=2, batch=1, per_step=True)
+    assert learning.correct("dms", per_step, "test", net, params).tolist() == [True, True, True, True]
+    whole = replace(per_step, per_step=False)
+    # The second trial's mean is 0.5, above 0: class 1, as its last target.
+    assert learning.correct("dms", whole, "test", net, params).tolist() == [True, True]
+    flipped: Any = [{"x": -params[0]["x"], "b": params[0]["b"]}]
+    assert learning.correct("dms", whole, "test", net, flipped).tolist() == [False, False]
+
+
+def test_interval_is_wilson_s() -> None:
+    low, high = learning.wilson(50, 100)
+    assert (low, high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    assert learning.wilson(100, 100)[1] == pytest.approx(1)
+    assert learning.wilson(0, 10)[0] == pytest.approx(0)
+
+
+def test_every_set_that_can_be_learned_has_a_setting() -> None:
+    from bench import registry
+
+    assert set(learning.SETTINGS) == set(registry.datasets()) - {"bernoulli", "digits"}

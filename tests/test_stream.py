@@ -1,0 +1,157 @@
+"""Streams: the whole sequence in chunks, its gradient, and memory that does not know how long it is."""
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import in_framework, network, problem
+
+from bench import memory, registry, stream
+
+NET = network("lif_soft", 1, "leaky")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRTRL_BENCH_CACHE", str(folder))
+        patch.delenv("DRTRL_BENCH_DATA", raising=False)
+        what = registry.dataset("nmnist").PUBLISHED
+        registry.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})
+        yield folder
+
+
+def joined(name: str, *sizes: int, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+    parts = list(stream.chunks(name, *sizes, **options))
+    return np.concatenate([x for x, _ in parts]), np.concatenate([t for _, t in parts])
+
+
+@pytest.mark.parametrize("name", ["nmnist", "dms", "bernoulli"])
+@pytest.mark.parametrize("chunk", [1, 7, 60, 100])
+def test_a_stream_of_a_period_is_the_batch(name: str, chunk: int) -> None:
+    inputs, targets = joined(name, 60, 4, 3, chunk, 60)
+    expected = registry.dataset(name).batch(60, 4, 3)
+    np.testing.assert_array_equal(inputs, expected[0])
+    np.testing.assert_array_equal(targets, expected[1])
+
+
+@pytest.mark.parametrize("name", ["nmnist", "copying"])
+def test_chunks_cut_a_stream_anywhere(name: str) -> None:
+    whole = joined(name, 100, 3, 1, 100, 24)
+    assert whole[0].shape[:2] == whole[1].shape == (100, 3)
+    for chunk in (1, 10, 24, 30, 77):
+        parts = list(stream.chunks(name, 100, 3, 1, chunk, 24))
+        assert {len(x) for x, _ in parts[:-1]} <= {chunk}
+        for a, b in zip(joined(name, 100, 3, 1, chunk, 24), whole, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(whole[0][:24], whole[0][24:48])
+
+
+def test_events_wait_on_the_host_as_bytes() -> None:
+    inputs, _ = next(stream.chunks("nmnist", 50, 4, 0, 10, 50))
+    assert inputs.dtype == np.uint8
+
+
+def test_counts_that_do_not_fit_a_byte_are_no_silent_overflow() -> None:
+    with pytest.raises(ValueError, match="take more steps"):
+        next(stream.chunks("nmnist", 1, 2, 0, 1, 1, features=2))
+    assert next(stream.chunks("nmnist", 1, 2, 0, 1, 1, features=2, binary=True))[0].max() == 1
+
+
+@pytest.mark.parametrize("sizes", [(0, 1, 0, 1, 1), (5, 1, 0, 0, 1), (5, 1, 0, 1, 0)])
+def test_impossible_sizes(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        next(stream.chunks("dms", *sizes))
+
+
+@pytest.mark.parametrize(("algorithm", "chunk"), [("drtrl", 4), ("drtrl", 40), ("rtrl", 9), ("es_drtrl", 9)])
+def test_gradient_is_that_of_the_whole_sequence(framework: str, algorithm: str, chunk: int) -> None:
+    p = problem(NET, T=27, B=3, I=5, N=6)
+    net, rule = in_framework(NET, framework), import_module(f"implementations.{algorithm}_{framework}")
+    params, inputs, targets = arrays(framework, p.params, p.inputs, p.targets)
+    whole = import_module(f"implementations.network_{framework}").gradient(rule, net, params, inputs, targets, chunk)
+    fold = import_module(f"implementations.stream_{framework}").streaming(rule, net)
+    cut = [(p.inputs[i : i + chunk], p.targets[i : i + chunk]) for i in range(0, 27, chunk)]
+    loss, grads = fold(params, iter(cut))
+    np.testing.assert_allclose(loss, whole[0], rtol=1e-12)
+    for ours, theirs in zip(grads, whole[1], strict=True):
+        for k in ours:
+            np.testing.assert_allclose(ours[k], theirs[k], rtol=1e-9, atol=1e-12)
+
+
+def test_no_chunk_is_an_error(framework: str) -> None:
+    rule = import_module(f"implementations.drtrl_{framework}")
+    fold = import_module(f"implementations.stream_{framework}").streaming(rule, in_framework(NET, framework))
+    with pytest.raises(ValueError, match="at least one chunk"):
+        fold(arrays(framework, problem(NET, T=2, B=1, I=2, N=2).params)[0], [])
+
+
+def arrays(framework: str, *trees: Any) -> list[Any]:
+    """NumPy arrays, or lists of dicts of them, as the framework's."""
+    if framework == "jax":
+        return list(trees)
+    torch = import_module("torch")
+    return [
+        [{k: torch.from_numpy(v.copy()) for k, v in w.items()} for w in tree]
+        if isinstance(tree, list)
+        else torch.from_numpy(tree)
+        for tree in trees
+    ]
+
+
+def test_memory_of_the_loader_is_constant() -> None:
+    def peak(steps: int) -> int:
+        gc.collect()
+        tracemalloc.start()
+        for _ in stream.chunks("nmnist", steps, 4, 0, 20, 100):
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(8000)  # what is read and binned once is kept, within a budget
+    short, long = peak(400), peak(8000)
+    assert long < 1.1 * short
+    dense = 8000 * 4 * registry.dataset("nmnist").FEATURES
+    assert long < dense / 10
+
+
+def test_memory_of_the_fold_is_constant(framework: str) -> None:
+    """A sequence 16 times as long takes no more, by the framework's own count."""
+    net = in_framework(NET, framework)
+    rule = import_module(f"implementations.drtrl_{framework}")
+    fold = import_module(f"implementations.stream_{framework}").streaming(rule, net)
+    p = problem(NET, T=8, B=3, I=5, N=6)
+    (params,) = arrays(framework, p.params)
+
+    def peak(repeats: int) -> int:
+        chunks = ((p.inputs, p.targets) for _ in range(repeats))
+        if framework == "torch":
+            return memory.torch_peak_bytes(lambda: fold(params, chunks))
+        import jax
+
+        most = 0
+
+        def watched() -> Iterator[Any]:
+            nonlocal most
+            for chunk in chunks:
+                most = max(most, sum(a.nbytes for a in jax.live_arrays()))
+                yield chunk
+
+        fold(params, watched())
+        return most
+
+    peak(3)
+    assert peak(64) <= 1.01 * peak(4)
+
+
+def test_a_long_stream_is_nothing_special() -> None:
+    """A recording of 100,000 steps: its dense inputs would take 1.7 GiB as floats."""
+    (first, _), *_ = stream.chunks("nmnist", 64, 2, 0, 64, 100_000)
+    assert first.shape == (64, 2, 2312)
