@@ -29,18 +29,8 @@ STATUSES = ("ok", "skip", "wrong", "oom", "timeout", "error")
 """ok: measured. skip: cannot run here. wrong: gate failed, so no time or memory. The rest: how it ended."""
 
 ADDED = (
-    *(
-        "initial",
-        "decay",
-        "bias_correction",
-        "segments",
-        "mode",
-        "unroll",
-        "precision",
-        "trace_dtype",
-        "auto",
-        "limit_mib",
-    ),
+    *("initial", "decay", "bias_correction", "segments"),
+    *("mode", "unroll", "precision", "trace_dtype", "auto", "limit_mib"),
 )
 """Fields of a case that its first version did not have."""
 REQUIRED: dict[str, Any] = {

@@ -62,12 +62,13 @@ def read_out(c: Array, M: Influence) -> Array:
 
 def move(M: Influence, P0: Array, z: Array, p: Array) -> Influence:
     """The influence a chunk later: P^0 M + sum_t p^t (x) z^t."""
-    moved, start = [], 0
+    moved, start, late = [], 0, 0
     for tile in M:
-        p_now = lax.dynamic_slice_in_dim(p, start, tile.shape[3], axis=-1)
-        added = jnp.einsum("tbign,tbj->bignj", p_now, z)
-        moved.append(jnp.einsum("bim,bmgnj->bignj", P0, tile) + added)
-        start += tile.shape[3] + later_than(moved[-1])
+        p_n = lax.dynamic_slice_in_dim(p, start + late, tile.shape[3], axis=-1)
+        P0_n = lax.dynamic_slice_in_dim(P0, late, len(P0))  # all of it, but not yet
+        added = jnp.einsum("tbign,tbj->bignj", p_n, z)
+        moved.append(jnp.einsum("bim,bmgnj->bignj", P0_n, tile) + added)
+        start, late = start + tile.shape[3], later_than(moved[-1])
     return moved
 
 

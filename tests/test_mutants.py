@@ -175,7 +175,7 @@ MUTANTS = [
     Mutant(
         "influence not carried",
         "rtrl_jax.py",
-        'jnp.einsum("bim,bmgnj->bignj", P0, tile)',
+        'jnp.einsum("bim,bmgnj->bignj", P0_n, tile)',
         "0",
         f"rtrl-leaky_rnn-{SHALLOW}",
     ),

@@ -1,0 +1,89 @@
+"""The cost model that picks K, the floors it stands on, and what a case may not ask for."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import case, chunk, floor, memory
+from bench.case import Case
+
+HEADLINE = Case(dataset="bernoulli", features=64, neurons=256, batch=16, steps=512)
+SIZES = (64, 10)
+
+
+def read(folder: Path, text: str) -> tuple[Case, ...]:
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return case.read(str(path)).cases
+
+
+def test_auto_is_resolved_in_the_plan(tmp_path: Path) -> None:
+    (found,) = read(tmp_path, '[[grid]]\ndataset = "bernoulli"\nsteps = 512\nchunk = "auto"\n')
+    assert found.auto
+    assert found.chunk == chunk.best(found, *SIZES)
+    assert 1 < found.chunk <= 512
+
+
+def test_bptt_is_never_truncated() -> None:
+    assert chunk.best(replace(HEADLINE, algorithm="bptt"), *SIZES) == 512
+
+
+@pytest.mark.parametrize("algorithm", ["drtrl", "rtrl"])
+@pytest.mark.parametrize("where", ["jax", "torch"])
+def test_memory_limit_is_kept(algorithm: str, where: str) -> None:
+    sizes = replace(HEADLINE, algorithm=algorithm, framework=where, neurons=64, cell="tanh_rnn")
+    free = chunk.best(sizes, *SIZES)
+    least = memory.analytic_bytes(replace(sizes, chunk=1), *SIZES) / 2**20
+    tight = replace(sizes, limit_mib=1.2 * least)
+    picked = chunk.best(tight, *SIZES)
+    assert picked < free
+    assert memory.analytic_bytes(replace(tight, chunk=picked), *SIZES) <= 1.2 * least * 2**20
+    with pytest.raises(ValueError, match=r"needs .* MiB at K = 1"):
+        chunk.best(replace(sizes, limit_mib=0.5 * least), *SIZES)
+
+
+def test_forward_floor_is_that_of_its_products() -> None:
+    assert floor.of(HEADLINE, *SIZES).forward_flops == 512 * 2 * 16 * ((64 + 256) * 256 + 256 * 10)
+
+
+def test_floors_in_forward_passes() -> None:
+    """1 + N/J + 1 for BPTT; 2 + S for D-RTRL where all but the last step move the trace, 2 where none does."""
+
+    def passes(**changes: object) -> float:
+        found = floor.of(replace(HEADLINE, **changes), *SIZES)
+        return found.flops / found.forward_flops
+
+    assert passes(algorithm="bptt", chunk=512) == pytest.approx(2 + 256 / 320 + 0.03, abs=0.03)
+    assert passes(chunk=512) == pytest.approx(2 + 0.03, abs=0.03)
+    assert passes(chunk=1) == pytest.approx(3, abs=0.05)
+    assert passes(chunk=1, cell="alif_expcu") == pytest.approx(5, abs=0.1)
+
+
+def test_chunks_move_the_carry_less_often() -> None:
+    moved = [floor.of(replace(HEADLINE, chunk=K), *SIZES).moved_bytes for K in (1, 64, 512)]
+    assert moved[0] / moved[1] == pytest.approx(511 / 7)
+    assert moved[2] == 0
+    assert floor.of(replace(HEADLINE, chunk=1, trace_dtype="bfloat16"), *SIZES).moved_bytes == moved[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('mode = "compile"\nframework = "jax"', "always jitted"),
+        ('mode = "cuda_graph"\nframework = "torch"', "needs device = 'gpu'"),
+        ('mode = "triton"\nframework = "torch"\ndevice = "gpu"\nchunk = 4', "at chunk = 1"),
+        ('unroll = 4\nframework = "torch"', "unroll is JAX's"),
+        ('trace_dtype = "bfloat16"\nalgorithm = "rtrl"', "carries no trace"),
+        ("auto = true", 'chunk = "auto"'),
+        ('chunk = "auto"\nlimit_mib = 0.001', "MiB at K = 1"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path: Path, line: str, why: str) -> None:
+    with pytest.raises(case.PlanError, match=why):
+        read(tmp_path, f"[[grid]]\n{line}\n")
+
+
+def test_no_limit_is_no_limit() -> None:
+    assert math.isclose(chunk.seconds(HEADLINE, *SIZES), chunk.seconds(replace(HEADLINE, limit_mib=1e9), *SIZES))
