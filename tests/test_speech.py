@@ -144,20 +144,20 @@ def test_clips_of_commands_are_a_second_long(voices: Any) -> None:
 def test_words_to_tonic(speech: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two real words, by two processes, read by tonic; and again, from the cache."""
     datasets = pytest.importorskip("tonic.datasets")
-    monkeypatch.setitem(speech.WORDS, "shd", ("two", "six"))
-    file = tmp_path / "SHD" / "shd_train.h5"
+    monkeypatch.setitem(speech.WORDS, "ssc", ("two", "six"))
+    file = tmp_path / "SSC" / "ssc_valid.h5"
     file.parent.mkdir()
     seen: list[tuple[int, int]] = []
-    assert speech.make(file, "train", 1, 0, lambda *progress: seen.append(progress), workers=2) == file
+    assert speech.make(file, "valid", 1, 0, lambda *progress: seen.append(progress), workers=2) == file
     assert seen == [(0, 2), (1, 2), (2, 2)]
     # tonic looks for the archive as well.
-    (file.parent / "shd_train.h5.zip").touch()
-    read = datasets.SHD(str(tmp_path), train=True)
+    (file.parent / "ssc_valid.h5.zip").touch()
+    read = datasets.SSC(str(tmp_path), split="valid")
     assert [word.decode() for word in read.classes] == ["two", "six"]
     assert sorted(int(read[i][1]) for i in range(len(read))) == [0, 1]
     for i in range(2):
         events = read[i][0]
-        assert 500 < len(events) < 20_000
+        assert 2000 < len(events) < 30_000
         assert (np.diff(events["t"]) >= 0).all()
         assert 100_000 < events["t"][-1] < 1_400_000
         assert events["x"].min() >= 0
@@ -167,8 +167,8 @@ def test_words_to_tonic(speech: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert statistics["events"] == np.mean([len(read[i][0]) for i in range(2)])
 
     monkeypatch.setattr(speech, "spikes", None)
-    again = tmp_path / "shd_again.h5"
-    speech.make(again, "train", 1, workers=1)
+    again = tmp_path / "ssc_again.h5"
+    speech.make(again, "valid", 1, workers=1)
     with h5py.File(file) as one, h5py.File(again) as two:
         for name in ("spikes/times", "spikes/units"):
             for i in range(2):
@@ -196,6 +196,21 @@ def test_layout(speech: Any, tmp_path: Path, layout: str, split: str) -> None:
             assert {len(held[f"extra/meta_info/{k}"]) for k in ("gender", "age", "body_height")} == {12}
         assert speakers.max() < 12 or layout == "ssc"
     assert left_over(tmp_path) == [file.name]
+
+
+@pytest.mark.usefixtures("converted")
+def test_digits_to_tonic(speech: Any, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("tonic.datasets")
+    (tmp_path / "SHD").mkdir()
+    file = speech.make(tmp_path / "SHD" / "shd_test.h5", "test", 2, workers=1)
+    (file.parent / "shd_test.h5.zip").touch()
+    read = datasets.SHD(str(tmp_path), train=False)
+    assert sorted(int(read[i][1]) for i in range(len(read))) == sorted(2 * list(range(20)))
+    assert set(read.speaker) >= {4, 5}
+    for i in range(len(read)):
+        events, label = read[i]
+        assert len(events) == 20 + label
+        assert events["t"].max() <= 1_000_000
 
 
 def test_more_recordings_keep_the_first(speech: Any, converted: list[Any], tmp_path: Path) -> None:

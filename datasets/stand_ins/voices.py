@@ -2,7 +2,7 @@
 
 espeak-ng says the words; `cochlea` (the model of the data sets' authors) turns them into spikes. SHD gets the digits in
 English and German, by twelve voices of which two are in the test part only, as the genuine one has two such speakers;
-SSC gets the 35 words of Speech Commands, by voices that are in one part only, somewhere in a second of noise.
+SSC gets the 35 words of Speech Commands, by voices that are in one part only, near the middle of a second of noise.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,8 @@ SHD_TEST = (4, 5, 4, 5, 4, 5, None)
 SSC_SPEAKERS = {"train": range(60), "valid": range(60, 72), "test": range(72, 96)}
 CLIP = 1.0
 """s of an SSC clip."""
+SHIFT = 0.1
+"""s that its word may stand off the middle."""
 QUIET = 0.01
 """Speech starts and ends where it is that loud, relative to its peak."""
 
@@ -138,7 +140,8 @@ def sound(what: Recording) -> Array:
     wave = wave[:size]
     noise = signal.lfilter([1], [1, -rng.uniform(0, 0.95)], rng.normal(size=size))
     clip = np.asarray(noise) * (wave.std() / np.std(noise) * 10 ** (-rng.uniform(15, 40) / 20))
-    start = rng.integers(size - wave.size + 1)
+    room = size - wave.size
+    start = int(np.clip(room / 2 + rate * rng.uniform(-SHIFT, SHIFT), 0, room))
     clip[start : start + wave.size] += wave
     return clip
 
