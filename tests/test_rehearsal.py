@@ -12,6 +12,7 @@ from rich.console import Console
 from bench import record, rehearsal, rehearsal_table
 from bench import revisions as revisions_module
 from bench.case import Case
+from bench.figures import gate_power
 
 CASE = Case(algorithm="drtrl", framework="torch", threads=1)
 
@@ -62,6 +63,15 @@ def test_a_slowdown_counts_when_both_looks_say_so() -> None:
     (mixed,) = rehearsal.looks(comparisons(1) + [r | {"round": r["round"] + 4} for r in comparisons(1)])
     mixed[0] = [rehearsal.scaled(each, f) for each, f in zip(mixed[0], (1, 1.6, 1.6, 1), strict=True)]
     assert rehearsal.alarms(mixed, both=False) == (0, 1), "the second look found nothing"
+
+
+def test_figure_has_the_rates() -> None:
+    lines = [each | {"environment": environment()} for each in comparisons(9)]
+    points = gate_power.data(record.frame(lines))
+    at = points.set_index("slowdown")[["alarms", "comparisons"]]
+    assert tuple(at.loc[1.0]) == (0, 16)
+    assert tuple(at.loc[2.0]) == (16, 16)
+    assert gate_power.draw(record.frame(lines)).axes
 
 
 def records(plan: str, **of: Any) -> list[dict[str, Any]]:
