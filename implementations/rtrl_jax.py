@@ -57,7 +57,8 @@ def joined(above: Array, entry: Array) -> Array:
 
 def read_out(c: Array, M: Influence) -> Array:
     """sum_{b,m} c[b, m] M[b, m, g, n, j], as [J, G, N]."""
-    return jnp.concatenate([jnp.einsum("bm,bmgnj->jgn", c, tile) for tile in M], axis=-1)
+    rows = [(c.reshape(-1) @ tile.reshape(c.size, -1)).reshape(tile.shape[2:]) for tile in M]
+    return jnp.moveaxis(jnp.concatenate(rows, axis=1), -1, 0)
 
 
 def move(M: Influence, P0: Array, z: Array, p: Array) -> Influence:

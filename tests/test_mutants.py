@@ -236,7 +236,7 @@ MUTANTS = [
         "rows[:, :m] = l[t]",
         f"drtrl-gru-{SHALLOW}",
     ),
-    Mutant("trace not read", "drtrl_torch.py", "= direct + read_out(c, e)", "= direct", f"drtrl-gru-{SHALLOW}"),
+    Mutant("trace not read", "drtrl_torch.py", "return owed", "return 0 * owed", f"drtrl-gru-{SHALLOW}"),
     Mutant(
         "P^0 not applied to the trace",
         "drtrl_jax.py",
@@ -374,8 +374,8 @@ MUTANTS = [
     Mutant(
         "states of the wrong segment",
         "bptt_checkpointed_torch.py",
-        "firsts.pop(), x, t, owed)",
-        "firsts.pop(0), x, t, owed)",
+        "firsts.pop(), x, t, [torch",
+        "firsts.pop(0), x, t, [torch",
         zoo("bptt_checkpointed", "gru"),
     ),
     Mutant(
