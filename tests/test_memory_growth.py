@@ -7,6 +7,8 @@ import pytest
 from problems import in_framework, network, problem
 
 from bench import memory
+from bench.case import Case
+from bench.problem import Problem, draw
 
 NET = network("lif_soft", 1, "leaky")
 K = 8
@@ -57,3 +59,15 @@ def test_checkpointed_bptt_grows_with_the_root(framework: str) -> None:
 
 def test_filters_are_smaller_than_a_trace(framework: str) -> None:
     assert working_bytes(framework, "es_drtrl", 64) < 0.8 * working_bytes(framework, "drtrl", 64)
+
+
+@pytest.mark.parametrize("cell", ["lif_delta", "alif_expcu"])
+def test_one_trace_and_a_chunk(framework: str, cell: str) -> None:
+    """D-RTRL holds its trace once, and what the formula says of a chunk; a second copy of the trace would show."""
+    sizes = {"neurons": 256, "batch": 16, "features": 64, "steps": 48, "chunk": 16}
+    case = Case(framework=framework, dataset="bernoulli", cell=cell, threads=1, **sizes)
+    held = memory.held(case, 64, 10)
+    assert held.carry > 0.6 * memory.analytic_bytes(case, 64, 10)
+    posed = Problem(*draw(case), gradient=[], spikes=[])
+    subject = import_module(f"bench.subject_{framework}").Subject(case, posed, "float32")
+    assert subject.weigh()["working_bytes"] <= 1.2 * memory.analytic_bytes(case, 64, 10)
