@@ -62,7 +62,7 @@ class Case:
     auto: bool = False
     """Whether the cost model chose K."""
     limit_mib: float = 0.0
-    """Working memory in MiB that the cost model may plan with; 0 is no limit."""
+    """Working memory in MiB that the cost model may plan with; 0: the carry twice."""
     dtype: str = "float32"
     device: str = "cpu"
     threads: int = 2

@@ -9,6 +9,8 @@ Seconds of one gradient, summed over its T / K chunks:
     spilled             the chunk's arrays once more through memory, where they are larger than the cache
 
 K changes only the cost of a rule that carries a trace or the influence. For BPTT it changes the gradient, so K stays T.
+Without a limit, the chunk's arrays may take as much memory as the carry, or as the cache: a longer chunk would be
+cheaper still (at K = T no carry is moved at all), but its memory would not be constant in T.
 The constants are those of a CPU with two cores; only their ratios matter.
 """
 
@@ -37,7 +39,7 @@ def seconds(case: "Case", features: int, classes: int) -> float:
 
 
 def best(case: "Case", features: int, classes: int) -> int:
-    """The K, a power of two or T, of the least cost whose memory by formula is within `limit_mib`.
+    """The K, a power of two or T, of the least cost within `limit_mib` of memory by formula (see above if it is 0).
 
     Raises ValueError where not even K = 1 is.
     """
@@ -47,7 +49,8 @@ def best(case: "Case", features: int, classes: int) -> int:
         return case.steps
     lengths = [1 << i for i in range(case.steps.bit_length()) if 1 << i < case.steps] + [case.steps]
     tried = [replace(case, chunk=K) for K in lengths]
-    limit = case.limit_mib * 2**20 or math.inf
+    held = memory.held(case, features, classes)
+    limit = case.limit_mib * 2**20 or held.carry + held.gradient + max(held.carry, CACHE)
     within = [c for c in tried if memory.analytic_bytes(c, features, classes) <= limit]
     if not within:
         least = memory.analytic_bytes(tried[0], features, classes) / 2**20

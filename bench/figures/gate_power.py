@@ -10,7 +10,6 @@ from bench import caption, compare, figures, rehearsal, table
 from bench.caption import Frame
 from bench.figures import style
 
-
 COLUMNS = ["framework", "slowdown", "alarms", "comparisons", "rate"]
 
 
