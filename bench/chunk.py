@@ -49,7 +49,7 @@ def best(case: "Case", features: int, classes: int) -> int:
         return case.steps
     lengths = [1 << i for i in range(case.steps.bit_length()) if 1 << i < case.steps] + [case.steps]
     tried = [replace(case, chunk=K) for K in lengths]
-    held = memory.held(case, features, classes)
+    held = memory.held(tried[0], features, classes)
     limit = case.limit_mib * 2**20 or held.carry + held.gradient + max(held.carry, CACHE)
     within = [c for c in tried if memory.analytic_bytes(c, features, classes) <= limit]
     if not within:
