@@ -12,8 +12,6 @@ from typing import Any
 from bench import chunk, registry
 from implementations.filtering import smoothing
 
-AUTO = -1
-"""What stands for "auto" until the cost model has chosen K."""
 PLANS = Path(__file__).parent / "plans"
 
 
@@ -62,7 +60,7 @@ class Case:
     auto: bool = False
     """Whether the cost model chose K."""
     limit_mib: float = 0.0
-    """Working memory in MiB that the cost model may plan with; 0: the carry twice."""
+    """Working memory in MiB that the cost model may plan with; 0: what bench/chunk.py allows."""
     dtype: str = "float32"
     device: str = "cpu"
     threads: int = 2
@@ -162,8 +160,10 @@ def expand(path: Path, where: str, grid: dict[str, Any]) -> list[Case]:
         if key not in known:
             raise PlanError(f"{path}: {where}: key {key!r}: {registry.nearest(key, known)}")
         values = value if isinstance(value, list) else [value]
-        if key == "chunk" and "auto" in values:
-            values = [AUTO if v == "auto" else v for v in values]
+        if key == "chunk":
+            if registry.AUTO in values:
+                raise PlanError(f'{path}: {where}: chunk is {registry.AUTO}; it must be 0 or more, or "auto"')
+            values = [registry.AUTO if v == "auto" else v for v in values]
         if not values:
             raise PlanError(f"{path}: {where}: {key} is an empty list, which leaves no case")
         lists.append([(key, typed(path, f"{where}: {key}", v, known[key])) for v in values])
@@ -186,11 +186,11 @@ def check(path: Path, where: str, case: Case) -> Case:
     if reason := registry.unsuited(case):
         raise PlanError(f"{path}: {where}: {reason}")
     for key in ("chunk", "features", "seed", "scale_x", "scale_r", "segments", "limit_mib"):
-        if key == "chunk" and case.chunk == AUTO:
+        if key == "chunk" and case.chunk == registry.AUTO:
             continue
         if not 0 <= getattr(case, key) < math.inf:
             raise PlanError(f"{path}: {where}: {key} is {getattr(case, key)}; it must be 0 or more, and finite")
-    if case.chunk == AUTO:
+    if case.chunk == registry.AUTO:
         module = registry.dataset(case.dataset)
         try:
             picked = chunk.best(case, case.features or module.FEATURES, module.CLASSES)

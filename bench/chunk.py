@@ -8,7 +8,7 @@ Seconds of one gradient, summed over its T / K chunks:
     start               what a chunk costs before it does anything
     spilled             the chunk's arrays once more through memory, where they are larger than the cache
 
-K changes only the cost of a rule that carries a trace or the influence. For BPTT it changes the gradient, so K stays T.
+K changes only the cost of most rules. Where it changes the gradient, as for BPTT and windows, K stays T.
 Without a limit, the chunk's arrays may take as much memory as the carry, or as the cache: a longer chunk would be
 cheaper still (at K = T no carry is moved at all), but its memory would not be constant in T.
 The constants are those of a CPU with two cores; only their ratios matter.
@@ -45,7 +45,7 @@ def best(case: "Case", features: int, classes: int) -> int:
     """
     from bench import memory, registry
 
-    if registry.ALGORITHMS[case.algorithm].carry == "states":
+    if "chunk" in registry.ALGORITHMS[case.algorithm].by:
         return case.steps
     lengths = [1 << i for i in range(case.steps.bit_length()) if 1 << i < case.steps] + [case.steps]
     tried = [replace(case, chunk=K) for K in lengths]

@@ -5,6 +5,7 @@ product is left out of the last chunk; exact RTRL adds what it pulls back and mo
 and sample for n states and p parameters of a layer. Formulas, not counts: XLA's own count takes a loop's body once.
 """
 
+import math
 from dataclasses import dataclass
 
 from bench import registry
@@ -35,14 +36,14 @@ def of(case: Case, features: int, classes: int) -> Floor:
     for layer, (cell, I, N) in enumerate(zip(net, [features, *sizes[:-1]], sizes, strict=True)):
         p = {k: cell.fan_in(k, I, N) * (reads.stop - reads.start) * N for k, reads in cell.reads.items()}
         once = 2 * case.batch * (p["x"] + p.get("r", 0))
-        back = 2 * case.batch * p.get("r", 0) if carried in ("states", "influence") else 0
+        through = carried in ("states", "influence") or case.algorithm == "drtrl_window"
+        back = 2 * case.batch * p.get("r", 0) if through and case.algorithm != "no_trace" else 0
         down = 2 * case.batch * p["x"] if layer else 0
-        if case.algorithm == "no_trace":
-            back = 0
         forward += case.steps * once
         flops += case.steps * (2 * once + back + down)
-        if case.algorithm == "bptt_checkpointed":
-            flops += case.steps * once
+        if case.algorithm == "bptt_checkpointed":  # all but a chunk's last segment run twice
+            length = math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
+            flops += case.steps * once * (case.chunk - 1) // length * length / case.chunk
         if carried == "trace":
             flops += steps * cell.S * once
             moved += moves * 2 * case.batch * sum(p.values()) * cell.S * stored

@@ -102,8 +102,8 @@ def held(case: Case, features: int, classes: int) -> Held:
     Carry, in numbers per weight of J lines, G drives and N neurons: none for BPTT, B J G N S for D-RTRL and its
     relatives, B J and B G N S for ES-D-RTRL, and B n J G N for RTRL, n being the states of the weight's layer and of
     all above; checkpointed BPTT keeps the states before each segment. Gradient: of this chunk and of all so far. Step:
-    of every layer the states, drives and emitted values; of the layer at work the states and drives as they come, D,
-    F, R, and of each row that is pulled back l and q. Rows are the loss's and those of the carry.
+    of every layer the states, drives, emitted values and outputs; of the layer at work the states and drives as they
+    come, D, F, R, and of each row that is pulled back l and q. Rows are the loss's and those of the carry.
     """
     net = registry.network(case.cell, case.readout, case.layers)
     sizes = [case.neurons] * case.layers + [classes]
@@ -123,9 +123,10 @@ def held(case: Case, features: int, classes: int) -> Held:
             weights += J * (reads.stop - reads.start) * N
             carry += case.batch * J * (reads.stop - reads.start) * N * rows * stored
             carry += size * case.batch * J if carried == "filters" and kind in "xr" else 0
-        tape += N * (cell.S + cell.G + recurrent)
+        tape += N * (cell.S + cell.G + recurrent + (layer < len(net) - 1))
         blocks = cell.S + cell.G + cell.S * cell.S + cell.S * cell.G
-        coupled = cell.S if recurrent and carried not in ("trace", "filters") else 0
+        cut = case.algorithm in ("drtrl", "random_feedback", "es_drtrl", "no_trace")
+        coupled = cell.S if recurrent and not cut else 0
         filtered = sum(cell.fan_in(kind, I, N) for kind in cell.reads if kind in "xr") + cell.S * cell.G * N
         pulled = filtered if carried == "filters" else rows * cell.G * N
         work.append(N * (blocks + coupled + signals * cell.S + cell.G) + pulled)

@@ -13,6 +13,8 @@ from typing import Any
 
 from implementations.filtering import BIAS_CORRECTIONS
 
+AUTO = -1
+"""What stands for chunk = "auto" until the cost model has chosen K."""
 IMPLEMENTATIONS = Path(__file__).parent.parent / "implementations"
 PACKAGE = "drtrl_bench_datasets"
 
@@ -111,8 +113,12 @@ def unsuited(case: Any) -> str | None:
         return "unroll is JAX's; PyTorch's loops are not compiled, or as a whole: leave unroll out"
     if case.trace_dtype != "same" and not traced:
         return f"{case.algorithm} carries no trace that trace_dtype could store"
+    if case.dtype != "float32" and (case.mode == "triton" or case.trace_dtype != "same"):
+        return "mode 'triton' and trace_dtype are of float32 cases"
     if case.auto:
         return 'auto is set by chunk = "auto"'
+    if case.limit_mib and case.chunk != AUTO:
+        return 'limit_mib is for chunk = "auto"'
     return None
 
 
@@ -205,8 +211,9 @@ def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
         f"subject_{framework}",
         "worker",
     )
+    kernels = ("trace_step_triton",) if framework == "torch" else ()
     return [
-        *(IMPLEMENTATIONS / f"{part}.py" for part in parts),
+        *(IMPLEMENTATIONS / f"{part}.py" for part in (*parts, *kernels)),
         *(Path(__file__).parent / f"{meter}.py" for meter in meters),
         *dataset_sources(dataset_name),
     ]

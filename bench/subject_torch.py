@@ -39,6 +39,7 @@ class Subject:
 
             self.algorithm.advance = partial(self.algorithm.advance, turn=trace_step_triton.turn)
         if case.mode == "compile":
+            torch._dynamo.config.fail_on_recompile_limit_hit = True  # else the rest would run eagerly, unsaid
             start = perf_counter()
             self.algorithm.advance = torch.compile(self.algorithm.advance, dynamic=False)
             self.call()
@@ -75,7 +76,7 @@ class Subject:
         return float(loss), [{k: g.cpu().numpy() for k, g in layer.items()} for layer in grads]
 
     def weigh(self) -> dict[str, Any]:
-        peak = memory.torch_peak_bytes(self.call, self.device)
+        peak = memory.torch_peak_bytes(self.run, self.device)  # what a graph replays was allocated before
         return {"meter": "torch_peak_bytes", "working_bytes": peak, "torch_peak_bytes": peak}
 
     def forward(self) -> Any:

@@ -27,19 +27,22 @@ def advance(
     K = len(inputs)
     length = ceil(K / (segments or round(sqrt(K))))
     whole = (K - 1) // length * length  # the last segment, which may be shorter, stands apart
-    parts = [a[:whole].reshape(-1, length, *a.shape[1:]) for a in (inputs, targets)]
+    starts = jnp.arange(0, whole, length)
 
-    def forth(states: States, x: Array) -> tuple[States, States]:
-        return run(net, params, states, x)[1], states
+    def part(a: Array, start: Array) -> Array:
+        return lax.dynamic_slice_in_dim(a, start, length)
 
-    def back(later: tuple[Any, ...], now: tuple[States, Array, Array]) -> tuple[tuple[Any, ...], None]:
-        owed, total, sums = later
-        _, loss, grads, owed = bptt.back(net, params, *now, owed)
+    def forth(states: States, start: Array) -> tuple[States, States]:
+        return run(net, params, states, part(inputs, start))[1], states
+
+    def back(later: tuple[Any, ...], now: tuple[States, Array]) -> tuple[tuple[Any, ...], None]:
+        (owed, total, sums), (states, start) = later, now
+        _, loss, grads, owed = bptt.back(net, params, states, part(inputs, start), part(targets, start), owed)
         return (owed, total + loss, jax.tree.map(jnp.add, sums, grads)), None
 
-    at_last, firsts = lax.scan(forth, carry, parts[0])
+    at_last, firsts = lax.scan(forth, carry, starts)
     ends, loss, grads, owed = bptt.back(
         net, params, at_last, inputs[whole:], targets[whole:], [jnp.zeros_like(s) for s in carry]
     )
-    (_, loss, grads), _ = lax.scan(back, (owed, loss, grads), (firsts, parts[0], parts[1]), reverse=True)
+    (_, loss, grads), _ = lax.scan(back, (owed, loss, grads), (firsts, starts), reverse=True)
     return ends, loss, grads

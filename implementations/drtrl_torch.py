@@ -42,7 +42,7 @@ def unit_rows(l: Tensor, D: Tensor, last: bool) -> Tensor:
     """The rows [B, 1 + S, S, N] of s^K to pull back: the loss's, 0, over one per state; with `last`, without these."""
     _, B, _, S, N = l.shape
     rows = torch.eye(1 + S, dtype=D.dtype, device=D.device)[: 1 if last else None, 1:, None]
-    return rows.expand(B, *rows.shape[:2], N).clone()
+    return rows.expand(B, *rows.shape[:2], N)
 
 
 def read_out(c: Tensor, e: Tensor) -> Tensor:

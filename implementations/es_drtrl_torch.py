@@ -27,7 +27,7 @@ from implementations.network_torch import (
     run,
 )
 
-Carry = tuple[States, list[PerWeight], list[Tensor], int]
+Carry = tuple[States, list[PerWeight], list[Tensor], Tensor]
 FILTERED = ("x", "r")
 
 
@@ -61,7 +61,7 @@ def init(net: Any, params: Params, batch: int) -> Carry:
     states = initial_states(net, params, batch)
     ex = [{k: v.new_zeros(batch, v.shape[0]) for k, v in w.items() if k in FILTERED} for w in params]
     ef = [s.new_zeros(*s.shape[:2], cell.G, s.shape[-1]) for cell, s in zip(net, states, strict=True)]
-    return states, ex, ef, 0
+    return states, ex, ef, states[0].new_zeros(())
 
 
 @torch.no_grad()

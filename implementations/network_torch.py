@@ -4,6 +4,7 @@ The twin is `network_jax.py`. Sizes: K steps of a chunk, B samples, J presynapti
 S states and G drives, C classes. `z`, `q` and weights are dicts over the kinds of weight in `cells.py`.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -22,8 +23,15 @@ States = list[Tensor]
 
 def initial_states(net: Any, params: Params, batch: int) -> States:
     """The states before the first step, one [B, S, N] per layer."""
-    rest = [torch.from_numpy(cell.rest(w["x"].shape[-1])).to(w["x"]) for cell, w in zip(net, params, strict=True)]
-    return [s.expand(batch, *s.shape) for s in rest]
+    like = [w["x"] for w in params]
+    rests = [rest(cell, x.shape[-1], x.dtype, x.device) for cell, x in zip(net, like, strict=True)]
+    return [s.expand(batch, *s.shape) for s in rests]
+
+
+@lru_cache(maxsize=64)
+def rest(cell: Any, N: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The states [S, N] before the first step; kept, because a CUDA graph may not copy from the host."""
+    return torch.from_numpy(cell.rest(N)).to(device, dtype)
 
 
 def acting(net: Any, params: Params) -> tuple[Params, Params]:

@@ -64,9 +64,10 @@ def read_out(c: Array, M: Influence) -> Array:
 def move(M: Influence, P0: Array, z: Array, p: Array) -> Influence:
     """The influence a chunk later: P^0 M + sum_t p^t (x) z^t."""
     moved, start, late = [], 0, 0
+    padded = jnp.concatenate([P0, P0[:1]])  # a slice of all of P0 would be taken for P0, and not wait
     for tile in M:
         p_n = lax.dynamic_slice_in_dim(p, start + late, tile.shape[3], axis=-1)
-        P0_n = lax.dynamic_slice_in_dim(P0, late, len(P0))  # all of it, but not yet
+        P0_n = lax.dynamic_slice_in_dim(padded, late, len(P0))
         added = jnp.einsum("tbign,tbj->bignj", p_n, z)
         moved.append(jnp.einsum("bim,bmgnj->bignj", P0_n, tile) + added)
         start, late = start + tile.shape[3], later_than(moved[-1])

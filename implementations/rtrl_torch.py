@@ -43,7 +43,7 @@ def unit_rows(l: Tensor, last: bool) -> Tensor:
     if last:
         return l.new_zeros(B, 1, S, N)
     rows = torch.eye(m + S * N, dtype=l.dtype, device=l.device)[:, m:].reshape(-1, S, N)
-    return rows.expand(B, *rows.shape).clone()
+    return rows.expand(B, *rows.shape)
 
 
 def joined(above: Tensor, entry: Tensor) -> Tensor:

@@ -3,9 +3,9 @@
     owed[j, g, n] = sum_{b,s} c[b, s, n] e[b, j, s, g, n]             by the trace as it was
     e[b, j, s, g, n] <- sum_{s'} P0[b, s, s', n] e[b, j, s', g, n] + z[b, j] p[b, s, g, n]
 
-The plain version is `turn` in `drtrl_torch.py`, which reads the trace twice and writes it twice; this reads and writes
-it once. A program owns a block of neurons of one presynaptic line and one drive, and walks through the samples. XLA
-fuses the same step of `drtrl_jax.py` into one loop by itself.
+The plain version is `turn` in `drtrl_torch.py`, which reads the trace three times and writes it twice; this reads and
+writes it once. A program owns a block of neurons of one presynaptic line and one drive, and walks through the samples.
+XLA fuses the same step of `drtrl_jax.py` into one loop by itself.
 TRITON_INTERPRET=1 runs it on a CPU, for tests.
 """
 

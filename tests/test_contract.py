@@ -135,6 +135,22 @@ def test_any_size(framework: str, algorithm: str, data: st.DataObject) -> None:
             np.testing.assert_allclose(g[k], e[k], rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("algorithm", ["drtrl", "rtrl"])
+def test_tiles_of_a_large_carry(framework: str, algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A carry is moved tile by tile; at the other tests' sizes it is one tile."""
+    if framework == "jax":
+        from implementations import network_jax
+
+        monkeypatch.setattr(network_jax, "TILES", 3)
+        monkeypatch.setattr(network_jax, "TILE_BYTES", 1)
+    else:
+        from implementations import rtrl_torch
+
+        monkeypatch.setattr(rtrl_torch, "NEURONS", 2)
+    p = problem(network("alif", 1, "leaky"), T=T, B=5, N=7)
+    assert_same(gradient(framework, algorithm, p, 3), truth(algorithm, p, 3))
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_no_target_no_loss(framework: str, algorithm: str) -> None:
     """Whole chunks without a target add nothing, yet time goes on in them."""

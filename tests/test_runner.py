@@ -217,7 +217,7 @@ def with_edit(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str
 def test_a_wrong_gradient_has_no_time_and_no_memory(
     factor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_edit(tmp_path, monkeypatch, "drtrl_torch.py", "direct + read_out(c, e)", f"{factor} * direct + read_out(c, e)")
+    with_edit(tmp_path, monkeypatch, "drtrl_torch.py", "direct + turn(", f"{factor} * direct + turn(")
     (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"))
     assert line["status"] == "wrong", line["reason"]
     assert "gate" in line["reason"]

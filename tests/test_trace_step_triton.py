@@ -1,6 +1,8 @@
 """The fused kernel of D-RTRL's trace step against the plain version, in Triton's interpreter on a CPU."""
 
 import os
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -9,13 +11,24 @@ pytestmark = [
     pytest.mark.skipif(not (find_spec("torch") and find_spec("triton")), reason="needs torch and triton"),
     pytest.mark.xdist_group("torch"),
 ]
+INTERPRETED = "TRITON_INTERPRET" in os.environ
 
 
+@pytest.mark.skipif(INTERPRETED, reason="this is the child")
+def test_in_the_interpreter() -> None:
+    """Triton chooses its interpreter when it is imported: in a process of its own, where nobody has imported it yet."""
+    command = [sys.executable, "-m", "pytest", __file__, "-p", "no:cacheprovider"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"TRITON_INTERPRET": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "8 passed" in done.stdout
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="test_in_the_interpreter runs it")
 @pytest.mark.parametrize("last", [False, True], ids=["moved", "last"])
 @pytest.mark.parametrize(("S", "G"), [(1, 1), (3, 2)])
 @pytest.mark.parametrize("stored", ["float32", "bfloat16"])
-def test_turn(monkeypatch: pytest.MonkeyPatch, S: int, G: int, last: bool, stored: str) -> None:
-    monkeypatch.setitem(os.environ, "TRITON_INTERPRET", "1")
+def test_turn(S: int, G: int, last: bool, stored: str) -> None:
     import torch
 
     from implementations import drtrl_torch, trace_step_triton

@@ -33,7 +33,7 @@ def draw(frame: Frame) -> Figure:
         axes.set_xscale("log", base=2)
         style.scale_values(axes, "time per step (ms)")
         chunks = sorted(found["chunk"].unique())
-        for (framework, K), group in found.groupby(["framework", "chunk"]):
+        for (framework, K, _, _), group in found.groupby(["framework", "chunk", "batch", "steps"]):
             shade = "#f0a673" if chunks[0] == K and len(chunks) > 1 else style.ALGORITHMS["rtrl"][1]
             label = f"{style.FRAMEWORKS[framework][0]}, K = {K}: n^{group['exponent'].iloc[0]:.2f}"
             axes.plot(group["neurons"], group["step_s"] * 1e3, color=shade, label=label, **style.look(framework))
