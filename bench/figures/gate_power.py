@@ -43,7 +43,7 @@ def draw(frame: Frame) -> Figure:
             look = style.look(str(framework))
             axes.plot(group["slowdown"], 100 * group["rate"], label=name, color="#009E73", **look)
         axes.axvline(compare.SLOWER, color=style.GREY, linewidth=1, linestyle=":")
-        axes.text(compare.SLOWER, 50, " the gate's limit", color="#5b616b")
+        axes.text(compare.SLOWER, 14, "  the gate's limit", color="#5b616b")
         axes.set(
             xlabel="slowdown (samples scaled)", ylabel="alarms (%)", ylim=(-4, 104), title="Alarms of the speed gate"
         )
