@@ -11,13 +11,14 @@ MIB = 2**20
 
 
 def data(frame: Frame) -> Frame:
-    """The plotted points: of each problem the lengths T at which some rule was measured at several K."""
+    """The plotted points: of the problem and length T at which most rules were measured at three K or more."""
     rows = style.points(frame).drop_duplicates(["case_key", "setup", "data"])
     rows = style.measured(rows, "time_s", "working_bytes")
     if rows.empty:
         return rows
     chunks = rows.groupby(["panel", "steps", "algorithm", "framework"])["chunk"].nunique()
-    swept = chunks[chunks > 2].reset_index()[["panel", "steps"]].drop_duplicates()
+    rules = chunks[chunks > 2].reset_index().groupby(["panel", "steps"])["algorithm"].nunique()
+    swept = rules[rules == rules.max()].reset_index()[["panel", "steps"]]
     columns = ["panel", "algorithm", "framework", "chunk", "steps", "time_s", "low_s", "high_s", "working_bytes"]
     kept = rows.merge(swept, on=["panel", "steps"])[[*columns, "unstable", "busy", "case_key", "env_hash"]]
     return kept.sort_values(["panel", "steps", "framework", "algorithm", "chunk"], ignore_index=True)
@@ -31,12 +32,11 @@ def draw(frame: Frame) -> Figure:
         figure = Figure(figsize=(max(4.6, 4.1 * len(panels)), 4.4), layout="constrained")
         style.FigureCanvasAgg(figure)
         grid = figure.subplots(1, max(1, len(panels)), squeeze=False)[0]
-        for axes, ((panel, steps, framework), rows) in zip(grid, panels, strict=False):
-            title = " · ".join([*([panel] if panel else []), style.FRAMEWORKS[framework][0], f"T = {steps}"])
-            axes.set_title(title)
+        for axes, ((_, steps, framework), rows) in zip(grid, panels, strict=False):
+            axes.set_title(f"{style.FRAMEWORKS[framework][0]}, T = {steps}")
             curves(axes, rows)
         grid[0].set_ylabel("time (ms)")
-        grid[0].legend()
+        grid[-1].legend()
         figure.suptitle("Time against memory, over K", x=0.012, ha="left", fontsize=12, fontweight="bold")
         shown = style.points(frame)
         said = [shared_by(shown, found), *caption.machines(shown)]
