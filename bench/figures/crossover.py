@@ -1,5 +1,7 @@
 """Memory and time against the length of the sequence, and where BPTT's memory overtakes the others'."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -31,12 +33,14 @@ def data(frame: Frame) -> Frame:
         for past in (line for line in lines if line.startswith("BPTT")):
             for other in (line for line in lines if not line.startswith("BPTT")):
                 both = pd.concat([lines[past], lines[other]], axis=1, keys=["past", "other"]).dropna()
+                if both.empty:
+                    continue
                 gap = np.log((both["past"] / both["other"]).to_numpy())
                 steps = np.log(both.index.to_numpy(float))
                 at = next((i for i in range(1, len(gap)) if gap[i - 1] <= 0 < gap[i]), None)
                 place = {"panel": panel, "framework": framework, "bptt": past, "other": other}
                 if at is None:
-                    ends = "from the shortest" if len(gap) and gap[0] > 0 else "beyond the longest"
+                    ends = f"at every T from {both.index[0]}" if gap[0] > 0 else f"not by T = {both.index[-1]}"
                     found.append(place | {"steps": None, "within": ends})
                     continue
                 share = -gap[at - 1] / (gap[at] - gap[at - 1])
@@ -48,13 +52,21 @@ def data(frame: Frame) -> Frame:
 def draw(frame: Frame) -> Figure:
     """Both panels, and the crossings of memory in the legend."""
     rows = swept(frame)
+    if rows["panel"].nunique() == 1:
+        rows = rows.assign(panel="")  # the caption says it all
     notes = [Line2D([], [], color=style.INK, label="by formula", **style.ANALYTIC)]
-    for _, row in data(frame).iterrows():
-        where = f"T = {row['steps']:.0f}" if pd.notna(row["steps"]) else row["within"]
-        name = style.FRAMEWORKS[row["framework"]][0]
-        said = f"{row['bptt']} needs more than {row['other']}, {name}: {where}".replace(", K = T", "")
-        notes.append(Line2D([], [], linestyle="none", label=said))
+    for other, group in data(frame).groupby("other", sort=False):
+        notes.append(Line2D([], [], linestyle="none", label=f"\nmore memory than {other}:"))
+        for past, crossings in group.groupby("bptt", sort=False):
+            said = (f"{style.FRAMEWORKS[row.framework][0]} {length(row)}" for row in crossings.itertuples())
+            name = "checkpointed" if "checkpointed" in str(past) else "BPTT"
+            notes.append(Line2D([], [], linestyle="none", label=f"{name}: {', '.join(said)}"))
     return style.compose("Cost of one gradient over T", rows, [memory_vs_t.panel, time_vs_t.panel], notes)
+
+
+def length(crossing: Any) -> str:
+    """Where a crossing is, in a few characters."""
+    return crossing.within if pd.isna(crossing.steps) else f"from T = {crossing.steps:.0f}"
 
 
 if __name__ == "__main__":
