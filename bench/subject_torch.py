@@ -34,6 +34,7 @@ class Subject:
         self.algorithm = registry.algorithm(case.algorithm, "torch", registry.options(case, dtype))
         self.chunk = case.chunk
         self.phases: dict[str, float] = {}
+        self.graph: Any = None
         if case.mode == "triton" and dtype != "float64":
             from implementations import trace_step_triton
 
@@ -44,7 +45,8 @@ class Subject:
             self.algorithm.advance = torch.compile(self.algorithm.advance, dynamic=False)
             self.call()
             self.phases["compile_s"] = perf_counter() - start
-        self.graph = self.captured() if case.mode == "cuda_graph" else None
+        if case.mode == "cuda_graph":
+            self.graph = self.captured()
 
     def run(self) -> tuple[Any, Any]:
         """Loss and gradient, perhaps before the device is done."""
