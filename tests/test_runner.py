@@ -257,3 +257,13 @@ def test_the_gate_looks_where_the_input_is() -> None:
     assert part.inputs.shape == (4, 2, 5)
     assert part.inputs.sum() == inputs[:, :2].sum()
     assert part.targets[:, 0].tolist() == [21, 22, 23, 24]
+
+
+@needs("torch")
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["drtrl", "es_drtrl"])
+def test_a_compiled_case_is_measured(algorithm: str, tmp_path: Path) -> None:
+    case = replace(SMALL, framework="torch", algorithm=algorithm, mode="compile", steps=6, chunk=2)
+    (line,) = run(tmp_path / "r.jsonl", case, limit_s=500)
+    assert line["status"] == "ok", line["reason"]
+    assert line["time"]["phases"]["compile_s"] > 0
