@@ -32,7 +32,8 @@ def seconds(case: "Case", features: int, classes: int) -> float:
     from bench import floor, memory
 
     least = floor.of(case, features, classes)
-    arrays = case.chunk * memory.held(case, features, classes).step
+    held = memory.held(case, features, classes)
+    arrays = case.chunk * (held.kept + held.at_work)
     chunks = math.ceil(case.steps / case.chunk)
     spilled = chunks * max(0, arrays - CACHE)
     return least.flops / RATE + (least.moved_bytes + 2 * spilled) / BANDWIDTH + chunks * START[case.framework]

@@ -87,13 +87,18 @@ def available_bytes() -> int:
     return free
 
 
+BPTT_BLOCK = {"jax": 32, "torch": 64}
+"""Steps of a chunk that BPTT has at work at a time (`BLOCK` of bptt_jax.py and bptt_torch.py); others have all."""
+
+
 @dataclass(frozen=True)
 class Held:
-    """Bytes that an algorithm must hold: at all times, for the gradient, and for each step of a chunk."""
+    """Bytes that an algorithm must hold: at all times, for the gradient, for a step it keeps, for one at work."""
 
     carry: int
     gradient: int
-    step: int
+    kept: int
+    at_work: int
 
 
 def held(case: Case, features: int, classes: int) -> Held:
@@ -101,9 +106,10 @@ def held(case: Case, features: int, classes: int) -> Held:
 
     Carry, in numbers per weight of J lines, G drives and N neurons: none for BPTT, B J G N S for D-RTRL and its
     relatives, B J and B G N S for ES-D-RTRL, and B n J G N for RTRL, n being the states of the weight's layer and of
-    all above; checkpointed BPTT keeps the states before each segment. Gradient: of this chunk and of all so far. Step:
-    of every layer the states, drives, emitted values and outputs; of the layer at work the states and drives as they
-    come, D, F, R, and of each row that is pulled back l and q. Rows are the loss's and those of the carry.
+    all above; checkpointed BPTT keeps the states before each segment. Gradient: of this chunk and of all so far. A step
+    kept: of every layer the states, drives and outputs. A step at work: of every layer the emitted values; of one layer
+    the states and drives as they come, D, F, R, and of each row that is pulled back l and q. Rows are the loss's and
+    those of the carry.
     """
     net = registry.network(case.cell, case.readout, case.layers)
     sizes = [case.neurons] * case.layers + [classes]
@@ -112,7 +118,7 @@ def held(case: Case, features: int, classes: int) -> Held:
     carried = registry.ALGORITHMS[case.algorithm].carry
     size = 8 if case.dtype == "float64" else 4
     stored = 2 if case.trace_dtype == "bfloat16" else size
-    carry, weights, tape, work = 0, 0, 0, [0]
+    carry, weights, kept, emitted, work = 0, 0, 0, 0, [0]
     for layer, (cell, I, N) in enumerate(zip(net, inputs, sizes, strict=True)):
         above, recurrent = sum(states[layer + 1 :]), "r" in cell.reads
         rows = {"influence": above + states[layer], "trace": cell.S}.get(carried, 0)
@@ -123,7 +129,8 @@ def held(case: Case, features: int, classes: int) -> Held:
             weights += J * (reads.stop - reads.start) * N
             carry += case.batch * J * (reads.stop - reads.start) * N * rows * stored
             carry += size * case.batch * J if carried == "filters" and kind in "xr" else 0
-        tape += N * (cell.S + cell.G + recurrent + (layer < len(net) - 1))
+        kept += N * (cell.S + cell.G + (layer < len(net) - 1))
+        emitted += N * recurrent
         blocks = cell.S + cell.G + cell.S * cell.S + cell.S * cell.G
         cut = case.algorithm in ("drtrl", "random_feedback", "es_drtrl", "no_trace")
         coupled = cell.S if recurrent and not cut else 0
@@ -133,12 +140,14 @@ def held(case: Case, features: int, classes: int) -> Held:
     segments = case.segments or round(math.sqrt(case.chunk))
     if case.algorithm == "bptt_checkpointed":
         carry += size * case.batch * sum(states) * math.ceil(case.chunk / math.ceil(case.chunk / segments))
-    return Held(carry, 2 * size * weights, size * case.batch * (tape + max(work)))
+    return Held(carry, 2 * size * weights, size * case.batch * kept, size * case.batch * (emitted + max(work)))
 
 
 def analytic_bytes(case: Case, features: int, classes: int) -> int:
-    """`held` in all: carry, gradient and the steps that are kept at a time."""
-    found, kept = held(case, features, classes), case.chunk
+    """`held` in all: carry, gradient, and the steps that are kept and at work at a time."""
+    found, steps, block = held(case, features, classes), case.chunk, case.chunk
     if case.algorithm == "bptt_checkpointed":
-        kept = math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
-    return found.carry + found.gradient + kept * found.step
+        steps = math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
+    if case.algorithm == "bptt":
+        block = BPTT_BLOCK[case.framework]
+    return found.carry + found.gradient + steps * found.kept + min(steps, block) * found.at_work

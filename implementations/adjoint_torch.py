@@ -68,7 +68,7 @@ def pull_back(
         q = found[t] = times(rows, F[t])
         rows = times(rows, D[t])
         if W is not None and R is not None:
-            rows += (q[:, :, reads].flatten(2) @ W)[:, :, None] * R[t][:, None]
+            rows.addcmul_((q[:, :, reads].flatten(2) @ W)[:, :, None], R[t][:, None])
     return found, rows
 
 

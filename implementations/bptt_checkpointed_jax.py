@@ -32,17 +32,17 @@ def advance(
     def part(a: Array, start: Array) -> Array:
         return lax.dynamic_slice_in_dim(a, start, length)
 
-    def forth(states: States, start: Array) -> tuple[States, States]:
+    def forwards(states: States, start: Array) -> tuple[States, States]:
         return run(net, params, states, part(inputs, start))[1], states
 
-    def back(later: tuple[Any, ...], now: tuple[States, Array]) -> tuple[tuple[Any, ...], None]:
-        (owed, total, sums), (states, start) = later, now
-        _, loss, grads, owed = bptt.back(net, params, states, part(inputs, start), part(targets, start), owed)
-        return (owed, total + loss, jax.tree.map(jnp.add, sums, grads)), None
+    def backwards(later: tuple[Any, ...], now: tuple[States, Array]) -> tuple[tuple[Any, ...], None]:
+        (owed, sums, total), (first, start) = later, now
+        _, loss, done = bptt.forth(net, params, first, part(inputs, start), part(targets, start))
+        owed, grads = bptt.back(net, params, done, owed)
+        return (owed, jax.tree.map(jnp.add, sums, grads), total + loss), None
 
-    at_last, firsts = lax.scan(forth, carry, starts)
-    ends, loss, grads, owed = bptt.back(
-        net, params, at_last, inputs[whole:], targets[whole:], [jnp.zeros_like(s) for s in carry]
-    )
-    (_, loss, grads), _ = lax.scan(back, (owed, loss, grads), (firsts, starts), reverse=True)
+    at_last, firsts = lax.scan(forwards, carry, starts)
+    ends, loss, done = bptt.forth(net, params, at_last, inputs[whole:], targets[whole:])
+    later = bptt.back(net, params, done, [jnp.zeros_like(s) for s in carry])
+    (_, grads, loss), _ = lax.scan(backwards, (*later, loss), (firsts, starts), reverse=True)
     return ends, loss, grads

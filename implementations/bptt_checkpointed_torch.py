@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from implementations import bptt_torch as bptt
-from implementations.network_torch import Params, States, run
+from implementations.network_torch import Params, States, add, run
 
 Carry = States
 init = bptt.init
@@ -32,12 +32,11 @@ def advance(
     for x, _ in parts[:-1]:
         firsts.append(run(net, params, firsts[-1], x)[1])
 
-    x, t = parts.pop()
-    ends, total, sums, owed = bptt.back(net, params, firsts.pop(), x, t, [torch.zeros_like(s) for s in carry])
-    for x, t in parts[::-1]:
-        _, loss, grads, owed = bptt.back(net, params, firsts.pop(), x, t, owed)
+    ends, total, done = bptt.forth(net, params, firsts.pop(), *parts.pop())
+    owed, sums = bptt.back(net, params, done, [torch.zeros_like(s) for s in carry])
+    while parts:
+        _, loss, done = bptt.forth(net, params, firsts.pop(), *parts.pop())
+        owed, grads = bptt.back(net, params, done, owed)
         total += loss
-        for into, new in zip(sums, grads, strict=True):
-            for k, g in new.items():
-                into[k] += g
+        add(sums, grads)
     return ends, total, sums

@@ -4,8 +4,9 @@
     grad  = sum_t z^t (x) q^t                q^t = lam^t F^t
 
 Carried across a chunk boundary: the states. So K < T is truncated BPTT and K = T is exact.
-The loss's row is pulled back layer by layer, top down; what a layer owes to the one below goes down with it. The
-gradient of a weight is one GEMM over the chunk, not one per step.
+A chunk is gone through in blocks: of all its steps only states and drives are kept, everything else is of one block and
+stays in the cache. The loss's row is pulled back layer by layer, top down; what a layer owes to the one below goes down
+with it. The gradient of a weight is one GEMM a block, not one a step.
 Source: Werbos 1990 (Proc. IEEE 78(10):1550); truncated: Williams & Peng 1990 (Neural Comput. 2(4):490).
 """
 
@@ -15,9 +16,13 @@ import torch
 from torch import Tensor
 
 from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, through_weights
-from implementations.network_torch import Params, States, initial_states, loss_and_error, presynaptic, run
+from implementations.network_torch import Params, States, Tape, add, initial_states, loss_and_error, presynaptic, run
 
 Carry = States
+Done = tuple[list[Tape], Tensor]
+"""What the way back through a block needs: the tapes, and dL/dlogits [K, B, C]."""
+BLOCK = 64
+"""Steps of a block. Fewer cost more calls, more leave the cache."""
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
@@ -25,18 +30,20 @@ def init(net: Any, params: Params, batch: int) -> Carry:
     return initial_states(net, params, batch)
 
 
-@torch.no_grad()
-def back(
-    net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor, later: States
-) -> tuple[States, Tensor, Params, States]:
-    """One pass forth and back over K steps from `states`, where the loss of later steps owes `later` to their end.
-
-    Returns the last states, the loss, its gradient, and what the loss owes to the first states, [B, S, N] per layer.
-    """
+def forth(net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor) -> tuple[States, Tensor, Done]:
+    """A block of steps forward from `states`: the last states, the loss, and what the way back needs."""
     tapes, ends, logits = run(net, params, states, inputs)
     loss, error = loss_and_error(logits, targets)
+    return ends, loss, (tapes, error)
 
-    signals, grads, owed = error[:, :, None], [], []  # dL/do^t [K, B, 1, N] of one layer
+
+def back(net: Any, params: Params, done: Done, later: States) -> tuple[States, Params]:
+    """The way back through a block, where the loss of later steps owes `later` to its end.
+
+    Returns what the loss owes to the block's first states, [B, S, N] per layer, and the block's share of the gradient.
+    """
+    tapes, error = done
+    signals, owed, grads = error[:, :, None], [], []  # dL/do^t [K, B, 1, N] of one layer
     for layer in reversed(range(len(net))):
         cell, w, tape = net[layer], params[layer], tapes[layer]
         D, F = intrinsic(cell, w, tape.previous, tape.drives)
@@ -47,12 +54,22 @@ def back(
         owed.insert(0, entry[:, 0])
         if layer > 0:
             signals = send_down(cell, w, q)
-    return ends, loss, grads, owed
+    return owed, grads
 
 
+@torch.no_grad()
 def advance(
     net: Any, params: Params, carry: Carry, inputs: Tensor, targets: Tensor, *, last: bool = False
 ) -> tuple[Carry, Tensor, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states, loss of the chunk, its gradient."""
-    ends, loss, grads, _ = back(net, params, carry, inputs, targets, [torch.zeros_like(s) for s in carry])
-    return ends, loss, grads
+    states, total, blocks = carry, inputs.new_zeros(()), []
+    for x, t in zip(inputs.split(BLOCK), targets.split(BLOCK), strict=True):
+        states, loss, done = forth(net, params, states, x, t)
+        total += loss
+        blocks.append(done)
+
+    owed, sums = back(net, params, blocks.pop(), [torch.zeros_like(s) for s in carry])
+    while blocks:
+        owed, grads = back(net, params, blocks.pop(), owed)
+        add(sums, grads)
+    return states, total, sums

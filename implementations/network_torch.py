@@ -122,6 +122,13 @@ def readout_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return -torch.where(targets >= 0, picked, 0).sum() / targets.shape[1]
 
 
+def add(sums: Params, grads: Params) -> None:
+    """Adds gradients to `sums`, in their place."""
+    for into, new in zip(sums, grads, strict=True):
+        for k, g in new.items():
+            into[k] += g
+
+
 def gradient(
     algorithm: Any, net: Any, params: Params, inputs: Tensor, targets: Tensor, chunk: int
 ) -> tuple[Tensor, Params]:
@@ -138,7 +145,5 @@ def gradient(
         x, t = inputs[start : start + chunk], targets[start : start + chunk]
         carry, loss, grads = algorithm.advance(net, params, carry, x, t, last=start + chunk >= T)
         total += loss
-        for into, new in zip(sums, grads, strict=True):
-            for k, g in new.items():
-                into[k] += g
+        add(sums, grads)
     return total, by_stored(sums, slopes)

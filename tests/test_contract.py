@@ -151,6 +151,14 @@ def test_tiles_of_a_large_carry(framework: str, algorithm: str, monkeypatch: pyt
     assert_same(gradient(framework, algorithm, p, 3), truth(algorithm, p, 3))
 
 
+@pytest.mark.parametrize("K", [5, T])
+def test_blocks_of_a_long_chunk(framework: str, K: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BPTT goes back block by block; at the other tests' lengths a chunk is one block."""
+    monkeypatch.setattr(import_module(f"implementations.bptt_{framework}"), "BLOCK", 4)
+    p = problem(network("mixed", 3, "leaky"), T=T, B=3)
+    assert_same(gradient(framework, "bptt", p, K), truth("bptt", p, K))
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_no_target_no_loss(framework: str, algorithm: str) -> None:
     """Whole chunks without a target add nothing, yet time goes on in them."""

@@ -6,6 +6,7 @@ import math
 import platform
 import time
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,8 @@ def test_only_bptt_grows_with_the_sequence() -> None:
         case = replace(Case(), algorithm=algorithm, steps=steps, chunk=chunk)
         return memory.analytic_bytes(case, features=64, classes=10)
 
-    assert bytes_of("bptt", 4096, 4096) > 7 * bytes_of("bptt", 512, 512)
+    small, middle, large = (bytes_of("bptt", T, T) for T in (1024, 2048, 4096))
+    assert large - middle == 2 * (middle - small) > 0.8 * middle
     for algorithm in ("drtrl", "rtrl"):
         assert bytes_of(algorithm, 4096, 32) == bytes_of(algorithm, 512, 32)
     assert bytes_of("rtrl", 512, 32) > 20 * bytes_of("drtrl", 512, 32)
@@ -101,7 +103,14 @@ def test_filters_and_segments_by_formula() -> None:
     checkpointed = replace(case, algorithm="bptt_checkpointed")
     held = memory.held(checkpointed, 5, 4)
     assert held.carry == 4 * (4 * states)
-    assert memory.analytic_bytes(checkpointed, 5, 4) == held.carry + held.gradient + 3 * held.step
+    assert memory.analytic_bytes(checkpointed, 5, 4) == held.carry + held.gradient + 3 * (held.kept + held.at_work)
+
+
+def test_bptt_has_one_block_at_work(framework: str) -> None:
+    block = import_module(f"implementations.bptt_{framework}").BLOCK
+    case = replace(Case(), algorithm="bptt", framework=framework, steps=1000, chunk=1000)
+    held = memory.held(case, 5, 4)
+    assert memory.analytic_bytes(case, 5, 4) == held.carry + held.gradient + 1000 * held.kept + block * held.at_work
 
 
 def test_trace_formula_is_the_size_of_the_carry() -> None:

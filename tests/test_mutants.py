@@ -367,15 +367,15 @@ MUTANTS = [
     Mutant(
         "later segments forgotten",
         "bptt_checkpointed_torch.py",
-        "firsts.pop(), x, t, owed)",
-        "firsts.pop(), x, t, [0 * a for a in owed])",
+        "bptt.back(net, params, done, owed)",
+        "bptt.back(net, params, done, [0 * a for a in owed])",
         zoo("bptt_checkpointed", "gru"),
     ),
     Mutant(
         "states of the wrong segment",
         "bptt_checkpointed_torch.py",
-        "firsts.pop(), x, t, [torch",
-        "firsts.pop(0), x, t, [torch",
+        "ends, total, done = bptt.forth(net, params, firsts.pop(),",
+        "ends, total, done = bptt.forth(net, params, firsts.pop(0),",
         zoo("bptt_checkpointed", "gru"),
     ),
     Mutant(
@@ -403,8 +403,8 @@ MUTANTS = [
     Mutant(
         "emission of the step after",
         "adjoint_torch.py",
-        "* R[t][:, None]",
-        "* R[t - 1][:, None]",
+        "R[t][:, None])",
+        "R[t - 1][:, None])",
         f"bptt-lif_soft-{SHALLOW}",
     ),
     Mutant(
