@@ -32,22 +32,38 @@ class Algorithm:
     """Fields of the case that `advance` takes."""
     carry: str = "states"
     """What it carries besides the states: a trace or the influence of every weight, or a filter of every line."""
+    compiled: tuple[str, ...] = ()
+    """What torch.compile takes, as file.function, where it had better not unroll all of `advance`."""
 
 
 ES = ("decay", "bias_correction")
+BLOCKS, SWEEP = ("bptt.forth", "bptt.back"), ("drtrl.sweep",)
 ALGORITHMS = {
-    "bptt": Algorithm("backpropagation through time; K < T is truncated BPTT", "bptt", by=("chunk",)),
-    "bptt_checkpointed": Algorithm("BPTT that runs segments twice to save memory", "bptt", ("chunk",), ("segments",)),
+    "bptt": Algorithm("backpropagation through time; K < T is truncated BPTT", "bptt", ("chunk",), compiled=BLOCKS),
+    "bptt_checkpointed": Algorithm(
+        "BPTT that runs segments twice to save memory",
+        "bptt",
+        ("chunk",),
+        ("segments",),
+        compiled=(*BLOCKS, "bptt_checkpointed.run"),
+    ),
     "rtrl": Algorithm("exact real-time recurrent learning, at every K", "bptt", carry="influence"),
     "drtrl": Algorithm(
-        "D-RTRL: paths through weights are cut; same gradient at every K", "drtrl_by_cutting", carry="trace"
+        "D-RTRL: paths through weights are cut; same gradient at every K",
+        "drtrl_by_cutting",
+        carry="trace",
+        compiled=SWEEP,
     ),
     "es_drtrl": Algorithm("ES-D-RTRL (pp-prop): two filters instead of a trace", "es_drtrl", ES, ES, carry="filters"),
-    "snap1": Algorithm("SnAp-1: D-RTRL that keeps each neuron's weight on itself", "snap1_by_cutting", carry="trace"),
+    "snap1": Algorithm(
+        "SnAp-1: D-RTRL that keeps each neuron's weight on itself", "snap1_by_cutting", carry="trace", compiled=SWEEP
+    ),
     "drtrl_window": Algorithm(
         "BPTT inside windows of K steps, D-RTRL's trace before", "drtrl_window", ("chunk",), carry="trace"
     ),
-    "random_feedback": Algorithm("control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace"),
+    "random_feedback": Algorithm(
+        "control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace", compiled=SWEEP
+    ),
     "no_trace": Algorithm("control: the current step only", "no_trace"),
 }
 

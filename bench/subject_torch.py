@@ -3,6 +3,8 @@
 Import this only in a process that measures PyTorch; it configures the framework.
 """
 
+import importlib
+import inspect
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -14,8 +16,10 @@ from bench import memory, registry
 from bench.case import Case
 from bench.fidelity import Gradient
 from bench.problem import Problem, network
-from implementations import network_torch
+from implementations import bptt_torch, network_torch
 
+COMPILED_BLOCK = 16
+"""Steps of BPTT that torch.compile unrolls: as many as take it about a minute."""
 OUT_OF_MEMORY = ("CUDA out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -40,9 +44,8 @@ class Subject:
 
             self.algorithm.advance = partial(self.algorithm.advance, turn=trace_step_triton.turn)
         if case.mode == "compile":
-            torch._dynamo.config.fail_on_recompile_limit_hit = True  # else the rest would run eagerly, unsaid
             start = perf_counter()
-            self.algorithm.advance = torch.compile(self.algorithm.advance, dynamic=False)
+            self.compile(case.algorithm)
             self.call()
             self.phases["compile_s"] = perf_counter() - start
         if case.mode == "cuda_graph":
@@ -51,6 +54,21 @@ class Subject:
     def run(self) -> tuple[Any, Any]:
         """Loss and gradient, perhaps before the device is done."""
         return network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)
+
+    def compile(self, algorithm: str) -> None:
+        """Has torch.compile unroll what is sequential in a chunk, or in a block of BPTT's.
+
+        Left out is what it would make slower: the pass over a trace, of which it makes copies.
+        """
+        torch._dynamo.config.fail_on_recompile_limit_hit = True  # else the rest would run eagerly, unsaid
+        parts = registry.ALGORITHMS[algorithm].compiled
+        if not parts:
+            self.algorithm.advance = torch.compile(self.algorithm.advance, dynamic=False)
+        bptt_torch.BLOCK = COMPILED_BLOCK
+        for part in parts:
+            file, name = part.split(".")
+            module = importlib.import_module(f"implementations.{file}_torch")
+            setattr(module, name, torch.compile(inspect.unwrap(getattr(module, name)), dynamic=False))
 
     def captured(self) -> Any:
         """The whole gradient as one CUDA graph: recorded once, then replayed without the launches' cost."""

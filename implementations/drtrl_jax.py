@@ -14,7 +14,7 @@ Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,21 @@ Carry = tuple[States, list[dict[str, Trace]]]
 Own = Callable[[Any, PerWeight, Array, Array], tuple[Array, Array]]
 SendDown = Callable[[int, Array, Any, PerWeight, Array], Array]
 """What its relatives replace: the paths D holds, and the way of the learning signal to the layer below."""
+
+
+class Owed(NamedTuple):
+    """What a chunk is to one layer's traces, and what it owes directly: all but the pass over the trace."""
+
+    direct: PerWeight
+    """sum_t z^t (x) q^t [J, G, N] of each kind of weight."""
+    c: Array
+    """[B, S, N]."""
+    P0: Array
+    """P^0 [B, S, S', N]; with `last`, none of the S."""
+    z: PerWeight
+    """z^t [K, B, J] of each kind of weight."""
+    p: Array
+    """p^t [K, B, S, G, N]; with `last`, none of the S."""
 
 
 def unit_rows(l: Array, D: Array, last: bool) -> Array:
@@ -81,6 +96,35 @@ def init(net: Any, params: Params, batch: int, *, trace_dtype: str = "same") -> 
     return states, traces
 
 
+def sweep(
+    net: Any,
+    params: Params,
+    states: States,
+    inputs: Array,
+    targets: Array,
+    last: bool,
+    own: Own = intrinsic,
+    down: SendDown = same_step,
+) -> tuple[States, Array, list[Owed]]:
+    """K steps forth and back from `states`: the last states, the loss, and what is owed, layer by layer."""
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
+
+    signals, owed = error[:, :, None], []  # dL^t/do^t [K, B, 1, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = own(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
+        q, p = qp[:, :, 0], qp[:, :, 1:]
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        direct = {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w}
+        owed.insert(0, Owed(direct, entry[:, 0], entry[:, 1:], z, p))
+        if layer > 0:
+            signals = down(layer - 1, error, cell, w, times(l, F))
+    return ends, loss, owed
+
+
 def advance(
     net: Any,
     params: Params,
@@ -94,24 +138,11 @@ def advance(
 ) -> tuple[Carry, Array, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
     states, traces = carry
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
+    ends, loss, owed = sweep(net, params, states, inputs, targets, last, own, down)
 
-    signals, grads, moved = error[:, :, None], [], []  # dL^t/do^t [K, B, 1, N] of one layer
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        D, F = own(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
-        q, p = qp[:, :, 0], qp[:, :, 1:]
-        c, P0 = entry[:, 0], entry[:, 1:]
-        z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {})
-        for k, e in traces[layer].items():
-            direct = jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
-            grads[0][k] = direct + read_out(c, e)
+    grads, moved = [], []
+    for cell, (direct, c, P0, z, p), e in zip(net, owed, traces, strict=True):
+        grads.append({k: direct[k] + read_out(c, e[k]) for k in e})
         if not last:
-            moved.insert(0, {k: move(e, P0, z[k], p[..., cell.reads[k], :]) for k, e in traces[layer].items()})
-        if layer > 0:
-            signals = down(layer - 1, error, cell, w, times(l, F))
+            moved.append({k: move(e[k], P0, z[k], p[..., cell.reads[k], :]) for k in e})
     return (ends, moved), loss, grads

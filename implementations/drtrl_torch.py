@@ -14,7 +14,7 @@ Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,6 +36,21 @@ SendDown = Callable[[int, Tensor, Any, PerWeight, Tensor], Tensor]
 """What its relatives replace: the paths D holds, and the way of the learning signal to the layer below."""
 Turn = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, bool], Tensor]
 """What a kernel replaces: the pass over the trace."""
+
+
+class Owed(NamedTuple):
+    """What a chunk is to one layer's traces, and what it owes directly: all but the pass over the trace."""
+
+    direct: PerWeight
+    """sum_t z^t (x) q^t [J, G, N] of each kind of weight."""
+    c: Tensor
+    """[B, S, N]."""
+    P0: Tensor
+    """P^0 [B, S, S', N]; with `last`, none of the S."""
+    z: PerWeight
+    """z^t [K, B, J] of each kind of weight."""
+    p: Tensor
+    """p^t [K, B, S, G, N]; with `last`, none of the S."""
 
 
 def unit_rows(l: Tensor, D: Tensor, last: bool) -> Tensor:
@@ -89,6 +104,35 @@ def init(net: Any, params: Params, batch: int, *, trace_dtype: str = "same") -> 
     return states, traces
 
 
+def sweep(
+    net: Any,
+    params: Params,
+    states: States,
+    inputs: Tensor,
+    targets: Tensor,
+    last: bool,
+    own: Own = intrinsic,
+    down: SendDown = same_step,
+) -> tuple[States, Tensor, list[Owed]]:
+    """K steps forth and back from `states`: the last states, the loss, and what is owed, layer by layer."""
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = loss_and_error(logits, targets)
+
+    signals, owed = error[:, :, None], []  # dL^t/do^t [K, B, 1, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = own(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
+        q, p = qp[:, :, 0], qp[:, :, 1:]
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        direct = {k: torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w}
+        owed.insert(0, Owed(direct, entry[:, 0], entry[:, 1:], z, p))
+        if layer > 0:
+            signals = down(layer - 1, error, cell, w, times(l, F))
+    return ends, loss, owed
+
+
 @torch.no_grad()
 def advance(
     net: Any,
@@ -107,22 +151,9 @@ def advance(
     The traces of `carry` are moved in their own place: it is used up.
     """
     states, traces = carry
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = loss_and_error(logits, targets)
+    ends, loss, owed = sweep(net, params, states, inputs, targets, last, own, down)
 
-    signals, grads = error[:, :, None], []  # dL^t/do^t [K, B, 1, N] of one layer
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        D, F = own(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
-        q, p = qp[:, :, 0], qp[:, :, 1:]
-        c, P0 = entry[:, 0], entry[:, 1:]
-        z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {})
-        for k, e in traces[layer].items():
-            direct = torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
-            grads[0][k] = direct + turn(e, c, P0, z[k], p[..., cell.reads[k], :], last)
-        if layer > 0:
-            signals = down(layer - 1, error, cell, w, times(l, F))
+    grads = []
+    for cell, (direct, c, P0, z, p), e in zip(net, owed, traces, strict=True):
+        grads.append({k: direct[k] + turn(e[k], c, P0, z[k], p[..., cell.reads[k], :], last) for k in e})
     return (ends, traces), loss, grads

@@ -240,8 +240,8 @@ MUTANTS = [
     Mutant(
         "P^0 not applied to the trace",
         "drtrl_jax.py",
-        "move(e, P0, ",
-        "move(e, jnp.broadcast_to(jnp.eye(cell.S)[..., None], P0.shape), ",
+        "move(e[k], P0, ",
+        "move(e[k], jnp.broadcast_to(jnp.eye(cell.S)[..., None], P0.shape), ",
         f"drtrl-leaky_rnn-{SHALLOW}",
     ),
     Mutant("p is F", "drtrl_torch.py", "qp[:, :, 0], qp[:, :, 1:]", "qp[:, :, 0], F", f"drtrl-alif-{SHALLOW}"),

@@ -261,9 +261,11 @@ def test_the_gate_looks_where_the_input_is() -> None:
 
 @needs("torch")
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["drtrl", "es_drtrl"])
+@pytest.mark.parametrize("algorithm", ["drtrl", "es_drtrl", "bptt", "bptt_checkpointed"])
 def test_a_compiled_case_is_measured(algorithm: str, tmp_path: Path) -> None:
-    case = replace(SMALL, framework="torch", algorithm=algorithm, mode="compile", steps=6, chunk=2)
+    case = replace(
+        SMALL, framework="torch", algorithm=algorithm, mode="compile", steps=6, chunk=6 if "bptt" in algorithm else 2
+    )
     (line,) = run(tmp_path / "r.jsonl", case, limit_s=500)
     assert line["status"] == "ok", line["reason"]
     assert line["time"]["phases"]["compile_s"] > 0
