@@ -43,7 +43,7 @@ def of(case: Case, features: int, classes: int) -> Floor:
         flops += case.steps * (2 * once + back + down)
         if case.algorithm == "bptt_checkpointed":  # all but a chunk's last segment run twice
             length = math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
-            flops += case.steps * once * (case.chunk - 1) // length * length / case.chunk
+            flops += case.steps * once * ((case.chunk - 1) // length * length) / case.chunk
         if carried == "trace":
             flops += steps * cell.S * once
             moved += moves * 2 * case.batch * sum(p.values()) * cell.S * stored

@@ -87,8 +87,12 @@ def available_bytes() -> int:
     return free
 
 
-BPTT_BLOCK = {"jax": 32, "torch": 64}
-"""Steps of a chunk that BPTT has at work at a time (`BLOCK` of bptt_jax.py and bptt_torch.py); others have all."""
+def bptt_block(case: Case) -> int:
+    """Steps of a chunk that BPTT has at work at a time, `BLOCK` of bptt_jax.py and bptt_torch.py; others have all.
+
+    Compiled, they are unrolled, which takes torch.compile a second or two for each.
+    """
+    return 16 if case.mode == "compile" else {"jax": 32, "torch": 64}[case.framework]
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,10 @@ def held(case: Case, features: int, classes: int) -> Held:
     Carry, in numbers per weight of J lines, G drives and N neurons: none for BPTT, B J G N S for D-RTRL and its
     relatives, B J and B G N S for ES-D-RTRL, and B n J G N for RTRL, n being the states of the weight's layer and of
     all above; checkpointed BPTT keeps the states before each segment. Gradient: of this chunk and of all so far. A step
-    kept: of every layer the states, drives and outputs. A step at work: of every layer the emitted values; of one layer
-    the states and drives as they come, D, F, R, and of each row that is pulled back l and q. Rows are the loss's and
-    those of the carry.
+    kept: of every layer the states, the drives (which XLA leaves out where no derivative depends on them) and, but for
+    BPTT, the outputs. A step at work: of every layer the emitted values, for BPTT also the outputs and the states
+    before; of one layer the states and drives as they come, D, F, R, and of each row that is pulled back l and q. Rows
+    are the loss's and those of the carry.
     """
     net = registry.network(case.cell, case.readout, case.layers)
     sizes = [case.neurons] * case.layers + [classes]
@@ -118,7 +123,7 @@ def held(case: Case, features: int, classes: int) -> Held:
     carried = registry.ALGORITHMS[case.algorithm].carry
     size = 8 if case.dtype == "float64" else 4
     stored = 2 if case.trace_dtype == "bfloat16" else size
-    carry, weights, kept, emitted, work = 0, 0, 0, 0, [0]
+    carry, weights, kept, derived, work = 0, 0, 0, 0, [0]
     for layer, (cell, I, N) in enumerate(zip(net, inputs, sizes, strict=True)):
         above, recurrent = sum(states[layer + 1 :]), "r" in cell.reads
         rows = {"influence": above + states[layer], "trace": cell.S}.get(carried, 0)
@@ -129,8 +134,13 @@ def held(case: Case, features: int, classes: int) -> Held:
             weights += J * (reads.stop - reads.start) * N
             carry += case.batch * J * (reads.stop - reads.start) * N * rows * stored
             carry += size * case.batch * J if carried == "filters" and kind in "xr" else 0
-        kept += N * (cell.S + cell.G + (layer < len(net) - 1))
-        emitted += N * recurrent
+        outputs = N * (layer < len(net) - 1)
+        kept += N * (cell.S + cell.G)
+        derived += N * recurrent
+        if case.algorithm == "bptt":
+            derived += outputs + N * cell.S
+        else:
+            kept += outputs
         blocks = cell.S + cell.G + cell.S * cell.S + cell.S * cell.G
         cut = case.algorithm in ("drtrl", "random_feedback", "es_drtrl", "no_trace")
         coupled = cell.S if recurrent and not cut else 0
@@ -140,7 +150,7 @@ def held(case: Case, features: int, classes: int) -> Held:
     segments = case.segments or round(math.sqrt(case.chunk))
     if case.algorithm == "bptt_checkpointed":
         carry += size * case.batch * sum(states) * math.ceil(case.chunk / math.ceil(case.chunk / segments))
-    return Held(carry, 2 * size * weights, size * case.batch * kept, size * case.batch * (emitted + max(work)))
+    return Held(carry, 2 * size * weights, size * case.batch * kept, size * case.batch * (derived + max(work)))
 
 
 def analytic_bytes(case: Case, features: int, classes: int) -> int:
@@ -149,5 +159,5 @@ def analytic_bytes(case: Case, features: int, classes: int) -> int:
     if case.algorithm == "bptt_checkpointed":
         steps = math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
     if case.algorithm == "bptt":
-        block = BPTT_BLOCK[case.framework]
+        block = bptt_block(case)
     return found.carry + found.gradient + steps * found.kept + min(steps, block) * found.at_work

@@ -16,6 +16,8 @@ from implementations.filtering import BIAS_CORRECTIONS
 AUTO = -1
 """What stands for chunk = "auto" until the cost model has chosen K."""
 IMPLEMENTATIONS = Path(__file__).parent.parent / "implementations"
+UNROLLED = 64
+"""Steps that torch.compile is asked to unroll at most: it takes seconds for each."""
 PACKAGE = "drtrl_bench_datasets"
 
 
@@ -37,7 +39,7 @@ class Algorithm:
 
 
 ES = ("decay", "bias_correction")
-BLOCKS, SWEEP = ("bptt.forth", "bptt.back"), ("drtrl.sweep",)
+BLOCKS, LAYERS = ("bptt.forth", "bptt.back"), ("drtrl.run", "drtrl.owes")
 ALGORITHMS = {
     "bptt": Algorithm("backpropagation through time; K < T is truncated BPTT", "bptt", ("chunk",), compiled=BLOCKS),
     "bptt_checkpointed": Algorithm(
@@ -52,17 +54,17 @@ ALGORITHMS = {
         "D-RTRL: paths through weights are cut; same gradient at every K",
         "drtrl_by_cutting",
         carry="trace",
-        compiled=SWEEP,
+        compiled=LAYERS,
     ),
     "es_drtrl": Algorithm("ES-D-RTRL (pp-prop): two filters instead of a trace", "es_drtrl", ES, ES, carry="filters"),
     "snap1": Algorithm(
-        "SnAp-1: D-RTRL that keeps each neuron's weight on itself", "snap1_by_cutting", carry="trace", compiled=SWEEP
+        "SnAp-1: D-RTRL that keeps each neuron's weight on itself", "snap1_by_cutting", carry="trace", compiled=LAYERS
     ),
     "drtrl_window": Algorithm(
         "BPTT inside windows of K steps, D-RTRL's trace before", "drtrl_window", ("chunk",), carry="trace"
     ),
     "random_feedback": Algorithm(
-        "control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace", compiled=SWEEP
+        "control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace", compiled=LAYERS
     ),
     "no_trace": Algorithm("control: the current step only", "no_trace"),
 }
@@ -125,8 +127,11 @@ def unsuited(case: Any) -> str | None:
         return f"mode {case.mode!r} needs device = 'gpu'"
     if case.mode == "triton" and (case.algorithm, case.chunk) != ("drtrl", 1):
         return "mode 'triton' is the step of 'drtrl' at chunk = 1"
+    whole = "bptt" not in case.algorithm and not 0 < (case.chunk or case.steps) <= UNROLLED
+    if case.mode == "compile" and whole:
+        return f"mode 'compile' unrolls a chunk: give one of at most {UNROLLED} steps"
     if case.unroll != 1 and case.framework != "jax":
-        return "unroll is JAX's; PyTorch's loops are not compiled, or as a whole: leave unroll out"
+        return "unroll is JAX's; PyTorch's loops are run as they are, or compiled by mode = 'compile': leave unroll out"
     if case.trace_dtype != "same" and not traced:
         return f"{case.algorithm} carries no trace that trace_dtype could store"
     if case.dtype != "float32" and (case.mode == "triton" or case.trace_dtype != "same"):

@@ -43,7 +43,8 @@ def implementation_sha(case: Case) -> str:
     """Hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
     files = registry.sources(case.algorithm, case.framework, case.dataset)
     texts = (path.read_text(encoding="utf-8") for path in files)
-    return digest([repr(problem.network(case)), *texts, *registry.loaded(case.dataset)])
+    compiled = registry.ALGORITHMS[case.algorithm].compiled if case.mode == "compile" else ()
+    return digest([repr(problem.network(case)), *texts, *registry.loaded(case.dataset), *compiled])
 
 
 def identity(line: dict[str, Any]) -> tuple[Any, ...]:

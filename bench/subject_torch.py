@@ -18,8 +18,6 @@ from bench.fidelity import Gradient
 from bench.problem import Problem, network
 from implementations import bptt_torch, network_torch
 
-COMPILED_BLOCK = 16
-"""Steps of BPTT that torch.compile unrolls: as many as take it about a minute."""
 OUT_OF_MEMORY = ("CUDA out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -45,7 +43,7 @@ class Subject:
             self.algorithm.advance = partial(self.algorithm.advance, turn=trace_step_triton.turn)
         if case.mode == "compile":
             start = perf_counter()
-            self.compile(case.algorithm)
+            self.compile(case)
             self.call()
             self.phases["compile_s"] = perf_counter() - start
         if case.mode == "cuda_graph":
@@ -55,20 +53,22 @@ class Subject:
         """Loss and gradient, perhaps before the device is done."""
         return network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)
 
-    def compile(self, algorithm: str) -> None:
-        """Has torch.compile unroll what is sequential in a chunk, or in a block of BPTT's.
+    def compile(self, case: Case) -> None:
+        """Has torch.compile unroll a chunk, or a block of BPTT's; D-RTRL's pass over its trace is left as it is.
 
-        Left out is what it would make slower: the pass over a trace, of which it makes copies.
+        Of a trace it would make copies. What it cannot take as one graph is an error, not run eagerly unsaid.
         """
-        torch._dynamo.config.fail_on_recompile_limit_hit = True  # else the rest would run eagerly, unsaid
-        parts = registry.ALGORITHMS[algorithm].compiled
+        torch._dynamo.config.fail_on_recompile_limit_hit = True
+        compiled = partial(torch.compile, dynamic=False, fullgraph=True)
+        parts = registry.ALGORITHMS[case.algorithm].compiled
         if not parts:
-            self.algorithm.advance = torch.compile(self.algorithm.advance, dynamic=False)
-        bptt_torch.BLOCK = COMPILED_BLOCK
+            self.algorithm.advance = compiled(self.algorithm.advance)
+        if "bptt.forth" in parts:
+            bptt_torch.BLOCK = memory.bptt_block(case)
         for part in parts:
             file, name = part.split(".")
             module = importlib.import_module(f"implementations.{file}_torch")
-            setattr(module, name, torch.compile(inspect.unwrap(getattr(module, name)), dynamic=False))
+            setattr(module, name, compiled(inspect.unwrap(getattr(module, name))))
 
     def captured(self) -> Any:
         """The whole gradient as one CUDA graph: recorded once, then replayed without the launches' cost."""

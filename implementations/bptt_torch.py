@@ -57,6 +57,15 @@ def back(net: Any, params: Params, done: Done, later: States) -> tuple[States, P
     return owed, grads
 
 
+def retaped(net: Any, firsts: States, kept: list[tuple[Tensor, Tensor]], inputs: Tensor) -> list[Tape]:
+    """The tapes of a block, of its first states and the states and drives of every layer: all that is worth keeping."""
+    x, tapes = inputs, []
+    for cell, s0, (s, y) in zip(net, firsts, kept, strict=True):
+        tapes.append(Tape(torch.cat([s0[None], s[:-1]]), s, y, x))
+        x = cell.output(s)
+    return tapes
+
+
 @torch.no_grad()
 def advance(
     net: Any, params: Params, carry: Carry, inputs: Tensor, targets: Tensor, *, last: bool = False
@@ -64,12 +73,14 @@ def advance(
     """K steps: inputs [K, B, I], targets [K, B] -> states, loss of the chunk, its gradient."""
     states, total, blocks = carry, inputs.new_zeros(()), []
     for x, t in zip(inputs.split(BLOCK), targets.split(BLOCK), strict=True):
-        states, loss, done = forth(net, params, states, x, t)
+        firsts = states
+        states, loss, (tapes, error) = forth(net, params, firsts, x, t)
         total += loss
-        blocks.append(done)
+        blocks.append((firsts, [(tape.states, tape.drives) for tape in tapes], x, error))
 
-    owed, sums = back(net, params, blocks.pop(), [torch.zeros_like(s) for s in carry])
+    owed, sums = [torch.zeros_like(s) for s in carry], [{k: torch.zeros_like(v) for k, v in w.items()} for w in params]
     while blocks:
-        owed, grads = back(net, params, blocks.pop(), owed)
+        firsts, kept, x, error = blocks.pop()
+        owed, grads = back(net, params, (retaped(net, firsts, kept, x), error), owed)
         add(sums, grads)
     return states, total, sums

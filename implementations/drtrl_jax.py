@@ -25,6 +25,7 @@ from implementations.network_jax import (
     Params,
     PerWeight,
     States,
+    Tape,
     initial_states,
     later_than,
     presynaptic,
@@ -42,7 +43,7 @@ SendDown = Callable[[int, Array, Any, PerWeight, Array], Array]
 
 
 class Owed(NamedTuple):
-    """What a chunk is to one layer's traces, and what it owes directly: all but the pass over the trace."""
+    """All of a chunk that one layer's gradient and traces need, but the traces themselves."""
 
     direct: PerWeight
     """sum_t z^t (x) q^t [J, G, N] of each kind of weight."""
@@ -80,6 +81,19 @@ def move(e: Trace, P0: Array, z: Array, p: Array) -> Trace:
     return moved
 
 
+def owes(
+    cell: Any, w: PerWeight, tape: Tape, signals: Array, last: bool, own: Own = intrinsic
+) -> tuple[Owed, Array, Array]:
+    """A chunk of one layer gone back through: what is owed, and the learning signals l and F for the layer below."""
+    D, F = own(cell, w, tape.previous, tape.drives)
+    l = learning_signals(cell, tape.states, signals)
+    qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
+    q, p = qp[:, :, 0], qp[:, :, 1:]
+    z = presynaptic(cell, tape.previous, tape.inputs)
+    direct = {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w}
+    return Owed(direct, entry[:, 0], entry[:, 1:], z, p), l, F
+
+
 def same_step(below: int, error: Array, cell: Any, w: PerWeight, q: Array) -> Array:
     """dL^t/do^t [K, B, 1, J] of the layer below: l^t F^t through the input weights of the same step."""
     return send_down(cell, w, q)
@@ -96,35 +110,6 @@ def init(net: Any, params: Params, batch: int, *, trace_dtype: str = "same") -> 
     return states, traces
 
 
-def sweep(
-    net: Any,
-    params: Params,
-    states: States,
-    inputs: Array,
-    targets: Array,
-    last: bool,
-    own: Own = intrinsic,
-    down: SendDown = same_step,
-) -> tuple[States, Array, list[Owed]]:
-    """K steps forth and back from `states`: the last states, the loss, and what is owed, layer by layer."""
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
-
-    signals, owed = error[:, :, None], []  # dL^t/do^t [K, B, 1, N] of one layer
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        D, F = own(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
-        q, p = qp[:, :, 0], qp[:, :, 1:]
-        z = presynaptic(cell, tape.previous, tape.inputs)
-        direct = {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w}
-        owed.insert(0, Owed(direct, entry[:, 0], entry[:, 1:], z, p))
-        if layer > 0:
-            signals = down(layer - 1, error, cell, w, times(l, F))
-    return ends, loss, owed
-
-
 def advance(
     net: Any,
     params: Params,
@@ -138,11 +123,16 @@ def advance(
 ) -> tuple[Carry, Array, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
     states, traces = carry
-    ends, loss, owed = sweep(net, params, states, inputs, targets, last, own, down)
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
 
-    grads, moved = [], []
-    for cell, (direct, c, P0, z, p), e in zip(net, owed, traces, strict=True):
-        grads.append({k: direct[k] + read_out(c, e[k]) for k in e})
+    signals, grads, moved = error[:, :, None], [], []  # dL^t/do^t [K, B, 1, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, e = net[layer], params[layer], traces[layer]
+        (direct, c, P0, z, p), l, F = owes(cell, w, tapes[layer], signals, last, own)
+        grads.insert(0, {k: direct[k] + read_out(c, e[k]) for k in e})
         if not last:
-            moved.append({k: move(e[k], P0, z[k], p[..., cell.reads[k], :]) for k in e})
+            moved.insert(0, {k: move(e[k], P0, z[k], p[..., cell.reads[k], :]) for k in e})
+        if layer > 0:
+            signals = down(layer - 1, error, cell, w, times(l, F))
     return (ends, moved), loss, grads

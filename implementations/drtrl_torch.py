@@ -24,6 +24,7 @@ from implementations.network_torch import (
     Params,
     PerWeight,
     States,
+    Tape,
     initial_states,
     loss_and_error,
     presynaptic,
@@ -39,7 +40,7 @@ Turn = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, bool], Tensor]
 
 
 class Owed(NamedTuple):
-    """What a chunk is to one layer's traces, and what it owes directly: all but the pass over the trace."""
+    """All of a chunk that one layer's gradient and traces need, but the traces themselves."""
 
     direct: PerWeight
     """sum_t z^t (x) q^t [J, G, N] of each kind of weight."""
@@ -90,6 +91,19 @@ def turn(e: Tensor, c: Tensor, P0: Tensor, z: Tensor, p: Tensor, last: bool) -> 
     return owed
 
 
+def owes(
+    cell: Any, w: PerWeight, tape: Tape, signals: Tensor, last: bool, own: Own = intrinsic
+) -> tuple[Owed, Tensor, Tensor]:
+    """A chunk of one layer gone back through: what is owed, and the learning signals l and F for the layer below."""
+    D, F = own(cell, w, tape.previous, tape.drives)
+    l = learning_signals(cell, tape.states, signals)
+    qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
+    q, p = qp[:, :, 0], qp[:, :, 1:]
+    z = presynaptic(cell, tape.previous, tape.inputs)
+    direct = {k: torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w}
+    return Owed(direct, entry[:, 0], entry[:, 1:], z, p), l, F
+
+
 def same_step(below: int, error: Tensor, cell: Any, w: PerWeight, q: Tensor) -> Tensor:
     """dL^t/do^t [K, B, 1, J] of the layer below: l^t F^t through the input weights of the same step."""
     return send_down(cell, w, q)
@@ -102,35 +116,6 @@ def init(net: Any, params: Params, batch: int, *, trace_dtype: str = "same") -> 
     for cell, w in zip(net, params, strict=True):
         traces.append({k: v.new_zeros(batch, v.shape[0], cell.S, *v.shape[1:], **dtype) for k, v in w.items()})
     return states, traces
-
-
-def sweep(
-    net: Any,
-    params: Params,
-    states: States,
-    inputs: Tensor,
-    targets: Tensor,
-    last: bool,
-    own: Own = intrinsic,
-    down: SendDown = same_step,
-) -> tuple[States, Tensor, list[Owed]]:
-    """K steps forth and back from `states`: the last states, the loss, and what is owed, layer by layer."""
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = loss_and_error(logits, targets)
-
-    signals, owed = error[:, :, None], []  # dL^t/do^t [K, B, 1, N] of one layer
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        D, F = own(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
-        q, p = qp[:, :, 0], qp[:, :, 1:]
-        z = presynaptic(cell, tape.previous, tape.inputs)
-        direct = {k: torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w}
-        owed.insert(0, Owed(direct, entry[:, 0], entry[:, 1:], z, p))
-        if layer > 0:
-            signals = down(layer - 1, error, cell, w, times(l, F))
-    return ends, loss, owed
 
 
 @torch.no_grad()
@@ -151,9 +136,14 @@ def advance(
     The traces of `carry` are moved in their own place: it is used up.
     """
     states, traces = carry
-    ends, loss, owed = sweep(net, params, states, inputs, targets, last, own, down)
+    tapes, ends, logits = run(net, params, states, inputs)
+    loss, error = loss_and_error(logits, targets)
 
-    grads = []
-    for cell, (direct, c, P0, z, p), e in zip(net, owed, traces, strict=True):
-        grads.append({k: direct[k] + turn(e[k], c, P0, z[k], p[..., cell.reads[k], :], last) for k in e})
+    signals, grads = error[:, :, None], []  # dL^t/do^t [K, B, 1, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, e = net[layer], params[layer], traces[layer]
+        (direct, c, P0, z, p), l, F = owes(cell, w, tapes[layer], signals, last, own)
+        grads.insert(0, {k: direct[k] + turn(e[k], c, P0, z[k], p[..., cell.reads[k], :], last) for k in e})
+        if layer > 0:
+            signals = down(layer - 1, error, cell, w, times(l, F))
     return (ends, traces), loss, grads

@@ -54,6 +54,9 @@ def test_floors_in_forward_passes() -> None:
         return found.flops / found.forward_flops
 
     assert passes(algorithm="bptt", chunk=512) == pytest.approx(2 + 256 / 320 + 0.03, abs=0.03)
+    assert passes(algorithm="bptt_checkpointed", chunk=512, segments=1) == passes(algorithm="bptt", chunk=512)
+    twice = passes(algorithm="bptt_checkpointed", chunk=512, segments=2) - passes(algorithm="bptt", chunk=512)
+    assert twice == pytest.approx(0.5)
     assert passes(chunk=512) == pytest.approx(2 + 0.03, abs=0.03)
     assert passes(chunk=1) == pytest.approx(3, abs=0.05)
     assert passes(chunk=1, cell="alif_expcu") == pytest.approx(5, abs=0.1)
@@ -70,6 +73,7 @@ def test_chunks_move_the_carry_less_often() -> None:
     ("line", "why"),
     [
         ('mode = "compile"\nframework = "jax"', "always jitted"),
+        ('mode = "compile"\nframework = "torch"\nchunk = 0', "at most 64 steps"),
         ('mode = "cuda_graph"\nframework = "torch"', "needs device = 'gpu'"),
         ('mode = "triton"\nframework = "torch"\ndevice = "gpu"\nchunk = 4', "at chunk = 1"),
         ('unroll = 4\nframework = "torch"', "unroll is JAX's"),

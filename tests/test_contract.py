@@ -17,6 +17,7 @@ from problems import (
     errors,
     gradient,
     in_framework,
+    jitted_gradient,
     network,
     problem,
     without,
@@ -153,7 +154,8 @@ def test_tiles_of_a_large_carry(framework: str, algorithm: str, monkeypatch: pyt
 
 @pytest.mark.parametrize("K", [5, T])
 def test_blocks_of_a_long_chunk(framework: str, K: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """BPTT goes back block by block; at the other tests' lengths a chunk is one block."""
+    """BPTT goes back block by block; at the other tests' lengths a chunk is one block, and compiled as such."""
+    jitted_gradient.cache_clear()
     monkeypatch.setattr(import_module(f"implementations.bptt_{framework}"), "BLOCK", 4)
     p = problem(network("mixed", 3, "leaky"), T=T, B=3)
     assert_same(gradient(framework, "bptt", p, K), truth("bptt", p, K))

@@ -73,3 +73,14 @@ def test_one_trace_and_a_chunk(framework: str, cell: str) -> None:
     posed = Problem(*draw(case), gradient=[], spikes=[])
     subject = import_module(f"bench.subject_{framework}").Subject(case, posed, "float32")
     assert subject.weigh()["working_bytes"] <= 1.2 * memory.analytic_bytes(case, 64, 10)
+
+
+@pytest.mark.parametrize("cell", ["lif_delta", "gru"])
+def test_bptt_keeps_states_and_drives(framework: str, cell: str) -> None:
+    """What the formula says, or less where XLA sees that no derivative depends on the drives."""
+    case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=128, batch=8, threads=1)
+    case = replace(case, algorithm="bptt", steps=512, chunk=512)
+    posed = Problem(*draw(case), gradient=[], spikes=[])
+    subject = import_module(f"bench.subject_{framework}").Subject(case, posed, "float32")
+    share = subject.weigh()["working_bytes"] / memory.analytic_bytes(case, 64, 10)
+    assert (0.85 if (framework, cell) != ("jax", "lif_delta") else 0.5) < share < 1.2

@@ -111,6 +111,8 @@ def test_bptt_has_one_block_at_work(framework: str) -> None:
     case = replace(Case(), algorithm="bptt", framework=framework, steps=1000, chunk=1000)
     held = memory.held(case, 5, 4)
     assert memory.analytic_bytes(case, 5, 4) == held.carry + held.gradient + 1000 * held.kept + block * held.at_work
+    compiled = replace(case, mode="compile")
+    assert memory.analytic_bytes(case, 5, 4) - memory.analytic_bytes(compiled, 5, 4) == (block - 16) * held.at_work
 
 
 def test_trace_formula_is_the_size_of_the_carry() -> None:

@@ -29,7 +29,8 @@ class Mutant(NamedTuple):
     old: str
     new: str
     case: str
-    """What notices it: algorithm, network and chunk of a test in test_contract.py, or rule and cell in test_zoo.py."""
+    """What notices it: algorithm, network and chunk of a test in test_contract.py, rule and cell in test_zoo.py, or
+    "blocks"."""
 
     @property
     def framework(self) -> str:
@@ -37,6 +38,8 @@ class Mutant(NamedTuple):
 
     @property
     def test(self) -> str:
+        if self.case == "blocks":
+            return f"tests/test_contract.py::test_blocks_of_a_long_chunk[{self.framework}-11]"
         file = "test_contract" if self.case.endswith(("K1", "K3")) else "test_zoo"
         return f"tests/{file}.py::test_gradient[{self.framework}-{self.case}]"
 
@@ -262,8 +265,8 @@ MUTANTS = [
     Mutant(
         "signal from other layers' pasts",
         "drtrl_jax.py",
-        "cell, w, times(l, F))",
-        "cell, w, qp[:, :, :1])",
+        "entry[:, 1:], z, p), l, F",
+        "entry[:, 1:], z, p), qp[:, :, :1] / F, F",
         f"drtrl-leaky_rnn-{DEEP}",
     ),
     Mutant(
@@ -377,6 +380,27 @@ MUTANTS = [
         "ends, total, done = bptt.forth(net, params, firsts.pop(),",
         "ends, total, done = bptt.forth(net, params, firsts.pop(0),",
         zoo("bptt_checkpointed", "gru"),
+    ),
+    Mutant(
+        "later blocks forgotten",
+        "bptt_torch.py",
+        "(retaped(net, firsts, kept, x), error), owed)",
+        "(retaped(net, firsts, kept, x), error), [0 * s for s in owed])",
+        "blocks",
+    ),
+    Mutant(
+        "first states of another block",
+        "bptt_jax.py",
+        "retaped(net, firsts, kept,",
+        "retaped(net, [0 * s for s in firsts], kept,",
+        "blocks",
+    ),
+    Mutant(
+        "what is owed not passed on",
+        "bptt_jax.py",
+        "(tapes, error), owed)",
+        "(tapes, error), [0 * s for s in owed])",
+        "blocks",
     ),
     Mutant(
         "random weights of another layer",

@@ -217,7 +217,7 @@ def with_edit(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str
 def test_a_wrong_gradient_has_no_time_and_no_memory(
     factor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_edit(tmp_path, monkeypatch, "drtrl_torch.py", "direct + turn(", f"{factor} * direct + turn(")
+    with_edit(tmp_path, monkeypatch, "drtrl_torch.py", "direct[k] + turn(", f"{factor} * direct[k] + turn(")
     (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"))
     assert line["status"] == "wrong", line["reason"]
     assert "gate" in line["reason"]
@@ -261,7 +261,7 @@ def test_the_gate_looks_where_the_input_is() -> None:
 
 @needs("torch")
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["drtrl", "es_drtrl", "bptt", "bptt_checkpointed"])
+@pytest.mark.parametrize("algorithm", ["drtrl", "es_drtrl", "snap1", "random_feedback", "bptt", "bptt_checkpointed"])
 def test_a_compiled_case_is_measured(algorithm: str, tmp_path: Path) -> None:
     case = replace(
         SMALL, framework="torch", algorithm=algorithm, mode="compile", steps=6, chunk=6 if "bptt" in algorithm else 2
