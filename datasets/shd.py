@@ -25,6 +25,7 @@ PUBLISHED = Published(
         "train": Archive("shd_train.h5.zip", "f3252aeb598ac776c1b526422d90eecb", "shd_train.h5"),
         "test": Archive("shd_test.h5.zip", "1503a5064faa34311c398fb0a1ed0a6f", "shd_test.h5"),
     },
+    classes=CLASSES,
     counts={"train": 8156, "test": 2264},
     count=speech.count,
     generator="speech",

@@ -27,6 +27,7 @@ PUBLISHED = Published(
         "valid": Archive("ssc_valid.h5.zip", "b4eee3516a4a90dd0c71a6ac23a8ae43", "ssc_valid.h5"),
         "test": Archive("ssc_test.h5.zip", "a35ff1e9cffdd02a20eb850c17c37748", "ssc_test.h5"),
     },
+    classes=CLASSES,
     counts={"train": 75466, "valid": 9981, "test": 20382},
     count=speech.count,
     generator="speech",

@@ -236,10 +236,19 @@ def other_lengths(content: Any) -> None:
     content["labels"] = labels
 
 
-WORDS = [cut_in_half, empty, garbage, *map(edited, (far_unit, fewer_units, no_labels, other_lengths))]
+def far_label(content: Any) -> None:
+    content["labels"][-1] = 35
+
+
+def no_keys(content: Any) -> None:
+    del content["extra/keys"]
+
+
+EDITS = (far_label, no_keys, far_unit, fewer_units, no_labels, other_lengths)
+WORDS = [cut_in_half, empty, garbage, *map(edited, EDITS)]
 DAMAGES = [
     *(("shd", "shd_train.h5", damage) for damage in WORDS),
-    *(("ssc", "ssc_valid.h5", damage) for damage in WORDS[:3]),
+    *(("ssc", "ssc_valid.h5", damage) for damage in WORDS[:5]),
     *(("nmnist", "Train/0/00000.bin", damage) for damage in (cut, empty, garbage, far_pixel)),
     *(
         ("dvs_gesture", "ibmGestureTrain/user01_led/0.npy", damage)

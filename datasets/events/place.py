@@ -44,6 +44,7 @@ class Published:
     """Authors, publisher and licence, in words."""
     size: str
     archives: dict[str, Archive]
+    classes: int
     counts: dict[str, int]
     """Recordings of each part."""
     count: Callable[[Path], int]

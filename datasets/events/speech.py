@@ -28,24 +28,30 @@ def count(file: Path) -> int:
 def recordings(what: place.Published, part: str, **options: Any) -> Recordings:
     """What the file of a part holds. Raises MissingError or DamagedError."""
     file = place.part(what, part)
-    return opened(what.folder, file, file.stat().st_mtime_ns, tuple(options.items()))
+    return opened(what.folder, file, file.stat().st_mtime_ns, what.classes, tuple(options.items()))
 
 
 @cache
-def opened(name: str, file: Path, changed: int, options: tuple[tuple[str, Any], ...]) -> Recordings:
+def opened(name: str, file: Path, changed: int, classes: int, options: tuple[tuple[str, Any], ...]) -> Recordings:
     import h5py
 
     try:
         with h5py.File(file) as content:
-            labels = np.asarray(content["labels"]).astype(np.int32)
+            labels = np.asarray(content["labels"]).astype(np.int64)
             speakers = np.asarray(content["extra/speaker"])
+            _ = content["extra/keys"]  # tonic's reader needs it
             lengths = {len(labels), len(speakers), *(len(content[f"spikes/{k}"]) for k in ("times", "units"))}  # pyright: ignore[reportArgumentType]
     except (OSError, KeyError) as error:
         raise place.DamagedError(f"{file}: {error}") from None
     if len(lengths) > 1 or len(labels) == 0:
         raise place.DamagedError(f"{file}: labels, speakers, times and units must be as many, and some, not {lengths}")
+    if len(outside := np.flatnonzero((labels < 0) | (labels >= classes))):
+        first = outside[0]
+        raise place.DamagedError(
+            f"{file}: recording {first} has label {labels[first]}, which must be from 0 to {classes - 1}"
+        )
     source = reader(name, file.parent, **dict(options))
-    return Recordings(source, [file] * len(labels), labels, speakers, SENSOR)
+    return Recordings(source, [file] * len(labels), labels.astype(np.int32), speakers, SENSOR)
 
 
 def sparse(
