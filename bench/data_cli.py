@@ -82,7 +82,7 @@ def list_(data: Data = None) -> None:
         module = registry.dataset(name)
         line = Text(f"{name:12} ", style="bold")
         line.append(module.LABEL, style="")
-        console.print(line)
+        console.print(line, soft_wrap=True)
         if hasattr(module, "PUBLISHED"):
             found = place.found(module.PUBLISHED)
             where = str(found.folder) if found else f"stand-in: drtrl-bench data make {name}"
@@ -154,7 +154,10 @@ def check(names: Names = None, data: Data = None) -> None:
                 good = False
             try:
                 with progress() as bar:
-                    held, _ = module.opened(split)
+                    try:
+                        held, _ = module.opened(split)
+                    except ValueError as error:  # nothing to hold out
+                        raise place.DamagedError(f"{found.folder / archive.unpacked}: {error}") from None
                     task = bar.add_task(f"  {split}", total=len(held))
                     rows.append((split, statistics.statistics(held, report=partial(advance, bar, task))))
             except place.DamagedError as error:

@@ -1,6 +1,9 @@
 """Loaders: genuine files used as they lie, damaged ones refused by name, splits without a leak, bins as tonic's."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -299,6 +302,46 @@ def test_a_class_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
     with pytest.raises(place.DamagedError, match=r"11\.npy"):
         registry.dataset("dvs_gesture").batch(5, 1, 0)
+
+
+@pytest.mark.parametrize(("name", "needed"), [("shd", "h5py"), ("shd", "tonic"), ("nmnist", "tonic")])
+def test_a_reader_that_is_not_installed_is_one_line(
+    name: str, needed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WRITERS[name](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / f"{needed}.py").write_text(f"raise ModuleNotFoundError('No module named {needed}')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "none"))
+    advice = "pip install -c constraints.txt -e '.[events]'"
+    done = command("data", "check", name)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.splitlines() == [f"drtrl-bench: {needed} reads these files: {advice}"]
+    listed = command("data", "list")
+    assert listed.returncode == 0, listed.stderr
+    assert (advice in listed.stdout) == (needed == "h5py")  # without tonic files can be counted
+
+
+@pytest.mark.parametrize("name", ["shd", "dvs_gesture"])
+def test_recordings_of_one_speaker_are_a_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    WRITERS[name](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    if name == "shd":
+        path = tmp_path / "SHD" / "shd_train.h5"
+        edited(lambda content: content["extra/speaker"].write_direct(np.zeros(160, np.uint16)))(path)
+    else:
+        path = tmp_path / "DVSGesture" / "ibmGestureTrain"
+        for user in (2, 3):
+            shutil.rmtree(path / f"user{user:02d}_led")
+    done = command("data", "check", name)
+    assert done.returncode == 1, done.stderr
+    assert f"{path}: holding out a speaker or subject needs two" in done.stdout
+    assert not done.stderr
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    return subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True, env=env)
 
 
 def test_nothing_is_downloaded(known: dict[str, Known], monkeypatch: pytest.MonkeyPatch) -> None:

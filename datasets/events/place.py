@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 MARKER = "STAND_IN.json"
+NEEDED = "pip install -c constraints.txt -e '.[events]'"
+"""What installs the readers of published files."""
 
 
 class MissingError(FileNotFoundError):
@@ -21,6 +23,10 @@ class MissingError(FileNotFoundError):
 
 class DamagedError(OSError):
     """A file that is not what it should be; the message begins with its path."""
+
+
+class ReaderError(OSError):
+    """Files that nothing installed can read; the message says what to install."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Published:
     counts: dict[str, int]
     """Recordings of each part."""
     count: Callable[[Path], int]
-    """Recordings in what an archive unpacks to."""
+    """Recordings in what an archive unpacks to. Raises ReaderError, or OSError or KeyError for a damaged file."""
     generator: str
     """The module of `stand_ins/` that makes the stand-in."""
     stand_in: str
@@ -122,14 +128,19 @@ def label(what: Published) -> str:
         return f"{what.name} (no files)"
     if place.marker:
         return f"{what.name} layout ({place.marker['stand_in']})"
-    return what.name if complete(what, place.folder) else f"{what.name} layout (other recordings)"
+    try:
+        return what.name if complete(what, place.folder) else f"{what.name} layout (other recordings)"
+    except ReaderError as error:
+        return f"{what.name} layout (not counted: {error})"
 
 
 def complete(what: Published, folder: Path) -> bool:
-    """Whether every part that is there has as many recordings as were published."""
+    """Whether every part that is there has as many recordings as were published. Raises ReaderError."""
     try:
         parts = {split: folder / archive.unpacked for split, archive in what.archives.items()}
         return all(what.count(path) == what.counts[split] for split, path in parts.items() if path.exists())
+    except ReaderError:
+        raise
     except (OSError, KeyError):  # damaged; reading it says so
         return False
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .place import DamagedError
+from .place import NEEDED, DamagedError, ReaderError
 
 BUDGET = 2**30
 """Bytes of recordings that are kept in memory."""
@@ -49,12 +49,15 @@ class Kept:
 
 
 def reader(name: str, folder: Path, **options: Any) -> Any:
-    """tonic's reader of that name on the files in `folder`, which is called as the reader is. It never downloads."""
+    """tonic's reader of that name on the files in `folder`, which is called as the reader is. It never downloads.
+
+    Raises ReaderError if tonic is not installed, and DamagedError if it cannot read the files.
+    """
     try:
         # Inside, because tonic (GPL-3) is optional and takes seconds to import.
         from tonic import datasets  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise ModuleNotFoundError("tonic reads these files: pip install -c constraints.txt -e '.[events]'") from None
+        raise ReaderError(f"tonic reads these files: {NEEDED}") from None
     # tonic fetches archives that it does not see, also where they were unpacked and removed.
     local = type(name, (getattr(datasets, name),), {"download": lambda self: None})
     try:

@@ -16,31 +16,37 @@ END = 1.4
 """Seconds that all recordings fit in."""
 
 
-def count(file: Path) -> int:
-    """Recordings in a file. Raises OSError if it is damaged."""
-    import h5py
+def hdf5() -> Any:
+    """The library of the files' format. Raises ReaderError if it is not installed."""
+    try:
+        import h5py
+    except ImportError:
+        raise place.ReaderError(f"h5py reads these files: {place.NEEDED}") from None
+    return h5py
 
-    with h5py.File(file) as content:
+
+def count(file: Path) -> int:
+    """Recordings in a file. Raises ReaderError, and OSError if it is damaged."""
+    with hdf5().File(file) as content:
         labels: Any = content["labels"]
         return len(labels)
 
 
 def recordings(what: place.Published, part: str, **options: Any) -> Recordings:
-    """What the file of a part holds. Raises MissingError or DamagedError."""
+    """What the file of a part holds. Raises MissingError, DamagedError or ReaderError."""
     file = place.part(what, part)
     return opened(what.folder, file, file.stat().st_mtime_ns, what.classes, tuple(options.items()))
 
 
 @cache
 def opened(name: str, file: Path, changed: int, classes: int, options: tuple[tuple[str, Any], ...]) -> Recordings:
-    import h5py
-
+    h5 = hdf5()
     try:
-        with h5py.File(file) as content:
+        with h5.File(file) as content:
             labels = np.asarray(content["labels"]).astype(np.int64)
             speakers = np.asarray(content["extra/speaker"])
             _ = content["extra/keys"]  # tonic's reader needs it
-            lengths = {len(labels), len(speakers), *(len(content[f"spikes/{k}"]) for k in ("times", "units"))}  # pyright: ignore[reportArgumentType]
+            lengths = {len(labels), len(speakers), *(len(content[f"spikes/{k}"]) for k in ("times", "units"))}
     except (OSError, KeyError) as error:
         raise place.DamagedError(f"{file}: {error}") from None
     if len(lengths) > 1 or len(labels) == 0:
