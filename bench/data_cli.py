@@ -37,11 +37,12 @@ def completed(incomplete: str) -> list[str]:
 
 
 def point(folder: Path | None) -> Path | None:
-    """Tells this process and its children where genuine files are. Raises NotADirectoryError if they are not."""
+    """Tells this process and its children where genuine files are. Raises NotADirectoryError for no folder."""
     if folder is not None:
         if not folder.is_dir():
             raise NotADirectoryError(f"--data {folder}: no such folder")
         os.environ["DRTRL_BENCH_DATA"] = str(folder.resolve())
+    registry.dataset("events.place").data_folder()
     return folder
 
 

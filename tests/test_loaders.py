@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from genuine import WRITERS, Known
 
-from bench import problem, registry, runner
+from bench import learning, problem, registry, runner
 from bench.case import Case, Plan
 
 place, binning, splits, augmentation, recordings = (
@@ -82,6 +82,7 @@ def test_files_put_in_place_are_used(name: str, cache: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_is_one_line_that_helps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "mine"))
     published = registry.dataset(name).PUBLISHED
     for split, archive in published.archives.items():
@@ -93,6 +94,46 @@ def test_missing_is_one_line_that_helps(name: str, tmp_path: Path, monkeypatch: 
         for word in (archive.file, archive.md5, published.size, published.stand_in, f"data make {name}"):
             assert word in said
         assert str(tmp_path / "mine" / published.folder / archive.unpacked) in said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_part_that_is_missing_beside_others_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WRITERS[name](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    module = registry.dataset(name)
+    archive = module.PUBLISHED.archives["test"]
+    path = tmp_path / module.PUBLISHED.folder / archive.unpacked
+    path.rename(tmp_path / "elsewhere")
+    with pytest.raises(place.MissingError) as caught:
+        module.batch(10, 2, 0, split="test")
+    for word in (archive.file, archive.md5, str(path)):
+        assert word in str(caught.value)
+    assert "data make" not in str(caught.value)  # it would not be looked at
+    assert "\n" not in str(caught.value)
+    assert learning.unavailable(name) == str(caught.value)  # though there is something to train on
+    (tmp_path / "elsewhere").rename(path)
+    assert learning.unavailable(name) is None
+
+
+def test_a_part_that_a_stand_in_lacks_is_made_again() -> None:
+    what = registry.dataset("nmnist").PUBLISHED
+    folder, _ = registry.dataset("events.making").make(what, lambda *_: None, {"train": 1, "test": 1})
+    shutil.rmtree(folder / "Test")
+    with pytest.raises(place.MissingError, match=f"no test files.*{folder}.*data make nmnist"):
+        place.part(what, "test")
+
+
+def test_a_data_folder_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(NotADirectoryError, match="nowhere: no such folder"):
+        registry.dataset("shd").batch(10, 2, 0)
+    for words in (["data", "list"], ["run", "quick"]):
+        done = command(*words)
+        assert done.returncode == 2
+        assert done.stderr.splitlines() == [f"drtrl-bench: $DRTRL_BENCH_DATA {tmp_path / 'nowhere'}: no such folder"]
+    assert "nowhere" in (learning.unavailable("shd") or "")
 
 
 def test_archives_are_those_tonic_knows() -> None:

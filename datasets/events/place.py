@@ -76,8 +76,12 @@ def cache() -> Path:
 
 
 def data_folder() -> Path:
-    """Where genuine files are looked for."""
-    return Path(os.environ.get("DRTRL_BENCH_DATA") or cache() / "data").expanduser()
+    """Where genuine files are looked for. Raises NotADirectoryError if $DRTRL_BENCH_DATA is none."""
+    told = os.environ.get("DRTRL_BENCH_DATA")
+    folder = Path(told or cache() / "data").expanduser()
+    if told and not folder.is_dir():
+        raise NotADirectoryError(f"$DRTRL_BENCH_DATA {told}: no such folder")
+    return folder
 
 
 def stand_in_folder() -> Path:
@@ -112,13 +116,19 @@ def part(what: Published, split: str) -> Path:
 
 
 def missing(what: Published, split: str = "train") -> str:
-    """One line: what to download, where to put it, and what stands in."""
-    archive, folder = what.archives[split], data_folder() / what.folder
-    return (
+    """One line: what to download, where to put it, and what stands in; that only where no genuine part goes first."""
+    archive, folder, place = what.archives[split], data_folder() / what.folder, found(what)
+    again = f"drtrl-bench data make {what.module}"
+    if place and place.marker:
+        return f"no {split} files of {what.name} in {place.folder}, a stand-in: make it again: {again}"
+    folder = place.folder if place else folder
+    get = (
         f"no {split} files of {what.name} in {folder}: get {archive.file} (md5 {archive.md5}; the whole set is "
-        f"{what.size}) of {what.source}, and unpack it so that {folder / archive.unpacked} exists; or make the "
-        f"stand-in, {what.stand_in}: drtrl-bench data make {what.module}"
+        f"{what.size}) of {what.source}, and unpack it so that {folder / archive.unpacked} exists"
     )
+    if place:
+        return f"{get}; other parts are there, and a stand-in is not mixed with them"
+    return f"{get}; or make the stand-in, {what.stand_in}: {again}"
 
 
 def label(what: Published) -> str:
