@@ -380,6 +380,39 @@ def test_recordings_of_one_speaker_are_a_line(name: str, tmp_path: Path, monkeyp
     assert not done.stderr
 
 
+def test_check_names_every_damaged_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    WRITERS["nmnist"](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    folder = tmp_path / "NMNIST"
+    files = [
+        folder / "Train" / "0" / "00001.bin",
+        folder / "Train" / "7" / "00002.bin",
+        *(folder / "Test").rglob("*.bin"),
+    ]
+    for file in files:
+        cut(file)
+    done = command("data", "check", "nmnist")
+    assert done.returncode == 1, done.stderr
+    assert not done.stderr
+    for file in files:
+        assert f"{file}: 297 bytes" in done.stdout
+    (row,) = (line.split() for line in done.stdout.splitlines() if line.split()[:2] == ["train", "28"])
+    assert row[2] == "60000"
+
+
+def test_check_says_whether_it_compared_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    WRITERS["nmnist"](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    folder = tmp_path / "NMNIST"
+    (folder / "train.zip").write_bytes(b"as tonic calls it")
+    done = command("data", "check", "nmnist")
+    assert done.returncode == 1, done.stderr
+    assert f"{folder / 'train.zip'}: md5 is" in done.stdout
+    assert f"{folder / 'Test.zip'}: archive not there: checksum not compared" in done.stdout
+    (folder / "train.zip").rename(folder / "Train.zip")
+    assert f"{folder / 'Train.zip'}: md5 is" in command("data", "check", "nmnist").stdout
+
+
 def command(*words: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
     return subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True, env=env)
