@@ -666,14 +666,36 @@ def test_recordings_read_last_are_kept_within_a_budget(
     known: dict[str, Known], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = registry.dataset("nmnist").opened("test")[0]
-    held.kept.clear()
+    forget()
     one = recordings.size(held[0])
     monkeypatch.setattr(recordings, "BUDGET", 5 * one)
     for index in range(len(held)):
         _ = held[index]
     assert list(held.kept.found) == list(range(len(held) - 5, len(held)))
-    assert held.kept.bytes == 5 * one
-    held.kept.clear()
+    assert recordings.Kept.total == 5 * one
+    _ = held[len(held) - 5]  # used again, so the next one goes
+    _ = held[0]
+    assert set(held.kept.found) == {0, len(held) - 5, *range(len(held) - 3, len(held))}
+    forget()
+    assert recordings.Kept.total == 0
+
+
+def test_all_data_sets_share_the_budget(known: dict[str, Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    forget()
+    monkeypatch.setattr(recordings, "BUDGET", 5000)
+    for name in NAMES:
+        registry.dataset(name).batch(20, 8, 0)
+        stores = {store for store, _ in recordings.Kept.used}
+        kept = [one for store in stores for one in store.found.values()]
+        assert sum(map(recordings.size, kept)) == recordings.Kept.total
+        assert 4000 < recordings.Kept.total <= 5000
+        assert len(kept) == len(recordings.Kept.used)
+    forget()
+
+
+def forget() -> None:
+    for store in {store for store, _ in recordings.Kept.used}:
+        store.clear()
 
 
 def test_a_batch_is_the_same_from_memory(known: dict[str, Known]) -> None:
