@@ -418,8 +418,8 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True, env=env)
 
 
-def test_nothing_is_downloaded(known: dict[str, Known], monkeypatch: pytest.MonkeyPatch) -> None:
-    """tonic would, because the archives are not there and the recordings are few."""
+def test_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tonic would, because the archives are not there and the recordings are few; in a folder that no reader knows."""
     import urllib.request
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -427,7 +427,9 @@ def test_nothing_is_downloaded(known: dict[str, Known], monkeypatch: pytest.Monk
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     monkeypatch.setattr(urllib.request, "urlretrieve", refuse)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
     for name in NAMES:
+        WRITERS[name](tmp_path)
         registry.dataset(name).batch(5, 2, 0)
 
 
@@ -533,6 +535,18 @@ def test_words_are_binned_by_14_ms_from_the_first_bin_on(known: dict[str, Known]
         expected = np.zeros((100, 700))
         np.add.at(expected, (held[index].t // 14_000, held[index].x), 1)
         np.testing.assert_array_equal(inputs[:, lane], expected)
+
+
+@pytest.mark.parametrize("name", ["shd", "ssc"])
+@pytest.mark.parametrize("augment", [False, True])
+def test_a_window_within_a_word_is_a_part(known: dict[str, Known], name: str, augment: bool) -> None:
+    module = registry.dataset(name)
+    whole, _ = module.batch(14, 6, 2, augment=augment)
+    part, _ = module.batch(2, 6, 2, window=(0.1, 0.3), augment=augment)
+    np.testing.assert_array_equal(part, whole[1:3])
+    assert whole[3:].any()
+    late, _ = module.batch(1, 6, 2, window=(0.3, 1.4), augment=augment)
+    np.testing.assert_array_equal(late[0], whole[3:].sum(axis=0))
 
 
 @pytest.mark.parametrize("steps", [1, 3, 100, 333])

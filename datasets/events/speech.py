@@ -71,15 +71,16 @@ def sparse(
     binary: bool,
     augment: bool,
 ) -> Sparse:
-    """A batch of the available recordings. What comes after the window is in the last bin."""
+    """A batch of the available recordings. What comes after a window that ends at END or later is in the last bin."""
+    late = window is not None and window[1] >= END
     chosen = splits.drawn(available, size, seed)
     if not augment:
-        return binned(held, chosen, steps, features, window, binary, late=True)
+        return binned(held, chosen, steps, features, window, binary, late)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     rng = np.random.default_rng([seed, 1])
     events = [augmented(held, available, index, rng) for index in chosen]
-    lanes = [cells(one, steps, SENSOR, features, window, late=True) for one in events]
+    lanes = [cells(one, steps, SENSOR, features, window, late) for one in events]
     return Sparse(lanes, held.labels[chosen], steps, features, binary)
 
 
