@@ -54,9 +54,10 @@ def test_chunks_cut_a_stream_anywhere(name: str) -> None:
     assert not np.array_equal(whole[0][:24], whole[0][24:48])
 
 
-def test_events_wait_on_the_host_as_bytes() -> None:
-    inputs, _ = next(stream.chunks("nmnist", 50, 4, 0, 10, 50))
-    assert inputs.dtype == np.uint8
+@pytest.mark.parametrize(("name", "dtype"), [("nmnist", np.uint8), ("dms", np.float32), ("bernoulli", np.float32)])
+def test_events_wait_on_the_host_as_bytes_and_the_rest_dense(name: str, dtype: Any) -> None:
+    inputs, _ = next(stream.chunks(name, 50, 4, 0, 10, 50))
+    assert inputs.dtype == dtype
 
 
 def test_counts_that_do_not_fit_a_byte_are_no_silent_overflow() -> None:
