@@ -174,7 +174,7 @@ def check(names: Names = None, data: Data = None) -> None:
 
 
 def published_one(folder: Path, archive: Any) -> bool:
-    """Whether an archive that was left beside its files, in any case of letters, is the published one; prints if not."""
+    """Whether an archive left beside its files, in any case of letters, is the published one; prints if it is not."""
     file = next((file for file in folder.iterdir() if file.name.lower() == archive.file.lower()), None)
     if file is None:
         console.print(

@@ -132,7 +132,7 @@ def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tupl
 
 
 def unavailable(name: str) -> str | None:
-    """What to do about the first part of a data set that is not there, or None: a test part is missed before training."""
+    """What to do about the first part of a data set that is not there, or None."""
     module, place = registry.dataset(name), registry.dataset("events.place")
     try:
         for split in module.PUBLISHED.archives if hasattr(module, "PUBLISHED") else ():
