@@ -72,7 +72,8 @@ class Found:
 
 
 def cache() -> Path:
-    return Path(os.environ.get("DRTRL_BENCH_CACHE") or Path.home() / ".cache" / "drtrl-bench")
+    """Where converted data are kept: $DRTRL_BENCH_CACHE, else ~/.cache/drtrl-bench. RuntimeError without a home."""
+    return Path(os.environ.get("DRTRL_BENCH_CACHE") or "~/.cache/drtrl-bench").expanduser()
 
 
 def data_folder() -> Path:
