@@ -55,6 +55,8 @@ SETTINGS = {
     "copying": Setting(steps=30, batch=64, updates=1500, per_step=True, chance=1 / 8),
     "integrator": Setting(steps=25, batch=64, updates=600, per_step=True, chance=0.338),
 }
+SEEDS = {"test": 0, "valid": 1, "train": 2}
+"""What draws the recordings or trials that accuracy is of, other ones in every part; training begins at 2**20."""
 COLUMNS: tuple[str, ...] = (
     "dataset", "data", "fingerprint", "cell", "algorithm", "framework", "neurons", "features", "steps", "batch",
     "updates", "rate", "scale_x", "options", "seed", "seconds", "first_loss", "last_loss", "train_accuracy",
@@ -129,6 +131,17 @@ def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tupl
     return module.batch(setting.steps, size, seed, **options)
 
 
+def unavailable(name: str) -> str | None:
+    """What to do about the first part of a data set that is not there, or None."""
+    module, place = registry.dataset(name), registry.dataset("events.place")
+    try:
+        for split in module.PUBLISHED.archives if hasattr(module, "PUBLISHED") else ():
+            place.part(module.PUBLISHED, split)
+    except (place.MissingError, NotADirectoryError) as error:
+        return str(error)
+    return None
+
+
 def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> NDArray[np.bool_]:
     """Whether the mean output over the steps with a target is largest for it: one per recording of a part.
 
@@ -143,7 +156,7 @@ def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> N
     number = setting.test
     if hasattr(module, "PUBLISHED"):
         number = min(number, len(module.opened(split)[1]))
-    inputs, targets = batch(name, setting, split, 0 if split == "test" else 1, number)
+    inputs, targets = batch(name, setting, split, SEEDS[split], number)
 
     @jax.jit
     def logits(inputs: Any) -> Any:
@@ -182,10 +195,11 @@ def main(
     Example: python -m bench.learning nmnist dms --out results/learning.csv
     """
     for name in names or SETTINGS:
+        if reason := unavailable(name):
+            raise typer.BadParameter(reason)
+    for name in names or SETTINGS:
         changed = {"cell": cell, "scale_x": scale_x, "updates": updates}
         setting = replace(SETTINGS[name], **{k: v for k, v in changed.items() if v is not None})
-        if reason := registry.unavailable(name):
-            raise typer.BadParameter(reason)
         row = train(name, setting, seed)
         out.parent.mkdir(parents=True, exist_ok=True)
         new = not out.exists()

@@ -1,4 +1,8 @@
-"""Sequences of any length in chunks, without the sequence: at hand is one piece of it, as events, and one dense chunk.
+"""Sequences of any length in chunks, without the sequence: at hand is one piece of it, and one dense chunk.
+
+A piece of a set of events (`shd`, `ssc`, `nmnist`, `dvs_gesture`) is its events, and its chunks are bytes; the
+recordings that were read last stay in memory as well, of all streams and batches together as many as fit in
+`events.recordings.BUDGET` (1 GiB). A piece of any other set is a dense array of float32.
 
 A stream is a succession of pieces of `period` steps, each a batch of its own: recordings or trials one after the other
 in every lane. Its first piece is `batch(period, size, seed)` of the data set, so a stream of that length is that batch.
@@ -13,7 +17,7 @@ from numpy.typing import NDArray
 from bench import registry
 
 Chunk = tuple[NDArray[Any], NDArray[np.int32]]
-"""Inputs [K, B, I] as they lie on the host, counts in one byte each where they came from events; targets [K, B]."""
+"""Inputs [K, B, I] as they lie on the host, counts in one byte each if the data set is sparse; targets [K, B]."""
 
 
 class Dense:
@@ -41,7 +45,8 @@ def chunks(name: str, steps: int, size: int, seed: int, chunk: int, period: int,
     """`steps` steps of a data set in chunks of at most `chunk`, `size` lanes, drawn by `seed`.
 
     period: steps of a recording or trial. options: those of the data set's `batch`. A chunk may end one piece and begin
-    the next; only the last one may be shorter. Memory does not depend on `steps`. ValueError for what is impossible.
+    the next; only the last one may be shorter. Memory: the piece and the chunk, and the recordings that are kept, which
+    grow with `steps` until they fill their budget. ValueError for what is impossible.
     """
     if min(steps, chunk, period) < 1:
         raise ValueError(f"steps, chunk and period must be at least 1, not {steps}, {chunk} and {period}")

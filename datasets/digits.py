@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .events.place import cache as cache_folder
+
 LABEL = "digits (event-converted)"
 SYNTHETIC = False
 CLASSES = 10
@@ -189,5 +191,4 @@ def cache_file() -> Path:
 
     The name carries a hash of this file, so a conversion that was changed never reads what the old one wrote.
     """
-    folder = os.environ.get("DRTRL_BENCH_CACHE") or Path.home() / ".cache" / "drtrl-bench"
-    return Path(folder, f"digits-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.npz")
+    return cache_folder() / f"digits-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.npz"

@@ -36,6 +36,7 @@ PUBLISHED = Published(
         "train": Archive("ibmGestureTrain.tar.gz", "3a8f0d4120a166bac7591f77409cb105", "ibmGestureTrain"),
         "test": Archive("ibmGestureTest.tar.gz", "56070e45dadaa85fff82e0fbfbc06de5", "ibmGestureTest"),
     },
+    classes=CLASSES,
     counts={"train": 1077, "test": 264},
     count=count,
     generator="gestures",

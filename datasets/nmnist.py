@@ -37,6 +37,7 @@ PUBLISHED = Published(
         "train": Archive("Train.zip", "20959b8e626244a1b502305a9e6e2031", "Train"),
         "test": Archive("Test.zip", "69ca8762b2fe404d9b9bad1103e97832", "Test"),
     },
+    classes=CLASSES,
     counts={"train": 60_000, "test": 10_000},
     count=count,
     generator="saccades",

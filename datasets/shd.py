@@ -25,6 +25,7 @@ PUBLISHED = Published(
         "train": Archive("shd_train.h5.zip", "f3252aeb598ac776c1b526422d90eecb", "shd_train.h5"),
         "test": Archive("shd_test.h5.zip", "1503a5064faa34311c398fb0a1ed0a6f", "shd_test.h5"),
     },
+    classes=CLASSES,
     counts={"train": 8156, "test": 2264},
     count=speech.count,
     generator="speech",
@@ -51,9 +52,10 @@ def batch(
 
     Returns inputs [T, B, features], spikes per bin, and targets [T, B], the class at every step. Fewer features than
     700 pool neighbouring channels. binary: 1 where there are spikes. window: seconds from and to that the bins cover;
-    what comes later is in the last bin; None: each recording's own span. augment: blends, shifts, dilation and jitter
-    of training recordings. Validation is on speakers held out of the training part. Raises ValueError for what is
-    impossible, MissingError if there are no files and DamagedError if they are not what they should be.
+    what comes later is in the last bin if they end at 1.4 s or later, and else in none; None: each recording's own
+    span. augment: blends, shifts, dilation and jitter of training recordings. Validation is on speakers held out of the
+    training part. Raises ValueError for what is impossible, MissingError if there are no files and DamagedError if
+    they are not what they should be.
     """
     found = sparse(steps, size, seed, features, split, window, binary, augment)
     return found.dense(0, steps, np.float32), found.targets(0, steps)

@@ -27,6 +27,7 @@ PUBLISHED = Published(
         "valid": Archive("ssc_valid.h5.zip", "b4eee3516a4a90dd0c71a6ac23a8ae43", "ssc_valid.h5"),
         "test": Archive("ssc_test.h5.zip", "a35ff1e9cffdd02a20eb850c17c37748", "ssc_test.h5"),
     },
+    classes=CLASSES,
     counts={"train": 75466, "valid": 9981, "test": 20382},
     count=speech.count,
     generator="speech",
@@ -53,9 +54,10 @@ def batch(
 
     Returns inputs [T, B, features], spikes per bin, and targets [T, B], the class at every step. Fewer features than
     700 pool neighbouring channels. binary: 1 where there are spikes. window: seconds from and to that the bins cover;
-    what comes later is in the last bin; None: each recording's own span. augment: blends, shifts, dilation and jitter
-    of training recordings. The splits are the published ones. Raises ValueError for what is
-    impossible, MissingError if there are no files and DamagedError if they are not what they should be.
+    what comes later is in the last bin if they end at 1.4 s or later, and else in none; None: each recording's own
+    span. augment: blends, shifts, dilation and jitter of training recordings. The splits are the published ones. Raises
+    ValueError for what is impossible, MissingError if there are no files and DamagedError if they are not
+    what they should be.
     """
     found = sparse(steps, size, seed, features, split, window, binary, augment)
     return found.dense(0, steps, np.float32), found.targets(0, steps)

@@ -27,7 +27,7 @@ LENGTHS = (1, 2, 7, 32, 100, 128, 333, 512, 1000)
 def load(name: str, folder: Path = FOLDER) -> ModuleType:
     """One data set, in a package as the harness makes one; a new module, with nothing loaded yet, at every call."""
     package = ModuleType(f"fresh_datasets_{next(fresh)}")
-    package.__path__ = [str(folder)]
+    package.__path__ = [str(folder), str(FOLDER)]
     sys.modules[package.__name__] = package
     return importlib.import_module(f"{package.__name__}.{name}")
 
@@ -397,6 +397,12 @@ def test_cache_without_variable_is_in_home(digits: ModuleType, tmp_path: Path, m
     monkeypatch.delenv("DRTRL_BENCH_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert digits.cache_file().parent == tmp_path / ".cache" / "drtrl-bench"
+
+
+def test_cache_in_home_is_found(digits: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", "~/kept")
+    assert digits.cache_file().parent == tmp_path / "kept"
 
 
 def test_changed_conversion_has_another_cache(digits: ModuleType, tmp_path: Path) -> None:

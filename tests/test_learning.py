@@ -1,6 +1,7 @@
 """Training on a data set: what the table says of it, and that accuracy is counted as it is called."""
 
 import csv
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,33 @@ def test_accuracy_is_of_the_steps_that_have_a_target(monkeypatch: pytest.MonkeyP
     assert learning.correct("dms", whole, "test", net, params).tolist() == [True, True]
     flipped: Any = [{"x": -params[0]["x"], "b": params[0]["b"]}]
     assert learning.correct("dms", whole, "test", net, flipped).tolist() == [False, False]
+
+
+def test_each_part_of_what_is_generated_is_drawn_anew() -> None:
+    setting = learning.SETTINGS["dms"]
+    drawn = {split: learning.batch("dms", setting, split, seed, 8)[0] for split, seed in learning.SEEDS.items()}
+    assert set(drawn) == {"train", "valid", "test"}
+    for one, other in itertools.combinations(drawn.values(), 2):
+        assert not np.array_equal(one, other)
+
+
+@needs("jax")
+@pytest.mark.xdist_group("jax")
+def test_accuracy_of_each_part_is_of_its_own_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    from implementations import cells_jax
+
+    seeds: dict[str, int] = {}
+
+    def batch(name: str, setting: Any, split: str, seed: int, size: int) -> tuple[Any, Any]:
+        seeds[split] = seed
+        return np.ones((3, size, 1), np.float32), np.ones((3, size), np.int32)
+
+    monkeypatch.setattr(learning, "batch", batch)
+    net = (cells_jax.LinearReadout(),)
+    params: Any = [{"x": np.array([[[0.0, 1.0]]], np.float32), "b": np.zeros((1, 1, 2), np.float32)}]
+    for split in ("train", "valid", "test"):
+        learning.correct("dms", learning.Setting(steps=3, test=2), split, net, params)
+    assert len(set(seeds.values())) == 3
 
 
 def test_interval_is_wilson_s() -> None:

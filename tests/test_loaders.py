@@ -1,6 +1,9 @@
 """Loaders: genuine files used as they lie, damaged ones refused by name, splits without a leak, bins as tonic's."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 from genuine import WRITERS, Known
 
-from bench import problem, registry, runner
+from bench import learning, problem, registry, runner
 from bench.case import Case, Plan
 
 place, binning, splits, augmentation, recordings = (
@@ -79,6 +82,7 @@ def test_files_put_in_place_are_used(name: str, cache: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_is_one_line_that_helps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "mine"))
     published = registry.dataset(name).PUBLISHED
     for split, archive in published.archives.items():
@@ -90,6 +94,46 @@ def test_missing_is_one_line_that_helps(name: str, tmp_path: Path, monkeypatch: 
         for word in (archive.file, archive.md5, published.size, published.stand_in, f"data make {name}"):
             assert word in said
         assert str(tmp_path / "mine" / published.folder / archive.unpacked) in said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_part_that_is_missing_beside_others_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WRITERS[name](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    module = registry.dataset(name)
+    archive = module.PUBLISHED.archives["test"]
+    path = tmp_path / module.PUBLISHED.folder / archive.unpacked
+    path.rename(tmp_path / "elsewhere")
+    with pytest.raises(place.MissingError) as caught:
+        module.batch(10, 2, 0, split="test")
+    for word in (archive.file, archive.md5, str(path)):
+        assert word in str(caught.value)
+    assert "data make" not in str(caught.value)  # it would not be looked at
+    assert "\n" not in str(caught.value)
+    assert learning.unavailable(name) == str(caught.value)  # though there is something to train on
+    (tmp_path / "elsewhere").rename(path)
+    assert learning.unavailable(name) is None
+
+
+def test_a_part_that_a_stand_in_lacks_is_made_again() -> None:
+    what = registry.dataset("nmnist").PUBLISHED
+    folder, _ = registry.dataset("events.making").make(what, lambda *_: None, {"train": 1, "test": 1})
+    shutil.rmtree(folder / "Test")
+    with pytest.raises(place.MissingError, match=f"no test files.*{folder}.*data make nmnist"):
+        place.part(what, "test")
+
+
+def test_a_data_folder_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(NotADirectoryError, match="nowhere: no such folder"):
+        registry.dataset("shd").batch(10, 2, 0)
+    for words in (["data", "list"], ["run", "quick"]):
+        done = command(*words)
+        assert done.returncode == 2
+        assert done.stderr.splitlines() == [f"drtrl-bench: $DRTRL_BENCH_DATA {tmp_path / 'nowhere'}: no such folder"]
+    assert "nowhere" in (learning.unavailable("shd") or "")
 
 
 def test_archives_are_those_tonic_knows() -> None:
@@ -236,10 +280,19 @@ def other_lengths(content: Any) -> None:
     content["labels"] = labels
 
 
-WORDS = [cut_in_half, empty, garbage, *map(edited, (far_unit, fewer_units, no_labels, other_lengths))]
+def far_label(content: Any) -> None:
+    content["labels"][-1] = 35
+
+
+def no_keys(content: Any) -> None:
+    del content["extra/keys"]
+
+
+EDITS = (far_label, no_keys, far_unit, fewer_units, no_labels, other_lengths)
+WORDS = [cut_in_half, empty, garbage, *map(edited, EDITS)]
 DAMAGES = [
     *(("shd", "shd_train.h5", damage) for damage in WORDS),
-    *(("ssc", "ssc_valid.h5", damage) for damage in WORDS[:3]),
+    *(("ssc", "ssc_valid.h5", damage) for damage in WORDS[:5]),
     *(("nmnist", "Train/0/00000.bin", damage) for damage in (cut, empty, garbage, far_pixel)),
     *(
         ("dvs_gesture", "ibmGestureTrain/user01_led/0.npy", damage)
@@ -292,8 +345,81 @@ def test_a_class_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytes
         registry.dataset("dvs_gesture").batch(5, 1, 0)
 
 
-def test_nothing_is_downloaded(known: dict[str, Known], monkeypatch: pytest.MonkeyPatch) -> None:
-    """tonic would, because the archives are not there and the recordings are few."""
+@pytest.mark.parametrize(("name", "needed"), [("shd", "h5py"), ("shd", "tonic"), ("nmnist", "tonic")])
+def test_a_reader_that_is_not_installed_is_one_line(
+    name: str, needed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WRITERS[name](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / f"{needed}.py").write_text(f"raise ModuleNotFoundError('No module named {needed}')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "none"))
+    advice = "pip install -c constraints.txt -e '.[events]'"
+    done = command("data", "check", name)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.splitlines() == [f"drtrl-bench: {needed} reads these files: {advice}"]
+    listed = command("data", "list")
+    assert listed.returncode == 0, listed.stderr
+    assert (advice in listed.stdout) == (needed == "h5py")  # without tonic files can be counted
+
+
+@pytest.mark.parametrize("name", ["shd", "dvs_gesture"])
+def test_recordings_of_one_speaker_are_a_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    WRITERS[name](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    if name == "shd":
+        path = tmp_path / "SHD" / "shd_train.h5"
+        edited(lambda content: content["extra/speaker"].write_direct(np.zeros(160, np.uint16)))(path)
+    else:
+        path = tmp_path / "DVSGesture" / "ibmGestureTrain"
+        for user in (2, 3):
+            shutil.rmtree(path / f"user{user:02d}_led")
+    done = command("data", "check", name)
+    assert done.returncode == 1, done.stderr
+    assert f"{path}: holding out a speaker or subject needs two" in done.stdout
+    assert not done.stderr
+
+
+def test_check_names_every_damaged_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    WRITERS["nmnist"](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    folder = tmp_path / "NMNIST"
+    files = [
+        folder / "Train" / "0" / "00001.bin",
+        folder / "Train" / "7" / "00002.bin",
+        *(folder / "Test").rglob("*.bin"),
+    ]
+    for file in files:
+        cut(file)
+    done = command("data", "check", "nmnist")
+    assert done.returncode == 1, done.stderr
+    assert not done.stderr
+    for file in files:
+        assert f"{file}: 297 bytes" in done.stdout
+    (row,) = (line.split() for line in done.stdout.splitlines() if line.split()[:2] == ["train", "28"])
+    assert row[2] == "60000"
+
+
+def test_check_says_whether_it_compared_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    WRITERS["nmnist"](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    folder = tmp_path / "NMNIST"
+    (folder / "train.zip").write_bytes(b"as tonic calls it")
+    done = command("data", "check", "nmnist")
+    assert done.returncode == 1, done.stderr
+    assert f"{folder / 'train.zip'}: md5 is" in done.stdout
+    assert f"{folder / 'Test.zip'}: archive not there: checksum not compared" in done.stdout
+    (folder / "train.zip").rename(folder / "Train.zip")
+    assert f"{folder / 'Train.zip'}: md5 is" in command("data", "check", "nmnist").stdout
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    return subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True, env=env)
+
+
+def test_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tonic would, because the archives are not there and the recordings are few; in a folder that no reader knows."""
     import urllib.request
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -301,7 +427,9 @@ def test_nothing_is_downloaded(known: dict[str, Known], monkeypatch: pytest.Monk
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     monkeypatch.setattr(urllib.request, "urlretrieve", refuse)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
     for name in NAMES:
+        WRITERS[name](tmp_path)
         registry.dataset(name).batch(5, 2, 0)
 
 
@@ -407,6 +535,18 @@ def test_words_are_binned_by_14_ms_from_the_first_bin_on(known: dict[str, Known]
         expected = np.zeros((100, 700))
         np.add.at(expected, (held[index].t // 14_000, held[index].x), 1)
         np.testing.assert_array_equal(inputs[:, lane], expected)
+
+
+@pytest.mark.parametrize("name", ["shd", "ssc"])
+@pytest.mark.parametrize("augment", [False, True])
+def test_a_window_within_a_word_is_a_part(known: dict[str, Known], name: str, augment: bool) -> None:
+    module = registry.dataset(name)
+    whole, _ = module.batch(14, 6, 2, augment=augment)
+    part, _ = module.batch(2, 6, 2, window=(0.1, 0.3), augment=augment)
+    np.testing.assert_array_equal(part, whole[1:3])
+    assert whole[3:].any()
+    late, _ = module.batch(1, 6, 2, window=(0.3, 1.4), augment=augment)
+    np.testing.assert_array_equal(late[0], whole[3:].sum(axis=0))
 
 
 @pytest.mark.parametrize("steps", [1, 3, 100, 333])
@@ -540,14 +680,36 @@ def test_recordings_read_last_are_kept_within_a_budget(
     known: dict[str, Known], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = registry.dataset("nmnist").opened("test")[0]
-    held.kept.clear()
+    forget()
     one = recordings.size(held[0])
     monkeypatch.setattr(recordings, "BUDGET", 5 * one)
     for index in range(len(held)):
         _ = held[index]
     assert list(held.kept.found) == list(range(len(held) - 5, len(held)))
-    assert held.kept.bytes == 5 * one
-    held.kept.clear()
+    assert recordings.Kept.total == 5 * one
+    _ = held[len(held) - 5]  # used again, so the next one goes
+    _ = held[0]
+    assert set(held.kept.found) == {0, len(held) - 5, *range(len(held) - 3, len(held))}
+    forget()
+    assert recordings.Kept.total == 0
+
+
+def test_all_data_sets_share_the_budget(known: dict[str, Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    forget()
+    monkeypatch.setattr(recordings, "BUDGET", 5000)
+    for name in NAMES:
+        registry.dataset(name).batch(20, 8, 0)
+        stores = {store for store, _ in recordings.Kept.used}
+        kept = [one for store in stores for one in store.found.values()]
+        assert sum(map(recordings.size, kept)) == recordings.Kept.total
+        assert 4000 < recordings.Kept.total <= 5000
+        assert len(kept) == len(recordings.Kept.used)
+    forget()
+
+
+def forget() -> None:
+    for store in {store for store, _ in recordings.Kept.used}:
+        store.clear()
 
 
 def test_a_batch_is_the_same_from_memory(known: dict[str, Known]) -> None:

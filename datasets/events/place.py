@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 MARKER = "STAND_IN.json"
+NEEDED = "pip install -c constraints.txt -e '.[events]'"
+"""What installs the readers of published files."""
 
 
 class MissingError(FileNotFoundError):
@@ -21,6 +23,10 @@ class MissingError(FileNotFoundError):
 
 class DamagedError(OSError):
     """A file that is not what it should be; the message begins with its path."""
+
+
+class ReaderError(OSError):
+    """Files that nothing installed can read; the message says what to install."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,11 @@ class Published:
     """Authors, publisher and licence, in words."""
     size: str
     archives: dict[str, Archive]
+    classes: int
     counts: dict[str, int]
     """Recordings of each part."""
     count: Callable[[Path], int]
-    """Recordings in what an archive unpacks to."""
+    """Recordings in what an archive unpacks to. Raises ReaderError, or OSError or KeyError for a damaged file."""
     generator: str
     """The module of `stand_ins/` that makes the stand-in."""
     stand_in: str
@@ -65,12 +72,17 @@ class Found:
 
 
 def cache() -> Path:
-    return Path(os.environ.get("DRTRL_BENCH_CACHE") or Path.home() / ".cache" / "drtrl-bench")
+    """Where converted data are kept: $DRTRL_BENCH_CACHE, else ~/.cache/drtrl-bench. RuntimeError without a home."""
+    return Path(os.environ.get("DRTRL_BENCH_CACHE") or "~/.cache/drtrl-bench").expanduser()
 
 
 def data_folder() -> Path:
-    """Where genuine files are looked for."""
-    return Path(os.environ.get("DRTRL_BENCH_DATA") or cache() / "data").expanduser()
+    """Where genuine files are looked for. Raises NotADirectoryError if $DRTRL_BENCH_DATA is none."""
+    told = os.environ.get("DRTRL_BENCH_DATA")
+    folder = Path(told or cache() / "data").expanduser()
+    if told and not folder.is_dir():
+        raise NotADirectoryError(f"$DRTRL_BENCH_DATA {told}: no such folder")
+    return folder
 
 
 def stand_in_folder() -> Path:
@@ -105,13 +117,19 @@ def part(what: Published, split: str) -> Path:
 
 
 def missing(what: Published, split: str = "train") -> str:
-    """One line: what to download, where to put it, and what stands in."""
-    archive, folder = what.archives[split], data_folder() / what.folder
-    return (
+    """One line: what to download, where to put it, and what stands in; that only where no genuine part goes first."""
+    archive, folder, place = what.archives[split], data_folder() / what.folder, found(what)
+    again = f"drtrl-bench data make {what.module}"
+    if place and place.marker:
+        return f"no {split} files of {what.name} in {place.folder}, a stand-in: make it again: {again}"
+    folder = place.folder if place else folder
+    get = (
         f"no {split} files of {what.name} in {folder}: get {archive.file} (md5 {archive.md5}; the whole set is "
-        f"{what.size}) of {what.source}, and unpack it so that {folder / archive.unpacked} exists; or make the "
-        f"stand-in, {what.stand_in}: drtrl-bench data make {what.module}"
+        f"{what.size}) of {what.source}, and unpack it so that {folder / archive.unpacked} exists"
     )
+    if place:
+        return f"{get}; other parts are there, and a stand-in is not mixed with them"
+    return f"{get}; or make the stand-in, {what.stand_in}: {again}"
 
 
 def label(what: Published) -> str:
@@ -121,14 +139,19 @@ def label(what: Published) -> str:
         return f"{what.name} (no files)"
     if place.marker:
         return f"{what.name} layout ({place.marker['stand_in']})"
-    return what.name if complete(what, place.folder) else f"{what.name} layout (other recordings)"
+    try:
+        return what.name if complete(what, place.folder) else f"{what.name} layout (other recordings)"
+    except ReaderError as error:
+        return f"{what.name} layout (not counted: {error})"
 
 
 def complete(what: Published, folder: Path) -> bool:
-    """Whether every part that is there has as many recordings as were published."""
+    """Whether every part that is there has as many recordings as were published. Raises ReaderError."""
     try:
         parts = {split: folder / archive.unpacked for split, archive in what.archives.items()}
         return all(what.count(path) == what.counts[split] for split, path in parts.items() if path.exists())
+    except ReaderError:
+        raise
     except (OSError, KeyError):  # damaged; reading it says so
         return False
 

@@ -3,15 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .place import DamagedError
+from .place import NEEDED, DamagedError, ReaderError
 
 BUDGET = 2**30
-"""Bytes of recordings that are kept in memory."""
+"""Bytes of recordings and of their cells that a process keeps in memory, of all data sets together."""
 
 
 class Events(NamedTuple):
@@ -26,35 +26,47 @@ class Events(NamedTuple):
 
 
 class Kept:
-    """Tuples of arrays by key, the ones used last, within BUDGET bytes."""
+    """Tuples of arrays by key. All that are kept share BUDGET bytes, and the ones used last stay."""
+
+    used: ClassVar[OrderedDict[tuple["Kept", Any], int]] = OrderedDict()
+    """Bytes of everything kept, the one used last at the end."""
+    total: ClassVar[int] = 0
 
     def __init__(self) -> None:
-        self.found: OrderedDict[Any, tuple[Any, ...]] = OrderedDict()
-        self.bytes = 0
+        self.found: dict[Any, tuple[Any, ...]] = {}
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
         """What is kept under a key, made if it is not. What cannot be made is not kept."""
         if key in self.found:
-            self.found.move_to_end(key)
+            self.used.move_to_end((self, key))
             return self.found[key]
         made = self.found[key] = make()
-        self.bytes += size(made)
-        while self.bytes > BUDGET and len(self.found) > 1:
-            self.bytes -= size(self.found.popitem(last=False)[1])
+        self.used[self, key] = size(made)
+        Kept.total += size(made)
+        while Kept.total > BUDGET and len(self.used) > 1:
+            store, oldest = next(iter(self.used))
+            store.drop(oldest)
         return made
 
+    def drop(self, key: Any) -> None:
+        del self.found[key]
+        Kept.total -= self.used.pop((self, key))
+
     def clear(self) -> None:
-        self.found.clear()
-        self.bytes = 0
+        for key in list(self.found):
+            self.drop(key)
 
 
 def reader(name: str, folder: Path, **options: Any) -> Any:
-    """tonic's reader of that name on the files in `folder`, which is called as the reader is. It never downloads."""
+    """tonic's reader of that name on the files in `folder`, which is called as the reader is. It never downloads.
+
+    Raises ReaderError if tonic is not installed, and DamagedError if it cannot read the files.
+    """
     try:
         # Inside, because tonic (GPL-3) is optional and takes seconds to import.
         from tonic import datasets  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise ModuleNotFoundError("tonic reads these files: pip install -c constraints.txt -e '.[events]'") from None
+        raise ReaderError(f"tonic reads these files: {NEEDED}") from None
     # tonic fetches archives that it does not see, also where they were unpacked and removed.
     local = type(name, (getattr(datasets, name),), {"download": lambda self: None})
     try:

@@ -16,36 +16,48 @@ END = 1.4
 """Seconds that all recordings fit in."""
 
 
-def count(file: Path) -> int:
-    """Recordings in a file. Raises OSError if it is damaged."""
-    import h5py
+def hdf5() -> Any:
+    """The library of the files' format. Raises ReaderError if it is not installed."""
+    try:
+        import h5py
+    except ImportError:
+        raise place.ReaderError(f"h5py reads these files: {place.NEEDED}") from None
+    return h5py
 
-    with h5py.File(file) as content:
+
+def count(file: Path) -> int:
+    """Recordings in a file. Raises ReaderError, and OSError if it is damaged."""
+    with hdf5().File(file) as content:
         labels: Any = content["labels"]
         return len(labels)
 
 
 def recordings(what: place.Published, part: str, **options: Any) -> Recordings:
-    """What the file of a part holds. Raises MissingError or DamagedError."""
+    """What the file of a part holds. Raises MissingError, DamagedError or ReaderError."""
     file = place.part(what, part)
-    return opened(what.folder, file, file.stat().st_mtime_ns, tuple(options.items()))
+    return opened(what.folder, file, file.stat().st_mtime_ns, what.classes, tuple(options.items()))
 
 
 @cache
-def opened(name: str, file: Path, changed: int, options: tuple[tuple[str, Any], ...]) -> Recordings:
-    import h5py
-
+def opened(name: str, file: Path, changed: int, classes: int, options: tuple[tuple[str, Any], ...]) -> Recordings:
+    h5 = hdf5()
     try:
-        with h5py.File(file) as content:
-            labels = np.asarray(content["labels"]).astype(np.int32)
+        with h5.File(file) as content:
+            labels = np.asarray(content["labels"]).astype(np.int64)
             speakers = np.asarray(content["extra/speaker"])
-            lengths = {len(labels), len(speakers), *(len(content[f"spikes/{k}"]) for k in ("times", "units"))}  # pyright: ignore[reportArgumentType]
+            _ = content["extra/keys"]  # tonic's reader needs it
+            lengths = {len(labels), len(speakers), *(len(content[f"spikes/{k}"]) for k in ("times", "units"))}
     except (OSError, KeyError) as error:
         raise place.DamagedError(f"{file}: {error}") from None
     if len(lengths) > 1 or len(labels) == 0:
         raise place.DamagedError(f"{file}: labels, speakers, times and units must be as many, and some, not {lengths}")
+    if len(outside := np.flatnonzero((labels < 0) | (labels >= classes))):
+        first = outside[0]
+        raise place.DamagedError(
+            f"{file}: recording {first} has label {labels[first]}, which must be from 0 to {classes - 1}"
+        )
     source = reader(name, file.parent, **dict(options))
-    return Recordings(source, [file] * len(labels), labels, speakers, SENSOR)
+    return Recordings(source, [file] * len(labels), labels.astype(np.int32), speakers, SENSOR)
 
 
 def sparse(
@@ -59,15 +71,16 @@ def sparse(
     binary: bool,
     augment: bool,
 ) -> Sparse:
-    """A batch of the available recordings. What comes after the window is in the last bin."""
+    """A batch of the available recordings. What comes after a window that ends at END or later is in the last bin."""
+    late = window is not None and window[1] >= END
     chosen = splits.drawn(available, size, seed)
     if not augment:
-        return binned(held, chosen, steps, features, window, binary, late=True)
+        return binned(held, chosen, steps, features, window, binary, late)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     rng = np.random.default_rng([seed, 1])
     events = [augmented(held, available, index, rng) for index in chosen]
-    lanes = [cells(one, steps, SENSOR, features, window, late=True) for one in events]
+    lanes = [cells(one, steps, SENSOR, features, window, late) for one in events]
     return Sparse(lanes, held.labels[chosen], steps, features, binary)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .binning import cells
+from .place import DamagedError
 from .recordings import Recordings
 
 STEPS = 100
@@ -12,10 +13,15 @@ STEPS = 100
 
 
 def statistics(
-    held: Recordings, indices: Sequence[int] | None = None, report: Callable[[int, int], None] = lambda done, of: None
+    held: Recordings,
+    indices: Sequence[int] | None = None,
+    report: Callable[[int, int], None] = lambda done, of: None,
+    damaged: Callable[[DamagedError], None] | None = None,
 ) -> dict[str, float]:
-    """Reads recordings (all, if no indices are given) and describes them. Raises DamagedError at the first bad one.
+    """Reads recordings (all, if no indices are given) and describes them; nothing, if none of them is whole.
 
+    damaged: called with what is wrong with each bad one, which is left out; without it, raises DamagedError at the
+    first.
     events: mean number per recording, with fewest and most. seconds: mean time from first to last. rate_hz: events per
     second and line. density: share of cells of STEPS bins that are not empty. on: share of polarity 1.
     """
@@ -23,12 +29,20 @@ def statistics(
     lines = int(np.prod(held.sensor))
     events, seconds, full, on = [], [], [], []
     for done, index in enumerate(chosen, start=1):
-        recording = held[index]
+        report(done, len(chosen))
+        try:
+            recording = held[index]
+        except DamagedError as error:
+            if damaged is None:
+                raise
+            damaged(error)
+            continue
         events.append(len(recording.t))
         seconds.append((recording.t[-1] - recording.t[0]) / 1e6 if len(recording.t) else 0.0)
         full.append(len(cells(recording, STEPS, held.sensor, lines, None, False).step) / (STEPS * lines))
         on.append(recording.p.sum())
-        report(done, len(chosen))
+    if not events:
+        return {}
     return {
         "recordings": len(events),
         "events": float(np.mean(events)),

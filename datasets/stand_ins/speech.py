@@ -21,45 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cochlea, espeak
+from ..events import place
+from . import espeak
 from .voices import SHD_SPEAKERS, SPLITS, WORDS, Recording, recording, speaker, spikes
-
-PUBLISHED = {
-    "shd": {"samples": (8156, 2264), "classes": 20, "speakers": 12, "units": 700, "seconds": (0.316, 1.17)},
-    "ssc": {"samples": (75466, 9981, 20382), "classes": 35, "units": 700, "seconds": (0.0, 1.0)},
-}
-"""What is known of the genuine sets: samples of each part, classes, speakers and units (compneuro.net, the authors'
-page); shortest and longest sound (SHD: the note in the data generator of Yin, Corradi & Bohte 2021,
-doi:10.1038/s42256-021-00397-w; SSC: clips of at most a second, Warden 2018, arXiv:1804.03209). Events per sample and
-rates were not found in a publication."""
-
-
-def statistics(path: Path) -> dict[str, Any]:
-    """What a file in this layout holds, genuine or not.
-
-    samples, classes, speakers; events per sample (mean, and fewest and most); seconds to the last event (mean and
-    longest); units that fired per sample (mean, of 700); rate_hz per unit up to the last event.
-    """
-    import h5py
-
-    with h5py.File(path) as file:
-        times, units = file["spikes/times"], file["spikes/units"]
-        events = np.array([len(one) for one in times])  # pyright: ignore[reportGeneralTypeIssues]
-        last = np.array([one.max() if len(one) else 0.0 for one in times], float)  # pyright: ignore[reportGeneralTypeIssues]
-        active = np.array([len(np.unique(one)) for one in units])  # pyright: ignore[reportGeneralTypeIssues]
-        labels, speakers = np.asarray(file["labels"]), np.asarray(file["extra/speaker"])
-    return {
-        "samples": len(events),
-        "classes": len(np.unique(labels)),
-        "speakers": len(np.unique(speakers)),
-        "events": float(events.mean()),
-        "fewest": int(events.min()),
-        "most": int(events.max()),
-        "seconds": float(last.mean()),
-        "longest": float(last.max()),
-        "active_units": float(active.mean()),
-        "rate_hz": float(events.sum() / max(last.sum(), 1e-9) / cochlea.UNITS),
-    }
 
 
 def make(
@@ -170,16 +134,16 @@ def convert(todo: list[tuple[Recording, Path]], workers: int, done: Callable[[in
 
 WORKER = """
 import importlib, sys, types
-package = types.ModuleType("stand_ins")
+package = types.ModuleType("data_sets")
 package.__path__ = [sys.argv[1]]
-sys.modules["stand_ins"] = package
-importlib.import_module("stand_ins.speech").work()
+sys.modules["data_sets"] = package
+importlib.import_module("data_sets.stand_ins.speech").work()
 """
 
 
 def worker() -> subprocess.Popen[str]:
     """A process that runs `work`; it ends when its input does. A session of its own, or Ctrl-C would hit it too."""
-    command = [sys.executable, "-c", WORKER, str(Path(__file__).parent)]
+    command = [sys.executable, "-c", WORKER, str(Path(__file__).parent.parent)]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True
     )
@@ -206,7 +170,7 @@ def kept_folder() -> Iterator[Path]:
     made_by = b"".join(file.read_bytes() for file in sources) + espeak.version().encode()
     name = f"speech-{hashlib.sha256(made_by).hexdigest()[:16]}"
     try:
-        folder = Path(os.environ.get("DRTRL_BENCH_CACHE") or Path.home() / ".cache" / "drtrl-bench", name).resolve()
+        folder = (place.cache() / name).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
