@@ -78,7 +78,10 @@ def believed(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[list
 
 def time_change(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Change | None:
     before, after = rounds(old), rounds(new)
-    if not before or not after:
+    if before and not after:
+        was = float(np.median(np.concatenate([np.asarray(r) for r in before])))
+        return Change(name, "time_s", was, None, None, None, None, "vanished")
+    if not before:
         return None
     low, high = ratio_interval(before, after)
     ratios = slowdown(*believed(old, new))
@@ -98,8 +101,10 @@ def slower(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
 def value_change(
     name: str, metric: str, old: float | None, new: float | None, judge: Callable[[float, float], str]
 ) -> Change | None:
-    if old is None or new is None:
+    if old is None:
         return None
+    if new is None:
+        return Change(name, metric, old, None, None, None, None, "vanished")
     ratio = new / old if old else None
     return Change(name, metric, old, new, ratio, None, None, judge(old, new))
 
@@ -154,7 +159,7 @@ def gradient_changes(name: str, old: list[dict[str, Any]], new: list[dict[str, A
     """
     error = ("fidelity", "overall", "error")
     overall = value_change(name, "error", *sized(old, new, *error), judge_error)
-    if overall is None or overall.regression:
+    if overall and overall.regression:
         return [overall]
     weights = [("per_parameter", weight) for weight in weights_of(old)]
     moved = [
@@ -163,12 +168,18 @@ def gradient_changes(name: str, old: list[dict[str, Any]], new: list[dict[str, A
         for at in (*weights, ("overall",))
     ]
     worst = [change for change in moved if change and change.regression]
-    return [overall, *sorted(worst, key=lambda change: -abs((change.new or 0) - (change.old or 0)))[:1]]
+    return [overall, *sorted(worst, key=furthest)[:1]]
+
+
+def furthest(change: Change) -> float:
+    """What a change of a weight is ranked by: one that is no more comes first."""
+    return -abs(change.new - change.old) if change.new is not None and change.old is not None else -np.inf
 
 
 def weights_of(records: list[dict[str, Any]]) -> list[str]:
     """The weights that have a fidelity of their own."""
-    return [name for r in records[:1] if r["status"] == "ok" for name in r["fidelity"].get("per_parameter") or ()]
+    names = (name for r in records if r["status"] == "ok" for name in r["fidelity"].get("per_parameter") or ())
+    return list(dict.fromkeys(names))
 
 
 def judge_norm(old: float, new: float) -> str:

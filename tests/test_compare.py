@@ -1,5 +1,6 @@
 """Comparing records: what is called a regression, and that nothing measured is no success."""
 
+import json
 import subprocess
 from copy import deepcopy
 from dataclasses import replace
@@ -99,6 +100,29 @@ def test_a_single_weights_error_is_seen() -> None:
     each = new["fidelity"]["per_parameter"]
     new["fidelity"]["per_parameter"] = each | {"readout.b": each["readout.b"] | {"error": 0.401}}
     assert verdicts([old], [new])["error of readout.b"] == "less exact"
+
+
+@pytest.mark.parametrize(
+    ("path", "metric"),
+    [
+        (("time", "samples_s"), "time_s"),
+        (("memory", "working_bytes"), "working_bytes"),
+        (("fidelity", "overall", "error"), "error"),
+        (("fidelity", "overall", "norm_ratio"), "norm ratio of all"),
+        (("fidelity", "per_parameter", "readout.b"), "error of readout.b"),
+        (("fidelity", "per_parameter", "readout.b", "norm_ratio"), "norm ratio of readout.b"),
+    ],
+)
+def test_a_metric_that_is_no_more_fails(path: tuple[str, ...], metric: str) -> None:
+    new = json.loads(json.dumps(line(CASE)))
+    at = new
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = None
+    found = compare.changes([line(CASE)], [new])
+    assert {change.metric: change.verdict for change in found}[metric] == "vanished"
+    assert gate.verdict(found) == gate.REGRESSION
+    assert gate.verdict(compare.changes([new], [line(CASE)])) == gate.OK, "what is new is no regression"
 
 
 def test_frameworks_must_agree() -> None:
