@@ -335,7 +335,8 @@ def check(
 ) -> None:
     """The regression gate of a change: bytes and fidelity against the baseline, speed against another revision.
 
-    Exit code: 0; 2 for bad input; 3 for a regression; 4 if nothing was measured, as without a baseline.
+    Exit code: 0; 2 for bad input; 3 for a regression; 4 if a case could not be compared, as without a baseline. Speed
+    alone may lack a case that the other revision does not have, as long as another was compared; it is named.
     """
     from bench import compare, compare_table, revisions
     from bench import gate as gates
@@ -346,19 +347,25 @@ def check(
     except gates.NothingMeasured as error:
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise typer.Exit(gates.NOTHING) from None
-    plan = cases.read(gates.PLAN)
+    plan, speed_plan = cases.read(gates.PLAN), cases.read(gates.SPEED_PLAN)
     base = (against or revisions.base()) if speed else None
     now = measured_now(plan)
     found, timed = compare.changes(expected, now) + compare.parity(now), []
     if base:
         console.print(f"speed against {base[:9]}, interleaved", markup=False)
-        sides = revisions.interleaved((base, "."), cases.read(gates.SPEED_PLAN), announce, compare.slower)
+        sides = revisions.interleaved((base, "."), speed_plan, announce, compare.slower)
         timed = [change for change in compare.changes(*sides) if change.metric in ("time_s", "status")]
     compare_table.render(found + timed, console)
     parts = [gates.verdict(found), *([gates.verdict(timed)] if base else [])]
+    if missing := gates.uncompared(plan, found, "working_bytes", "error"):
+        complaints.print(f"not in the baseline, or not whole: {'; '.join(missing)}: drtrl-bench baseline", style="red")
+        parts.append(gates.NOTHING)
+    for case, state in (gates.uncompared(speed_plan, timed, "time_s") if base else {}).items():
+        complaints.print(f"speed was not compared ({state}): {case}", style="yellow", markup=False)
+        parts.append(gates.OK if state in gates.NOT_BEFORE else gates.NOTHING)
     code = gates.REGRESSION if gates.REGRESSION in parts else max(parts)
     if code:
-        complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
+        complaints.print("not all could be compared" if code == gates.NOTHING else "regression", style="red")
         raise typer.Exit(code)
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from bench import compare, environment, record
+from bench.case import Plan
 from bench.compare import Change
 
 BASELINES = Path("results/baselines")
 PLAN, SPEED_PLAN = "gate", "gate_speed"
 OK, REGRESSION, NOTHING = 0, 3, 4
 """Exit codes: nothing got worse; something did; nothing could be compared. Bad usage is 2, as everywhere."""
+NOT_BEFORE = ("new", "mended")
+"""Verdicts on cases that only the new side has: another revision's harness may not know them, a baseline must."""
 
 
 class NothingMeasured(ValueError):  # noqa: N818
@@ -46,6 +49,22 @@ def without_times(line: dict[str, Any]) -> dict[str, Any]:
     memory = {k: v for k, v in line["memory"].items() if k != "rss_peak_bytes"}
     kept = {k: v for k, v in line.items() if k not in ("environment", "source", "started", "duration_s")}
     return kept | {"time": {}, "memory": memory}
+
+
+def uncompared(plan: Plan, found: list[Change], *metrics: str) -> dict[str, str]:
+    """The cases of a plan for which a metric was not compared, and the verdict on each, if there is one.
+
+    A case with a regression is not among them: that is said already.
+    """
+    failed = {change.case for change in found if change.regression}
+    status = {change.case: change.verdict for change in found if change.metric == "status"}
+    compared = {(change.case, change.metric) for change in found}
+    return {
+        case.label: status.get(case.label, "not measured")
+        for case in plan.cases
+        if case.label not in failed
+        and not all((case.label, metric) in compared for metric in metrics)
+    }
 
 
 def verdict(found: list[Change]) -> int:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from lines import line, write
 from test_cli import command
 
-from bench import compare, gate, revisions
+from bench import case as cases
+from bench import cli, compare, gate, revisions
 from bench.case import Case
 
 CASE = Case(algorithm="drtrl")
@@ -217,3 +219,44 @@ def test_without_a_baseline_the_gate_does_not_pass(tmp_path: Path) -> None:
     assert done.returncode == gate.NOTHING
     assert "no baseline for these versions" in done.stderr
     assert "drtrl-bench baseline" in done.stderr
+
+
+GATED = [line(case) for case in cases.read(gate.PLAN).cases]
+TIMED = [line(case) for case in cases.read(gate.SPEED_PLAN).cases]
+
+
+def checked(
+    monkeypatch: pytest.MonkeyPatch, baseline: list[dict], old: list[dict] = TIMED, new: list[dict] = TIMED
+) -> int:
+    """Exit code of `check` where everything measured now is in order."""
+    monkeypatch.setattr(gate, "baseline", lambda: baseline)
+    monkeypatch.setattr(cli, "measured_now", lambda _: GATED)
+    monkeypatch.setattr(cli, "stoppable", lambda: None)
+    monkeypatch.setattr(revisions, "interleaved", lambda *_: (old, new))
+    try:
+        cli.check(against="HEAD")
+    except typer.Exit as end:
+        return end.exit_code
+    return gate.OK
+
+
+def test_every_case_must_be_in_the_baseline(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checked(monkeypatch, GATED) == gate.OK
+    assert checked(monkeypatch, GATED[1:]) == gate.NOTHING
+    assert checked(monkeypatch, [GATED[0] | {"memory": {}}, *GATED[1:]]) == gate.NOTHING
+    said = capsys.readouterr().err
+    assert said.count("drtrl-bench baseline") == 2
+    assert Case(**GATED[0]["case"]).label in " ".join(said.split())
+
+
+def test_every_case_must_have_its_speed_compared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    untimed = TIMED[0] | {"time": {}}
+    assert checked(monkeypatch, GATED, [untimed, *TIMED[1:]], [untimed, *TIMED[1:]]) == gate.NOTHING
+    capsys.readouterr()
+    assert checked(monkeypatch, GATED, TIMED[1:]) == gate.OK, "the older harness may not know a case"
+    assert Case(**TIMED[0]["case"]).label in " ".join(capsys.readouterr().err.split()), "but that is said"
+    assert checked(monkeypatch, GATED, []) == gate.NOTHING
