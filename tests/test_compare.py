@@ -260,3 +260,12 @@ def test_every_case_must_have_its_speed_compared(
     assert checked(monkeypatch, GATED, TIMED[1:]) == gate.OK, "the older harness may not know a case"
     assert Case(**TIMED[0]["case"]).label in " ".join(capsys.readouterr().err.split()), "but that is said"
     assert checked(monkeypatch, GATED, []) == gate.NOTHING
+
+
+def test_the_gate_sees_whole_sequences_of_bptt() -> None:
+    """Longer than a block of either framework, so that what happens between blocks is gated."""
+    whole = [case for case in cases.read(gate.PLAN).cases if case.algorithm.startswith("bptt")]
+    assert {(case.algorithm, case.framework) for case in whole} == {
+        (rule, framework) for rule in ("bptt", "bptt_checkpointed") for framework in ("jax", "torch")
+    }
+    assert all(case.chunk == case.steps >= 128 for case in whole)
