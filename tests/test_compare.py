@@ -14,7 +14,7 @@ from lines import line, write
 from test_cli import command
 
 from bench import case as cases
-from bench import cli, compare, gate, revisions
+from bench import cli, compare, environment, gate, revisions, trend
 from bench.case import Case
 
 CASE = Case(algorithm="drtrl")
@@ -214,11 +214,71 @@ def test_a_shallow_clone_has_nothing_to_compare_with(tmp_path: Path, monkeypatch
             ask()
 
 
-def test_without_a_baseline_the_gate_does_not_pass(tmp_path: Path) -> None:
-    done = command("check", "--no-speed", cwd=tmp_path)
-    assert done.returncode == gate.NOTHING
-    assert "no baseline for these versions" in done.stderr
-    assert "drtrl-bench baseline" in done.stderr
+def repository(folder: Path, branch: str) -> Path:
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "init", "-q", "-b", branch, str(folder)], check=True)
+    for _ in range(2):
+        subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "a change"], cwd=folder, check=True)
+    return folder
+
+
+def test_without_main_no_other_commit_passes_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "ROOT", repository(tmp_path, "change"))
+    with pytest.raises(revisions.RevisionError, match="git fetch --unshallow, or --against REV"):
+        revisions.base()
+    subprocess.run(["git", "branch", "main"], cwd=tmp_path, check=True)
+    assert revisions.base() == revisions.resolved("HEAD~1"), "on main itself: the commit before"
+    subprocess.run(["git", "checkout", "-q", "--orphan", "apart"], cwd=tmp_path, check=True)
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "apart"], cwd=tmp_path, check=True)
+    with pytest.raises(revisions.RevisionError, match="git fetch --unshallow, or --against REV"):
+        revisions.base()
+
+
+def test_a_checkout_that_fails_leaves_no_worktree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "ROOT", repository(tmp_path, "main"))
+    real = revisions.git
+
+    def stopped(*words: str) -> str:
+        said = real(*words)
+        if words[:2] == ("worktree", "add"):
+            raise KeyboardInterrupt
+        return said
+
+    monkeypatch.setattr(revisions, "git", stopped)
+    with pytest.raises(KeyboardInterrupt), revisions.checkout("HEAD"):
+        pass
+    assert len(real("worktree", "list").splitlines()) == 1
+    assert not (tmp_path / ".git" / "worktrees").exists()
+
+
+def test_without_a_baseline_the_gate_does_not_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gate, "BASELINES", tmp_path)
+    monkeypatch.setattr(cli, "stoppable", lambda: None)
+    with pytest.raises(typer.Exit) as end:
+        cli.check(speed=False)
+    assert end.value.exit_code == gate.NOTHING
+    said = capsys.readouterr().err
+    assert "no baseline for these versions" in said
+    assert "drtrl-bench baseline" in said
+
+
+def test_the_baseline_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert gate.BASELINES.is_dir()
+    assert trend.RESULTS.is_dir()
+
+
+def test_builds_of_a_version_share_a_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    described, found = environment.describe(), []
+    for build in ("2.13.0", "2.13.0+cpu", "2.13.0+cu130"):
+        facts = described | {"python": "3.11.9", "versions": {"jax": "0.10.2", "torch": build, "numpy": "2.4.6"}}
+        monkeypatch.setattr(environment, "describe", lambda facts=facts: facts | {"os": "Linux x86_64"})
+        found.append(gate.baseline_path())
+    assert len(set(found)) == 1
+    assert found[0].is_file(), "the one that is committed"
 
 
 GATED = [line(case) for case in cases.read(gate.PLAN).cases]
