@@ -403,18 +403,20 @@ def rehearse(
 @app.command()
 def trend(
     revision: Annotated[str, typer.Argument(help="The commit; any revision that git knows.")] = "HEAD",
-    folder: Annotated[Path, typer.Option(help="Where asv keeps its results.")] = Path("results/asv"),
+    folder: Annotated[
+        Path | None, typer.Option(help="Where asv keeps its results; results/asv if left out.", show_default=False)
+    ] = None,
 ) -> None:
     """Show how much asv measured of a commit, and fail where that is nothing.
 
-    Exit code: 0; 2 for bad input or result files of another version of asv; 3 if a benchmark failed; 4 if nothing was
-    measured.
+    Exit code: 0; 2 for bad input or result files of another version of asv; 3 if a benchmark failed; 4 if one has no
+    value at all, but for those of a GPU.
     """
     from bench import gate as gates
     from bench import revisions, trend
 
     commit = revisions.resolved(revision)
-    found = [count for path in trend.files(commit, folder) for count in trend.counts(path)]
+    found = [count for path in trend.files(commit, folder or trend.RESULTS) for count in trend.counts(path)]
     grid = Table.grid(padding=(0, 2))
     for count in found:
         told = (f"{count.measured} measured", f"{count.skipped} skipped", f"{count.failed} failed")
@@ -425,6 +427,9 @@ def trend(
         raise typer.Exit(gates.NOTHING)
     if any(count.failed for count in found):
         raise typer.Exit(gates.REGRESSION)
+    if without := trend.unmeasured(found):
+        complaints.print(f"asv measured nothing for {', '.join(without)}: make asv", style="red", markup=False)
+        raise typer.Exit(gates.NOTHING)
 
 
 @app.command()

@@ -144,6 +144,14 @@ def test_nothing_measured_is_no_success(tmp_path: Path) -> None:
         assert "asv measured nothing of" in done.stderr
 
 
+@pytest.mark.parametrize(("missing", "code"), [("gradient.Speed.track_gradient", 4), ("gpu.Speed.track_gradient", 0)])
+def test_every_benchmark_of_a_cpu_must_have_a_value(tmp_path: Path, missing: str, code: int) -> None:
+    left(tmp_path, results={missing: [[float("nan")], [["a"]], "1"], "startup.Startup": [[0.2], [], "1"]})
+    done = command("trend", "--folder", str(tmp_path), cwd=ROOT)
+    assert done.returncode == code, done.stderr
+    assert (missing in done.stderr) == bool(code)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [({"version": 3}, "version 3"), ({"result_columns": ["value"]}, "columns"), ({"results": []}, "columns")],
