@@ -240,8 +240,19 @@ Gate = Annotated[
 
 def records_of(what: str) -> Path | None:
     """A side of a comparison as a record file, or None if it is a revision."""
+    from bench import revisions
+
     path = Path(what)
-    return path if what != "." and path.exists() else None
+    if what == "." or path.exists():
+        return None if what == "." else path
+    if what.endswith(".jsonl"):
+        raise UsageError(f"{what}: no such file")
+    if "/" in what:
+        try:
+            revisions.resolved(what)
+        except revisions.RevisionError:
+            raise UsageError(f"{what}: no such file, and no such revision") from None
+    return None
 
 
 @app.command("compare")
@@ -271,7 +282,10 @@ def compare_(
     stoppable()
     files = records_of(old), records_of(new)
     if all(files):
-        sides = tuple(recorded(file) for file in files if file)
+        sides = tuple(last_recorded(file) for file in files if file)
+        if differs := compare.environments_differ(*sides):
+            text = f"warning: not measured alike, so times may not compare: {', '.join(differs)} differ"
+            complaints.print(text, style="yellow", markup=False)
     elif not any(files):
         what = cases.read(plan)
         what = replace(what, cases=tuple(chosen(what, only)))
@@ -294,6 +308,16 @@ def recorded(path: Path) -> list[dict[str, Any]]:
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow", markup=False)
     return lines
+
+
+def last_recorded(path: Path) -> list[dict[str, Any]]:
+    """The last record of each case and round of a file."""
+    from bench import compare
+
+    try:
+        return compare.latest(recorded(path))
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def announce(text: str) -> None:

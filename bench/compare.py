@@ -6,7 +6,7 @@ rates of false and missed alarms that this leaves.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -127,6 +127,29 @@ def largest(records: list[dict[str, Any]], *path: str) -> float | None:
         if value is not None:
             found.append(float(value))
     return max(found, default=None)
+
+
+def latest(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last record of each case and round: files are appended to, and what was measured again replaces it.
+
+    Raises ValueError for a case with a field that is not known here.
+    """
+    known, kept = {f.name for f in fields(Case)}, {}
+    for record in records:
+        if odd := sorted(set(record["case"]) - known):
+            raise ValueError(f"a case has the field {odd[0]!r}, which this version does not know; a newer one may")
+        kept[Case(**record["case"]).key, record.get("round", 0)] = record
+    return list(kept.values())
+
+
+def environments_differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
+    """What differs between the machines and versions of two sides: names of facts, or "environment" if no more is known."""
+    if {r["env_hash"] for r in old} == {r["env_hash"] for r in new}:
+        return []
+    facts = ("python", "versions", "os", "cpu", "cores", "memory_gib", "gpu")
+    sides = [[r.get("environment") or {} for r in side] for side in (old, new)]
+    values = {fact: [{str(e.get(fact)) for e in side} for side in sides] for fact in facts}
+    return [fact for fact, (one, other) in values.items() if one != other] or ["environment"]
 
 
 def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change]:

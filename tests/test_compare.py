@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from lines import environment as described
 from lines import line, write
 from test_cli import command
 
@@ -329,3 +330,40 @@ def test_the_gate_sees_whole_sequences_of_bptt() -> None:
         (rule, framework) for rule in ("bptt", "bptt_checkpointed") for framework in ("jax", "torch")
     }
     assert all(case.chunk == case.steps >= 128 for case in whole)
+
+
+def test_what_was_measured_again_replaces_what_was_before(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    old = write(tmp_path / "a", [*timed(CASE, 0.01, 0.01)])
+    new = write(tmp_path / "b", [*timed(CASE, 0.03, 0.03), *timed(CASE, 0.01, 0.01)])
+    done = command("compare", str(old), str(new), "--gate", "--all")
+    assert done.returncode == gate.OK, done.stdout
+    assert "faster" not in done.stdout + done.stderr
+    assert len(compare.latest(timed(CASE, 0.01, 0.01) * 2)) == 2
+    assert "slower" in command("compare", str(old), str(write(tmp_path / "b", timed(CASE, 0.02, 0.02)))).stdout
+
+
+def test_sides_of_unlike_machines_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    old = write(tmp_path / "a", [line(CASE)])
+    new = write(tmp_path / "b", [line(CASE, env_hash="e2")], [described("e2", cpu="another")])
+    done = command("compare", str(old), str(new))
+    assert "cpu differ" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not command("compare", str(old), str(old)).stderr
+
+
+def test_files_that_cannot_be_compared_are_one_line(tmp_path: Path) -> None:
+    old = write(tmp_path, [line(CASE) | {"case": line(CASE)["case"] | {"not_yet": 1}}])
+    for words, said in (
+        ((str(old), str(old)), "a case has the field 'not_yet'"),
+        ((str(old), "results/no-such.jsonl"), "results/no-such.jsonl: no such file"),
+        (("results/no-such", "."), "results/no-such: no such file"),
+    ):
+        done = command("compare", *words)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert cli.records_of("HEAD~1") is None
