@@ -270,7 +270,8 @@ def compare_(
     """Compare two record files, or measure two revisions of the project against each other.
 
     Revisions are measured in throw-away worktrees, interleaved A B B A for every case. Bytes and fidelity are
-    deterministic and judged tightly; a slowdown counts only if it is above 1.3 twice.
+    deterministic and judged tightly. A slowdown counts only if it is above 1.3 after A B B A, and still is when the
+    rounds of another A B B A are added; "cpu time" marks times that are the processor's and not the clock's.
 
     Examples: drtrl-bench compare before.jsonl after.jsonl     drtrl-bench compare HEAD~1 --gate
 

@@ -12,10 +12,11 @@ import pytest
 import typer
 from lines import environment as described
 from lines import line, write
+from rich.console import Console
 from test_cli import command
 
 from bench import case as cases
-from bench import cli, compare, environment, gate, revisions, trend
+from bench import cli, compare, compare_table, environment, gate, revisions, trend
 from bench.case import Case
 
 CASE = Case(algorithm="drtrl")
@@ -144,8 +145,15 @@ def test_where_one_thread_works_its_own_time_decides() -> None:
         record["time"]["cpu_samples_s"] = [0.009, 0.0091, 0.0092]
     assert verdicts(old, new)["time_s"] == "same"
     for record in new:
+        record["time"]["samples_s"] = [0.03, 0.031]
         record["time"]["cpu_samples_s"] = [0.018, 0.0182, 0.0184]
     assert verdicts(old, new)["time_s"] == "slower"
+    judged = compare.changes(old, new)[0]
+    assert judged.processor
+    assert judged.ratio == pytest.approx(2, rel=0.01), "what is shown is what was judged"
+    console = Console(record=True, width=100)
+    compare_table.render([judged], console)
+    assert "cpu time" in console.export_text()
     for record in old:
         del record["time"]["cpu_samples_s"]
     assert verdicts(old, new)["time_s"] == "slower", "an older record has the clock's samples alone"
