@@ -71,9 +71,7 @@ def slowdown(old: list[list[float]], new: list[list[float]]) -> tuple[float, flo
     return whole[1] / whole[0], best[1] / best[0]
 
 
-def believed(
-    old: list[dict[str, Any]], new: list[dict[str, Any]]
-) -> tuple[list[list[float]], list[list[float]], bool]:
+def believed(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[list[list[float]], list[list[float]], bool]:
     """The samples that a verdict is made of: the processor's, where one thread works and every round has them.
 
     Returns both sides' rounds, and whether they are the processor's.
@@ -87,7 +85,7 @@ def believed(
 
 
 def time_change(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Change | None:
-    """The times that are judged. The ratio shown is of all samples; the verdict also wants that of the fastest rounds."""
+    """The times that are judged. The ratio is of all samples; the verdict wants that of the fastest rounds, too."""
     before, after = rounds(old), rounds(new)
     if before and not after:
         was = float(np.median(np.concatenate([np.asarray(r) for r in before])))
@@ -155,7 +153,7 @@ def latest(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def environments_differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
-    """What differs between the machines and versions of two sides: names of facts, or "environment" if no more is known."""
+    """Which facts of machine and versions differ between two sides; "environment" if no more is known."""
     if {r["env_hash"] for r in old} == {r["env_hash"] for r in new}:
         return []
     facts = ("python", "versions", "os", "cpu", "cores", "memory_gib", "gpu")

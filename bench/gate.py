@@ -63,8 +63,7 @@ def uncompared(plan: Plan, found: list[Change], *metrics: str) -> dict[str, str]
     return {
         case.label: status.get(case.label, "not measured")
         for case in plan.cases
-        if case.label not in failed
-        and not all((case.label, metric) in compared for metric in metrics)
+        if case.label not in failed and not all((case.label, metric) in compared for metric in metrics)
     }
 
 
