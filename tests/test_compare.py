@@ -298,7 +298,7 @@ def checked(
     monkeypatch: pytest.MonkeyPatch, baseline: list[dict], old: list[dict] = TIMED, new: list[dict] = TIMED
 ) -> int:
     """Exit code of `check` where everything measured now is in order."""
-    monkeypatch.setattr(gate, "baseline", lambda: baseline)
+    monkeypatch.setattr(gate, "baseline", lambda: [gate.without_times(each) for each in baseline])
     monkeypatch.setattr(cli, "measured_now", lambda _: GATED)
     monkeypatch.setattr(cli, "stoppable", lambda: None)
     monkeypatch.setattr(revisions, "interleaved", lambda *_: (old, new))
