@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick test slow smoke gate rehearse coverage asv asv-html lint figures clean
+.PHONY: quick test slow smoke gate rehearse coverage cores asv asv-html lint figures clean
 .DEFAULT_GOAL := quick
 
 $(READY): pyproject.toml constraints.txt
@@ -34,9 +34,10 @@ rehearse: $(READY)
 coverage: $(READY)
 	$(BIN)/python -m pytest tests/test_zoo.py -n 2 -m "slow or not slow" --zoo-table results/coverage.md
 
-# Fixed, so that points of one kind of machine lie on one curve.
-MACHINE := bench-2core
-HISTORY := $(VENV)/.asv-machine
+# A name per kind of machine, so that its points lie on one curve: make asv MACHINE=NAME on any other.
+TWO_CORES := bench-2core
+MACHINE ?= $(TWO_CORES)
+HISTORY := $(VENV)/.asv-machine-$(MACHINE)
 $(HISTORY): $(READY)
 	$(BIN)/asv machine --yes --machine $(MACHINE) > /dev/null
 	touch $@
@@ -45,7 +46,11 @@ smoke: $(HISTORY)
 	$(BIN)/drtrl-bench run quick -k T=64 --records results/local/smoke.jsonl
 	$(BIN)/asv check --python=same
 
-asv: $(HISTORY)
+cores:
+	@test "$(MACHINE)" != $(TWO_CORES) || test "$$(nproc)" = 2 || \
+		{ echo "$(TWO_CORES) has 2 cores and this machine $$(nproc): make asv MACHINE=NAME" >&2; exit 2; }
+
+asv: cores $(HISTORY)
 	$(BIN)/asv run --machine $(MACHINE) --skip-existing-successful HEAD^!
 	$(BIN)/drtrl-bench trend HEAD
 

@@ -240,8 +240,19 @@ Gate = Annotated[
 
 def records_of(what: str) -> Path | None:
     """A side of a comparison as a record file, or None if it is a revision."""
+    from bench import revisions
+
     path = Path(what)
-    return path if what != "." and path.exists() else None
+    if what == "." or path.exists():
+        return None if what == "." else path
+    if what.endswith(".jsonl"):
+        raise UsageError(f"{what}: no such file")
+    if "/" in what:
+        try:
+            revisions.resolved(what)
+        except revisions.RevisionError:
+            raise UsageError(f"{what}: no such file, and no such revision") from None
+    return None
 
 
 @app.command("compare")
@@ -259,7 +270,8 @@ def compare_(
     """Compare two record files, or measure two revisions of the project against each other.
 
     Revisions are measured in throw-away worktrees, interleaved A B B A for every case. Bytes and fidelity are
-    deterministic and judged tightly; a slowdown counts only if it is above 1.3 twice.
+    deterministic and judged tightly. A slowdown counts only if it is above 1.3 after A B B A, and still is when the
+    rounds of another A B B A are added; "cpu time" marks times that are the processor's and not the clock's.
 
     Examples: drtrl-bench compare before.jsonl after.jsonl     drtrl-bench compare HEAD~1 --gate
 
@@ -271,7 +283,10 @@ def compare_(
     stoppable()
     files = records_of(old), records_of(new)
     if all(files):
-        sides = tuple(recorded(file) for file in files if file)
+        sides = tuple(last_recorded(file) for file in files if file)
+        if differs := compare.environments_differ(*sides):
+            text = f"warning: not measured alike, so times may not compare: {', '.join(differs)} differ"
+            complaints.print(text, style="yellow", markup=False)
     elif not any(files):
         what = cases.read(plan)
         what = replace(what, cases=tuple(chosen(what, only)))
@@ -294,6 +309,16 @@ def recorded(path: Path) -> list[dict[str, Any]]:
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow", markup=False)
     return lines
+
+
+def last_recorded(path: Path) -> list[dict[str, Any]]:
+    """The last record of each case and round of a file."""
+    from bench import compare
+
+    try:
+        return compare.latest(recorded(path))
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def announce(text: str) -> None:
@@ -335,7 +360,8 @@ def check(
 ) -> None:
     """The regression gate of a change: bytes and fidelity against the baseline, speed against another revision.
 
-    Exit code: 0; 2 for bad input; 3 for a regression; 4 if nothing was measured, as without a baseline.
+    Exit code: 0; 2 for bad input; 3 for a regression; 4 if a case could not be compared, as without a baseline. Speed
+    alone may lack a case that the other revision does not have, as long as another was compared; it is named.
     """
     from bench import compare, compare_table, revisions
     from bench import gate as gates
@@ -346,19 +372,25 @@ def check(
     except gates.NothingMeasured as error:
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise typer.Exit(gates.NOTHING) from None
-    plan = cases.read(gates.PLAN)
+    plan, speed_plan = cases.read(gates.PLAN), cases.read(gates.SPEED_PLAN)
     base = (against or revisions.base()) if speed else None
     now = measured_now(plan)
     found, timed = compare.changes(expected, now) + compare.parity(now), []
     if base:
         console.print(f"speed against {base[:9]}, interleaved", markup=False)
-        sides = revisions.interleaved((base, "."), cases.read(gates.SPEED_PLAN), announce, compare.slower)
+        sides = revisions.interleaved((base, "."), speed_plan, announce, compare.slower)
         timed = [change for change in compare.changes(*sides) if change.metric in ("time_s", "status")]
     compare_table.render(found + timed, console)
     parts = [gates.verdict(found), *([gates.verdict(timed)] if base else [])]
+    if missing := gates.uncompared(plan, found, "working_bytes", "error"):
+        complaints.print(f"not in the baseline, or not whole: {'; '.join(missing)}: drtrl-bench baseline", style="red")
+        parts.append(gates.NOTHING)
+    for case, state in (gates.uncompared(speed_plan, timed, "time_s") if base else {}).items():
+        complaints.print(f"speed was not compared ({state}): {case}", style="yellow", markup=False)
+        parts.append(gates.OK if state in gates.NOT_BEFORE else gates.NOTHING)
     code = gates.REGRESSION if gates.REGRESSION in parts else max(parts)
     if code:
-        complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
+        complaints.print("not all could be compared" if code == gates.NOTHING else "regression", style="red")
         raise typer.Exit(code)
 
 
@@ -396,18 +428,20 @@ def rehearse(
 @app.command()
 def trend(
     revision: Annotated[str, typer.Argument(help="The commit; any revision that git knows.")] = "HEAD",
-    folder: Annotated[Path, typer.Option(help="Where asv keeps its results.")] = Path("results/asv"),
+    folder: Annotated[
+        Path | None, typer.Option(help="Where asv keeps its results; results/asv if left out.", show_default=False)
+    ] = None,
 ) -> None:
     """Show how much asv measured of a commit, and fail where that is nothing.
 
-    Exit code: 0; 2 for bad input or result files of another version of asv; 3 if a benchmark failed; 4 if nothing was
-    measured.
+    Exit code: 0; 2 for bad input or result files of another version of asv; 3 if a benchmark failed; 4 if one has no
+    value at all, but for those of a GPU.
     """
     from bench import gate as gates
     from bench import revisions, trend
 
     commit = revisions.resolved(revision)
-    found = [count for path in trend.files(commit, folder) for count in trend.counts(path)]
+    found = [count for path in trend.files(commit, folder or trend.RESULTS) for count in trend.counts(path)]
     grid = Table.grid(padding=(0, 2))
     for count in found:
         told = (f"{count.measured} measured", f"{count.skipped} skipped", f"{count.failed} failed")
@@ -418,6 +452,9 @@ def trend(
         raise typer.Exit(gates.NOTHING)
     if any(count.failed for count in found):
         raise typer.Exit(gates.REGRESSION)
+    if without := trend.unmeasured(found):
+        complaints.print(f"asv measured nothing for {', '.join(without)}: make asv", style="red", markup=False)
+        raise typer.Exit(gates.NOTHING)
 
 
 @app.command()

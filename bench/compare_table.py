@@ -37,7 +37,8 @@ def render(found: list[Change], console: Console, every: bool = False) -> None:
         verdict = Text(change.verdict, "" if change.verdict == "same" else style)
         case = "" if change.case == before else " ".join(word for word in own if word not in alike)
         before = change.case
-        grid.add_row(case, NAMES.get(change.metric, change.metric), old, new, ratio(change), verdict)
+        metric = "cpu time" if change.processor else NAMES.get(change.metric, change.metric)
+        grid.add_row(case, metric, old, new, ratio(change), verdict)
     if shown:
         console.print(grid)
     same, regressions = sum(c.verdict == "same" for c in found), sum(c.regression for c in found)

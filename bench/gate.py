@@ -7,33 +7,37 @@ depends on the versions, so each set of versions has its own.
 from pathlib import Path
 from typing import Any
 
-from bench import compare, environment, record
+from bench import compare, environment, record, revisions
+from bench.case import Plan
 from bench.compare import Change
 
-BASELINES = Path("results/baselines")
+BASELINES = revisions.ROOT / "results" / "baselines"
 PLAN, SPEED_PLAN = "gate", "gate_speed"
 OK, REGRESSION, NOTHING = 0, 3, 4
 """Exit codes: nothing got worse; something did; nothing could be compared. Bad usage is 2, as everywhere."""
+NOT_BEFORE = ("new", "mended")
+"""Verdicts on cases that only the new side has: another revision's harness may not know them, a baseline must."""
 
 
 class NothingMeasured(ValueError):  # noqa: N818
     """There is nothing to compare with; the message says how to get it."""
 
 
-def baseline_path(folder: Path = BASELINES) -> Path:
-    """The baseline of this environment."""
+def baseline_path(folder: Path | None = None) -> Path:
+    """The baseline of this environment. One serves every build of a version, such as torch with and without CUDA."""
     found = environment.describe()
-    versions = (f"{name}{found['versions'][name]}" for name in ("jax", "torch", "numpy") if found["versions"][name])
+    installed = ((name, found["versions"][name]) for name in ("jax", "torch", "numpy"))
+    versions = (f"{name}{version.partition('+')[0]}" for name, version in installed if version)
     python = ".".join(found["python"].split(".")[:2])
     parts = (f"python{python}", *versions, found["os"].lower().replace(" ", "-"))
-    return folder / ("-".join(parts).replace("+", "_") + ".jsonl")
+    return (folder or BASELINES) / ("-".join(parts) + ".jsonl")
 
 
-def baseline(folder: Path = BASELINES) -> list[dict[str, Any]]:
+def baseline(folder: Path | None = None) -> list[dict[str, Any]]:
     """The records of this environment's baseline. Raises NothingMeasured if there is none."""
     path = baseline_path(folder)
     if not path.exists():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.jsonl"))) or "none"
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.jsonl"))) or "none"
         raise NothingMeasured(
             f"no baseline for these versions at {path} (there are: {known}); make it with `drtrl-bench baseline`, "
             "look at it, and commit it on its own"
@@ -46,6 +50,21 @@ def without_times(line: dict[str, Any]) -> dict[str, Any]:
     memory = {k: v for k, v in line["memory"].items() if k != "rss_peak_bytes"}
     kept = {k: v for k, v in line.items() if k not in ("environment", "source", "started", "duration_s")}
     return kept | {"time": {}, "memory": memory}
+
+
+def uncompared(plan: Plan, found: list[Change], *metrics: str) -> dict[str, str]:
+    """The cases of a plan for which a metric was not compared, and the verdict on each, if there is one.
+
+    A case with a regression is not among them: that is said already.
+    """
+    failed = {change.case for change in found if change.regression}
+    status = {change.case: change.verdict for change in found if change.metric == "status"}
+    compared = {(change.case, change.metric) for change in found}
+    return {
+        case.label: status.get(case.label, "not measured")
+        for case in plan.cases
+        if case.label not in failed and not all((case.label, metric) in compared for metric in metrics)
+    }
 
 
 def verdict(found: list[Change]) -> int:

@@ -8,9 +8,20 @@ from rich.table import Table
 
 from bench import rehearsal
 
+MUST_SEE, POWER, ENOUGH = 1.5, 0.95, 20
+"""A slowdown that the gate must see, in which share of comparisons, judged once there are this many."""
+
+
+def seen(factor: float, caught: int, number: int) -> bool:
+    """Whether the gate has the power that it must have at a slowdown; too few comparisons say nothing."""
+    return factor != MUST_SEE or number < ENOUGH or caught >= POWER * number
+
 
 def render(lines: list[dict[str, Any]], console: Console) -> bool:
-    """Prints the table; whether no comparison without a change raised an alarm and everything planted was caught."""
+    """Prints the table; whether no comparison without a change raised an alarm and what was planted was caught.
+
+    Of slowdowns, `POWER` of those by `MUST_SEE`, planted or scaled, in each framework.
+    """
     grid = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("planted", "in", "alarms"):
         grid.add_column(name, justify="right" if name == "alarms" else "left")
@@ -25,11 +36,16 @@ def render(lines: list[dict[str, Any]], console: Console) -> bool:
     for factor in rehearsal.SLOWDOWNS:
         for quartets in rehearsal.looks(lines, rehearsal.slowed(factor)):
             caught, number = rehearsal.alarms(quartets, both=False)
-            grid.add_row(f"{factor:g}x slower", quartets[0][0]["case"]["framework"], f"{caught} of {number}")
+            good &= (well := seen(factor, caught, number))
+            framework = quartets[0][0]["case"]["framework"]
+            grid.add_row(f"{factor:g}x slower", framework, f"{caught} of {number}", style=None if well else "red")
     for factor in rehearsal.FACTORS[1:]:
         for quartets in rehearsal.looks(lines):
             caught, number = rehearsal.alarms(quartets, factor)
+            good &= (well := seen(factor, caught, number))
             framework = quartets[0][0]["case"]["framework"] if quartets else ""
-            grid.add_row(f"{factor:g}x slower (samples scaled)", framework, f"{caught} of {number}")
+            of = f"{framework}: {number // 2} comparisons, both orders"
+            name = f"{factor:g}x slower (scaled)"
+            grid.add_row(name, of, f"{caught} of {number}", style=None if well else "red")
     console.print(grid)
     return good

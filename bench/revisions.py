@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,11 @@ def resolved(revision: str) -> str:
 
 
 def base() -> str:
-    """What a change is compared with: where it left the main branch, or the commit before on the main branch itself."""
-    head = resolved("HEAD")
+    """What a change is compared with: where it left the main branch, or the commit before on the main branch itself.
+
+    Raises RevisionError if that cannot be told: another commit would pass for it in silence.
+    """
+    head, on_main = resolved("HEAD"), False
     for main in ("origin/main", "main"):
         try:
             found = git("merge-base", "HEAD", main)
@@ -54,7 +57,10 @@ def base() -> str:
             continue
         if found != head:
             return found
-    return resolved("HEAD~1")
+        on_main = True
+    if on_main:
+        return resolved("HEAD~1")
+    raise RevisionError("HEAD has no commit in common with main that is here: git fetch --unshallow, or --against REV")
 
 
 @contextmanager
@@ -63,13 +69,16 @@ def checkout(revision: str) -> Iterator[Path]:
     if revision == ".":
         yield ROOT
         return
+    commit = resolved(revision)
     with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
         tree = Path(folder) / "tree"
-        git("worktree", "add", "--detach", "--force", str(tree), resolved(revision))
         try:
+            git("worktree", "add", "--detach", "--force", str(tree), commit)
             yield tree
         finally:
-            git("worktree", "remove", "--force", str(tree))
+            with suppress(RevisionError):  # it may not be there, or not whole
+                git("worktree", "remove", "--force", "--force", str(tree))
+            git("worktree", "prune")
 
 
 def measure_once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path("results/asv")
+from bench import revisions
+
+RESULTS = revisions.ROOT / "results" / "asv"
 FORMAT, COLUMNS = 2, ["result", "params"]
 """Version of asv's result files that is read here, and the columns that every benchmark has in it."""
 
@@ -47,6 +49,14 @@ def counts(path: Path) -> list[Count]:
     if (columns := found.get("result_columns") or [])[:2] != COLUMNS or not isinstance(found.get("results"), dict):
         raise TrendError(f"{path}: columns {columns!r:.60} instead of {COLUMNS}; {hint}")
     return [count(name, (row or [None])[0]) for name, row in sorted(found["results"].items())]
+
+
+def unmeasured(found: list[Count]) -> list[str]:
+    """The benchmarks without a single value. Those of a GPU may have none: their records come later."""
+    measured: dict[str, int] = {}
+    for each in found:
+        measured[each.benchmark] = measured.get(each.benchmark, 0) + each.measured
+    return [name for name, number in measured.items() if not number and not name.startswith("gpu.")]
 
 
 def count(name: str, values: Any) -> Count:

@@ -1,12 +1,14 @@
 """The suite for asv: its settings, its list of benchmarks, its points of a GPU, and what asv leaves of a commit."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from lines import line, write
 from test_cli import command
 
+from bench import case as cases
 from bench import trend
 from bench.case import Case
 
@@ -90,7 +93,41 @@ def test_rounding_errors_are_alike(suite: Any) -> None:
     assert fidelity.track_error({}) == 1e-6
 
 
-GPU = Case(algorithm="drtrl", framework="torch", device="gpu", neurons=256, batch=16, steps=1024, chunk=64)
+GPU = Case(
+    algorithm="drtrl",
+    framework="torch",
+    device="gpu",
+    dataset="bernoulli",
+    features=64,
+    neurons=512,
+    batch=32,
+    steps=1024,
+    chunk=64,
+)
+
+
+def test_gpu_points_are_cases_of_the_plan(suite: Any) -> None:
+    gpu, planned = suite("gpu"), cases.read("gpu").cases
+    for key in product(*gpu.OnGPU.params):
+        assert any(gpu.belongs(asdict(case), *key) for case in planned), key
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"mode": "cuda_graph"},
+        {"precision": "default"},
+        {"trace_dtype": "bfloat16"},
+        {"layers": 3},
+        {"features": 32768},
+        {"dataset": "digits"},
+        {"device": "cpu"},
+    ],
+)
+def test_another_precision_trace_or_mode_is_another_curve(suite: Any, other: dict[str, Any]) -> None:
+    key = ("drtrl", "torch", "lif_delta", "N=512 B=32 T=1024")
+    assert suite("gpu").belongs(asdict(GPU), *key)
+    assert not suite("gpu").belongs(asdict(replace(GPU, **other)), *key)
 
 
 def test_gpu_points_are_the_commits_records(suite: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,10 +140,11 @@ def test_gpu_points_are_the_commits_records(suite: Any, tmp_path: Path, monkeypa
         line(GPU, time_s=0.01, commit="another"),
         line(GPU, time_s=0.01, commit=commit, dirty=True),
         line(replace(GPU, device="cpu"), time_s=0.01, commit=commit),
+        line(replace(GPU, trace_dtype="bfloat16"), time_s=0.01, commit=commit),
         line(GPU, time_s=0.01, commit=commit, status="oom", reason="too large"),
     ]
     write(tmp_path, mine)
-    key = ("drtrl", "torch", "lif_delta", "N=256 B=16 T=1024")
+    key = ("drtrl", "torch", "lif_delta", "N=512 B=32 T=1024")
     speed, memory = gpu.Speed(), gpu.Memory()
     speed.setup(*key)
     memory.setup(*key)
@@ -144,6 +182,14 @@ def test_nothing_measured_is_no_success(tmp_path: Path) -> None:
         assert "asv measured nothing of" in done.stderr
 
 
+@pytest.mark.parametrize(("missing", "code"), [("gradient.Speed.track_gradient", 4), ("gpu.Speed.track_gradient", 0)])
+def test_every_benchmark_of_a_cpu_must_have_a_value(tmp_path: Path, missing: str, code: int) -> None:
+    left(tmp_path, results={missing: [[float("nan")], [["a"]], "1"], "startup.Startup": [[0.2], [], "1"]})
+    done = command("trend", "--folder", str(tmp_path), cwd=ROOT)
+    assert done.returncode == code, done.stderr
+    assert (missing in done.stderr) == bool(code)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [({"version": 3}, "version 3"), ({"result_columns": ["value"]}, "columns"), ({"results": []}, "columns")],
@@ -162,3 +208,18 @@ def test_an_unknown_revision_has_no_trend(tmp_path: Path) -> None:
     done = command("trend", "no-such", "--folder", str(tmp_path), cwd=ROOT)
     assert done.returncode == 2
     assert "unknown revision 'no-such'" in done.stderr
+
+
+@pytest.mark.parametrize(("cores", "machine", "code"), [(2, None, 0), (8, None, 2), (8, "mine", 0)])
+def test_only_two_cores_are_on_the_curve_of_two_cores(
+    tmp_path: Path, cores: int, machine: str | None, code: int
+) -> None:
+    nproc = tmp_path / "nproc"
+    nproc.write_text(f"#!/bin/sh\necho {cores}\n")
+    nproc.chmod(0o755)
+    named = [f"MACHINE={machine}"] if machine else []
+    env = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"} | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    make = ["make", "--silent", "--no-print-directory", "cores", *named]
+    done = subprocess.run(make, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert ("make asv MACHINE=NAME" in done.stderr) == bool(code)

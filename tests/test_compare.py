@@ -1,5 +1,6 @@
 """Comparing records: what is called a regression, and that nothing measured is no success."""
 
+import json
 import subprocess
 from copy import deepcopy
 from dataclasses import replace
@@ -8,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
+from lines import environment as described
 from lines import line, write
+from rich.console import Console
 from test_cli import command
 
-from bench import compare, gate, revisions
+from bench import case as cases
+from bench import cli, compare, compare_table, environment, gate, revisions, trend
 from bench.case import Case
 
 CASE = Case(algorithm="drtrl")
@@ -101,6 +106,29 @@ def test_a_single_weights_error_is_seen() -> None:
     assert verdicts([old], [new])["error of readout.b"] == "less exact"
 
 
+@pytest.mark.parametrize(
+    ("path", "metric"),
+    [
+        (("time", "samples_s"), "time_s"),
+        (("memory", "working_bytes"), "working_bytes"),
+        (("fidelity", "overall", "error"), "error"),
+        (("fidelity", "overall", "norm_ratio"), "norm ratio of all"),
+        (("fidelity", "per_parameter", "readout.b"), "error of readout.b"),
+        (("fidelity", "per_parameter", "readout.b", "norm_ratio"), "norm ratio of readout.b"),
+    ],
+)
+def test_a_metric_that_is_no_more_fails(path: tuple[str, ...], metric: str) -> None:
+    new = json.loads(json.dumps(line(CASE)))
+    at = new
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = None
+    found = compare.changes([line(CASE)], [new])
+    assert {change.metric: change.verdict for change in found}[metric] == "vanished"
+    assert gate.verdict(found) == gate.REGRESSION
+    assert gate.verdict(compare.changes([new], [line(CASE)])) == gate.OK, "what is new is no regression"
+
+
 def test_frameworks_must_agree() -> None:
     twins = [line(CASE, error=0.4), line(OTHER, error=0.4001)]
     assert [change.verdict for change in compare.parity(twins)] == ["same"]
@@ -117,8 +145,15 @@ def test_where_one_thread_works_its_own_time_decides() -> None:
         record["time"]["cpu_samples_s"] = [0.009, 0.0091, 0.0092]
     assert verdicts(old, new)["time_s"] == "same"
     for record in new:
+        record["time"]["samples_s"] = [0.03, 0.031]
         record["time"]["cpu_samples_s"] = [0.018, 0.0182, 0.0184]
     assert verdicts(old, new)["time_s"] == "slower"
+    judged = compare.changes(old, new)[0]
+    assert judged.processor
+    assert judged.ratio == pytest.approx(2, rel=0.01), "what is shown is what was judged"
+    console = Console(record=True, width=100)
+    compare_table.render([judged], console)
+    assert "cpu time" in console.export_text()
     for record in old:
         del record["time"]["cpu_samples_s"]
     assert verdicts(old, new)["time_s"] == "slower", "an older record has the clock's samples alone"
@@ -188,8 +223,155 @@ def test_a_shallow_clone_has_nothing_to_compare_with(tmp_path: Path, monkeypatch
             ask()
 
 
-def test_without_a_baseline_the_gate_does_not_pass(tmp_path: Path) -> None:
-    done = command("check", "--no-speed", cwd=tmp_path)
-    assert done.returncode == gate.NOTHING
-    assert "no baseline for these versions" in done.stderr
-    assert "drtrl-bench baseline" in done.stderr
+def repository(folder: Path, branch: str) -> Path:
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "init", "-q", "-b", branch, str(folder)], check=True)
+    for _ in range(2):
+        subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "a change"], cwd=folder, check=True)
+    return folder
+
+
+def test_without_main_no_other_commit_passes_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "ROOT", repository(tmp_path, "change"))
+    with pytest.raises(revisions.RevisionError, match="git fetch --unshallow, or --against REV"):
+        revisions.base()
+    subprocess.run(["git", "branch", "main"], cwd=tmp_path, check=True)
+    assert revisions.base() == revisions.resolved("HEAD~1"), "on main itself: the commit before"
+    subprocess.run(["git", "checkout", "-q", "--orphan", "apart"], cwd=tmp_path, check=True)
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "apart"], cwd=tmp_path, check=True)
+    with pytest.raises(revisions.RevisionError, match="git fetch --unshallow, or --against REV"):
+        revisions.base()
+
+
+def test_a_checkout_that_fails_leaves_no_worktree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "ROOT", repository(tmp_path, "main"))
+    real = revisions.git
+
+    def stopped(*words: str) -> str:
+        said = real(*words)
+        if words[:2] == ("worktree", "add"):
+            raise KeyboardInterrupt
+        return said
+
+    monkeypatch.setattr(revisions, "git", stopped)
+    with pytest.raises(KeyboardInterrupt), revisions.checkout("HEAD"):
+        pass
+    assert len(real("worktree", "list").splitlines()) == 1
+    assert not (tmp_path / ".git" / "worktrees").exists()
+
+
+def test_without_a_baseline_the_gate_does_not_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gate, "BASELINES", tmp_path)
+    monkeypatch.setattr(cli, "stoppable", lambda: None)
+    with pytest.raises(typer.Exit) as end:
+        cli.check(speed=False)
+    assert end.value.exit_code == gate.NOTHING
+    said = capsys.readouterr().err
+    assert "no baseline for these versions" in said
+    assert "drtrl-bench baseline" in said
+
+
+def test_the_baseline_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert gate.BASELINES.is_dir()
+    assert trend.RESULTS.is_dir()
+
+
+def test_builds_of_a_version_share_a_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    described, found = environment.describe(), []
+    for build in ("2.13.0", "2.13.0+cpu", "2.13.0+cu130"):
+        facts = described | {"python": "3.11.9", "versions": {"jax": "0.10.2", "torch": build, "numpy": "2.4.6"}}
+        monkeypatch.setattr(environment, "describe", lambda facts=facts: facts | {"os": "Linux x86_64"})
+        found.append(gate.baseline_path())
+    assert len(set(found)) == 1
+    assert found[0].is_file(), "the one that is committed"
+
+
+GATED = [line(case) for case in cases.read(gate.PLAN).cases]
+TIMED = [line(case) for case in cases.read(gate.SPEED_PLAN).cases]
+
+
+def checked(
+    monkeypatch: pytest.MonkeyPatch, baseline: list[dict], old: list[dict] = TIMED, new: list[dict] = TIMED
+) -> int:
+    """Exit code of `check` where everything measured now is in order."""
+    monkeypatch.setattr(gate, "baseline", lambda: [gate.without_times(each) for each in baseline])
+    monkeypatch.setattr(cli, "measured_now", lambda _: GATED)
+    monkeypatch.setattr(cli, "stoppable", lambda: None)
+    monkeypatch.setattr(revisions, "interleaved", lambda *_: (old, new))
+    try:
+        cli.check(against="HEAD")
+    except typer.Exit as end:
+        return end.exit_code
+    return gate.OK
+
+
+def test_every_case_must_be_in_the_baseline(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checked(monkeypatch, GATED) == gate.OK
+    assert checked(monkeypatch, GATED[1:]) == gate.NOTHING
+    assert checked(monkeypatch, [GATED[0] | {"memory": {}}, *GATED[1:]]) == gate.NOTHING
+    said = capsys.readouterr().err
+    assert said.count("drtrl-bench baseline") == 2
+    assert Case(**GATED[0]["case"]).label in " ".join(said.split())
+
+
+def test_every_case_must_have_its_speed_compared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    untimed = TIMED[0] | {"time": {}}
+    assert checked(monkeypatch, GATED, [untimed, *TIMED[1:]], [untimed, *TIMED[1:]]) == gate.NOTHING
+    capsys.readouterr()
+    assert checked(monkeypatch, GATED, TIMED[1:]) == gate.OK, "the older harness may not know a case"
+    assert Case(**TIMED[0]["case"]).label in " ".join(capsys.readouterr().err.split()), "but that is said"
+    assert checked(monkeypatch, GATED, []) == gate.NOTHING
+
+
+def test_the_gate_sees_whole_sequences_of_bptt() -> None:
+    """Longer than a block of either framework, so that what happens between blocks is gated."""
+    whole = [case for case in cases.read(gate.PLAN).cases if case.algorithm.startswith("bptt")]
+    assert {(case.algorithm, case.framework) for case in whole} == {
+        (rule, framework) for rule in ("bptt", "bptt_checkpointed") for framework in ("jax", "torch")
+    }
+    assert all(case.chunk == case.steps >= 128 for case in whole)
+
+
+def test_what_was_measured_again_replaces_what_was_before(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    old = write(tmp_path / "a", [*timed(CASE, 0.01, 0.01)])
+    new = write(tmp_path / "b", [*timed(CASE, 0.03, 0.03), *timed(CASE, 0.01, 0.01)])
+    done = command("compare", str(old), str(new), "--gate", "--all")
+    assert done.returncode == gate.OK, done.stdout
+    assert "faster" not in done.stdout + done.stderr
+    assert len(compare.latest(timed(CASE, 0.01, 0.01) * 2)) == 2
+    assert "slower" in command("compare", str(old), str(write(tmp_path / "b", timed(CASE, 0.02, 0.02)))).stdout
+
+
+def test_sides_of_unlike_machines_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    old = write(tmp_path / "a", [line(CASE)])
+    new = write(tmp_path / "b", [line(CASE, env_hash="e2")], [described("e2", cpu="another")])
+    done = command("compare", str(old), str(new))
+    assert "cpu differ" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not command("compare", str(old), str(old)).stderr
+
+
+def test_files_that_cannot_be_compared_are_one_line(tmp_path: Path) -> None:
+    old = write(tmp_path, [line(CASE) | {"case": line(CASE)["case"] | {"not_yet": 1}}])
+    for words, said in (
+        ((str(old), str(old)), "a case has the field 'not_yet'"),
+        ((str(old), "results/no-such.jsonl"), "results/no-such.jsonl: no such file"),
+        (("results/no-such", "."), "results/no-such: no such file"),
+    ):
+        done = command("compare", *words)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert cli.records_of("HEAD~1") is None

@@ -1,6 +1,7 @@
 """Testing the gate: what counts as a false alarm, as caught, and as the power at a slowdown; on records made up."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from lines import environment, line
 from rich.console import Console
 
-from bench import record, rehearsal, rehearsal_table
+from bench import compare, record, rehearsal, rehearsal_table
 from bench import revisions as revisions_module
 from bench.case import Case
 from bench.figures import gate_power
@@ -93,6 +94,23 @@ def test_table_says_whether_all_is_well() -> None:
     console = Console(record=True, width=100)
     assert not rehearsal_table.render(lines, console)
     assert "2 comparisons" in console.export_text()
+
+
+def test_a_gate_that_misses_slowdowns_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By samples scaled and by slowdowns planted in earnest; with few comparisons neither is judged."""
+    monkeypatch.setattr(rehearsal, "PLANTS", [])
+    blind = partial(comparisons, noise=0.0)
+    for number, planted, well in ((21, 1.5, True), (21, 1.0, False), (4, 1.0, True)):
+        slow = blind(number, plan=rehearsal.slowed(1.5))
+        for each in slow:
+            if each["round"] % 4 in (1, 2):
+                each |= rehearsal.scaled(each, planted)
+        console = Console(record=True, width=80)
+        assert rehearsal_table.render(blind(21) + slow, console) == well
+        assert "torch: 20 comparisons, both orders" in console.export_text()
+    monkeypatch.setattr(compare, "SLOWER", 1.7)
+    assert not rehearsal_table.render(blind(21), console)
+    assert rehearsal_table.render(blind(4), console)
 
 
 def test_every_plant_can_be_planted() -> None:
