@@ -92,7 +92,7 @@ def bptt_block(case: Case) -> int:
 
     Compiled, they are unrolled, which takes torch.compile a second or two for each.
     """
-    return 16 if case.mode == "compile" else {"jax": 32, "torch": 64}[case.framework]
+    return 16 if case.mode == "compile" else 64
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,16 @@ def pull_back(
     return q, entry
 
 
+def weight_gradient(z: Array, q: Array) -> Array:
+    """sum_{t,b} z (x) q [J, G, N], of z [K, B, J] and q [K, B, G, N] in one GEMM.
+
+    XLA copies the left operand of such a product to transpose it, so the narrower stands on the left.
+    """
+    if z.shape[-1] <= q.shape[-2] * q.shape[-1]:
+        return jnp.einsum("tbj,tbgn->jgn", z, q)
+    return jnp.moveaxis(lax.optimization_barrier(jnp.einsum("tbgn,tbj->gnj", q, z)), -1, 0)
+
+
 def through_weights(cell: Any, w: PerWeight, s_prev: Array) -> tuple[Array, Array, slice] | None:
     """The `recurrent` of `pull_back`, if the cell has recurrent weights."""
     return (w["r"], emission(cell, s_prev), cell.reads["r"]) if "r" in w else None

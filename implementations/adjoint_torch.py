@@ -72,6 +72,11 @@ def pull_back(
     return found, rows
 
 
+def weight_gradient(z: Tensor, q: Tensor) -> Tensor:
+    """sum_{t,b} z (x) q [J, G, N], of z [K, B, J] and q [K, B, G, N] in one GEMM."""
+    return torch.einsum("tbj,tbgn->jgn", z, q)
+
+
 def through_weights(cell: Any, w: PerWeight, s_prev: Tensor) -> tuple[Tensor, Tensor, slice] | None:
     """The `recurrent` of `pull_back`, if the cell has recurrent weights."""
     return (w["r"], emission(cell, s_prev), cell.reads["r"]) if "r" in w else None

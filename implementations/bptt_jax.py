@@ -16,7 +16,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, through_weights
+from implementations.adjoint_jax import (
+    intrinsic,
+    learning_signals,
+    pull_back,
+    send_down,
+    through_weights,
+    weight_gradient,
+)
 from implementations.network_jax import (
     Params,
     States,
@@ -31,7 +38,7 @@ from implementations.network_jax import (
 Carry = States
 Done = tuple[list[Tape], Array]
 """What the way back through a block needs: the tapes, and dL/dlogits [K, B, C]."""
-BLOCK = 32
+BLOCK = 64
 """Steps of a block. Fewer cost more calls, more leave the cache."""
 
 
@@ -60,7 +67,7 @@ def back(net: Any, params: Params, done: Done, later: States) -> tuple[States, P
         l = learning_signals(cell, tape.states, signals)
         q, entry = pull_back(later[layer][:, None], l, D, F, through_weights(cell, w, tape.previous))
         z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]]) for k in w})
+        grads.insert(0, {k: weight_gradient(z[k], q[:, :, 0, cell.reads[k]]) for k in w})
         owed.insert(0, entry[:, 0])
         if layer > 0:
             signals = send_down(cell, w, q)

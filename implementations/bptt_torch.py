@@ -15,7 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, through_weights
+from implementations.adjoint_torch import (
+    intrinsic,
+    learning_signals,
+    pull_back,
+    send_down,
+    through_weights,
+    weight_gradient,
+)
 from implementations.network_torch import Params, States, Tape, add, initial_states, loss_and_error, presynaptic, run
 
 Carry = States
@@ -50,7 +57,7 @@ def back(net: Any, params: Params, done: Done, later: States) -> tuple[States, P
         l = learning_signals(cell, tape.states, signals)
         q, entry = pull_back(later[layer][:, None], l, D, F, through_weights(cell, w, tape.previous))
         z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]]) for k in w})
+        grads.insert(0, {k: weight_gradient(z[k], q[:, :, 0, cell.reads[k]]) for k in w})
         owed.insert(0, entry[:, 0])
         if layer > 0:
             signals = send_down(cell, w, q)

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, times
+from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, times, weight_gradient
 from implementations.network_jax import (
     Params,
     PerWeight,
@@ -90,7 +90,7 @@ def owes(
     qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
     q, p = qp[:, :, 0], qp[:, :, 1:]
     z = presynaptic(cell, tape.previous, tape.inputs)
-    direct = {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w}
+    direct = {k: weight_gradient(z[k], q[..., cell.reads[k], :]) for k in w}
     return Owed(direct, entry[:, 0], entry[:, 1:], z, p), l, F
 
 

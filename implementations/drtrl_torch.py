@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, times
+from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, times, weight_gradient
 from implementations.network_torch import (
     Params,
     PerWeight,
@@ -100,7 +100,7 @@ def owes(
     qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
     q, p = qp[:, :, 0], qp[:, :, 1:]
     z = presynaptic(cell, tape.previous, tape.inputs)
-    direct = {k: torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :]) for k in w}
+    direct = {k: weight_gradient(z[k], q[..., cell.reads[k], :]) for k in w}
     return Owed(direct, entry[:, 0], entry[:, 1:], z, p), l, F
 
 

@@ -14,7 +14,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from implementations import drtrl_jax as drtrl
-from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, through_weights
+from implementations.adjoint_jax import (
+    intrinsic,
+    learning_signals,
+    pull_back,
+    send_down,
+    through_weights,
+    weight_gradient,
+)
 from implementations.network_jax import Params, presynaptic, readout_loss, run
 
 Carry = drtrl.Carry
@@ -38,7 +45,7 @@ def advance(
         z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {})
         for k, e in traces[layer].items():
-            direct = jnp.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]])
+            direct = weight_gradient(z[k], q[:, :, 0, cell.reads[k]])
             grads[0][k] = direct + drtrl.read_out(c[:, 0], e)
         if not last:
             rows, none = drtrl.unit_rows(l, D, last)[:, 1:], jnp.zeros_like(l[:, :, :0])

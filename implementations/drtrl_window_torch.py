@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from implementations import drtrl_torch as drtrl
-from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, through_weights
+from implementations.adjoint_torch import (
+    intrinsic,
+    learning_signals,
+    pull_back,
+    send_down,
+    through_weights,
+    weight_gradient,
+)
 from implementations.network_torch import Params, loss_and_error, presynaptic, run
 
 Carry = drtrl.Carry
@@ -38,7 +45,7 @@ def advance(
         z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {})
         for k, e in traces[layer].items():
-            direct = torch.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]])
+            direct = weight_gradient(z[k], q[:, :, 0, cell.reads[k]])
             grads[0][k] = direct + drtrl.read_out(c[:, 0], e)
         if not last:
             rows, none = drtrl.unit_rows(l, D, last)[:, 1:], torch.zeros_like(l[:, :, :0])

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.adjoint_torch import intrinsic, learning_signals, send_down, times
+from implementations.adjoint_torch import intrinsic, learning_signals, send_down, times, weight_gradient
 from implementations.filtering import smoothing
 from implementations.network_torch import (
     Params,
@@ -99,7 +99,7 @@ def advance(
         for k, e in filtered[layer].items():
             last_ex[0][k], ex[k] = filter_pre(e, ex[k], decay)
         q = times(l, ef)[:, :, 0] / c
-        grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", ex[k], q[..., cell.reads[k], :]) for k in w})
+        grads.insert(0, {k: weight_gradient(ex[k], q[..., cell.reads[k], :]) for k in w})
         if layer > 0:
             signals = send_down(cell, w, times(l, F))
     return (ends, last_ex, last_ef, t + len(inputs)), loss, grads

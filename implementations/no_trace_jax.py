@@ -8,10 +8,9 @@ Carried across a chunk boundary: the states. What a rule gains over this, it gai
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
-from implementations.adjoint_jax import intrinsic, learning_signals, send_down, times
+from implementations.adjoint_jax import intrinsic, learning_signals, send_down, times, weight_gradient
 from implementations.network_jax import Params, States, initial_states, presynaptic, readout_loss, run
 
 Carry = States
@@ -34,7 +33,7 @@ def advance(
         _, F = intrinsic(cell, w, tape.previous, tape.drives)
         q = times(learning_signals(cell, tape.states, signals), F)
         z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {k: jnp.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]]) for k in w})
+        grads.insert(0, {k: weight_gradient(z[k], q[:, :, 0, cell.reads[k]]) for k in w})
         if len(grads) < len(net):
             signals = send_down(cell, w, q)
     return ends, loss, grads

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.adjoint_torch import intrinsic, learning_signals, send_down, times
+from implementations.adjoint_torch import intrinsic, learning_signals, send_down, times, weight_gradient
 from implementations.network_torch import (
     Params,
     States,
@@ -41,7 +41,7 @@ def advance(
         _, F = intrinsic(cell, w, tape.previous, tape.drives)
         q = times(learning_signals(cell, tape.states, signals), F)
         z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {k: torch.einsum("tbj,tbgn->jgn", z[k], q[:, :, 0, cell.reads[k]]) for k in w})
+        grads.insert(0, {k: weight_gradient(z[k], q[:, :, 0, cell.reads[k]]) for k in w})
         if len(grads) < len(net):
             signals = send_down(cell, w, q)
     return ends, loss, grads

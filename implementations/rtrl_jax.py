@@ -19,7 +19,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, through_weights
+from implementations.adjoint_jax import (
+    intrinsic,
+    learning_signals,
+    pull_back,
+    send_down,
+    through_weights,
+    weight_gradient,
+)
 from implementations.network_jax import (
     Params,
     States,
@@ -108,7 +115,7 @@ def advance(
         z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {})
         for k, M in influences[layer].items():
-            direct = jnp.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
+            direct = weight_gradient(z[k], q[..., cell.reads[k], :])
             grads[0][k] = direct + read_out(c, M)
         if not last:
             moved.insert(0, {k: move(M, P0, z[k], p[..., cell.reads[k], :]) for k, M in influences[layer].items()})

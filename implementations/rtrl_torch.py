@@ -18,7 +18,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, through_weights
+from implementations.adjoint_torch import (
+    intrinsic,
+    learning_signals,
+    pull_back,
+    send_down,
+    through_weights,
+    weight_gradient,
+)
 from implementations.network_torch import (
     Params,
     PerWeight,
@@ -104,7 +111,7 @@ def advance(
         z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {})
         for k, M in influences[layer].items():
-            direct = torch.einsum("tbj,tbgn->jgn", z[k], q[..., cell.reads[k], :])
+            direct = weight_gradient(z[k], q[..., cell.reads[k], :])
             grads[0][k] = direct + read_out(c, M)
         if not last:
             moved.insert(0, {k: move(M, P0, z[k], p[..., cell.reads[k], :]) for k, M in influences[layer].items()})
