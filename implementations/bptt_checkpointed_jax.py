@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from implementations import bptt_jax as bptt
+from implementations.blocks_jax import forth
 from implementations.network_jax import Params, States, run
 
 Carry = States
@@ -36,13 +37,13 @@ def advance(
         return run(net, params, states, part(inputs, start))[1], states
 
     def backwards(later: tuple[Any, ...], now: tuple[States, Array]) -> tuple[tuple[Any, ...], None]:
-        (owed, sums, total), (first, start) = later, now
-        _, loss, done = bptt.forth(net, params, first, part(inputs, start), part(targets, start))
-        owed, grads = bptt.back(net, params, done, owed)
-        return (owed, jax.tree.map(jnp.add, sums, grads), total + loss), None
+        (rows, sums, total), (first, start) = later, now
+        _, loss, tapes, error = forth(net, params, first, part(inputs, start), part(targets, start))
+        rows, grads, _ = bptt.back(net, params, tapes, error, rows)
+        return (rows, jax.tree.map(jnp.add, sums, grads), total + loss), None
 
     at_last, firsts = lax.scan(forwards, carry, starts)
-    ends, loss, done = bptt.forth(net, params, at_last, inputs[whole:], targets[whole:])
-    later = bptt.back(net, params, done, [jnp.zeros_like(s) for s in carry])
-    (_, grads, loss), _ = lax.scan(backwards, (*later, loss), (firsts, starts), reverse=True)
+    ends, loss, tapes, error = forth(net, params, at_last, inputs[whole:], targets[whole:])
+    rows, sums, _ = bptt.back(net, params, tapes, error, bptt.loss_row(carry))
+    (_, grads, loss), _ = lax.scan(backwards, (rows, sums, loss), (firsts, starts), reverse=True)
     return ends, loss, grads

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from implementations import bptt_torch as bptt
+from implementations.blocks_torch import forth
 from implementations.network_torch import Params, States, add, run
 
 Carry = States
@@ -32,11 +33,11 @@ def advance(
     for x, _ in parts[:-1]:
         firsts.append(run(net, params, firsts[-1], x)[1])
 
-    ends, total, done = bptt.forth(net, params, firsts.pop(), *parts.pop())
-    owed, sums = bptt.back(net, params, done, [torch.zeros_like(s) for s in carry])
+    ends, total, tapes, error = forth(net, params, firsts.pop(), *parts.pop())
+    rows, sums, _ = bptt.back(net, params, tapes, error, bptt.loss_row(carry))
     while parts:
-        _, loss, done = bptt.forth(net, params, firsts.pop(), *parts.pop())
-        owed, grads = bptt.back(net, params, done, owed)
+        _, loss, tapes, error = forth(net, params, firsts.pop(), *parts.pop())
+        rows, grads, _ = bptt.back(net, params, tapes, error, rows)
         total += loss
         add(sums, grads)
     return ends, total, sums

@@ -14,13 +14,14 @@ Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, times, weight_gradient
+from implementations.blocks_jax import Moves, Rows, there_and_back
 from implementations.network_jax import (
     Params,
     PerWeight,
@@ -28,9 +29,8 @@ from implementations.network_jax import (
     Tape,
     initial_states,
     later_than,
+    on_cpu,
     presynaptic,
-    readout_loss,
-    run,
     tiles,
 )
 
@@ -42,26 +42,16 @@ SendDown = Callable[[int, Array, Any, PerWeight, Array], Array]
 """What its relatives replace: the paths D holds, and the way of the learning signal to the layer below."""
 
 
-class Owed(NamedTuple):
-    """All of a chunk that one layer's gradient and traces need, but the traces themselves."""
-
-    direct: PerWeight
-    """sum_t z^t (x) q^t [J, G, N] of each kind of weight."""
-    c: Array
-    """[B, S, N]."""
-    P0: Array
-    """P^0 [B, S, S', N]; with `last`, none of the S."""
-    z: PerWeight
-    """z^t [K, B, J] of each kind of weight."""
-    p: Array
-    """p^t [K, B, S, G, N]; with `last`, none of the S."""
-
-
-def unit_rows(l: Array, D: Array, last: bool) -> Array:
-    """The rows [B, 1 + S, S, N] of s^K to pull back: the loss's, 0, over one per state; with `last`, without these."""
-    _, B, _, S, N = l.shape
-    rows = jnp.eye(1 if last else 1 + S, S, -1, D.dtype)[:, :, None]
-    return jnp.broadcast_to(rows, (B, *rows.shape[:2], N))
+def unit_rows(states: States, last: bool) -> Rows:
+    """The rows [B, 1 + S, S, N] of every layer's last states: the loss's, 0, over one per state; with `last`, the
+    loss's alone.
+    """
+    rows = []
+    for s in states:
+        B, S, N = s.shape
+        row = jnp.eye(1 if last else 1 + S, S, -1, s.dtype)[:, :, None]
+        rows.append(jnp.broadcast_to(row, (B, *row.shape[:2], N)))
+    return rows
 
 
 def read_out(c: Array, e: Trace) -> Array:
@@ -70,28 +60,25 @@ def read_out(c: Array, e: Trace) -> Array:
     return sum((times(c[None, None], e)[:, 0] for c, e in samples), jnp.zeros((), c.dtype))
 
 
+def outer(z: Array, p: Array) -> Array:
+    """sum_t z^t (x) p^t [b, J, S, G, N] of a few samples, z [K, b, J] and p [K, b, S, G, N].
+
+    On a CPU sample by sample, because XLA's batched product is slower than its plain one.
+    """
+    if not on_cpu():
+        return jnp.einsum("tbj,tbsgn->bjsgn", z, p)
+    return jnp.stack([jnp.tensordot(z[:, b], p[:, b], (0, 0)) for b in range(z.shape[1])])
+
+
 def move(e: Trace, P0: Array, z: Array, p: Array) -> Trace:
     """The trace a chunk later: P^0 e + sum_t p^t (x) z^t."""
     moved, start = [], 0
     for tile in e:
         P0_b, z_b, p_b = (lax.dynamic_slice_in_dim(a, start, len(tile), i) for a, i in ((P0, 0), (z, 1), (p, 1)))
-        now = times(P0_b[:, None], tile) + jnp.einsum("tbj,tbsgn->bjsgn", z_b, p_b)
+        now = times(P0_b[:, None], tile) + outer(z_b, p_b)
         moved.append(now.astype(tile.dtype))
         start += len(tile) + later_than(moved[-1])
     return moved
-
-
-def owes(
-    cell: Any, w: PerWeight, tape: Tape, signals: Array, last: bool, own: Own = intrinsic
-) -> tuple[Owed, Array, Array]:
-    """A chunk of one layer gone back through: what is owed, and the learning signals l and F for the layer below."""
-    D, F = own(cell, w, tape.previous, tape.drives)
-    l = learning_signals(cell, tape.states, signals)
-    qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
-    q, p = qp[:, :, 0], qp[:, :, 1:]
-    z = presynaptic(cell, tape.previous, tape.inputs)
-    direct = {k: weight_gradient(z[k], q[..., cell.reads[k], :]) for k in w}
-    return Owed(direct, entry[:, 0], entry[:, 1:], z, p), l, F
 
 
 def same_step(below: int, error: Array, cell: Any, w: PerWeight, q: Array) -> Array:
@@ -110,6 +97,43 @@ def init(net: Any, params: Params, batch: int, *, trace_dtype: str = "same") -> 
     return states, traces
 
 
+def back(
+    net: Any, params: Params, own: Own, down: SendDown, tapes: list[Tape], error: Array, rows: Rows
+) -> tuple[Rows, Params, list[Moves]]:
+    """The way back through a block: the rows of its first states, its share of the gradient, what moves the traces."""
+    signals, entries, grads, moves = error[:, :, None], [], [], []  # dL^t/do^t [K, B, 1, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = own(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        qp, entry = pull_back(rows[layer], l, D, F)
+        entries.insert(0, entry)
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        grads.insert(0, {k: weight_gradient(z[k], qp[:, :, 0, cell.reads[k]]) for k in w})
+        if qp.shape[2] > 1:
+            moves.insert(0, Moves({k: z[k] for k in w if layer > 0 or k != "x"}, qp[:, :, 1:]))
+        if layer > 0:
+            signals = down(layer - 1, error, cell, w, times(l, F))
+    return entries, grads, moves
+
+
+def turned(
+    net: Any, traces: list[dict[str, Trace]], inputs: Array, rows: Rows, direct: Params, moves: list[Moves]
+) -> tuple[Params, list[dict[str, Trace]]]:
+    """A chunk's gradient, of its direct part and of what the loss owes to the traces; and the traces moved, if any are.
+
+    rows: of the chunk's first states, the loss's c over P^0.
+    """
+    grads, moved = [], []
+    for layer, e in enumerate(traces):
+        c, P0 = rows[layer][:, 0], rows[layer][:, 1:]
+        grads.append({k: direct[layer][k] + read_out(c, e[k]) for k in e})
+        if moves:
+            z, p = {"x": inputs} | moves[layer].z, moves[layer].p
+            moved.append({k: move(e[k], P0, z[k], p[..., net[layer].reads[k], :]) for k in e})
+    return grads, moved
+
+
 def advance(
     net: Any,
     params: Params,
@@ -123,16 +147,7 @@ def advance(
 ) -> tuple[Carry, Array, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
     states, traces = carry
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
-
-    signals, grads, moved = error[:, :, None], [], []  # dL^t/do^t [K, B, 1, N] of one layer
-    for layer in reversed(range(len(net))):
-        cell, w, e = net[layer], params[layer], traces[layer]
-        (direct, c, P0, z, p), l, F = owes(cell, w, tapes[layer], signals, last, own)
-        grads.insert(0, {k: direct[k] + read_out(c, e[k]) for k in e})
-        if not last:
-            moved.insert(0, {k: move(e[k], P0, z[k], p[..., cell.reads[k], :]) for k in e})
-        if layer > 0:
-            signals = down(layer - 1, error, cell, w, times(l, F))
+    through, rows = partial(back, net, params, own, down), unit_rows(states, last)
+    ends, loss, rows, direct, moves = there_and_back(net, params, states, inputs, targets, rows, through)
+    grads, moved = turned(net, traces, inputs, rows, direct, moves)
     return (ends, moved), loss, grads

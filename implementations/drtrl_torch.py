@@ -14,51 +14,34 @@ Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, times, weight_gradient
-from implementations.network_torch import (
-    Params,
-    PerWeight,
-    States,
-    Tape,
-    initial_states,
-    loss_and_error,
-    presynaptic,
-    run,
-)
+from implementations.blocks_torch import Moves, Rows, there_and_back
+from implementations.network_torch import Params, PerWeight, States, Tape, initial_states, presynaptic
 
 Carry = tuple[States, list[PerWeight]]
 Own = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]
 SendDown = Callable[[int, Tensor, Any, PerWeight, Tensor], Tensor]
 """What its relatives replace: the paths D holds, and the way of the learning signal to the layer below."""
-Turn = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, bool], Tensor]
-"""What a kernel replaces: the pass over the trace."""
+Turn = Callable[..., Tensor]
+"""What a kernel replaces: the pass over the trace, `turn`."""
 
 
-class Owed(NamedTuple):
-    """All of a chunk that one layer's gradient and traces need, but the traces themselves."""
-
-    direct: PerWeight
-    """sum_t z^t (x) q^t [J, G, N] of each kind of weight."""
-    c: Tensor
-    """[B, S, N]."""
-    P0: Tensor
-    """P^0 [B, S, S', N]; with `last`, none of the S."""
-    z: PerWeight
-    """z^t [K, B, J] of each kind of weight."""
-    p: Tensor
-    """p^t [K, B, S, G, N]; with `last`, none of the S."""
-
-
-def unit_rows(l: Tensor, D: Tensor, last: bool) -> Tensor:
-    """The rows [B, 1 + S, S, N] of s^K to pull back: the loss's, 0, over one per state; with `last`, without these."""
-    _, B, _, S, N = l.shape
-    rows = torch.eye(1 + S, dtype=D.dtype, device=D.device)[: 1 if last else None, 1:, None]
-    return rows.expand(B, *rows.shape[:2], N)
+def unit_rows(states: States, last: bool) -> Rows:
+    """The rows [B, 1 + S, S, N] of every layer's last states: the loss's, 0, over one per state; with `last`, the
+    loss's alone.
+    """
+    rows = []
+    for s in states:
+        B, S, N = s.shape
+        row = torch.eye(1 + S, dtype=s.dtype, device=s.device)[: 1 if last else None, 1:, None]
+        rows.append(row.expand(B, *row.shape[:2], N))
+    return rows
 
 
 def read_out(c: Tensor, e: Tensor) -> Tensor:
@@ -83,25 +66,12 @@ def move(e: Tensor, P0: Tensor, z: Tensor, p: Tensor) -> None:
         e_b.copy_(moved)
 
 
-def turn(e: Tensor, c: Tensor, P0: Tensor, z: Tensor, p: Tensor, last: bool) -> Tensor:
-    """What the loss owes to the trace, c e [J, G, N]; unless `last`, the trace is then moved to the chunk's end."""
+def turn(e: Tensor, c: Tensor, P0: Tensor, z: Tensor | None = None, p: Tensor | None = None) -> Tensor:
+    """What the loss owes to the trace, c e [J, G, N]; with z and p, the trace is then moved to the chunk's end."""
     owed = read_out(c, e)
-    if not last:
+    if z is not None and p is not None:
         move(e, P0, z, p)
     return owed
-
-
-def owes(
-    cell: Any, w: PerWeight, tape: Tape, signals: Tensor, last: bool, own: Own = intrinsic
-) -> tuple[Owed, Tensor, Tensor]:
-    """A chunk of one layer gone back through: what is owed, and the learning signals l and F for the layer below."""
-    D, F = own(cell, w, tape.previous, tape.drives)
-    l = learning_signals(cell, tape.states, signals)
-    qp, entry = pull_back(unit_rows(l, D, last), l, D, F)
-    q, p = qp[:, :, 0], qp[:, :, 1:]
-    z = presynaptic(cell, tape.previous, tape.inputs)
-    direct = {k: weight_gradient(z[k], q[..., cell.reads[k], :]) for k in w}
-    return Owed(direct, entry[:, 0], entry[:, 1:], z, p), l, F
 
 
 def same_step(below: int, error: Tensor, cell: Any, w: PerWeight, q: Tensor) -> Tensor:
@@ -116,6 +86,46 @@ def init(net: Any, params: Params, batch: int, *, trace_dtype: str = "same") -> 
     for cell, w in zip(net, params, strict=True):
         traces.append({k: v.new_zeros(batch, v.shape[0], cell.S, *v.shape[1:], **dtype) for k, v in w.items()})
     return states, traces
+
+
+def back(
+    net: Any, params: Params, own: Own, down: SendDown, tapes: list[Tape], error: Tensor, rows: Rows
+) -> tuple[Rows, Params, list[Moves]]:
+    """The way back through a block: the rows of its first states, its share of the gradient, what moves the traces."""
+    signals, entries, grads, moves = error[:, :, None], [], [], []  # dL^t/do^t [K, B, 1, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = own(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        qp, entry = pull_back(rows[layer], l, D, F)
+        entries.insert(0, entry)
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        grads.insert(0, {k: weight_gradient(z[k], qp[:, :, 0, cell.reads[k]]) for k in w})
+        if qp.shape[2] > 1:
+            moves.insert(0, Moves({k: z[k] for k in w if layer > 0 or k != "x"}, qp[:, :, 1:]))
+        if layer > 0:
+            signals = down(layer - 1, error, cell, w, times(l, F))
+    return entries, grads, moves
+
+
+def turned(
+    net: Any, traces: list[PerWeight], inputs: Tensor, rows: Rows, direct: Params, moves: list[Moves], turn: Turn = turn
+) -> Params:
+    """A chunk's gradient, of its direct part and of what the loss owes to the traces; they are moved, if any are.
+
+    rows: of the chunk's first states, the loss's c over P^0.
+    """
+    grads = []
+    for layer, e in enumerate(traces):
+        c, P0 = rows[layer][:, 0], rows[layer][:, 1:]
+        grads.append({})
+        for k in e:
+            moving = ()
+            if moves:
+                z, p = {"x": inputs} | moves[layer].z, moves[layer].p
+                moving = (z[k], p[..., net[layer].reads[k], :])
+            grads[-1][k] = direct[layer][k] + turn(e[k], c, P0, *moving)
+    return grads
 
 
 @torch.no_grad()
@@ -136,14 +146,7 @@ def advance(
     The traces of `carry` are moved in their own place: it is used up.
     """
     states, traces = carry
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = loss_and_error(logits, targets)
-
-    signals, grads = error[:, :, None], []  # dL^t/do^t [K, B, 1, N] of one layer
-    for layer in reversed(range(len(net))):
-        cell, w, e = net[layer], params[layer], traces[layer]
-        (direct, c, P0, z, p), l, F = owes(cell, w, tapes[layer], signals, last, own)
-        grads.insert(0, {k: direct[k] + turn(e[k], c, P0, z[k], p[..., cell.reads[k], :], last) for k in e})
-        if layer > 0:
-            signals = down(layer - 1, error, cell, w, times(l, F))
+    through, rows = partial(back, net, params, own, down), unit_rows(states, last)
+    ends, loss, rows, direct, moves = there_and_back(net, params, states, inputs, targets, rows, through)
+    grads = turned(net, traces, inputs, rows, direct, moves, turn)
     return (ends, traces), loss, grads

@@ -7,6 +7,7 @@ Carried across a chunk boundary: what D-RTRL carries. The chunk length K is the 
 Source: the multi-step mode of braintrace, the reference library of Wang et al. 2026 (Nat. Commun. 17:1745).
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,10 +22,30 @@ from implementations.adjoint_torch import (
     through_weights,
     weight_gradient,
 )
-from implementations.network_torch import Params, loss_and_error, presynaptic, run
+from implementations.blocks_torch import Moves, Rows, there_and_back
+from implementations.network_torch import Params, Tape, presynaptic
 
 Carry = drtrl.Carry
 init = drtrl.init
+
+
+def back(net: Any, params: Params, tapes: list[Tape], error: Tensor, rows: Rows) -> tuple[Rows, Params, list[Moves]]:
+    """The way back through a block: the loss's row by all paths, the traces' without those through weights."""
+    signals, entries, grads, moves = error[:, :, None], [], [], []  # dL/do^t [K, B, 1, N] of one layer
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = intrinsic(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        q, c = pull_back(rows[layer][:, :1], l, D, F, through_weights(cell, w, tape.previous))
+        p, P = pull_back(rows[layer][:, 1:], l[:, :, :0], D, F)
+        entries.insert(0, torch.cat([c, P], dim=1))
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        grads.insert(0, {k: weight_gradient(z[k], q[:, :, 0, cell.reads[k]]) for k in w})
+        if p.shape[2] > 0:
+            moves.insert(0, Moves({k: z[k] for k in w if layer > 0 or k != "x"}, p))
+        if layer > 0:
+            signals = send_down(cell, w, q)
+    return entries, grads, moves
 
 
 @torch.no_grad()
@@ -33,25 +54,7 @@ def advance(
 ) -> tuple[Carry, Tensor, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
     states, traces = carry
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = loss_and_error(logits, targets)
-
-    signals, grads = error[:, :, None], []  # dL/do^t [K, B, 1, N] of one layer, by all paths of the window
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        D, F = intrinsic(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        q, c = pull_back(torch.zeros_like(l[0]), l, D, F, through_weights(cell, w, tape.previous))
-        z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {})
-        for k, e in traces[layer].items():
-            direct = weight_gradient(z[k], q[:, :, 0, cell.reads[k]])
-            grads[0][k] = direct + drtrl.read_out(c[:, 0], e)
-        if not last:
-            rows, none = drtrl.unit_rows(l, D, last)[:, 1:], torch.zeros_like(l[:, :, :0])
-            p, P0 = pull_back(rows, none, D, F)
-            for k, e in traces[layer].items():
-                drtrl.move(e, P0, z[k], p[..., cell.reads[k], :])
-        if layer > 0:
-            signals = send_down(cell, w, q)
+    through, rows = partial(back, net, params), drtrl.unit_rows(states, last)
+    ends, loss, rows, direct, moves = there_and_back(net, params, states, inputs, targets, rows, through)
+    grads = drtrl.turned(net, traces, inputs, rows, direct, moves)
     return (ends, traces), loss, grads

@@ -99,12 +99,16 @@ TILES, TILE_BYTES = 16, 1 << 18
 """A carry as large as the weights is held in up to so many tiles, none smaller than that."""
 
 
+def on_cpu() -> bool:
+    """Whether what is traced now will run on a CPU."""
+    return jax.default_backend() == "cpu"
+
+
 def tiles(size: int, nbytes: int) -> list[int]:
     """How to cut an axis of `size` entries of `nbytes` each, so that moving one tile after another needs no second copy
     of the whole. An accelerator's matrix product accumulates in place and needs none.
     """
-    on_cpu = jax.default_backend() == "cpu"
-    number = min(TILES, size, max(1, size * nbytes // TILE_BYTES)) if on_cpu else 1
+    number = min(TILES, size, max(1, size * nbytes // TILE_BYTES)) if on_cpu() else 1
     return [size // number + (i < size % number) for i in range(number)]
 
 

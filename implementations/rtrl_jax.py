@@ -13,9 +13,9 @@ afterwards and it is not moved.
 Source: Williams & Zipser 1989 (Neural Comput. 1(2):270); chunked: Schmidhuber 1992 (Neural Comput. 4(2):243).
 """
 
+from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -27,14 +27,14 @@ from implementations.adjoint_jax import (
     through_weights,
     weight_gradient,
 )
+from implementations.blocks_jax import Moves, Rows, there_and_back
 from implementations.network_jax import (
     Params,
     States,
+    Tape,
     initial_states,
     later_than,
     presynaptic,
-    readout_loss,
-    run,
     tiles,
 )
 
@@ -43,14 +43,17 @@ Influence = list[Array]
 Carry = tuple[States, list[dict[str, Influence]]]
 
 
-def unit_rows(l: Array, last: bool) -> Array:
-    """Rows [B, m + S N, S, N] of s^K to pull back: 0 for the m that come from above, and one per state of this layer.
-
-    With `last`, the loss's row alone.
+def unit_rows(states: States, last: bool) -> Rows:
+    """Rows [B, m + S N, S, N] of every layer's last states: 0 for the m that come from above, the loss's first, and one
+    per state of the layer. With `last`, the loss's row alone.
     """
-    _, B, m, S, N = l.shape
-    rows = jnp.eye(1 if last else m + S * N, S * N, -m, l.dtype).reshape(-1, S, N)
-    return jnp.broadcast_to(rows, (B, *rows.shape))
+    rows, m = [], 1
+    for s in reversed(states):
+        B, S, N = s.shape
+        row = jnp.eye(1 if last else m + S * N, S * N, -m, s.dtype).reshape(-1, S, N)
+        rows.insert(0, jnp.broadcast_to(row, (B, *row.shape)))
+        m += S * N
+    return rows
 
 
 def joined(above: Array, entry: Array) -> Array:
@@ -94,31 +97,39 @@ def init(net: Any, params: Params, batch: int) -> Carry:
     return states, influences
 
 
+def back(net: Any, params: Params, tapes: list[Tape], error: Array, rows: Rows) -> tuple[Rows, Params, list[Moves]]:
+    """The way back through a block: the rows of its first states, its share of the gradient, what moves influences."""
+    signals, entries, grads, moves = error[:, :, None], [], [], []  # rows dL^t/do^t and ds^K/do^t [K, B, M, N]
+    for layer in reversed(range(len(net))):
+        cell, w, tape = net[layer], params[layer], tapes[layer]
+        D, F = intrinsic(cell, w, tape.previous, tape.drives)
+        l = learning_signals(cell, tape.states, signals)
+        qp, entry = pull_back(rows[layer], l, D, F, through_weights(cell, w, tape.previous))
+        entries.insert(0, entry)
+        z = presynaptic(cell, tape.previous, tape.inputs)
+        grads.insert(0, {k: weight_gradient(z[k], qp[:, :, 0, cell.reads[k]]) for k in w})
+        if qp.shape[2] > 1:
+            moves.insert(0, Moves({k: z[k] for k in w if layer > 0 or k != "x"}, qp[:, :, 1:]))
+        if layer > 0:
+            signals = send_down(cell, w, qp)
+    return entries, grads, moves
+
+
 def advance(
     net: Any, params: Params, carry: Carry, inputs: Array, targets: Array, *, last: bool = False
 ) -> tuple[Carry, Array, Params]:
     """K steps: inputs [K, B, I], targets [K, B] -> states and influence, loss of the chunk, its gradient."""
     states, influences = carry
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
+    through, rows = partial(back, net, params), unit_rows(states, last)
+    ends, loss, rows, direct, moves = there_and_back(net, params, states, inputs, targets, rows, through)
 
-    signals, grads, moved = error[:, :, None], [], []  # rows dL^t/do^t and ds^K/do^t [K, B, M, N] of one layer
-    owed = jnp.zeros((error.shape[1], 1, 0), error.dtype)  # c over P^0 [B, 1 + n', n'], from the top layer down
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        D, F = intrinsic(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        qp, entry = pull_back(unit_rows(l, last), l, D, F, through_weights(cell, w, tape.previous))
-        q, p = qp[:, :, 0], qp[:, :, 1:]
-        owed = joined(owed, entry)
+    grads, moved = [], []
+    owed = jnp.zeros((targets.shape[1], 1, 0), inputs.dtype)  # c over P^0 [B, 1 + n', n'], from the top layer down
+    for layer, M in reversed(list(enumerate(influences))):
+        owed = joined(owed, rows[layer])
         c, P0 = owed[:, 0], owed[:, 1:]
-        z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {})
-        for k, M in influences[layer].items():
-            direct = weight_gradient(z[k], q[..., cell.reads[k], :])
-            grads[0][k] = direct + read_out(c, M)
-        if not last:
-            moved.insert(0, {k: move(M, P0, z[k], p[..., cell.reads[k], :]) for k, M in influences[layer].items()})
-        if layer > 0:
-            signals = send_down(cell, w, qp)
+        grads.insert(0, {k: direct[layer][k] + read_out(c, M[k]) for k in M})
+        if moves:
+            z, p = {"x": inputs} | moves[layer].z, moves[layer].p
+            moved.insert(0, {k: move(M[k], P0, z[k], p[..., net[layer].reads[k], :]) for k in M})
     return (ends, moved), loss, grads

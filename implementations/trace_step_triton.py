@@ -45,14 +45,15 @@ def step(
     tl.store(owed + (j * G + g) * N + n, total, row_inside)
 
 
-def turn(e: Tensor, c: Tensor, P0: Tensor, z: Tensor, p: Tensor, last: bool) -> Tensor:
-    """What the loss owes to the trace, c e [J, G, N]; unless `last`, the trace is then moved one step on.
+def turn(e: Tensor, c: Tensor, P0: Tensor, z: Tensor | None = None, p: Tensor | None = None) -> Tensor:
+    """What the loss owes to the trace, c e [J, G, N]; with z and p, the trace is then moved one step on.
 
     e [B, J, S, G, N], float32 or bfloat16, in its own place; c [B, S, N]; P0 [B, S, S', N]; z [1, B, J];
     p [1, B, S, G, N].
     """
     B, J, S, G, N = e.shape
     owed = torch.empty(J, G, N, dtype=c.dtype, device=e.device)
-    c, P0, z, p = (a.contiguous() for a in (c, P0, z, p))
-    step[(J, G, triton.cdiv(N, BLOCK))](e, c, P0, z, p, owed, B, J, G, N, S, triton.next_power_of_2(S), not last, BLOCK)
+    moves = z is not None and p is not None
+    c, P0, z, p = (a.contiguous() for a in (c, P0, z if moves else c, p if moves else c))
+    step[(J, G, triton.cdiv(N, BLOCK))](e, c, P0, z, p, owed, B, J, G, N, S, triton.next_power_of_2(S), moves, BLOCK)
     return owed

@@ -152,13 +152,14 @@ def test_tiles_of_a_large_carry(framework: str, algorithm: str, monkeypatch: pyt
     assert_same(gradient(framework, algorithm, p, 3), truth(algorithm, p, 3))
 
 
-@pytest.mark.parametrize("K", [5, T])
-def test_blocks_of_a_long_chunk(framework: str, K: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """BPTT goes back block by block; at the other tests' lengths a chunk is one block, and compiled as such."""
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("K", [5, 8, T])
+def test_blocks_of_a_long_chunk(framework: str, algorithm: str, K: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk is gone through block by block; at the other tests' lengths it is one block, and compiled as such."""
     jitted_gradient.cache_clear()
-    monkeypatch.setattr(import_module(f"implementations.bptt_{framework}"), "BLOCK", 4)
+    monkeypatch.setattr(import_module(f"implementations.blocks_{framework}"), "BLOCK", 4)
     p = problem(network("mixed", 3, "leaky"), T=T, B=3)
-    assert_same(gradient(framework, "bptt", p, K), truth("bptt", p, K))
+    assert_same(gradient(framework, algorithm, p, K), truth(algorithm, p, K))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
