@@ -33,9 +33,8 @@ def seconds(case: "Case", features: int, classes: int) -> float:
 
     least = floor.of(case, features, classes)
     held = memory.held(case, features, classes)
-    arrays = case.chunk * (held.kept + held.at_work)
     chunks = math.ceil(case.steps / case.chunk)
-    spilled = chunks * max(0, arrays - CACHE)
+    spilled = chunks * max(0, held.chunk - CACHE)
     return least.flops / RATE + (least.moved_bytes + 2 * spilled) / BANDWIDTH + chunks * START[case.framework]
 
 

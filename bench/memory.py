@@ -87,22 +87,35 @@ def available_bytes() -> int:
     return free
 
 
-def bptt_block(case: Case) -> int:
-    """Steps of a chunk that BPTT has at work at a time, `BLOCK` of bptt_jax.py and bptt_torch.py; others have all.
+BLOCKWISE = ("bptt", "rtrl", "drtrl", "snap1", "drtrl_window", "random_feedback")
+"""Rules that go through a chunk in blocks (implementations/blocks_jax.py); the others have all of it at work."""
 
-    Compiled, they are unrolled, which takes torch.compile a second or two for each.
+
+def block(case: Case) -> int:
+    """Steps of a chunk that are at work at a time: `BLOCK` of blocks_jax.py and blocks_torch.py, or a segment.
+
+    Compiled, blocks are unrolled, which takes torch.compile a second or two for each step.
     """
-    return 16 if case.mode == "compile" else 64
+    if case.algorithm == "bptt_checkpointed":
+        return segment(case)
+    if case.algorithm not in BLOCKWISE:
+        return case.chunk
+    return min(case.chunk, 16 if case.mode == "compile" else 64)
+
+
+def segment(case: Case) -> int:
+    """Steps between two states that checkpointed BPTT keeps."""
+    return math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
 
 
 @dataclass(frozen=True)
 class Held:
-    """Bytes that an algorithm must hold: at all times, for the gradient, for a step it keeps, for one at work."""
+    """Bytes that an algorithm must hold."""
 
     carry: int
     gradient: int
-    kept: int
-    at_work: int
+    chunk: int
+    """The arrays of a chunk: of the steps that are kept, and of those at work at a time."""
 
 
 def held(case: Case, features: int, classes: int) -> Held:
@@ -111,10 +124,10 @@ def held(case: Case, features: int, classes: int) -> Held:
     Carry, in numbers per weight of J lines, G drives and N neurons: none for BPTT, B J G N S for D-RTRL and its
     relatives, B J and B G N S for ES-D-RTRL, and B n J G N for RTRL, n being the states of the weight's layer and of
     all above; checkpointed BPTT keeps the states before each segment. Gradient: of this chunk and of all so far. A step
-    kept: of every layer the states, the drives (which XLA leaves out where no derivative depends on them) and, but for
-    BPTT, the outputs. A step at work: of every layer the emitted values, for BPTT also the outputs and the states
-    before; of one layer the states and drives as they come, D, F, R, and of each row that is pulled back l and q. Rows
-    are the loss's and those of the carry.
+    kept: of every layer the states and the drives (which XLA leaves out where no derivative depends on them); and, of a
+    chunk of several blocks after which a carry moves, p of the carry's rows and the presynaptic values but the inputs.
+    A step at work: of every layer the emitted values, the outputs and the states before; of one layer D, F, R, and of
+    each row that is pulled back, the loss's and those of the carry, l and q.
     """
     net = registry.network(case.cell, case.readout, case.layers)
     sizes = [case.neurons] * case.layers + [classes]
@@ -123,7 +136,7 @@ def held(case: Case, features: int, classes: int) -> Held:
     carried = registry.ALGORITHMS[case.algorithm].carry
     size = 8 if case.dtype == "float64" else 4
     stored = 2 if case.trace_dtype == "bfloat16" else size
-    carry, weights, kept, derived, work = 0, 0, 0, 0, [0]
+    carry, weights, kept, moves, derived, work = 0, 0, 0, 0, 0, [0]
     for layer, (cell, I, N) in enumerate(zip(net, inputs, sizes, strict=True)):
         above, recurrent = sum(states[layer + 1 :]), "r" in cell.reads
         rows = {"influence": above + states[layer], "trace": cell.S}.get(carried, 0)
@@ -134,30 +147,29 @@ def held(case: Case, features: int, classes: int) -> Held:
             weights += J * (reads.stop - reads.start) * N
             carry += case.batch * J * (reads.stop - reads.start) * N * rows * stored
             carry += size * case.batch * J if carried == "filters" and kind in "xr" else 0
-        outputs = N * (layer < len(net) - 1)
         kept += N * (cell.S + cell.G)
-        derived += N * recurrent
-        if case.algorithm == "bptt":
-            derived += outputs + N * cell.S
-        else:
-            kept += outputs
+        if carried != "states":
+            moves += rows * cell.G * N + N * recurrent + I * (layer > 0)
+        derived += N * recurrent + N * (layer < len(net) - 1)
+        if case.algorithm in BLOCKWISE:
+            derived += N * cell.S
         blocks = cell.S + cell.G + cell.S * cell.S + cell.S * cell.G
         cut = case.algorithm in ("drtrl", "random_feedback", "es_drtrl", "no_trace")
         coupled = cell.S if recurrent and not cut else 0
         filtered = sum(cell.fan_in(kind, I, N) for kind in cell.reads if kind in "xr") + cell.S * cell.G * N
         pulled = filtered if carried == "filters" else rows * cell.G * N
         work.append(N * (blocks + coupled + signals * cell.S + cell.G) + pulled)
-    segments = case.segments or round(math.sqrt(case.chunk))
+    steps = case.chunk
     if case.algorithm == "bptt_checkpointed":
-        carry += size * case.batch * sum(states) * math.ceil(case.chunk / math.ceil(case.chunk / segments))
-    return Held(carry, 2 * size * weights, size * case.batch * kept, size * case.batch * (derived + max(work)))
+        steps = segment(case)
+        carry += size * case.batch * sum(states) * math.ceil(case.chunk / steps)
+    if case.algorithm in BLOCKWISE and block(case) < case.chunk < case.steps:
+        kept += moves
+    chunk = size * case.batch * (steps * kept + block(case) * (derived + max(work)))
+    return Held(carry, 2 * size * weights, chunk)
 
 
 def analytic_bytes(case: Case, features: int, classes: int) -> int:
-    """`held` in all: carry, gradient, and the steps that are kept and at work at a time."""
-    found, steps, block = held(case, features, classes), case.chunk, case.chunk
-    if case.algorithm == "bptt_checkpointed":
-        steps = math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
-    if case.algorithm == "bptt":
-        block = bptt_block(case)
-    return found.carry + found.gradient + steps * found.kept + min(steps, block) * found.at_work
+    """`held` in all."""
+    found = held(case, features, classes)
+    return found.carry + found.gradient + found.chunk

@@ -39,32 +39,46 @@ class Algorithm:
 
 
 ES = ("decay", "bias_correction")
-BLOCKS, LAYERS = ("bptt.forth", "bptt.back"), ("drtrl.run", "drtrl.owes")
+DRTRL = ("blocks.forth", "drtrl.back")
 ALGORITHMS = {
-    "bptt": Algorithm("backpropagation through time; K < T is truncated BPTT", "bptt", ("chunk",), compiled=BLOCKS),
+    "bptt": Algorithm(
+        "backpropagation through time; K < T is truncated BPTT",
+        "bptt",
+        ("chunk",),
+        compiled=("blocks.forth", "bptt.back"),
+    ),
     "bptt_checkpointed": Algorithm(
         "BPTT that runs segments twice to save memory",
         "bptt",
         ("chunk",),
         ("segments",),
-        compiled=(*BLOCKS, "bptt_checkpointed.run"),
+        compiled=("bptt_checkpointed.forth", "bptt.back", "bptt_checkpointed.run"),
     ),
-    "rtrl": Algorithm("exact real-time recurrent learning, at every K", "bptt", carry="influence"),
+    "rtrl": Algorithm(
+        "exact real-time recurrent learning, at every K",
+        "bptt",
+        carry="influence",
+        compiled=("blocks.forth", "rtrl.back"),
+    ),
     "drtrl": Algorithm(
         "D-RTRL: paths through weights are cut; same gradient at every K",
         "drtrl_by_cutting",
         carry="trace",
-        compiled=LAYERS,
+        compiled=DRTRL,
     ),
     "es_drtrl": Algorithm("ES-D-RTRL (pp-prop): two filters instead of a trace", "es_drtrl", ES, ES, carry="filters"),
     "snap1": Algorithm(
-        "SnAp-1: D-RTRL that keeps each neuron's weight on itself", "snap1_by_cutting", carry="trace", compiled=LAYERS
+        "SnAp-1: D-RTRL that keeps each neuron's weight on itself", "snap1_by_cutting", carry="trace", compiled=DRTRL
     ),
     "drtrl_window": Algorithm(
-        "BPTT inside windows of K steps, D-RTRL's trace before", "drtrl_window", ("chunk",), carry="trace"
+        "BPTT inside windows of K steps, D-RTRL's trace before",
+        "drtrl_window",
+        ("chunk",),
+        carry="trace",
+        compiled=("blocks.forth", "drtrl_window.back"),
     ),
     "random_feedback": Algorithm(
-        "control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace", compiled=LAYERS
+        "control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace", compiled=DRTRL
     ),
     "no_trace": Algorithm("control: the current step only", "no_trace"),
 }
@@ -127,7 +141,7 @@ def unsuited(case: Any) -> str | None:
         return f"mode {case.mode!r} needs device = 'gpu'"
     if case.mode == "triton" and (case.algorithm, case.chunk) != ("drtrl", 1):
         return "mode 'triton' is the step of 'drtrl' at chunk = 1"
-    whole = "bptt" not in case.algorithm and not 0 < (case.chunk or case.steps) <= UNROLLED
+    whole = not ALGORITHMS[case.algorithm].compiled and not 0 < (case.chunk or case.steps) <= UNROLLED
     if case.mode == "compile" and whole:
         return f"mode 'compile' unrolls a chunk: give one of at most {UNROLLED} steps"
     if case.unroll != 1 and case.framework != "jax":
@@ -219,7 +233,7 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
 
 def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
     """The files that produce a number: a change in one of them makes its records out of date."""
-    own = (f"{part}_{framework}" for part in dict.fromkeys((name, "adjoint", "bptt", "drtrl", "network", "cells")))
+    own = (f"{part}_{framework}" for part in dict.fromkeys((name, "adjoint", "blocks", "bptt", "drtrl", "network", "cells")))
     parts = (*own, "cells", "feedback", "filtering", "reference", "reference_cells")
     meters = (
         "clock",

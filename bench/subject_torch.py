@@ -16,7 +16,7 @@ from bench import memory, registry
 from bench.case import Case
 from bench.fidelity import Gradient
 from bench.problem import Problem, network
-from implementations import bptt_torch, network_torch
+from implementations import blocks_torch, network_torch
 
 OUT_OF_MEMORY = ("CUDA out of memory", "can't allocate memory", "not enough memory")
 
@@ -54,17 +54,16 @@ class Subject:
         return network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)
 
     def compile(self, case: Case) -> None:
-        """Has torch.compile unroll a chunk, or a block of BPTT's; D-RTRL's pass over its trace is left as it is.
+        """Has torch.compile unroll a block, or the chunk of a rule without; the pass over a carry is left as it is.
 
-        Of a trace it would make copies. What it cannot take as one graph is an error, not run eagerly unsaid.
+        Of a carry it would make copies. What it cannot take as one graph is an error, not run eagerly unsaid.
         """
         torch._dynamo.config.fail_on_recompile_limit_hit = True
         compiled = partial(torch.compile, dynamic=False, fullgraph=True)
         parts = registry.ALGORITHMS[case.algorithm].compiled
         if not parts:
             self.algorithm.advance = compiled(self.algorithm.advance)
-        if "bptt.forth" in parts:
-            bptt_torch.BLOCK = memory.bptt_block(case)
+        blocks_torch.BLOCK = memory.block(case)
         for part in parts:
             file, name = part.split(".")
             module = importlib.import_module(f"implementations.{file}_torch")

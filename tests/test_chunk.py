@@ -73,7 +73,7 @@ def test_chunks_move_the_carry_less_often() -> None:
     ("line", "why"),
     [
         ('mode = "compile"\nframework = "jax"', "always jitted"),
-        ('mode = "compile"\nframework = "torch"\nchunk = 0', "at most 64 steps"),
+        ('mode = "compile"\nframework = "torch"\nalgorithm = "es_drtrl"\nchunk = 0', "at most 64 steps"),
         ('mode = "cuda_graph"\nframework = "torch"', "needs device = 'gpu'"),
         ('mode = "triton"\nframework = "torch"\ndevice = "gpu"\nchunk = 4', "at chunk = 1"),
         ('unroll = 4\nframework = "torch"', "unroll is JAX's"),

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,16 +104,31 @@ def test_filters_and_segments_by_formula() -> None:
     checkpointed = replace(case, algorithm="bptt_checkpointed")
     held = memory.held(checkpointed, 5, 4)
     assert held.carry == 4 * (4 * states)
-    assert memory.analytic_bytes(checkpointed, 5, 4) == held.carry + held.gradient + 3 * (held.kept + held.at_work)
+    assert memory.analytic_bytes(checkpointed, 5, 4) == held.carry + held.gradient + held.chunk
+    alone = replace(checkpointed, chunk=3, segments=1)
+    assert held.chunk == memory.held(alone, 5, 4).chunk, "of nine steps, three are at hand at a time"
 
 
-def test_bptt_has_one_block_at_work(framework: str) -> None:
-    block = import_module(f"implementations.bptt_{framework}").BLOCK
-    case = replace(Case(), algorithm="bptt", framework=framework, steps=1000, chunk=1000)
-    held = memory.held(case, 5, 4)
-    assert memory.analytic_bytes(case, 5, 4) == held.carry + held.gradient + 1000 * held.kept + block * held.at_work
-    compiled = replace(case, mode="compile")
-    assert memory.analytic_bytes(case, 5, 4) - memory.analytic_bytes(compiled, 5, 4) == (block - 16) * held.at_work
+@pytest.mark.parametrize("algorithm", ["bptt", "rtrl", "drtrl"])
+def test_one_block_is_at_work(framework: str, algorithm: str) -> None:
+    block = import_module(f"implementations.blocks_{framework}").BLOCK
+    case = replace(Case(), algorithm=algorithm, framework=framework, steps=4096, chunk=block)
+
+    def chunk_bytes(**changes: Any) -> int:
+        return memory.held(replace(case, **changes), 5, 4).chunk
+
+    kept = [chunk_bytes(chunk=n * block) for n in (2, 3, 4)]
+    assert kept[2] - kept[1] == kept[1] - kept[0] > 0
+    assert kept[1] - kept[0] < 0.9 * chunk_bytes(), "what is at work does not grow with the chunk"
+    assert memory.block(replace(case, chunk=4 * block)) == block
+    assert chunk_bytes(chunk=512) > chunk_bytes(chunk=512, mode="compile")
+
+
+def test_a_carry_that_nobody_needs_is_not_moved() -> None:
+    """At K = T, as in `advance` with `last`."""
+    for algorithm, moves in (("bptt", False), ("drtrl", True), ("rtrl", True)):
+        case = replace(Case(), algorithm=algorithm, steps=512, chunk=512)
+        assert (memory.held(case, 5, 4).chunk < memory.held(replace(case, steps=1024), 5, 4).chunk) == moves
 
 
 def test_trace_formula_is_the_size_of_the_carry() -> None:
