@@ -233,7 +233,8 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
 
 def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
     """The files that produce a number: a change in one of them makes its records out of date."""
-    own = (f"{part}_{framework}" for part in dict.fromkeys((name, "adjoint", "blocks", "bptt", "drtrl", "network", "cells")))
+    shared = ("adjoint", "blocks", "bptt", "drtrl", "network", "cells")
+    own = (f"{part}_{framework}" for part in dict.fromkeys((name, *shared)))
     parts = (*own, "cells", "feedback", "filtering", "reference", "reference_cells")
     meters = (
         "clock",

@@ -30,7 +30,7 @@ class Mutant(NamedTuple):
     new: str
     case: str
     """What notices it: algorithm, network and chunk of a test in test_contract.py, rule and cell in test_zoo.py, or
-    "blocks"."""
+    `blocks`."""
 
     @property
     def framework(self) -> str:
@@ -38,10 +38,15 @@ class Mutant(NamedTuple):
 
     @property
     def test(self) -> str:
-        if self.case == "blocks":
-            return f"tests/test_contract.py::test_blocks_of_a_long_chunk[{self.framework}-11]"
+        if self.case.startswith("blocks-"):
+            return f"tests/test_contract.py::test_blocks_of_a_long_chunk[{self.framework}-{self.case[7:]}]"
         file = "test_contract" if self.case.endswith(("K1", "K3")) else "test_zoo"
         return f"tests/{file}.py::test_gradient[{self.framework}-{self.case}]"
+
+
+def blocks(rule: str, K: int) -> str:
+    """The test of a rule in chunks of several blocks."""
+    return f"blocks-{K}-{rule}"
 
 
 def zoo(rule: str, cell: str) -> str:
@@ -192,22 +197,22 @@ MUTANTS = [
     Mutant(
         "entry term dropped",
         "rtrl_torch.py",
-        "= direct + read_out(c, M)",
-        "= direct",
+        "direct[layer][k] + read_out(c, M[k])",
+        "direct[layer][k]",
         f"rtrl-gru-{SHALLOW}",
     ),
     Mutant(
         "unit cotangents on the wrong layer",
         "rtrl_jax.py",
-        "jnp.eye(1 if last else m + S * N, S * N, -m, l.dtype)",
-        "jnp.eye(1 if last else m + S * N, S * N, -1, l.dtype)",
+        "jnp.eye(1 if last else m + S * N, S * N, -m, s.dtype)",
+        "jnp.eye(1 if last else m + S * N, S * N, -1, s.dtype)",
         f"rtrl-leaky_rnn-{DEEP}",
     ),
     Mutant(
         "unit cotangents on the wrong layer",
         "rtrl_torch.py",
-        "torch.eye(m + S * N, dtype=l.dtype, device=l.device)[:, m:]",
-        "torch.eye(m + S * N, dtype=l.dtype, device=l.device)[:, : S * N]",
+        "[: 1 if last else None, m:]",
+        "[: 1 if last else None, : S * N]",
         f"rtrl-alif-{DEEP}",
     ),
     Mutant(
@@ -244,10 +249,10 @@ MUTANTS = [
         "P^0 not applied to the trace",
         "drtrl_jax.py",
         "move(e[k], P0, ",
-        "move(e[k], jnp.broadcast_to(jnp.eye(cell.S)[..., None], P0.shape), ",
+        "move(e[k], jnp.broadcast_to(jnp.eye(P0.shape[1])[..., None], P0.shape), ",
         f"drtrl-leaky_rnn-{SHALLOW}",
     ),
-    Mutant("p is F", "drtrl_torch.py", "qp[:, :, 0], qp[:, :, 1:]", "qp[:, :, 0], F", f"drtrl-alif-{SHALLOW}"),
+    Mutant("p is F", "drtrl_torch.py", 'k != "x"}, qp[:, :, 1:]', 'k != "x"}, F', f"drtrl-alif-{SHALLOW}"),
     Mutant(
         "presynaptic lines one step late",
         "drtrl_torch.py",
@@ -265,8 +270,8 @@ MUTANTS = [
     Mutant(
         "signal from other layers' pasts",
         "drtrl_jax.py",
-        "entry[:, 1:], z, p), l, F",
-        "entry[:, 1:], z, p), qp[:, :, :1] / F, F",
+        "cell, w, times(l, F))",
+        "cell, w, qp[:, :, :1])",
         f"drtrl-leaky_rnn-{DEEP}",
     ),
     Mutant(
@@ -363,44 +368,58 @@ MUTANTS = [
     Mutant(
         "trace not read at the window's start",
         "drtrl_window_jax.py",
-        "= direct + drtrl.read_out(c[:, 0], e)",
-        "= direct",
+        "jnp.concatenate([c, P], axis=1)",
+        "jnp.concatenate([0 * c, P], axis=1)",
         zoo("drtrl_window", "gru"),
     ),
     Mutant(
         "later segments forgotten",
         "bptt_checkpointed_torch.py",
-        "bptt.back(net, params, done, owed)",
-        "bptt.back(net, params, done, [0 * a for a in owed])",
+        "bptt.back(net, params, tapes, error, rows)",
+        "bptt.back(net, params, tapes, error, [0 * row for row in rows])",
         zoo("bptt_checkpointed", "gru"),
     ),
     Mutant(
         "states of the wrong segment",
         "bptt_checkpointed_torch.py",
-        "ends, total, done = bptt.forth(net, params, firsts.pop(),",
-        "ends, total, done = bptt.forth(net, params, firsts.pop(0),",
+        "ends, total, tapes, error = forth(net, params, firsts.pop(),",
+        "ends, total, tapes, error = forth(net, params, firsts.pop(0),",
         zoo("bptt_checkpointed", "gru"),
     ),
     Mutant(
         "later blocks forgotten",
-        "bptt_torch.py",
-        "(retaped(net, firsts, kept, x), error), owed)",
-        "(retaped(net, firsts, kept, x), error), [0 * s for s in owed])",
-        "blocks",
+        "blocks_torch.py",
+        "rows, grads, moves = back(retaped(net, kept, x), error, rows)",
+        "_, grads, moves = back(retaped(net, kept, x), error, rows)",
+        blocks("bptt", 11),
     ),
     Mutant(
         "first states of another block",
-        "bptt_jax.py",
+        "blocks_jax.py",
         "retaped(net, firsts, kept,",
         "retaped(net, [0 * s for s in firsts], kept,",
-        "blocks",
+        blocks("bptt", 11),
     ),
     Mutant(
         "what is owed not passed on",
-        "bptt_jax.py",
-        "(tapes, error), owed)",
-        "(tapes, error), [0 * s for s in owed])",
-        "blocks",
+        "blocks_jax.py",
+        "rows, sums, rest = back(tapes, error, rows)",
+        "_, sums, rest = back(tapes, error, rows)",
+        blocks("rtrl", 5),
+    ),
+    Mutant(
+        "moves of the blocks in the wrong order",
+        "blocks_torch.py",
+        "a[start : start + len(b)] = b",
+        "a[K - start - len(b) : K - start] = b",
+        blocks("drtrl", 8),
+    ),
+    Mutant(
+        "the last, shorter block moves nothing",
+        "blocks_jax.py",
+        "jnp.concatenate([a, b]), moves, rest)",
+        "jnp.concatenate([a, 0 * b]), moves, rest)",
+        blocks("drtrl", 5),
     ),
     Mutant(
         "random weights of another layer",
