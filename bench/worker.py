@@ -22,6 +22,8 @@ from bench.problem import Problem
 GATE_LIMIT = 1e-10
 """Largest relative L2 error of any parameter's gradient, in float64."""
 GATE_BATCH = 2
+PLAIN_LIMITS = {"bfloat16": 2e-2, "triton": 1e-4}
+"""Largest relative L2 difference of any parameter's gradient from the plain one, by how the trace is kept or moved."""
 
 
 def gate_steps(case: Case) -> int:
@@ -84,6 +86,20 @@ def failure(found: dict[str, Any], activity: dict[str, Any]) -> str | None:
     return None
 
 
+def altered(case: Case, whole: Problem, gradient: Any, subject: Any, found: dict[str, Any]) -> str | None:
+    """What is wrong with a gradient whose trace is stored or moved in a way that the gate in float64 cannot have.
+
+    It is compared with the plain one in the same precision: both run the same forward pass, spike for spike.
+    """
+    limit = next((PLAIN_LIMITS[how] for how in (case.trace_dtype, case.mode) if how in PLAIN_LIMITS), None)
+    if limit is None:
+        return None
+    _, plain = subject.Subject(replace(case, mode="plain", trace_dtype="same"), whole, case.dtype).gradient()
+    name, error = fidelity.worst_error(gradient, plain)
+    found |= {"plain_error": error, "plain_limit": limit}
+    return f"gate: {name} is {error:.1e} off the plain gradient, allowed {limit:.0e}" if error > limit else None
+
+
 def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
     """The fields of the record that only the child can know."""
     subject_module = importlib.import_module(f"bench.subject_{case.framework}")
@@ -100,6 +116,8 @@ def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
     _, gradient = subject.gradient()
     if not all(np.isfinite(g).all() for g in fidelity.named(gradient).values()):
         return result | {"status": "wrong", "reason": "the gradient is not finite", "time": {}}
+    if reason := altered(case, whole, gradient, subject_module, found):
+        return result | {"status": "wrong", "reason": reason, "time": {}}
     result["fidelity"] = fidelity.compare(gradient, whole.gradient)
     forward = subject.forward()
     spikes = [subject.numpy(o) for cell, o in zip(subject.net, forward(), strict=True) if cell.spiking]

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from implementations import network_jax as network
 from implementations.adjoint_jax import intrinsic, learning_signals, send_down, times, weight_gradient
 from implementations.filtering import smoothing
 from implementations.network_jax import (
@@ -46,7 +47,7 @@ def filter_pre(ex: Array, z: Array, decay: float) -> tuple[Array, Array]:
         ex = decay * ex + now
         return ex, ex
 
-    return lax.scan(step, ex, z)
+    return lax.scan(step, ex, z, unroll=network.UNROLL)
 
 
 def filter_post(ef: Array, D: Array, F: Array, decay: float) -> tuple[Array, Array]:
@@ -57,7 +58,7 @@ def filter_post(ef: Array, D: Array, F: Array, decay: float) -> tuple[Array, Arr
         ef = decay * times(D_t, ef) + (1 - decay) * F_t
         return ef, ef
 
-    return lax.scan(step, ef, (D, F))
+    return lax.scan(step, ef, (D, F), unroll=network.UNROLL)
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:

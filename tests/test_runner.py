@@ -217,12 +217,28 @@ def with_edit(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str
 def test_a_wrong_gradient_has_no_time_and_no_memory(
     factor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_edit(tmp_path, monkeypatch, "drtrl_torch.py", "direct[k] + turn(", f"{factor} * direct[k] + turn(")
+    with_edit(
+        tmp_path, monkeypatch, "drtrl_torch.py", "direct[layer][k] + turn(", f"{factor} * direct[layer][k] + turn("
+    )
     (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"))
     assert line["status"] == "wrong", line["reason"]
     assert "gate" in line["reason"]
     assert line["time"] == line["memory"] == line["fidelity"] == {}
     assert json.loads(json.dumps(line, allow_nan=False)) == line
+
+
+@needs("torch")
+def test_what_float64_cannot_have_is_compared_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace in bfloat16 has a way of its own to move, where LIF neurons have one state."""
+    stored = replace(SMALL, framework="torch", cell="lif_delta", trace_dtype="bfloat16", chunk=4, scale_x=30.0)
+    (right,) = run(tmp_path / "right.jsonl", stored)
+    assert right["status"] == "ok", right["reason"]
+    assert 0 < right["gate"]["plain_error"] < right["gate"]["plain_limit"]
+    with_edit(tmp_path, monkeypatch, "drtrl_torch.py", "e_b.copy_(moved)", "e_b.copy_(0.9 * moved)")
+    (wrong,) = run(tmp_path / "wrong.jsonl", stored)
+    assert wrong["status"] == "wrong", "the gate in float64 does not go that way"
+    assert "off the plain gradient" in wrong["reason"]
+    assert wrong["time"] == wrong["memory"] == wrong["fidelity"] == {}
 
 
 @needs("jax")
