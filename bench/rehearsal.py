@@ -1,7 +1,7 @@
 """The gate put to the test: the checkout against itself, and against itself with a regression planted.
 
 A/A comparisons are the gate's own measurement of `gate_speed` with both sides at the same commit, one quartet of rounds
-A B B A per case. Planted regressions are appended to sources in a throw-away worktree and measured as any revision is.
+A B B A per case; and of what it demands of all cases of `gate`, bytes and fidelity, measured again and again. Planted regressions are appended to sources in a throw-away worktree and measured as any revision is.
 All of it goes to one record file, which a later call goes on with: the plan of a record says what was planted.
 """
 
@@ -159,6 +159,32 @@ def interleave(path: Path, name: str, number: int, report: Report, edit: Callabl
         report(f"{name}: comparison {index + 1} of {number}")
         old, new = revisions.interleaved(("HEAD", "HEAD"), cases.read(gate.SPEED_PLAN), report, edit=edit)
         append(path, [*old, *new], name, QUARTET * index)
+
+
+def again(path: Path, number: int, report: Report) -> None:
+    """Measures what is the same on every run, of all cases of the gate, until the file at `path` has it that often."""
+    whole = cases.read(gate.PLAN)
+    rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN]
+    for index in range(max(rounds, default=-1) + 1, number):
+        report(f"{gate.PLAN}: bytes and fidelity of {len(whole.cases)} cases, {index + 1} of {number}")
+        with revisions.checkout("HEAD") as tree, TemporaryDirectory(prefix="drtrl-bench-") as folder:
+            lines = [line for case in whole.cases for line in revisions.measure_once(tree, case, whole, Path(folder))]
+        append(path, [line | {"time": {}} for line in lines], gate.PLAN, index)
+
+
+def alarms_again(lines: list[dict[str, Any]]) -> tuple[int, int]:
+    """How often the gate, its baseline being the first measurement of all its cases, would fail a later one."""
+    whole = cases.read(gate.PLAN)
+    rounds: dict[int, list[dict[str, Any]]] = {}
+    for line in lines:
+        if line["plan"] == gate.PLAN:
+            rounds.setdefault(line["round"], []).append(line)
+    expected, *later = [rounds[index] for index in sorted(rounds)] or [[]]
+    alarms = 0
+    for now in later:
+        found = compare.changes(expected, now) + compare.parity(now)
+        alarms += gate.verdict(found) != gate.OK or bool(gate.uncompared(whole, found, "working_bytes", "error"))
+    return alarms, len(later)
 
 
 def append_code(file: Path, code: str) -> None:

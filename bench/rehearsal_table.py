@@ -28,6 +28,10 @@ def render(lines: list[dict[str, Any]], console: Console) -> bool:
     alarms, number = rehearsal.false_alarms(lines)
     good = alarms == 0 < number
     grid.add_row("nothing", f"{number} comparisons", f"{alarms} of {number}", style=None if good else "red")
+    alarms, number = rehearsal.alarms_again(lines)
+    good &= not alarms
+    said = f"bytes, fidelity: {number} comparisons"
+    grid.add_row("nothing", said, f"{alarms} of {number}", style="red" if alarms else None)
     for plant in rehearsal.PLANTS:
         caught, cases = rehearsal.caught(lines, plant)
         good &= caught == cases > 0
