@@ -133,7 +133,7 @@ def recordings(folder: Path, changed: int, train: bool) -> Recordings:
     if outside := [str(file) for file, label in zip(source.data, labels, strict=True) if not 0 <= label < CLASSES]:
         raise DamagedError(f"{outside[0]}: its name must be a class from 0 to {CLASSES - 1}")
     files = [Path(file) for file in source.data]
-    return Recordings(source, files, labels, np.asarray(source.users), SENSOR, whole)
+    return Recordings(source, files, labels, np.asarray(source.users), SENSOR, whole, place.decoded_folder(folder))
 
 
 def whole(file: Path) -> None:

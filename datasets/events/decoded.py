@@ -1,0 +1,65 @@
+"""Recordings as they were decoded, each in a small file of the cache: tonic's readers take longer than a gradient.
+
+tonic's own DiskCachedDataset keeps an HDF5 file per recording, and opening one is most of what its readers take.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from hashlib import blake2b
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = 1
+"""Counted up when what is kept changes."""
+DTYPES = (np.int32, np.uint16, np.uint16, np.uint8)
+"""Of t, x, y and p, which follow the stamp and the number of events."""
+STAMP, HEADER = 16, 24
+"""Bytes."""
+
+
+@cache
+def reader() -> str:
+    return metadata.version("tonic")
+
+
+def stamp(file: Path) -> bytes:
+    """What changes whenever a file is changed or replaced, and with the version of what reads it. Raises OSError."""
+    at = os.stat(file)
+    described = (FORMAT, reader(), at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
+    return blake2b(repr(described).encode(), digest_size=STAMP).digest()
+
+
+def load(path: Path, stamp: bytes) -> list[NDArray[Any]] | None:
+    """The columns [E] of DTYPES that were saved with this stamp, read-only; None if there are none."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    number = int.from_bytes(content[STAMP:HEADER], "little")
+    if content[:STAMP] != stamp or len(content) != HEADER + number * sum(np.dtype(d).itemsize for d in DTYPES):
+        return None
+    columns, start = [], HEADER
+    for dtype in DTYPES:
+        columns.append(np.frombuffer(content, dtype, number, start))
+        start += columns[-1].nbytes
+    return columns
+
+
+def save(path: Path, stamp: bytes, columns: Sequence[NDArray[Any]]) -> None:
+    """Keeps columns [E] of DTYPES, whole or not at all; not at all where nothing can be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as scratch:
+            new = Path(scratch, path.name)
+            with new.open("wb") as file:
+                file.write(stamp + len(columns[0]).to_bytes(HEADER - STAMP, "little"))
+                file.writelines(column.data for column in columns)
+            new.replace(path)
+    except OSError:
+        pass  # a cache that is full or read-only makes reading slower, not wrong
