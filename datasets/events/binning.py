@@ -59,18 +59,20 @@ def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> tuple[
     to the last bin. Without: as tonic's ToFrame(n_time_bins=steps), bins of whole us from the first event on, the
     last event in none. Bin 0 is used, and no event has bin number `steps`.
     """
+    bounds = np.arange(steps + 1)
     if window is None:
         if len(t) == 0:
             return t, slice(0)
-        width = (t[-1] - t[0]) // steps
-        inside = slice(0, int(np.searchsorted(t, t[0] + steps * width)))
-        return (t[inside] - t[0]) // max(width, 1), inside
-    start, stop = (round(1e6 * edge) for edge in window)
-    if not 0 <= start < stop:
-        raise ValueError(f"window must be two times in seconds, from 0 on and rising, not {window}")
-    first, last = np.searchsorted(t, (start, stop))
-    inside = slice(int(first), len(t) if late else int(last))
-    return np.minimum((t[inside].astype(np.int64) - start) * steps // (stop - start), steps - 1), inside
+        edges = np.searchsorted(t, t[0] + bounds * ((t[-1] - t[0]) // steps))
+    else:
+        start, stop = (round(1e6 * edge) for edge in window)
+        if not 0 <= start < stop:
+            raise ValueError(f"window must be two times in seconds, from 0 on and rising, not {window}")
+        # Whole us, rounded up: an event before a bound is in the bin below.
+        edges = np.searchsorted(t, start - bounds * (start - stop) // steps)
+        if late:
+            edges[-1] = len(t)
+    return np.repeat(bounds[:-1], np.diff(edges)), slice(int(edges[0]), int(edges[-1]))
 
 
 @cache
@@ -94,7 +96,7 @@ def cells(events: Events, steps: int, sensor: tuple[int, int, int], features: in
     found, inside = bins(events.t, steps, window, late)
     row = events.p[inside] * np.int32(h) + events.y[inside] // f
     line = row * np.int32(w) + events.x[inside] // f
-    where, counts = counted(found.astype(np.int64) * features + line, steps * features)
+    where, counts = counted(found * features + line, steps * features)
     step = where // features
     return Cells(step.astype(np.int32), (where - step * features).astype(np.int32), counts.astype(np.int32))
 
