@@ -680,6 +680,15 @@ def test_no_event_is_out_of_range(steps: int) -> None:
     assert len(t[inside]) == len(found) == 5
 
 
+@pytest.mark.parametrize("steps", [3, 7, 333])
+def test_bins_of_no_whole_us_share_the_window_evenly(steps: int) -> None:
+    bounds = 200_000 + np.arange(steps + 1) * 300_001 / steps
+    t = np.unique(np.concatenate([np.floor(bounds), np.ceil(bounds)]).astype(np.int32))
+    found, inside = binning.bins(t, steps, (0.2, 0.500001), False)
+    np.testing.assert_array_equal(found, (t[inside].astype(int) - 200_000) * steps // 300_001)
+    assert t[inside].tolist() == t[t < 500_001].tolist()
+
+
 def test_a_window_is_a_part(known: dict[str, Known]) -> None:
     module = registry.dataset("nmnist")
     whole, _ = module.batch(30, 3, 0, window=(0.0, 0.3))
