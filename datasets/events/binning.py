@@ -52,27 +52,24 @@ class Sparse:
         return np.tile(self.classes, (stop - start, 1))
 
 
-def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> tuple[NDArray[Any], slice]:
-    """The bins of those events that are in one, and which these are; times in us and in order.
+def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> NDArray[np.int64]:
+    """Where bins begin and end [steps + 1]: bin k is of events edges[k] to edges[k + 1] - 1; times in us and in order.
 
     With a window: `steps` equal bins from its start, each closed below; with `late`, what comes after the window goes
     to the last bin. Without: as tonic's ToFrame(n_time_bins=steps), bins of whole us from the first event on, the
-    last event in none. Bin 0 is used, and no event has bin number `steps`.
+    last event in none.
     """
-    bounds = np.arange(steps + 1)
+    numbers = np.arange(steps + 1)
     if window is None:
-        if len(t) == 0:
-            return t, slice(0)
-        edges = np.searchsorted(t, t[0] + bounds * ((t[-1] - t[0]) // steps))
-    else:
-        start, stop = (round(1e6 * edge) for edge in window)
-        if not 0 <= start < stop:
-            raise ValueError(f"window must be two times in seconds, from 0 on and rising, not {window}")
-        # Whole us, rounded up: an event before a bound is in the bin below.
-        edges = np.searchsorted(t, start - bounds * (start - stop) // steps)
-        if late:
-            edges[-1] = len(t)
-    return np.repeat(bounds[:-1], np.diff(edges)), slice(int(edges[0]), int(edges[-1]))
+        return np.searchsorted(t, t[0] + numbers * ((t[-1] - t[0]) // steps)) if len(t) else 0 * numbers
+    start, stop = (round(1e6 * edge) for edge in window)
+    if not 0 <= start < stop:
+        raise ValueError(f"window must be two times in seconds, from 0 on and rising, not {window}")
+    # Rounded up: an event before a bin's first whole us is in the bin below.
+    edges = np.searchsorted(t, start - numbers * (start - stop) // steps)
+    if late:
+        edges[-1] = len(t)
+    return edges
 
 
 @cache
@@ -93,10 +90,13 @@ def cells(events: Events, steps: int, sensor: tuple[int, int, int], features: in
     """A recording in `steps` bins on `features` lines: polarity, row, column, flattened in this order."""
     f = pooling(sensor, features)
     w, h = -(-sensor[0] // f), -(-sensor[1] // f)
-    found, inside = bins(events.t, steps, window, late)
-    row = events.p[inside] * np.int32(h) + events.y[inside] // f
-    line = row * np.int32(w) + events.x[inside] // f
-    where, counts = counted(found * features + line, steps * features)
+    edges = bins(events.t, steps, window, late)
+    _, x, y, p = (column[edges[0] : edges[-1]] for column in events)
+    # In the smallest type that numbers all lines: these arrays pass through the processor's cache several times.
+    number = np.min_scalar_type(features).type
+    line = (p * number(h) + y // f) * number(w) + x // f
+    first = np.repeat(np.arange(0, steps * features, features), np.diff(edges))
+    where, counts = counted(first + line, steps * features)
     step = where // features
     return Cells(step.astype(np.int32), (where - step * features).astype(np.int32), counts.astype(np.int32))
 

@@ -55,11 +55,14 @@ def save(path: Path, stamp: bytes, columns: Sequence[NDArray[Any]]) -> None:
     """Keeps columns [E] of DTYPES, whole or not at all; not at all where nothing can be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as scratch:
-            new = Path(scratch, path.name)
-            with new.open("wb") as file:
+        scratch, name = tempfile.mkstemp(dir=path.parent, prefix=".saving-")
+        try:
+            with open(scratch, "wb") as file:
                 file.write(stamp + len(columns[0]).to_bytes(HEADER - STAMP, "little"))
                 file.writelines(column.data for column in columns)
-            new.replace(path)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
     except OSError:
         pass  # a cache that is full or read-only makes reading slower, not wrong
