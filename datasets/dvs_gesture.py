@@ -31,7 +31,7 @@ PUBLISHED = Published(
     module="dvs_gesture",
     folder="DVSGesture",
     source="DVS128 Gesture as cut for tonic (Amir et al. 2017, IBM Research, CC BY 4.0; doi 10.5281/zenodo.8060604)",
-    size="about 3 GB",
+    size="3 GB in the authors' own form",
     archives={
         "train": Archive("ibmGestureTrain.tar.gz", "3a8f0d4120a166bac7591f77409cb105", "ibmGestureTrain"),
         "test": Archive("ibmGestureTest.tar.gz", "56070e45dadaa85fff82e0fbfbc06de5", "ibmGestureTest"),
