@@ -452,7 +452,7 @@ def change(file: Path) -> None:
     before = file.stat()
     if file.suffix == ".npy":
         events = np.load(file)
-        events[0, 0] = 127 - events[0, 0]
+        events[0, [0, 2]] = [127, 1] - events[0, [0, 2]]
         np.save(file, events)
     else:
         edited(unit_moved)(file)
@@ -509,7 +509,7 @@ def test_what_was_decoded_and_cut_off_is_not_used(left: int, tmp_path: Path, mon
     held, _ = put("dvs_gesture", tmp_path / "data", monkeypatch)
     first = held[0]
     held.kept.clear()
-    (decoded,) = (path for path in held.decoded.rglob("*") if path.is_file())
+    (decoded,) = held.decoded.iterdir()
     whole = decoded.read_bytes()
     decoded.write_bytes(whole[:left])
     assert_same(held[0], first)
@@ -540,6 +540,24 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     for _ in range(2):
         assert len(held[0].t) == 60
         held.kept.clear()
+
+
+def test_cells_that_are_few_are_kept_beside_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, file = put("dvs_gesture", tmp_path / "data", monkeypatch)
+    index, few, many = np.array([0]), (3, 2), (60, 32_768)
+    first = binning.binned(held, index, *few)
+    change(file)
+    held.kept.clear()
+    held.kept_cells.clear()
+    changed = binning.binned(held, index, *few).lanes[0]
+    assert not np.array_equal(changed.counts, first.lanes[0].counts)
+    binning.binned(held, index, *many)
+    held.kept.clear()
+    held.kept_cells.clear()
+    monkeypatch.setattr(held, "read", None)  # the events are not read for them
+    assert_same(binning.binned(held, index, *few).lanes[0], changed)
+    with pytest.raises(TypeError):
+        binning.binned(held, index, *many)
 
 
 def test_statistics_are_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

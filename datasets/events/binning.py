@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .recordings import Events, Recordings
+from . import decoded
+from .recordings import Events, Recordings, size
 
 Window = tuple[float, float] | None
 """Seconds from and to; None is from a recording's first event to its last."""
@@ -124,5 +125,19 @@ def binned(
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     how = (steps, held.sensor, features, window, late)
-    lanes = [held.kept_cells.get((int(i), *how), lambda i=i: cells(held[i], *how)) for i in chosen]
+    lanes = [held.kept_cells.get((int(i), *how), lambda i=i: decoded_cells(held, int(i), how)) for i in chosen]
     return Sparse(lanes, held.labels[chosen], steps, features, binary)
+
+
+def decoded_cells(held: Recordings, index: int, how: tuple[Any, ...]) -> Cells:
+    """The cells of a recording; where they are few for its events, from where they were kept beside them."""
+    if held.decoded is None:
+        return cells(held[index], *how)
+    path = held.decoded / " ".join(map(str, (index, *how)))
+    stamp = decoded.stamp(held.files[index])
+    if (columns := decoded.load(path, stamp, 3 * (np.int32,))) is not None:
+        return Cells(*columns)
+    found = cells(held[index], *how)
+    if 4 * size(found) < size(held[index]):
+        decoded.save(path, stamp, found)
+    return found

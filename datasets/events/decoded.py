@@ -1,4 +1,4 @@
-"""Recordings as they were decoded, each in a small file of the cache: tonic's readers take longer than a gradient.
+"""What was made of a recording, in a small file of the cache: tonic's readers take longer than a gradient.
 
 tonic's own DiskCachedDataset keeps an HDF5 file per recording, and opening one is most of what its readers take.
 """
@@ -15,44 +15,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1
-"""Counted up when what is kept changes."""
-DTYPES = (np.int32, np.uint16, np.uint16, np.uint8)
-"""Of t, x, y and p, which follow the stamp and the number of events."""
 STAMP, HEADER = 16, 24
-"""Bytes."""
+"""Bytes: the stamp, and after it the number of rows. The columns follow."""
 
 
 @cache
-def reader() -> str:
-    return metadata.version("tonic")
+def makers() -> tuple[str, bytes]:
+    """What makes recordings: tonic's version and a hash of the sources."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return metadata.version("tonic"), blake2b(b"".join(path.read_bytes() for path in sources)).digest()
 
 
 def stamp(file: Path) -> bytes:
-    """What changes whenever a file is changed or replaced, and with the version of what reads it. Raises OSError."""
+    """What changes whenever a file is changed or replaced, and with what reads it. Raises OSError."""
     at = os.stat(file)
-    described = (FORMAT, reader(), at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
+    described = (makers(), at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
     return blake2b(repr(described).encode(), digest_size=STAMP).digest()
 
 
-def load(path: Path, stamp: bytes) -> list[NDArray[Any]] | None:
-    """The columns [E] of DTYPES that were saved with this stamp, read-only; None if there are none."""
+def load(path: Path, stamp: bytes, dtypes: Sequence[Any]) -> list[NDArray[Any]] | None:
+    """The columns of these types that were saved with this stamp, read-only; None if there are none."""
     try:
         content = path.read_bytes()
     except OSError:
         return None
     number = int.from_bytes(content[STAMP:HEADER], "little")
-    if content[:STAMP] != stamp or len(content) != HEADER + number * sum(np.dtype(d).itemsize for d in DTYPES):
+    if content[:STAMP] != stamp or len(content) != HEADER + number * sum(np.dtype(d).itemsize for d in dtypes):
         return None
     columns, start = [], HEADER
-    for dtype in DTYPES:
+    for dtype in dtypes:
         columns.append(np.frombuffer(content, dtype, number, start))
         start += columns[-1].nbytes
     return columns
 
 
 def save(path: Path, stamp: bytes, columns: Sequence[NDArray[Any]]) -> None:
-    """Keeps columns [E] of DTYPES, whole or not at all; not at all where nothing can be written."""
+    """Keeps columns of one length, whole or not at all; not at all where nothing can be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch, name = tempfile.mkstemp(dir=path.parent, prefix=".saving-")

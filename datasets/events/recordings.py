@@ -19,11 +19,15 @@ class Events(NamedTuple):
     """Events [E] in the order of time."""
 
     t: NDArray[Any]
-    """int32, us since the recording began."""
+    """us since the recording began."""
     x: NDArray[Any]
-    """uint16, from 0 on, as y is; p is uint8."""
+    """From 0 on, as y and p are."""
     y: NDArray[Any]
     p: NDArray[Any]
+
+
+DTYPES = (np.int32, np.uint16, np.uint16, np.uint8)
+"""Of the events' columns."""
 
 
 class Kept:
@@ -108,7 +112,7 @@ class Recordings:
             return self.decode(index)
         # Before reading: of a file that is replaced meanwhile nothing stays.
         path, stamp = self.decoded / str(index), decoded.stamp(self.files[index])
-        if not anew and (columns := decoded.load(path, stamp)) is not None:
+        if not anew and (columns := decoded.load(path, stamp, DTYPES)) is not None:
             return Events(*columns)
         events = self.decode(index)
         decoded.save(path, stamp, events)
