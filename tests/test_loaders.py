@@ -504,6 +504,16 @@ def test_a_file_damaged_after_it_was_decoded_is_named(
         _ = held[0]
 
 
+@pytest.mark.parametrize("name", DECODED)
+def test_a_file_gone_after_it_was_decoded_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, file = put(name, tmp_path / "data", monkeypatch)
+    _ = held[0]
+    held.kept.clear()
+    file.unlink()
+    with pytest.raises(place.DamagedError, match=str(file)):
+        _ = held[0]
+
+
 @pytest.mark.parametrize("left", [0, 10, 20, 24, -9, -1], ids=lambda n: f"{n} bytes")
 def test_what_was_decoded_and_cut_off_is_not_used(left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, _ = put("dvs_gesture", tmp_path / "data", monkeypatch)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .place import DamagedError
+
 STAMP, HEADER = 16, 24
 """Bytes: the stamp, and after it the number of rows. The columns follow."""
 
@@ -27,8 +29,11 @@ def makers() -> tuple[str, bytes]:
 
 
 def stamp(file: Path) -> bytes:
-    """What changes whenever a file is changed or replaced, and with what reads it. Raises OSError."""
-    at = os.stat(file)
+    """What changes whenever a file is changed or replaced, and with what reads it. DamagedError if it is gone."""
+    try:
+        at = os.stat(file)
+    except OSError as error:
+        raise DamagedError(f"{file}: {error.strerror}") from None
     described = (makers(), at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
     return blake2b(repr(described).encode(), digest_size=STAMP).digest()
 
