@@ -554,7 +554,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 
 def test_cells_that_are_few_are_kept_beside_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, file = put("dvs_gesture", tmp_path / "data", monkeypatch)
-    index, few, many = np.array([0]), (3, 2), (60, 32_768)
+    index, few, many = np.array([0]), (3, 2), (60, 8192)
     first = binning.binned(held, index, *few)
     change(file)
     held.kept.clear()

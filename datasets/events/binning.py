@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,14 +131,16 @@ def binned(
 
 
 def decoded_cells(held: Recordings, index: int, how: tuple[Any, ...]) -> Cells:
-    """The cells of a recording; where they are few for its events, from where they were kept beside them."""
-    if held.decoded is None:
+    """The cells of a recording; where pooling leaves few for its events, from where they were kept beside them."""
+    features = how[2]
+    if held.decoded is None or features == prod(held.sensor):
         return cells(held[index], *how)
     path = held.decoded / " ".join(map(str, (index, *how)))
     stamp = decoded.stamp(held.files[index])
     if (columns := decoded.load(path, stamp, 3 * (np.int32,))) is not None:
         return Cells(*columns)
     found = cells(held[index], *how)
+    # Many would be read no quicker than binned, and take the disk's space anew for every choice of bins.
     if 4 * size(found) < size(held[index]):
         decoded.save(path, stamp, found)
     return found
