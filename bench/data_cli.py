@@ -133,6 +133,8 @@ def check(names: Names = None, data: Data = None) -> None:
 
     Example: drtrl-bench data check shd --data /data
 
+    On the way it decodes, into the cache, what would be slow to read again.
+
     Exit code: 0; 1 if a file is damaged or a checksum is wrong; 2 for bad input.
     """
     place, statistics = registry.dataset("events.place"), registry.dataset("events.statistics")

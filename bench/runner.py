@@ -34,11 +34,6 @@ Report = Callable[[str, dict[str, Any] | None], None]
 """Called with a line before each case, and with its record after."""
 
 
-def cache() -> Path:
-    """Where problems and converted data are kept."""
-    return Path(os.environ.get("DRTRL_BENCH_CACHE") or Path.home() / ".cache" / "drtrl-bench")
-
-
 def implementation_sha(case: Case) -> str:
     """Hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
     files = registry.sources(case.algorithm, case.framework, case.dataset)
@@ -142,7 +137,8 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
     unsolved = folder / f"unsolved-{case.problem_key}.json"
     if unsolved.exists():
         return json.loads(unsolved.read_text(encoding="utf-8"))
-    solved = child("bench.problem", {"cache": str(cache())}, case, plan.limit_s, folder)
+    cache = registry.dataset("events.place").cache()
+    solved = child("bench.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
     if "problem" not in solved:
         solved["reason"] = f"its float64 reference: {solved['reason']}"
         unsolved.write_text(json.dumps(solved), encoding="utf-8")

@@ -31,7 +31,7 @@ PUBLISHED = Published(
     module="dvs_gesture",
     folder="DVSGesture",
     source="DVS128 Gesture as cut for tonic (Amir et al. 2017, IBM Research, CC BY 4.0; doi 10.5281/zenodo.8060604)",
-    size="about 3 GB",
+    size="3 GB in the authors' own form",
     archives={
         "train": Archive("ibmGestureTrain.tar.gz", "3a8f0d4120a166bac7591f77409cb105", "ibmGestureTrain"),
         "test": Archive("ibmGestureTest.tar.gz", "56070e45dadaa85fff82e0fbfbc06de5", "ibmGestureTest"),
@@ -133,7 +133,7 @@ def recordings(folder: Path, changed: int, train: bool) -> Recordings:
     if outside := [str(file) for file, label in zip(source.data, labels, strict=True) if not 0 <= label < CLASSES]:
         raise DamagedError(f"{outside[0]}: its name must be a class from 0 to {CLASSES - 1}")
     files = [Path(file) for file in source.data]
-    return Recordings(source, files, labels, np.asarray(source.users), SENSOR, whole)
+    return Recordings(source, files, labels, np.asarray(source.users), SENSOR, whole, place.decoded_folder(folder))
 
 
 def whole(file: Path) -> None:

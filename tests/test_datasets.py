@@ -127,6 +127,17 @@ def test_bernoulli_longer_sequence_continues_shorter() -> None:
     np.testing.assert_array_equal(long[1][:5], short[1])
 
 
+@pytest.mark.parametrize(("steps", "size", "features"), [(1, 1, 1), (50, 1, 9), (513, 3, 333), (3, 2, 40_000)])
+def test_bernoulli_draws_classes_and_then_spikes(steps: int, size: int, features: int) -> None:
+    """What is drawn in blocks and kept as bits is what one call draws."""
+    rng = np.random.default_rng(5)
+    classes = rng.integers(10, size=size)
+    spikes = rng.random((steps, size, features), np.float32) < 0.1
+    inputs, targets = load("bernoulli").batch(steps, size, 5, features)
+    np.testing.assert_array_equal(inputs, spikes)
+    np.testing.assert_array_equal(targets, np.broadcast_to(classes, (steps, size)))
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
 def test_bernoulli_impossible_rate(rate: float) -> None:
     with pytest.raises(ValueError, match="rate must be"):

@@ -433,6 +433,152 @@ def test_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         registry.dataset(name).batch(5, 2, 0)
 
 
+# What was decoded once
+
+
+DECODED = ("shd", "ssc", "dvs_gesture")
+
+
+def put(name: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Path]:
+    """The training part's recordings in files of their own, and the file of the first."""
+    WRITERS[name](base)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(base))
+    held = registry.dataset(name).opened("train")[0]
+    return held, held.files[0]
+
+
+def change(file: Path) -> None:
+    """One event of the first recording, with the size and the time of the file as before."""
+    before = file.stat()
+    if file.suffix == ".npy":
+        events = np.load(file)
+        events[0, [0, 2]] = [127, 1] - events[0, [0, 2]]
+        np.save(file, events)
+    else:
+        edited(unit_moved)(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+
+
+def unit_moved(content: Any) -> None:
+    units = content["spikes/units"][0]
+    units[0] = 699 - units[0]
+    content["spikes/units"][0] = units
+
+
+def assert_same(one: Any, other: Any) -> None:
+    for a, b in zip(one, other, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", DECODED)
+def test_a_recording_goes_through_tonic_once(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, _ = put(name, tmp_path / "data", monkeypatch)
+    first = held[3]
+    held.kept.clear()
+    monkeypatch.setattr(held, "source", None)
+    assert_same(held[3], first)
+    with pytest.raises(place.DamagedError):  # or this test would see nothing
+        _ = held[4]
+
+
+@pytest.mark.parametrize("name", DECODED)
+def test_a_changed_file_is_decoded_anew(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, file = put(name, tmp_path / "data", monkeypatch)
+    before = held[0]
+    change(file)
+    held.kept.clear()
+    assert (held[0].x != before.x).sum() == 1
+
+
+@pytest.mark.parametrize("name", DECODED)
+def test_a_file_damaged_after_it_was_decoded_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, file = put(name, tmp_path / "data", monkeypatch)
+    _ = held[0]
+    held.kept.clear()
+    cut_in_half(file)
+    with pytest.raises(place.DamagedError, match=str(file)):
+        _ = held[0]
+
+
+@pytest.mark.parametrize("name", DECODED)
+def test_a_file_gone_after_it_was_decoded_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, file = put(name, tmp_path / "data", monkeypatch)
+    _ = held[0]
+    held.kept.clear()
+    file.unlink()
+    with pytest.raises(place.DamagedError, match=str(file)):
+        _ = held[0]
+
+
+@pytest.mark.parametrize("left", [0, 10, 20, 24, -9, -1], ids=lambda n: f"{n} bytes")
+def test_what_was_decoded_and_cut_off_is_not_used(left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, _ = put("dvs_gesture", tmp_path / "data", monkeypatch)
+    first = held[0]
+    held.kept.clear()
+    (decoded,) = held.decoded.iterdir()
+    whole = decoded.read_bytes()
+    decoded.write_bytes(whole[:left])
+    assert_same(held[0], first)
+    assert decoded.read_bytes() == whole
+
+
+def test_an_interrupted_decoding_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, _ = put("shd", tmp_path / "data", monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _ = held[0]
+    assert not list(held.decoded.iterdir())
+    assert len(held[0].t) == 60
+
+
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", DECODED)
+def test_a_cache_that_cannot_be_written_is_done_without(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path / "file"))
+    held, _ = put(name, tmp_path / "data", monkeypatch)
+    for _ in range(2):
+        assert len(held[0].t) == 60
+        held.kept.clear()
+
+
+def test_cells_that_are_few_are_kept_beside_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, file = put("dvs_gesture", tmp_path / "data", monkeypatch)
+    index, few, many = np.array([0]), (3, 2), (60, 8192)
+    first = binning.binned(held, index, *few)
+    change(file)
+    held.kept.clear()
+    held.kept_cells.clear()
+    changed = binning.binned(held, index, *few).lanes[0]
+    assert not np.array_equal(changed.counts, first.lanes[0].counts)
+    binning.binned(held, index, *many)
+    held.kept.clear()
+    held.kept_cells.clear()
+    monkeypatch.setattr(held, "read", None)  # the events are not read for them
+    assert_same(binning.binned(held, index, *few).lanes[0], changed)
+    with pytest.raises(TypeError):
+        binning.binned(held, index, *many)
+
+
+def test_statistics_are_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded, statistics = registry.dataset("events.decoded"), registry.dataset("events.statistics")
+    held, file = put("dvs_gesture", tmp_path / "data", monkeypatch)
+    decoded.save(held.decoded / "0", decoded.stamp(file), [column[:7] for column in held[0]])
+    held.kept.clear()
+    assert len(held[0].t) == 7
+    assert statistics.statistics(held, [0])["events"] == 60
+
+
 # Splits
 
 
@@ -553,13 +699,23 @@ def test_a_window_within_a_word_is_a_part(known: dict[str, Known], name: str, au
 def test_no_event_is_out_of_range(steps: int) -> None:
     """Neither the first instant nor the last: the first bin is used, and none is after the last."""
     t = np.array([0, 1, 699_999, 700_000, 1_399_999, 1_400_000, 1_400_001, 5_000_000])
-    found, inside = binning.bins(t, steps, (0.0, 1.4), True)
-    assert len(t[inside]) == len(found) == len(t)
-    assert found.min() == 0
-    assert found.max() == steps - 1
-    assert (np.diff(found) >= 0).all()
-    found, inside = binning.bins(t, steps, (0.0, 1.4), False)
-    assert len(t[inside]) == len(found) == 5
+    edges = binning.bins(t, steps, (0.0, 1.4), True)
+    assert len(edges) == steps + 1
+    assert (edges[0], edges[-1]) == (0, len(t))
+    assert edges[1] > 0
+    assert edges[-2] < edges[-1]
+    assert (np.diff(edges) >= 0).all()
+    assert binning.bins(t, steps, (0.0, 1.4), False)[-1] == 5
+
+
+@pytest.mark.parametrize("steps", [3, 7, 333])
+def test_bins_of_no_whole_us_share_the_window_evenly(steps: int) -> None:
+    bounds = 200_000 + np.arange(steps + 1) * 300_001 / steps
+    t = np.unique(np.concatenate([np.floor(bounds), np.ceil(bounds)]).astype(np.int32))
+    edges = binning.bins(t, steps, (0.2, 0.500001), False)
+    assert edges[-1] == (t < 500_001).sum()
+    expected = (t[: edges[-1]].astype(int) - 200_000) * steps // 300_001
+    np.testing.assert_array_equal(np.diff(edges), np.bincount(expected, minlength=steps))
 
 
 def test_a_window_is_a_part(known: dict[str, Known]) -> None:

@@ -54,8 +54,8 @@ def test_chunks_cut_a_stream_anywhere(name: str) -> None:
     assert not np.array_equal(whole[0][:24], whole[0][24:48])
 
 
-@pytest.mark.parametrize(("name", "dtype"), [("nmnist", np.uint8), ("dms", np.float32), ("bernoulli", np.float32)])
-def test_events_wait_on_the_host_as_bytes_and_the_rest_dense(name: str, dtype: Any) -> None:
+@pytest.mark.parametrize(("name", "dtype"), [("nmnist", np.uint8), ("bernoulli", np.uint8), ("dms", np.float32)])
+def test_spikes_wait_on_the_host_as_bytes_and_the_rest_as_floats(name: str, dtype: Any) -> None:
     inputs, _ = next(stream.chunks(name, 50, 4, 0, 10, 50))
     assert inputs.dtype == dtype
 
@@ -133,6 +133,17 @@ def test_memory_of_the_loader_stops_at_the_budget(monkeypatch: pytest.MonkeyPatc
     assert long < 1.1 * full
     dense = 8000 * 4 * registry.dataset("nmnist").FEATURES
     assert long < dense / 10
+
+
+def test_spikes_drawn_at_random_are_kept_as_bits() -> None:
+    """From the drawing on: all steps of a piece take a 32nd of what they would dense, and a chunk little more."""
+    steps, size, features, chunk = 800, 4, 4096, 4
+    dense = 4 * steps * size * features
+    tracemalloc.start()
+    deque(stream.chunks("bernoulli", steps, size, 0, chunk, steps, features=features), maxlen=0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert dense / 32 < peak < dense / 20
 
 
 def test_memory_of_the_fold_is_constant(framework: str) -> None:

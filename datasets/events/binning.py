@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .recordings import Events, Recordings
+from . import decoded
+from .recordings import Events, Recordings, size
 
 Window = tuple[float, float] | None
 """Seconds from and to; None is from a recording's first event to its last."""
@@ -51,27 +54,27 @@ class Sparse:
         return np.tile(self.classes, (stop - start, 1))
 
 
-def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> tuple[NDArray[Any], slice]:
-    """The bins of those events that are in one, and which these are; times in us and in order.
+def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> NDArray[np.int64]:
+    """Where bins begin and end [steps + 1]: bin k is of events edges[k] to edges[k + 1] - 1; times in us and in order.
 
     With a window: `steps` equal bins from its start, each closed below; with `late`, what comes after the window goes
     to the last bin. Without: as tonic's ToFrame(n_time_bins=steps), bins of whole us from the first event on, the
-    last event in none. Bin 0 is used, and no event has bin number `steps`.
+    last event in none.
     """
+    numbers = np.arange(steps + 1)
     if window is None:
-        if len(t) == 0:
-            return t, slice(0)
-        width = (t[-1] - t[0]) // steps
-        inside = slice(0, int(np.searchsorted(t, t[0] + steps * width)))
-        return (t[inside] - t[0]) // max(width, 1), inside
+        return np.searchsorted(t, t[0] + numbers * ((t[-1] - t[0]) // steps)) if len(t) else 0 * numbers
     start, stop = (round(1e6 * edge) for edge in window)
     if not 0 <= start < stop:
         raise ValueError(f"window must be two times in seconds, from 0 on and rising, not {window}")
-    first, last = np.searchsorted(t, (start, stop))
-    inside = slice(int(first), len(t) if late else int(last))
-    return np.minimum((t[inside].astype(np.int64) - start) * steps // (stop - start), steps - 1), inside
+    # Rounded up: an event before a bin's first whole us is in the bin below.
+    edges = np.searchsorted(t, start - numbers * (start - stop) // steps)
+    if late:
+        edges[-1] = len(t)
+    return edges
 
 
+@cache
 def pooling(sensor: tuple[int, int, int], features: int) -> int:
     """How many neighbouring pixels in each direction share a line, so that there are `features` lines."""
     w, h, p = sensor
@@ -89,12 +92,25 @@ def cells(events: Events, steps: int, sensor: tuple[int, int, int], features: in
     """A recording in `steps` bins on `features` lines: polarity, row, column, flattened in this order."""
     f = pooling(sensor, features)
     w, h = -(-sensor[0] // f), -(-sensor[1] // f)
-    column, row = np.arange(sensor[0]) // f, np.arange(sensor[1]) // f * w
-    found, inside = bins(events.t, steps, window, late)
-    line = (np.arange(sensor[2]) * (h * w))[events.p[inside]] + row[events.y[inside]] + column[events.x[inside]]
-    where, counts = np.unique(found.astype(np.int64) * features + line, return_counts=True)
-    step, line = np.divmod(where, features)
-    return Cells(step.astype(np.int32), line.astype(np.int32), counts.astype(np.int32))
+    edges = bins(events.t, steps, window, late)
+    _, x, y, p = (column[edges[0] : edges[-1]] for column in events)
+    # In the smallest type that numbers all lines: these arrays pass through the processor's cache several times.
+    number = np.min_scalar_type(features).type
+    line = (p * number(h) + y // f) * number(w) + x // f
+    first = np.repeat(np.arange(0, steps * features, features), np.diff(edges))
+    where, counts = counted(first + line, steps * features)
+    step = where // features
+    return Cells(step.astype(np.int32), (where - step * features).astype(np.int32), counts.astype(np.int32))
+
+
+def counted(numbers: NDArray[np.int64], stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of the numbers 0 to stop - 1 occur, and how often each."""
+    if stop > 32 * len(numbers):
+        return np.unique(numbers, return_counts=True)
+    # Where many of them occur, to count them all is several times as quick as to sort.
+    counts = np.bincount(numbers, minlength=stop)
+    occurring = np.flatnonzero(counts != 0)
+    return occurring, counts[occurring]
 
 
 def binned(
@@ -110,5 +126,21 @@ def binned(
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     how = (steps, held.sensor, features, window, late)
-    lanes = [held.kept_cells.get((int(i), *how), lambda i=i: cells(held[i], *how)) for i in chosen]
+    lanes = [held.kept_cells.get((int(i), *how), lambda i=i: decoded_cells(held, int(i), how)) for i in chosen]
     return Sparse(lanes, held.labels[chosen], steps, features, binary)
+
+
+def decoded_cells(held: Recordings, index: int, how: tuple[Any, ...]) -> Cells:
+    """The cells of a recording; where pooling leaves few for its events, from where they were kept beside them."""
+    features = how[2]
+    if held.decoded is None or features == prod(held.sensor):
+        return cells(held[index], *how)
+    path = held.decoded / " ".join(map(str, (index, *how)))
+    stamp = decoded.stamp(held.files[index])
+    if (columns := decoded.load(path, stamp, 3 * (np.int32,))) is not None:
+        return Cells(*columns)
+    found = cells(held[index], *how)
+    # Many would be read no quicker than binned, and take the disk's space anew for every choice of bins.
+    if 4 * size(found) < size(held[index]):
+        decoded.save(path, stamp, found)
+    return found

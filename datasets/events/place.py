@@ -89,6 +89,12 @@ def stand_in_folder() -> Path:
     return cache() / "stand_ins"
 
 
+def decoded_folder(path: Path) -> Path:
+    """For what was read from a file or folder: its path, below the cache."""
+    path = path.resolve()
+    return cache() / "decoded" / path.relative_to(path.anchor)
+
+
 def found(what: Published) -> Found | None:
     """The files that would be loaded: genuine ones, else a stand-in, else None."""
     for base in (data_folder(), stand_in_folder()):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import decoded
 from .place import NEEDED, DamagedError, ReaderError
 
 BUDGET = 2**30
@@ -18,11 +19,15 @@ class Events(NamedTuple):
     """Events [E] in the order of time."""
 
     t: NDArray[Any]
-    """int32, us since the recording began."""
+    """us since the recording began."""
     x: NDArray[Any]
-    """uint16, from 0 on, as y is; p is uint8."""
+    """From 0 on, as y and p are."""
     y: NDArray[Any]
     p: NDArray[Any]
+
+
+DTYPES = (np.int32, np.uint16, np.uint16, np.uint8)
+"""Of the events' columns."""
 
 
 class Kept:
@@ -86,10 +91,12 @@ class Recordings:
         groups: NDArray[Any] | None,
         sensor: tuple[int, int, int],
         whole: Callable[[Path], None] = lambda file: None,
+        decoded: Path | None = None,
     ) -> None:
-        """files: where each recording comes from. whole: raises DamagedError for a file that is cut off."""
+        """files: where each recording comes from. whole: raises DamagedError for a file that is cut off. decoded:
+        folder for recordings as they were read, where reading them again would be slow."""
         self.source, self.files, self.labels, self.groups = source, files, labels, groups
-        self.sensor, self.whole = sensor, whole
+        self.sensor, self.whole, self.decoded = sensor, whole, decoded
         self.kept, self.kept_cells = Kept(), Kept()
 
     def __len__(self) -> int:
@@ -99,7 +106,19 @@ class Recordings:
         """The events of a recording. Raises DamagedError, which names the file, and then keeps nothing of it."""
         return self.kept.get(int(index), lambda: self.read(index))
 
-    def read(self, index: int) -> Events:
+    def read(self, index: int, anew: bool = False) -> Events:
+        """From where it was decoded, else, or anew, through tonic."""
+        if self.decoded is None:
+            return self.decode(index)
+        # Before reading: of a file that is replaced meanwhile nothing stays.
+        path, stamp = self.decoded / str(index), decoded.stamp(self.files[index])
+        if not anew and (columns := decoded.load(path, stamp, DTYPES)) is not None:
+            return Events(*columns)
+        events = self.decode(index)
+        decoded.save(path, stamp, events)
+        return events
+
+    def decode(self, index: int) -> Events:
         self.whole(self.files[index])
         try:
             events, _ = self.source[index]

@@ -57,7 +57,8 @@ def opened(name: str, file: Path, changed: int, classes: int, options: tuple[tup
             f"{file}: recording {first} has label {labels[first]}, which must be from 0 to {classes - 1}"
         )
     source = reader(name, file.parent, **dict(options))
-    return Recordings(source, [file] * len(labels), labels.astype(np.int32), speakers, SENSOR)
+    files, decoded = [file] * len(labels), place.decoded_folder(file)
+    return Recordings(source, files, labels.astype(np.int32), speakers, SENSOR, decoded=decoded)
 
 
 def sparse(

@@ -18,7 +18,7 @@ def statistics(
     report: Callable[[int, int], None] = lambda done, of: None,
     damaged: Callable[[DamagedError], None] | None = None,
 ) -> dict[str, float]:
-    """Reads recordings (all, if no indices are given) and describes them; nothing, if none of them is whole.
+    """Reads recordings' files (all, if no indices are given) and describes them; nothing, if none of them is whole.
 
     damaged: called with what is wrong with each bad one, which is left out; without it, raises DamagedError at the
     first.
@@ -31,7 +31,7 @@ def statistics(
     for done, index in enumerate(chosen, start=1):
         report(done, len(chosen))
         try:
-            recording = held[index]
+            recording = held.read(index, anew=True)
         except DamagedError as error:
             if damaged is None:
                 raise

@@ -1,0 +1,71 @@
+"""What was made of a recording, in a small file of the cache: tonic's readers take longer than a gradient.
+
+tonic's own DiskCachedDataset keeps an HDF5 file per recording, and opening one is most of what its readers take.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from hashlib import blake2b
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .place import DamagedError
+
+STAMP, HEADER = 16, 24
+"""Bytes: the stamp, and after it the number of rows. The columns follow."""
+
+
+@cache
+def makers() -> tuple[str, bytes]:
+    """What makes recordings: tonic's version and a hash of the sources."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return metadata.version("tonic"), blake2b(b"".join(path.read_bytes() for path in sources)).digest()
+
+
+def stamp(file: Path) -> bytes:
+    """What changes whenever a file is changed or replaced, and with what reads it. DamagedError if it is gone."""
+    try:
+        at = os.stat(file)
+    except OSError as error:
+        raise DamagedError(f"{file}: {error.strerror}") from None
+    described = (makers(), at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
+    return blake2b(repr(described).encode(), digest_size=STAMP).digest()
+
+
+def load(path: Path, stamp: bytes, dtypes: Sequence[Any]) -> list[NDArray[Any]] | None:
+    """The columns of these types that were saved with this stamp, read-only; None if there are none."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    number = int.from_bytes(content[STAMP:HEADER], "little")
+    if content[:STAMP] != stamp or len(content) != HEADER + number * sum(np.dtype(d).itemsize for d in dtypes):
+        return None
+    columns, start = [], HEADER
+    for dtype in dtypes:
+        columns.append(np.frombuffer(content, dtype, number, start))
+        start += columns[-1].nbytes
+    return columns
+
+
+def save(path: Path, stamp: bytes, columns: Sequence[NDArray[Any]]) -> None:
+    """Keeps columns of one length, whole or not at all; not at all where nothing can be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch, name = tempfile.mkstemp(dir=path.parent, prefix=".saving-")
+        try:
+            with open(scratch, "wb") as file:
+                file.write(stamp + len(columns[0]).to_bytes(HEADER - STAMP, "little"))
+                file.writelines(column.data for column in columns)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError:
+        pass  # a cache that is full or read-only makes reading slower, not wrong
