@@ -398,7 +398,7 @@ def check(
 def rehearse(
     comparisons: Annotated[int, typer.Option(help="How many comparisons of the last commit with itself.")] = 31,
     slowdowns: Annotated[int, typer.Option(help="How many with each of the slowdowns planted.")] = 4,
-    gates: Annotated[int, typer.Option(help="How often bytes and fidelity of all the gate's cases.")] = 2,
+    remeasured: Annotated[int, typer.Option(help="How often bytes and fidelity of all cases of the gate.")] = 2,
     records: Annotated[Path, typer.Option(help="Where they are kept; a later call goes on with this file.")] = Path(
         "results/local/gate.jsonl"
     ),
@@ -418,7 +418,7 @@ def rehearse(
     try:
         rehearsal.plant(records, announce)
         rehearsal.alike(records, comparisons, announce)
-        rehearsal.again(records, gates, announce)
+        rehearsal.again(records, remeasured, announce)
         rehearsal.slow(records, slowdowns, announce)
     except KeyboardInterrupt:
         complaints.print("interrupted; the same command goes on from here", markup=False)

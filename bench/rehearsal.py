@@ -1,8 +1,9 @@
 """The gate put to the test: the checkout against itself, and against itself with a regression planted.
 
 A/A comparisons are the gate's own measurement of `gate_speed` with both sides at the same commit, one quartet of rounds
-A B B A per case; and of what it demands of all cases of `gate`, bytes and fidelity, measured again and again. Planted regressions are appended to sources in a throw-away worktree and measured as any revision is.
-All of it goes to one record file, which a later call goes on with: the plan of a record says what was planted.
+A B B A per case; and of what it demands of all cases of `gate`, bytes and fidelity, measured again and again. Planted
+regressions are appended to sources in a throw-away worktree and measured as any revision is. All of it goes to one
+record file, which a later call goes on with: the plan of a record says what was planted.
 """
 
 from collections.abc import Callable

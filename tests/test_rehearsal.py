@@ -10,7 +10,8 @@ import pytest
 from lines import environment, line
 from rich.console import Console
 
-from bench import compare, record, rehearsal, rehearsal_table
+from bench import case as cases
+from bench import compare, gate, record, rehearsal, rehearsal_table
 from bench import revisions as revisions_module
 from bench.case import Case
 from bench.figures import gate_power
@@ -55,6 +56,26 @@ def test_any_metric_may_raise_a_false_alarm(key: tuple[str, ...], value: Any) ->
         at = at[name]
     at[key[-1]] = value
     assert rehearsal.false_alarms(lines) == (1, 3)
+
+
+def test_bytes_and_fidelity_of_all_cases_raise_no_alarm_unless_they_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = cases.read(gate.PLAN)
+    monkeypatch.setattr(
+        revisions_module, "measure_once", lambda tree, case, *_: [line(case, environment=environment())]
+    )
+    path = tmp_path / "gate.jsonl"
+    for number in (2, 4):  # the second call goes on
+        rehearsal.again(path, number, lambda _: None)
+    lines = record.read(path)
+    assert [each["round"] for each in lines] == sorted(len(plan.cases) * [0, 1, 2, 3])
+    assert rehearsal.alarms_again(lines) == (0, 3)
+    lines[-1]["memory"]["working_bytes"] *= 1.02
+    assert rehearsal.alarms_again(lines) == (1, 3)
+    del lines[-1]
+    assert rehearsal.alarms_again(lines) == (1, 3), "a case that was not measured"
+    assert rehearsal.alarms_again([]) == (0, 0)
 
 
 def test_a_slowdown_counts_when_both_looks_say_so() -> None:
