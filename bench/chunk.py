@@ -9,8 +9,8 @@ Seconds of one gradient, summed over its T / K chunks:
     spilled             the chunk's arrays once more through memory, where they are larger than the cache
 
 K changes only the cost of most rules. Where it changes the gradient, as for BPTT and windows, K stays T.
-Without a limit, the chunk's arrays may take as much memory as the carry, or as the cache: a longer chunk would be
-cheaper still (at K = T no carry is moved at all), but its memory would not be constant in T.
+Without a limit, K is picked as if the sequence had no end, so that memory is constant in T (at K = T no carry would be
+moved at all), and the chunk's arrays may take three times as much memory as the carry, or as the cache.
 The constants are those of a CPU with two cores; only their ratios matter.
 """
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 RATE, BANDWIDTH, CACHE = 60e9, 12e9, 8 << 20
 """Flops and bytes a second, and bytes that stay in the cache."""
+ENDLESS, SHARE = 1 << 24, 3
+"""Steps of a sequence without an end, and what a chunk's arrays may take of the carry or the cache without a limit."""
 START = {"jax": 40e-6, "torch": 1.2e-3}
 """Seconds that a chunk costs in each framework."""
 
@@ -48,9 +50,10 @@ def best(case: "Case", features: int, classes: int) -> int:
     if "chunk" in registry.ALGORITHMS[case.algorithm].by:
         return case.steps
     lengths = [1 << i for i in range(case.steps.bit_length()) if 1 << i < case.steps] + [case.steps]
-    tried = [replace(case, chunk=K) for K in lengths]
+    steps = case.steps if case.limit_mib else ENDLESS
+    tried = [replace(case, chunk=K, steps=steps) for K in lengths]
     held = memory.held(tried[0], features, classes)
-    limit = case.limit_mib * 2**20 or held.carry + held.gradient + max(held.carry, CACHE)
+    limit = case.limit_mib * 2**20 or held.carry + held.gradient + SHARE * max(held.carry, CACHE)
     within = [c for c in tried if memory.analytic_bytes(c, features, classes) <= limit]
     if not within:
         least = memory.analytic_bytes(tried[0], features, classes) / 2**20
