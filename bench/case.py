@@ -49,7 +49,7 @@ class Case:
     segments: int = 0
     """Of checkpointed BPTT; 0 is the square root of the chunk."""
     mode: str = "plain"
-    """How the framework runs it: plain (JAX jitted, PyTorch eager), compile (PyTorch: the loops of a chunk, by
+    """How the framework runs it: plain (JAX jitted, PyTorch eager), compile (PyTorch: the loops of a block, by
     torch.compile), cuda_graph (PyTorch on a GPU), triton (PyTorch on a GPU: D-RTRL's step at K = 1 in one kernel)."""
     unroll: int = 1
     """JAX: steps of a sequential loop in one iteration of the compiled one."""

@@ -398,16 +398,16 @@ def check(
 def rehearse(
     comparisons: Annotated[int, typer.Option(help="How many comparisons of the last commit with itself.")] = 31,
     slowdowns: Annotated[int, typer.Option(help="How many with each of the slowdowns planted.")] = 4,
-    remeasured: Annotated[int, typer.Option(help="How often bytes and fidelity of all cases of the gate.")] = 2,
+    remeasured: Annotated[int, typer.Option(help="How often all cases of the gate are, for bytes and fidelity.")] = 31,
     records: Annotated[Path, typer.Option(help="Where they are kept; a later call goes on with this file.")] = Path(
         "results/local/gate.jsonl"
     ),
 ) -> None:
     """Test the gate: compare the last commit with itself, and with regressions planted in it.
 
-    Takes about two minutes per ten comparisons on a quiet machine, and five for the planted regressions; interrupt
-    it when you like. The last comparison serves as second look of the one before. Draw the rates with
-    `python -m bench.figures.gate_power RECORDS`.
+    Takes half a minute or a minute for each comparison and for each time that all cases are measured, and five minutes
+    for the planted regressions; interrupt it when you like. The last comparison serves as second look of the one
+    before. Draw the rates with `python -m bench.figures.gate_power RECORDS`.
 
     Exit code: 0; 3 if a comparison without a change raised an alarm or a planted regression was missed.
     """

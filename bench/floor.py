@@ -5,10 +5,9 @@ product is left out of the last chunk; exact RTRL adds what it pulls back and mo
 and sample for n states and p parameters of a layer. Formulas, not counts: XLA's own count takes a loop's body once.
 """
 
-import math
 from dataclasses import dataclass
 
-from bench import registry
+from bench import memory, registry
 from bench.case import Case
 
 
@@ -42,7 +41,7 @@ def of(case: Case, features: int, classes: int) -> Floor:
         forward += case.steps * once
         flops += case.steps * (2 * once + back + down)
         if case.algorithm == "bptt_checkpointed":  # all but a chunk's last segment run twice
-            length = math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
+            length = memory.segment(case)
             flops += case.steps * once * ((case.chunk - 1) // length * length) / case.chunk
         if carried == "trace":
             flops += steps * cell.S * once

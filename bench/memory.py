@@ -87,20 +87,21 @@ def available_bytes() -> int:
     return free
 
 
-BLOCKWISE = ("bptt", "rtrl", "drtrl", "snap1", "drtrl_window", "random_feedback")
-"""Rules that go through a chunk in blocks (implementations/blocks_jax.py); the others have all of it at work."""
-
-
 def block(case: Case) -> int:
-    """Steps of a chunk that are at work at a time: `BLOCK` of blocks_jax.py and blocks_torch.py, or a segment.
+    """Steps of a chunk that are at work at a time: `BLOCK` of blocks_jax.py and blocks_torch.py, a segment, or all.
 
     Compiled, blocks are unrolled, which takes torch.compile a second or two for each step.
     """
     if case.algorithm == "bptt_checkpointed":
         return segment(case)
-    if case.algorithm not in BLOCKWISE:
+    if not blockwise(case):
         return case.chunk
     return min(case.chunk, 16 if case.mode == "compile" else 64)
+
+
+def blockwise(case: Case) -> bool:
+    """Whether the algorithm goes through a chunk in blocks."""
+    return "blocks.forth" in registry.ALGORITHMS[case.algorithm].compiled
 
 
 def segment(case: Case) -> int:
@@ -126,8 +127,9 @@ def held(case: Case, features: int, classes: int) -> Held:
     all above; checkpointed BPTT keeps the states before each segment. Gradient: of this chunk and of all so far. A step
     kept: of every layer the states and the drives (which XLA leaves out where no derivative depends on them); and, of a
     chunk of several blocks after which a carry moves, p of the carry's rows and the presynaptic values but the inputs.
-    A step at work: of every layer the emitted values, the outputs and the states before; of one layer D, F, R, and of
-    each row that is pulled back, the loss's and those of the carry, l and q.
+    A step at work: of every layer the emitted values, the outputs, p of the carry's rows and, of a block, the states
+    before; of one layer D, F, R, and l and q of the loss's row and, for RTRL, l of those from above. At K = T no carry
+    moves, and no row but the loss's is pulled back.
     """
     net = registry.network(case.cell, case.readout, case.layers)
     sizes = [case.neurons] * case.layers + [classes]
@@ -136,11 +138,12 @@ def held(case: Case, features: int, classes: int) -> Held:
     carried = registry.ALGORITHMS[case.algorithm].carry
     size = 8 if case.dtype == "float64" else 4
     stored = 2 if case.trace_dtype == "bfloat16" else size
+    moving = case.chunk < case.steps or not blockwise(case)
     carry, weights, kept, moves, derived, work = 0, 0, 0, 0, 0, [0]
     for layer, (cell, I, N) in enumerate(zip(net, inputs, sizes, strict=True)):
         above, recurrent = sum(states[layer + 1 :]), "r" in cell.reads
         rows = {"influence": above + states[layer], "trace": cell.S}.get(carried, 0)
-        signals = 1 + (above if carried == "influence" else 0)
+        signals = 1 + (above if carried == "influence" and moving else 0)
         carry += size * case.batch * cell.S * N * (1 + cell.G if carried == "filters" else 1)
         for kind, reads in cell.reads.items():
             J = cell.fan_in(kind, I, N)
@@ -151,19 +154,20 @@ def held(case: Case, features: int, classes: int) -> Held:
         if carried != "states":
             moves += rows * cell.G * N + N * recurrent + I * (layer > 0)
         derived += N * recurrent + N * (layer < len(net) - 1)
-        if case.algorithm in BLOCKWISE:
+        if blockwise(case):
             derived += N * cell.S
+        if moving:
+            derived += rows * cell.G * N
         blocks = cell.S + cell.G + cell.S * cell.S + cell.S * cell.G
         cut = case.algorithm in ("drtrl", "random_feedback", "es_drtrl", "no_trace")
         coupled = cell.S if recurrent and not cut else 0
         filtered = sum(cell.fan_in(kind, I, N) for kind in cell.reads if kind in "xr") + cell.S * cell.G * N
-        pulled = filtered if carried == "filters" else rows * cell.G * N
-        work.append(N * (blocks + coupled + signals * cell.S + cell.G) + pulled)
+        work.append(N * (blocks + coupled + signals * cell.S + cell.G) + (filtered if carried == "filters" else 0))
     steps = case.chunk
     if case.algorithm == "bptt_checkpointed":
         steps = segment(case)
         carry += size * case.batch * sum(states) * math.ceil(case.chunk / steps)
-    if case.algorithm in BLOCKWISE and block(case) < case.chunk < case.steps:
+    if moving and block(case) < case.chunk:
         kept += moves
     chunk = size * case.batch * (steps * kept + block(case) * (derived + max(work)))
     return Held(carry, 2 * size * weights, chunk)

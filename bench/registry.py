@@ -40,6 +40,7 @@ class Algorithm:
 
 ES = ("decay", "bias_correction")
 DRTRL = ("blocks.forth", "drtrl.back")
+"""Of rules that go through a chunk in blocks, as all with `blocks.forth` do."""
 ALGORITHMS = {
     "bptt": Algorithm(
         "backpropagation through time; K < T is truncated BPTT",

@@ -39,10 +39,10 @@ Subject.call = call
 SLOWDOWNS = (1.2, 1.5)
 """Factors that are planted in earnest; `FACTORS` are what samples of A/A comparisons are multiplied with."""
 LARGER_TORCH = """
-_weigh, _call = Subject.weigh, Subject.call
+_weigh, _run = Subject.weigh, Subject.run
 def weigh(self):
     extra = _weigh(self)["working_bytes"] // 50
-    self.call = lambda: (torch.empty(extra, dtype=torch.uint8), _call(self))[1]
+    self.run = lambda: (torch.empty(extra, dtype=torch.uint8), _run(self))
     return _weigh(self)
 Subject.weigh = weigh
 """
@@ -111,7 +111,7 @@ def kept(path: Path) -> list[dict[str, Any]]:
     return record.read(path) if path.exists() else []
 
 
-def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0) -> None:
+def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0, weights: bool = False) -> None:
     """Adds records under a plan's name, in the order of their measurement, rounds counted from `first`."""
     known = {e["env_hash"] for e in record.lines(path)} if path.exists() else set()
     for line in sorted(lines, key=lambda line: (line["started"], line["round"])):
@@ -119,16 +119,22 @@ def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0) -
         if described["env_hash"] not in known:
             known.add(described["env_hash"])
             record.append(path, described)
-        record.append(path, brief(line) | {"plan": name, "round": line["round"] + first})
+        record.append(path, brief(line, weights) | {"plan": name, "round": line["round"] + first})
 
 
-def brief(line: dict[str, Any]) -> dict[str, Any]:
-    """A record reduced to what a gate compares, with samples to four digits: there are hundreds of them."""
+def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
+    """A record reduced to what a gate compares, with samples to four digits: there are hundreds of them.
+
+    weights: whether to keep what is compared of each weight's gradient.
+    """
     rest = {key: value for key, value in line.items() if key not in ("environment", "source")}
     time = {key: value for key, value in line["time"].items() if key in ("median_s", "low_s", "high_s", "load", "busy")}
     names = ("samples_s", "cpu_samples_s")
     samples = {name: [float(f"{s:.4g}") for s in line["time"].get(name, ())] for name in names}
     fidelity = {key: value for key, value in line["fidelity"].items() if key == "overall"}
+    if weights:
+        each = line["fidelity"].get("per_parameter", {})
+        fidelity["per_parameter"] = {k: {m: v[m] for m in ("error", "norm_ratio")} for k, v in each.items()}
     return rest | {"time": time | samples if time else {}, "fidelity": fidelity}
 
 
@@ -165,21 +171,21 @@ def interleave(path: Path, name: str, number: int, report: Report, edit: Callabl
 def again(path: Path, number: int, report: Report) -> None:
     """Measures what is the same on every run, of all cases of the gate, until the file at `path` has it that often."""
     whole = cases.read(gate.PLAN)
-    rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN]
+    commit = revisions.resolved("HEAD")
+    rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN and line["commit"] == commit]
     for index in range(max(rounds, default=-1) + 1, number):
         report(f"{gate.PLAN}: bytes and fidelity of {len(whole.cases)} cases, {index + 1} of {number}")
         with revisions.checkout("HEAD") as tree, TemporaryDirectory(prefix="drtrl-bench-") as folder:
             lines = [line for case in whole.cases for line in revisions.measure_once(tree, case, whole, Path(folder))]
-        append(path, [line | {"time": {}} for line in lines], gate.PLAN, index)
+        append(path, [line | {"time": {}} for line in lines], gate.PLAN, index, weights=True)
 
 
 def alarms_again(lines: list[dict[str, Any]]) -> tuple[int, int]:
     """How often the gate, its baseline being the first measurement of all its cases, would fail a later one."""
     whole = cases.read(gate.PLAN)
     rounds: dict[int, list[dict[str, Any]]] = {}
-    for line in lines:
-        if line["plan"] == gate.PLAN:
-            rounds.setdefault(line["round"], []).append(line)
+    for line in of_last_commit([line for line in lines if line["plan"] == gate.PLAN]):
+        rounds.setdefault(line["round"], []).append(line)
     expected, *later = [rounds[index] for index in sorted(rounds)] or [[]]
     alarms = 0
     for now in later:
@@ -194,7 +200,8 @@ def append_code(file: Path, code: str) -> None:
 
 def plant(path: Path, report: Report) -> None:
     """Measures the checkout and each planted regression that the file at `path` does not hold yet."""
-    what, there = plan(), {line["plan"] for line in kept(path)}
+    commit = revisions.resolved("HEAD")
+    what, there = plan(), {line["plan"] for line in kept(path) if line["commit"] == commit}
     measured(path, HONEST, what, None, there, report)
     for planted in PLANTS:
         measured(path, label(planted), what, planted, there, report)
@@ -214,14 +221,19 @@ def measured(path: Path, name: str, what: Plan, planted: Plant | None, there: se
 
 def caught(lines: list[dict[str, Any]], planted: Plant) -> tuple[int, int]:
     """Of the cases that a planted regression changes, how many got its verdict, and how many there are."""
-    honest = [line for line in lines if line["plan"] == HONEST]
-    new = [line for line in lines if line["plan"] == label(planted)]
+    there = of_last_commit([line for line in lines if line["plan"] in (HONEST, label(planted))])
+    honest, new = ([line for line in there if line["plan"] == plan] for plan in (HONEST, label(planted)))
     verdicts: dict[str, set[str]] = {}
     for change in compare.changes(honest, new):
         if planted.words <= set(change.case.split()):
             verdicts.setdefault(change.case, set()).add(change.verdict)
     found = [bool(own & planted.verdicts) for own in verdicts.values()]
     return sum(found) if new else 0, len(found)
+
+
+def of_last_commit(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the commit that was measured last: a change between two of them is no fault of the gate."""
+    return [line for line in lines if line["commit"] == lines[-1]["commit"]]
 
 
 def looks(lines: list[dict[str, Any]], plan: str = ALIKE) -> list[list[list[dict[str, Any]]]]:

@@ -29,9 +29,9 @@ def render(lines: list[dict[str, Any]], console: Console) -> bool:
     good = alarms == 0 < number
     grid.add_row("nothing", f"{number} comparisons", f"{alarms} of {number}", style=None if good else "red")
     alarms, number = rehearsal.alarms_again(lines)
-    good &= not alarms
+    good &= (well := alarms == 0 < number)
     said = f"bytes, fidelity: {number} comparisons"
-    grid.add_row("nothing", said, f"{alarms} of {number}", style="red" if alarms else None)
+    grid.add_row("nothing", said, f"{alarms} of {number}", style=None if well else "red")
     for plant in rehearsal.PLANTS:
         caught, cases = rehearsal.caught(lines, plant)
         good &= caught == cases > 0

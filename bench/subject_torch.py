@@ -63,7 +63,8 @@ class Subject:
         parts = registry.ALGORITHMS[case.algorithm].compiled
         if not parts:
             self.algorithm.advance = compiled(self.algorithm.advance)
-        blocks_torch.BLOCK = memory.block(case)
+        if "blocks.forth" in parts:
+            blocks_torch.BLOCK = memory.block(case)
         for part in parts:
             file, name = part.split(".")
             module = importlib.import_module(f"implementations.{file}_torch")

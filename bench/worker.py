@@ -96,7 +96,7 @@ def altered(case: Case, whole: Problem, gradient: Any, subject: Any, found: dict
         return None
     _, plain = subject.Subject(replace(case, mode="plain", trace_dtype="same"), whole, case.dtype).gradient()
     name, error = fidelity.worst_error(gradient, plain)
-    found |= {"plain_error": error, "plain_limit": limit}
+    found |= {"plain_error": error if np.isfinite(error) else None, "plain_limit": limit}
     return f"gate: {name} is {error:.1e} off the plain gradient, allowed {limit:.0e}" if error > limit else None
 
 

@@ -1,7 +1,8 @@
 """A chunk gone through in blocks, in JAX: forward, then back, as BPTT, RTRL and D-RTRL all do.
 
     forward    keeps states and drives of all K steps
-    back       pulls rows from s^K back to s^0, block by block: the loss's, and those that the rule asks for
+    back       pulls rows from s^K back to s^0, block by block: the loss's, and those that the rule asks for;
+               keeps what moves the carry, where one moves
 
 Everything else is of one block, and stays in the cache. Weights get one product a block, not one a step.
 The twin is `blocks_torch.py`. Sizes as in `network_jax.py`; M is a number of rows.

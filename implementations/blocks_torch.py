@@ -1,7 +1,8 @@
 """A chunk gone through in blocks, in PyTorch: forward, then back, as BPTT, RTRL and D-RTRL all do.
 
     forward    keeps states and drives of all K steps
-    back       pulls rows from s^K back to s^0, block by block: the loss's, and those that the rule asks for
+    back       pulls rows from s^K back to s^0, block by block: the loss's, and those that the rule asks for;
+               keeps what moves the carry, where one moves
 
 Everything else is of one block, and stays in the cache. Weights get one product a block, not one a step.
 The twin is `blocks_jax.py`. Sizes as in `network_torch.py`; M is a number of rows.
@@ -57,9 +58,9 @@ def retaped(net: Any, kept: list[Tape], inputs: Tensor) -> list[Tape]:
 
 def put(whole: list[Moves], block: list[Moves], start: int, K: int) -> list[Moves]:
     """The `Moves` of all K steps, `whole` once there are any, with a block's put in from `start` on."""
-    if start == 0 and not whole:
-        return block
     if not whole:
+        if start == 0:
+            return block
         whole = [Moves({k: wide(z, K) for k, z in moves.z.items()}, wide(moves.p, K)) for moves in block]
     for into, new in zip(whole, block, strict=True):
         for a, b in ((into.p, new.p), *((into.z[k], new.z[k]) for k in new.z)):

@@ -8,7 +8,7 @@
 
 Carried across a chunk boundary: the states and the trace e[B, J, S, G, N] of every weight on its own neuron.
 D = ds^t/ds^{t-1} and F = ds^t/dy^t are blocks of one neuron each, so S rows per neuron take the place of RTRL's n
-unit cotangents, and all of a chunk's are computed in one call. The learning signal l^t = dL^t/ds^t comes down
+unit cotangents, and all of a block's are computed in one call. The learning signal l^t = dL^t/ds^t comes down
 the layers through the weights of the same step only. With `last`, nobody reads e afterwards and it is not moved.
 Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
 """

@@ -8,7 +8,7 @@
 
 Carried across a chunk boundary: the states and the trace e[B, J, S, G, N] of every weight on its own neuron.
 D = ds^t/ds^{t-1} and F = ds^t/dy^t are blocks of one neuron each, so S rows per neuron take the place of RTRL's n
-unit cotangents, and all of a chunk's are computed in one call. The learning signal l^t = dL^t/ds^t comes down
+unit cotangents, and all of a block's are computed in one call. The learning signal l^t = dL^t/ds^t comes down
 the layers through the weights of the same step only. With `last`, nobody reads e afterwards and it is not moved.
 Source: Wang et al. 2026 (Nat. Commun. 17:1745), D-RTRL.
 """
@@ -118,13 +118,11 @@ def turned(
     grads = []
     for layer, e in enumerate(traces):
         c, P0 = rows[layer][:, 0], rows[layer][:, 1:]
-        grads.append({})
-        for k in e:
-            moving = ()
-            if moves:
-                z, p = {"x": inputs} | moves[layer].z, moves[layer].p
-                moving = (z[k], p[..., net[layer].reads[k], :])
-            grads[-1][k] = direct[layer][k] + turn(e[k], c, P0, *moving)
+        moving: dict[str, tuple[Tensor, ...]] = dict.fromkeys(e, ())
+        if moves:
+            z, p = {"x": inputs} | moves[layer].z, moves[layer].p
+            moving = {k: (z[k], p[..., net[layer].reads[k], :]) for k in e}
+        grads.append({k: direct[layer][k] + turn(e[k], c, P0, *moving[k]) for k in e})
     return grads
 
 

@@ -37,12 +37,13 @@ def back(net: Any, params: Params, tapes: list[Tape], error: Array, rows: Rows) 
         D, F = intrinsic(cell, w, tape.previous, tape.drives)
         l = learning_signals(cell, tape.states, signals)
         q, c = pull_back(rows[layer][:, :1], l, D, F, through_weights(cell, w, tape.previous))
-        p, P = pull_back(rows[layer][:, 1:], l[:, :, :0], D, F)
-        entries.insert(0, jnp.concatenate([c, P], axis=1))
         z = presynaptic(cell, tape.previous, tape.inputs)
         grads.insert(0, {k: weight_gradient(z[k], q[:, :, 0, cell.reads[k]]) for k in w})
-        if p.shape[2] > 0:
+        if rows[layer].shape[1] > 1:
+            p, P = pull_back(rows[layer][:, 1:], l[:, :, :0], D, F)
+            c = jnp.concatenate([c, P], axis=1)
             moves.insert(0, Moves({k: z[k] for k in w if layer > 0 or k != "x"}, p))
+        entries.insert(0, c)
         if layer > 0:
             signals = send_down(cell, w, q)
     return entries, grads, moves

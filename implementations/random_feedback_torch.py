@@ -19,9 +19,15 @@ from implementations.network_torch import PerWeight
 Carry = drtrl.Carry
 
 
+@torch.compiler.assume_constant_result
+def weights(below: int, classes: int, neurons: int) -> Tensor:
+    """B_layer [C, J] of layer `below`, in float64. Drawn by NumPy, which torch.compile cannot trace."""
+    return torch.tensor(random_feedback_weights(below, classes, neurons))
+
+
 def at_random(below: int, error: Tensor, cell: Any, w: PerWeight, q: Tensor) -> Tensor:
     """dL^t/do^t [K, B, 1, J] of layer `below`: the error [K, B, C] through its random weights."""
-    return error[:, :, None] @ torch.tensor(random_feedback_weights(below, error.shape[-1], w["x"].shape[0])).to(error)
+    return error[:, :, None] @ weights(below, error.shape[-1], w["x"].shape[0]).to(error)
 
 
 init = drtrl.init

@@ -54,7 +54,7 @@ def turn(e: Tensor, c: Tensor, P0: Tensor, z: Tensor | None = None, p: Tensor | 
     B, J, S, G, N = e.shape
     owed = torch.empty(J, G, N, dtype=c.dtype, device=e.device)
     moves = z is not None and p is not None
-    z, p = (z, p) if z is not None and p is not None else (c, c)  # not looked at
+    z, p = c if z is None else z, c if p is None else p  # not looked at
     c, P0, z, p = (a.contiguous() for a in (c, P0, z, p))
     step[(J, G, triton.cdiv(N, BLOCK))](e, c, P0, z, p, owed, B, J, G, N, S, triton.next_power_of_2(S), moves, BLOCK)
     return owed

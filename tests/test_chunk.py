@@ -32,7 +32,7 @@ def test_bptt_is_never_truncated() -> None:
 @pytest.mark.parametrize("algorithm", ["drtrl", "rtrl"])
 @pytest.mark.parametrize("where", ["jax", "torch"])
 def test_memory_limit_is_kept(algorithm: str, where: str) -> None:
-    sizes = replace(HEADLINE, algorithm=algorithm, framework=where, neurons=64, cell="tanh_rnn")
+    sizes = replace(HEADLINE, algorithm=algorithm, framework=where, neurons=64, cell="tanh_rnn", steps=1 << 14)
     least = memory.analytic_bytes(replace(sizes, chunk=1), *SIZES) / 2**20
     tight = replace(sizes, limit_mib=1.2 * least)
     picked = chunk.best(tight, *SIZES)
@@ -85,6 +85,16 @@ def test_chunks_move_the_carry_less_often() -> None:
 def test_what_does_not_go_together_is_refused(tmp_path: Path, line: str, why: str) -> None:
     with pytest.raises(case.PlanError, match=why):
         read(tmp_path, f"[[grid]]\n{line}\n")
+
+
+@pytest.mark.parametrize(("algorithm", "neurons", "size"), [("drtrl", 256, 16), ("rtrl", 64, 4)])
+def test_auto_does_not_take_the_whole_sequence(algorithm: str, neurons: int, size: int) -> None:
+    """It would be cheapest, as no carry is moved, but only of this length."""
+    case = replace(HEADLINE, algorithm=algorithm, cell="tanh_rnn", neurons=neurons, batch=size)
+    whole = replace(case, chunk=512)
+    assert chunk.seconds(whole, *SIZES) == min(chunk.seconds(replace(case, chunk=K), *SIZES) for K in (32, 128, 512))
+    assert chunk.best(case, *SIZES) == chunk.best(replace(case, steps=4096), *SIZES) < 512
+    assert chunk.best(replace(case, limit_mib=1e6), *SIZES) == 512
 
 
 def test_without_a_limit_memory_is_constant_in_time() -> None:

@@ -125,10 +125,11 @@ def test_one_block_is_at_work(framework: str, algorithm: str) -> None:
 
 
 def test_a_carry_that_nobody_needs_is_not_moved() -> None:
-    """At K = T, as in `advance` with `last`."""
-    for algorithm, moves in (("bptt", False), ("drtrl", True), ("rtrl", True)):
-        case = replace(Case(), algorithm=algorithm, steps=512, chunk=512)
-        assert (memory.held(case, 5, 4).chunk < memory.held(replace(case, steps=1024), 5, 4).chunk) == moves
+    """At K = T, as in `advance` with `last`, in one block and in several."""
+    for K in (32, 512):
+        for algorithm, moves in (("bptt", False), ("drtrl", True), ("rtrl", True)):
+            case = replace(Case(), algorithm=algorithm, steps=K, chunk=K)
+            assert (memory.held(case, 5, 4).chunk < memory.held(replace(case, steps=2 * K), 5, 4).chunk) == moves
 
 
 def test_trace_formula_is_the_size_of_the_carry() -> None:

@@ -368,8 +368,8 @@ MUTANTS = [
     Mutant(
         "trace not read at the window's start",
         "drtrl_window_jax.py",
-        "jnp.concatenate([c, P], axis=1)",
-        "jnp.concatenate([0 * c, P], axis=1)",
+        "c = jnp.concatenate([c, P], axis=1)",
+        "c = jnp.concatenate([0 * c, P], axis=1)",
         zoo("drtrl_window", "gru"),
     ),
     Mutant(

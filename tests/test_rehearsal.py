@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import needs
 from lines import environment, line
 from rich.console import Console
 
@@ -62,19 +63,24 @@ def test_bytes_and_fidelity_of_all_cases_raise_no_alarm_unless_they_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = cases.read(gate.PLAN)
-    monkeypatch.setattr(
-        revisions_module, "measure_once", lambda tree, case, *_: [line(case, environment=environment())]
-    )
+    measured = partial(line, environment=environment(), commit=revisions_module.resolved("HEAD"))
+    monkeypatch.setattr(revisions_module, "measure_once", lambda tree, case, *_: [measured(case)])
     path = tmp_path / "gate.jsonl"
     for number in (2, 4):  # the second call goes on
         rehearsal.again(path, number, lambda _: None)
     lines = record.read(path)
     assert [each["round"] for each in lines] == sorted(len(plan.cases) * [0, 1, 2, 3])
+    assert lines[0]["fidelity"]["per_parameter"], "the gate judges each weight's gradient"
     assert rehearsal.alarms_again(lines) == (0, 3)
     lines[-1]["memory"]["working_bytes"] *= 1.02
     assert rehearsal.alarms_again(lines) == (1, 3)
+    lines[-1]["memory"]["working_bytes"] /= 1.02
+    lines[-1]["fidelity"]["per_parameter"]["layer0.x"]["norm_ratio"] += 1e-3
+    assert rehearsal.alarms_again(lines) == (1, 3)
     del lines[-1]
     assert rehearsal.alarms_again(lines) == (1, 3), "a case that was not measured"
+    later = [each | {"commit": "another"} for each in lines]
+    assert rehearsal.alarms_again(lines + later) == (1, 3), "two commits are not compared"
     assert rehearsal.alarms_again([]) == (0, 0)
 
 
@@ -121,17 +127,32 @@ def test_a_gate_that_misses_slowdowns_is_not_well(monkeypatch: pytest.MonkeyPatc
     """By samples scaled and by slowdowns planted in earnest; with few comparisons neither is judged."""
     monkeypatch.setattr(rehearsal, "PLANTS", [])
     blind = partial(comparisons, noise=0.0)
+    same = [line(case, plan=gate.PLAN, round=index) for case in cases.read(gate.PLAN).cases for index in range(2)]
     for number, planted, well in ((21, 1.5, True), (21, 1.0, False), (4, 1.0, True)):
         slow = blind(number, plan=rehearsal.slowed(1.5))
         for each in slow:
             if each["round"] % 4 in (1, 2):
                 each |= rehearsal.scaled(each, planted)
         console = Console(record=True, width=80)
-        assert rehearsal_table.render(blind(21) + slow, console) == well
+        assert rehearsal_table.render(blind(21) + slow + same, console) == well
         assert "torch: 20 comparisons, both orders" in console.export_text()
     monkeypatch.setattr(compare, "SLOWER", 1.7)
-    assert not rehearsal_table.render(blind(21), console)
-    assert rehearsal_table.render(blind(4), console)
+    assert not rehearsal_table.render(blind(21) + same, console)
+    assert rehearsal_table.render(blind(4) + same, console)
+    assert not rehearsal_table.render(blind(4), console), "of all cases nothing was measured twice"
+
+
+@needs("torch")
+def test_more_bytes_are_planted_in_earnest() -> None:
+    """The meter must see them; in JAX what it read is changed, because its bytes are the compiler's own figure."""
+    from bench import problem, subject_torch
+
+    case = replace(CASE, dataset="bernoulli", features=16, neurons=8, batch=2, steps=8, chunk=4, scale_x=4.0)
+    drawn = problem.solve(case)
+    honest = subject_torch.Subject(case, drawn, "float32").weigh()["working_bytes"]
+    larger = type("Subject", (subject_torch.Subject,), {})
+    exec(rehearsal.LARGER_TORCH, {"Subject": larger, "torch": subject_torch.torch})
+    assert larger(case, drawn, "float32").weigh()["working_bytes"] > compare.BYTES * honest
 
 
 def test_every_plant_can_be_planted() -> None:

@@ -277,11 +277,20 @@ def test_the_gate_looks_where_the_input_is() -> None:
 
 @needs("torch")
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["drtrl", "es_drtrl", "snap1", "random_feedback", "bptt", "bptt_checkpointed"])
-def test_a_compiled_case_is_measured(algorithm: str, tmp_path: Path) -> None:
-    case = replace(
-        SMALL, framework="torch", algorithm=algorithm, mode="compile", steps=6, chunk=6 if "bptt" in algorithm else 2
-    )
+@pytest.mark.parametrize(
+    ("algorithm", "steps", "chunk"),
+    [
+        ("drtrl", 45, 20),  # of two blocks, and a last one of a few steps
+        ("bptt", 20, 20),
+        ("rtrl", 6, 2),
+        ("drtrl_window", 6, 2),
+        ("random_feedback", 6, 2),
+        ("es_drtrl", 6, 2),
+        ("bptt_checkpointed", 6, 6),
+    ],
+)
+def test_a_compiled_case_is_measured(algorithm: str, steps: int, chunk: int, tmp_path: Path) -> None:
+    case = replace(SMALL, framework="torch", algorithm=algorithm, mode="compile", steps=steps, chunk=chunk)
     (line,) = run(tmp_path / "r.jsonl", case, limit_s=500)
     assert line["status"] == "ok", line["reason"]
     assert line["time"]["phases"]["compile_s"] > 0

@@ -105,7 +105,7 @@ def cells(events: Events, steps: int, sensor: tuple[int, int, int], features: in
 
 def counted(numbers: NDArray[np.int64], stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which of the numbers 0 to stop - 1 occur, and how often each."""
-    if stop > 32 * len(numbers):
+    if stop > 8 * len(numbers):
         return np.unique(numbers, return_counts=True)
     # Where many of them occur, to count them all is several times as quick as to sort.
     counts = np.bincount(numbers, minlength=stop)

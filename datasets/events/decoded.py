@@ -21,11 +21,14 @@ STAMP, HEADER = 16, 24
 """Bytes: the stamp, and after it the number of rows. The columns follow."""
 
 
+SOURCES = blake2b(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).digest()
+"""Of what is running, and not of what the files become meanwhile."""
+
+
 @cache
 def makers() -> tuple[str, bytes]:
     """What makes recordings: tonic's version and a hash of the sources."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return metadata.version("tonic"), blake2b(b"".join(path.read_bytes() for path in sources)).digest()
+    return metadata.version("tonic"), SOURCES
 
 
 def stamp(file: Path) -> bytes:
@@ -65,7 +68,7 @@ def save(path: Path, stamp: bytes, columns: Sequence[NDArray[Any]]) -> None:
                 file.writelines(column.data for column in columns)
             os.replace(name, path)
         except BaseException:
-            os.unlink(name)
+            Path(name).unlink(missing_ok=True)  # it may have its final name already
             raise
     except OSError:
         pass  # a cache that is full or read-only makes reading slower, not wrong

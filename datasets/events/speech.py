@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import augmentation, place, splits
+from . import augmentation, decoded, place, splits
 from .binning import Sparse, Window, binned, cells
 from .recordings import Events, Recordings, reader
 
@@ -35,11 +35,11 @@ def count(file: Path) -> int:
 def recordings(what: place.Published, part: str, **options: Any) -> Recordings:
     """What the file of a part holds. Raises MissingError, DamagedError or ReaderError."""
     file = place.part(what, part)
-    return opened(what.folder, file, file.stat().st_mtime_ns, what.classes, tuple(options.items()))
+    return opened(what.folder, file, decoded.stamp(file), what.classes, tuple(options.items()))
 
 
 @cache
-def opened(name: str, file: Path, changed: int, classes: int, options: tuple[tuple[str, Any], ...]) -> Recordings:
+def opened(name: str, file: Path, changed: bytes, classes: int, options: tuple[tuple[str, Any], ...]) -> Recordings:
     h5 = hdf5()
     try:
         with h5.File(file) as content:
@@ -57,8 +57,8 @@ def opened(name: str, file: Path, changed: int, classes: int, options: tuple[tup
             f"{file}: recording {first} has label {labels[first]}, which must be from 0 to {classes - 1}"
         )
     source = reader(name, file.parent, **dict(options))
-    files, decoded = [file] * len(labels), place.decoded_folder(file)
-    return Recordings(source, files, labels.astype(np.int32), speakers, SENSOR, decoded=decoded)
+    kept = place.decoded_folder(file)
+    return Recordings(source, [file] * len(labels), labels.astype(np.int32), speakers, SENSOR, decoded=kept)
 
 
 def sparse(
