@@ -368,12 +368,12 @@ def check(
 
     stoppable()
     try:
-        expected = gates.baseline()
+        expected = compare.latest(gates.baseline())
     except gates.NothingMeasured as error:
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise typer.Exit(gates.NOTHING) from None
     plan, speed_plan = cases.read(gates.PLAN), cases.read(gates.SPEED_PLAN)
-    base = (against or revisions.base()) if speed else None
+    base = (revisions.resolved(against) if against else revisions.base()) if speed else None
     now = measured_now(plan)
     found, timed = compare.changes(expected, now) + compare.parity(now), []
     if base:
@@ -385,6 +385,9 @@ def check(
     if missing := gates.uncompared(plan, found, "working_bytes", "error"):
         complaints.print(f"not in the baseline, or not whole: {'; '.join(missing)}: drtrl-bench baseline", style="red")
         parts.append(gates.NOTHING)
+    if better := sorted({change.case for change in found if change.verdict in ("smaller", "more exact")}):
+        said = f"better than the baseline, and could be lost unseen: {'; '.join(better)}: drtrl-bench baseline"
+        complaints.print(said, style="yellow", markup=False)
     for case, state in (gates.uncompared(speed_plan, timed, "time_s") if base else {}).items():
         complaints.print(f"speed was not compared ({state}): {case}", style="yellow", markup=False)
         parts.append(gates.OK if state in gates.NOT_BEFORE else gates.NOTHING)

@@ -59,6 +59,7 @@ class Subject:
         Of a carry it would make copies. What it cannot take as one graph is an error, not run eagerly unsaid.
         """
         torch._dynamo.config.fail_on_recompile_limit_hit = True
+        torch._dynamo.config.recompile_limit = 16  # whole blocks and shorter ones, first states kept apart, two dtypes
         compiled = partial(torch.compile, dynamic=False, fullgraph=True)
         parts = registry.ALGORITHMS[case.algorithm].compiled
         if not parts:

@@ -48,7 +48,10 @@ def counts(path: Path) -> list[Count]:
         raise TrendError(f"{path}: version {version!r} of asv's format, this reads {FORMAT}; {hint}")
     if (columns := found.get("result_columns") or [])[:2] != COLUMNS or not isinstance(found.get("results"), dict):
         raise TrendError(f"{path}: columns {columns!r:.60} instead of {COLUMNS}; {hint}")
-    return [count(name, (row or [None])[0]) for name, row in sorted(found["results"].items())]
+    rows = sorted(found["results"].items())
+    if odd := [name for name, row in rows if not isinstance(row or [], list) or not numbers((row or [None])[0])]:
+        raise TrendError(f"{path}: {odd[0]} has no list of numbers; {hint}")
+    return [count(name, (row or [None])[0]) for name, row in rows]
 
 
 def unmeasured(found: list[Count]) -> list[str]:
@@ -57,6 +60,12 @@ def unmeasured(found: list[Count]) -> list[str]:
     for each in found:
         measured[each.benchmark] = measured.get(each.benchmark, 0) + each.measured
     return [name for name, number in measured.items() if not number and not name.startswith("gpu.")]
+
+
+def numbers(values: Any) -> bool:
+    """Whether a benchmark's values are as asv writes them."""
+    each = values if isinstance(values, list) else [values]
+    return all(value is None or isinstance(value, float | int) for value in each)
 
 
 def count(name: str, values: Any) -> Count:

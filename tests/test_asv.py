@@ -192,7 +192,14 @@ def test_every_benchmark_of_a_cpu_must_have_a_value(tmp_path: Path, missing: str
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"version": 3}, "version 3"), ({"result_columns": ["value"]}, "columns"), ({"results": []}, "columns")],
+    [
+        ({"version": 3}, "version 3"),
+        ({"result_columns": ["value"]}, "columns"),
+        ({"results": []}, "columns"),
+        ({"results": {"startup": 5}}, "startup"),
+        ({"results": {"startup": {"result": [1.0]}}}, "startup"),
+        ({"results": {"startup": [["x"]]}}, "startup"),
+    ],
 )
 def test_an_asv_that_writes_something_else_is_named(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     path = left(tmp_path, **changes)
