@@ -99,7 +99,9 @@ def cells(events: Events, steps: int, sensor: tuple[int, int, int], features: in
     _, x, y, p = (column[edges[0] : edges[-1]] for column in events)
     # In the smallest type that numbers all lines: these arrays pass through the processor's cache several times.
     number = np.min_scalar_type(features).type
-    line = (p * number(h) + y // f) * number(w) + x // f
+    if f > 1:
+        x, y = x // f, y // f
+    line = x if (h, sensor[2]) == (1, 1) else (p * number(h) + y) * number(w) + x
     first = np.repeat(np.arange(0, steps * features, features), np.diff(edges))
     where, counts = counted(first + line, steps * features)
     step = where // features
