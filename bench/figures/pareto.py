@@ -14,6 +14,7 @@ def data(frame: Frame) -> Frame:
     """The plotted points: of the problem and length T at which most rules were measured at three K or more."""
     rows = style.points(frame).drop_duplicates(["case_key", "setup", "data"])
     rows = style.measured(rows, "time_s", "working_bytes")
+    rows = rows[~rows["auto"].astype(bool)]  # what auto picked is a K of its own, or one that is there already
     if rows.empty:
         return rows
     chunks = rows.groupby(["panel", "steps", "algorithm", "framework"])["chunk"].nunique()
