@@ -73,8 +73,8 @@ SLOW = f"""import time; began = time.perf_counter()
             "for layer in problem.params]\n        if dtype == 'float32': params[0]['x'] += 1e-3",
             "less exact",
         ),
-        ("implementations/drtrl_torch.py", "= direct[layer][k] + turn(", "= 1.001 * direct[layer][k] + turn(", "wrong"),
-        ("implementations/drtrl_torch.py", "= direct[layer][k] + turn(", "= 1 / 0 + turn(", "crashed"),
+        ("implementations/drtrl_torch.py", "direct[layer][k] + turn(", "1.001 * direct[layer][k] + turn(", "wrong"),
+        ("implementations/drtrl_torch.py", "direct[layer][k] + turn(", "1 / 0 + turn(", "crashed"),
         ("bench/registry.py", '"lif_delta": ("LIF", {"reset": "soft"}),', "", "vanished"),
     ],
 )
@@ -94,7 +94,7 @@ def test_no_change_is_no_regression(project: Path) -> None:
 
 
 def test_nothing_measured_fails(project: Path) -> None:
-    plant(project, "implementations/drtrl_torch.py", "= direct[layer][k] + turn(", "= 1 / 0 + turn(")
+    plant(project, "implementations/drtrl_torch.py", "direct[layer][k] + turn(", "1 / 0 + turn(")
     commit(project)
     assert compare(project, *FILTER).returncode == gate.NOTHING
 
