@@ -552,14 +552,20 @@ def test_a_cache_that_cannot_be_written_is_done_without(
         held.kept.clear()
 
 
-def test_cells_that_are_few_are_kept_beside_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("form", [binning.Counts, binning.Cells])
+def test_cells_that_are_few_are_kept_beside_the_events(
+    form: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held, file = put("dvs_gesture", tmp_path / "data", monkeypatch)
     index, few, many = np.array([0]), (3, 2), (60, 8192)
+    if form is binning.Cells:
+        monkeypatch.setattr(binning, "CELL", 1)  # so few events would else be smaller as counts
     first = binning.binned(held, index, *few)
     change(file)
     held.kept.clear()
     held.kept_cells.clear()
     changed = binning.binned(held, index, *few).lanes[0]
+    assert isinstance(changed, form)
     assert not np.array_equal(changed.counts, first.lanes[0].counts)
     binning.binned(held, index, *many)
     held.kept.clear()
@@ -763,6 +769,40 @@ def test_a_silent_recording_is_silent() -> None:
     silent = recordings.Events(*(np.zeros(0, dtype) for dtype in (np.int32, np.uint16, np.uint16, np.uint8)))
     for window in (None, (0.0, 1.0)):
         assert len(binning.cells(silent, 5, (4, 4, 2), 32, window, False).step) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "form"), [(2, binning.Cells), (12, binning.Cells), (900, binning.Counts)], ids=["few", "some", "many"]
+)
+def test_a_batch_holds_the_counts_whatever_form_is_smaller(number: int, form: type) -> None:
+    lanes, expected, lines = [], np.zeros((10, 3, 20), int), 20
+    for lane in range(3):
+        rng = np.random.default_rng(lane)
+        t, x = np.sort(rng.integers(0, 1_000_000, number)), rng.integers(0, lines, number)
+        columns = (column.astype(dtype) for column, dtype in zip((t, x, 0 * x, 0 * x), recordings.DTYPES, strict=True))
+        lanes.append(binning.cells(recordings.Events(*columns), 10, (lines, 1, 1), lines, (0.0, 1.0), False))
+        np.add.at(expected, (t // 100_000, lane, x), 1)
+        assert isinstance(lanes[-1], form)
+        assert recordings.size(lanes[-1]) == min(10 * lines, 12 * (expected[:, lane] > 0).sum())
+    for binary in (False, True):
+        batch = binning.Sparse(lanes, np.zeros(3, np.int32), 10, lines, binary)
+        for start, stop in ((0, 10), (0, 3), (3, 10), (9, 10)):
+            part = expected[start:stop]
+            for dtype in (np.float32, np.uint8):
+                dense = batch.dense(start, stop, dtype)
+                assert dense.dtype == dtype
+                np.testing.assert_array_equal(dense, part > 0 if binary else part)
+
+
+@pytest.mark.parametrize("number", [200, 256])
+def test_a_bin_of_many_events_is_counted_or_refused(number: int) -> None:
+    zeros = np.zeros(number, int)
+    events = recordings.Events(*(zeros.astype(dtype) for dtype in recordings.DTYPES))
+    batch = binning.Sparse([binning.cells(events, 1, (2, 1, 1), 2, (0.0, 1.0), False)], np.zeros(1, np.int32), 1, 2)
+    np.testing.assert_array_equal(batch.dense(0, 1, np.int32), [[[number, 0]]])
+    narrow = np.int8 if number < 256 else np.uint8
+    with pytest.raises(ValueError, match=f"a bin holds {number} events, too many for {np.dtype(narrow)}"):
+        batch.dense(0, 1, narrow)
 
 
 # Augmentation

@@ -15,9 +15,6 @@ from .recordings import Events, Recordings, size
 Window = tuple[float, float] | None
 """Seconds from and to; None is from a recording's first event to its last."""
 
-CACHED = 1 << 17
-"""Numbers of 8 bytes that stay in the processor's cache."""
-
 
 class Cells(NamedTuple):
     """The cells of a recording that are not empty, in the order of time."""
@@ -27,11 +24,21 @@ class Cells(NamedTuple):
     counts: NDArray[np.int32]
 
 
+class Counts(NamedTuple):
+    """Every cell of a recording [T * lines], where this takes less memory than those that are not empty."""
+
+    counts: NDArray[np.uint8]
+
+
+CELL = 12
+"""Bytes of a cell in `Cells`; one in `Counts`."""
+
+
 @dataclass(frozen=True)
 class Sparse:
-    """A batch of binned recordings as its cells that are not empty, and its classes [B]."""
+    """A batch of binned recordings, each as the cells that take least memory, and its classes [B]."""
 
-    lanes: Sequence[Cells]
+    lanes: Sequence[Cells | Counts]
     classes: NDArray[np.int32]
     steps: int
     lines: int
@@ -42,14 +49,20 @@ class Sparse:
         out = np.zeros((stop - start, len(self.lanes), self.lines), dtype)
         flat, row = out.reshape(-1), np.int64(len(self.lanes) * self.lines)
         for lane, cells in enumerate(self.lanes):
-            part = slice(None)
-            if (start, stop) != (0, self.steps):
+            if isinstance(cells, Counts):
+                part = slice(start * self.lines, stop * self.lines)
+            else:
                 part = slice(*np.searchsorted(cells.step, (start, stop)))
             counts = cells.counts[part]
             if not self.binary and np.issubdtype(dtype, np.integer) and counts.max(initial=0) > np.iinfo(dtype).max:
                 raise ValueError(f"a bin holds {counts.max()} events, too many for {np.dtype(dtype)}: take more steps")
-            where = (cells.step[part] - start) * row + (cells.line[part] + lane * self.lines)
-            flat[where] = 1 if self.binary else counts
+            if self.binary:
+                counts = counts != 0
+            if isinstance(cells, Counts):
+                out[:, lane] = counts.reshape(-1, self.lines)
+            else:
+                where = (cells.step[part] - start) * row + (cells.line[part] + lane * self.lines)
+                flat[where] = counts
         return out
 
     def targets(self, start: int, stop: int) -> NDArray[np.int32]:
@@ -91,7 +104,9 @@ def pooling(sensor: tuple[int, int, int], features: int) -> int:
     return known[features]
 
 
-def cells(events: Events, steps: int, sensor: tuple[int, int, int], features: int, window: Window, late: bool) -> Cells:
+def cells(
+    events: Events, steps: int, sensor: tuple[int, int, int], features: int, window: Window, late: bool
+) -> Cells | Counts:
     """A recording in `steps` bins on `features` lines: polarity, row, column, flattened in this order."""
     f = pooling(sensor, features)
     w, h = -(-sensor[0] // f), -(-sensor[1] // f)
@@ -103,19 +118,25 @@ def cells(events: Events, steps: int, sensor: tuple[int, int, int], features: in
         x, y = x // f, y // f
     line = x if (h, sensor[2]) == (1, 1) else (p * number(h) + y) * number(w) + x
     first = np.repeat(np.arange(0, steps * features, features), np.diff(edges))
-    where, counts = counted(first + line, steps * features)
+    return counted(first + line, steps, features)
+
+
+def counted(numbers: NDArray[np.int64], steps: int, features: int) -> Cells | Counts:
+    """How often each of the numbers step * features + line occurs."""
+    number = steps * features
+    # To count them all is quicker than to sort, but where they are few among very many.
+    if number > 48 * len(numbers):
+        where, counts = np.unique(numbers, return_counts=True)
+    else:
+        every = np.zeros(number, np.min_scalar_type(len(numbers)))
+        np.add.at(every, numbers, every.dtype.type(1))
+        occurs = every != 0
+        if every.max() < 256 and number < CELL * np.count_nonzero(occurs):
+            return Counts(every.astype(np.uint8))
+        where = np.flatnonzero(occurs)
+        counts = every[where]
     step = where // features
     return Cells(step.astype(np.int32), (where - step * features).astype(np.int32), counts.astype(np.int32))
-
-
-def counted(numbers: NDArray[np.int64], stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which of the numbers 0 to stop - 1 occur, and how often each."""
-    # To count them all is quicker than to sort where many of them occur, and where the counts stay in the cache.
-    if stop > max(8 * len(numbers), CACHED):
-        return np.unique(numbers, return_counts=True)
-    counts = np.bincount(numbers, minlength=stop)
-    occurring = np.flatnonzero(counts != 0)
-    return occurring, counts[occurring]
 
 
 def binned(
@@ -135,15 +156,16 @@ def binned(
     return Sparse(lanes, held.labels[chosen], steps, features, binary)
 
 
-def decoded_cells(held: Recordings, index: int, how: tuple[Any, ...]) -> Cells:
+def decoded_cells(held: Recordings, index: int, how: tuple[Any, ...]) -> Cells | Counts:
     """The cells of a recording; where pooling leaves few for its events, from where they were kept beside them."""
     features = how[2]
     if held.decoded is None or features == prod(held.sensor):
         return cells(held[index], *how)
     path = held.decoded / " ".join(map(str, (index, *how)))
     stamp = decoded.stamp(held.files[index])
-    if (columns := decoded.load(path, stamp, 3 * (np.int32,))) is not None:
-        return Cells(*columns)
+    for form, dtypes in ((Cells, 3 * (np.int32,)), (Counts, (np.uint8,))):
+        if (columns := decoded.load(path, stamp, dtypes)) is not None:
+            return form(*columns)
     found = cells(held[index], *how)
     # Many would be read no quicker than binned, and take the disk's space anew for every choice of bins.
     if 4 * size(found) < size(held[index]):
