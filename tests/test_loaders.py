@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -585,6 +586,18 @@ def test_statistics_are_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert statistics.statistics(held, [0])["events"] == 60
 
 
+@pytest.mark.parametrize("number", [20, 900])
+def test_density_is_the_share_of_cells_in_use(number: int) -> None:
+    t, x = 10 * np.arange(number), np.arange(number) % 4
+    columns = (column.astype(dtype) for column, dtype in zip((t, x, 0 * t, 0 * t), recordings.DTYPES, strict=True))
+    events = recordings.Events(*columns)
+    held = SimpleNamespace(sensor=(4, 1, 1), read=lambda index, anew: events)
+    statistics = registry.dataset("events.statistics")
+    width = t[-1] // 100
+    used = {(at // width, line) for at, line in zip(t, x, strict=True) if at < 100 * width}
+    assert statistics.statistics(held, [0])["density"] == pytest.approx(len(used) / 400)
+
+
 # Splits
 
 
@@ -781,7 +794,7 @@ def test_a_batch_holds_the_counts_whatever_form_is_smaller(number: int, form: ty
         t, x = np.sort(rng.integers(0, 1_000_000, number)), rng.integers(0, lines, number)
         columns = (column.astype(dtype) for column, dtype in zip((t, x, 0 * x, 0 * x), recordings.DTYPES, strict=True))
         lanes.append(binning.cells(recordings.Events(*columns), 10, (lines, 1, 1), lines, (0.0, 1.0), False))
-        np.add.at(expected, (t // 100_000, lane, x), 1)
+        np.add.at(expected, (t // 100_000, np.full(number, lane), x), 1)
         assert isinstance(lanes[-1], form)
         assert recordings.size(lanes[-1]) == min(10 * lines, 12 * (expected[:, lane] > 0).sum())
     for binary in (False, True):

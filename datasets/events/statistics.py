@@ -39,7 +39,8 @@ def statistics(
             continue
         events.append(len(recording.t))
         seconds.append((recording.t[-1] - recording.t[0]) / 1e6 if len(recording.t) else 0.0)
-        full.append(len(cells(recording, STEPS, held.sensor, lines, None, False).step) / (STEPS * lines))
+        binned = cells(recording, STEPS, held.sensor, lines, None, False)
+        full.append(np.count_nonzero(binned.counts) / (STEPS * lines))
         on.append(recording.p.sum())
     if not events:
         return {}
