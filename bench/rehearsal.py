@@ -6,6 +6,7 @@ regressions are appended to sources in a throw-away worktree and measured as any
 record file, which a later call goes on with: the plan of a record says what was planted.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -139,8 +140,8 @@ def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
 
 
 def alike(path: Path, number: int, report: Report) -> None:
-    """Measures A/A comparisons until the file at `path` holds `number` of them."""
-    interleave(path, ALIKE, number, report)
+    """Measures A/A comparisons until the file at `path` holds `number` of every case."""
+    interleave(path, ALIKE, cases.read(gate.SPEED_PLAN), number, report)
 
 
 def slowed(factor: float) -> str:
@@ -149,23 +150,31 @@ def slowed(factor: float) -> str:
 
 
 def slow(path: Path, number: int, report: Report) -> None:
-    """Measures comparisons with each of the `SLOWDOWNS` planted, until the file at `path` holds `number` of each."""
+    """Measures comparisons with each of the `SLOWDOWNS` planted, until the file at `path` holds `number` of each.
+
+    Of D-RTRL's cases alone: they are planted around the call, whatever the rule.
+    """
+    whole = cases.read(gate.SPEED_PLAN)
+    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm == "drtrl"))
 
     def edit(factor: float, tree: Path) -> None:
         for framework in ("jax", "torch"):
             append_code(tree / f"bench/subject_{framework}.py", SLOW.format(factor=factor))
 
     for factor in SLOWDOWNS:
-        interleave(path, slowed(factor), number, report, partial(edit, factor))
+        interleave(path, slowed(factor), some, number, report, partial(edit, factor))
 
 
-def interleave(path: Path, name: str, number: int, report: Report, edit: Callable[[Path], None] | None = None) -> None:
-    """Measures quartets of HEAD against HEAD, or against it with an edit, until there are `number` of them."""
-    rounds = [line["round"] for line in kept(path) if line["plan"] == name]
-    for index in range(max(rounds, default=-1) // QUARTET + 1, number):
-        report(f"{name}: comparison {index + 1} of {number}")
-        old, new = revisions.interleaved(("HEAD", "HEAD"), cases.read(gate.SPEED_PLAN), report, edit=edit)
-        append(path, [*old, *new], name, QUARTET * index)
+def interleave(
+    path: Path, name: str, what: Plan, number: int, report: Report, edit: Callable[[Path], None] | None = None
+) -> None:
+    """Measures quartets of HEAD against HEAD, or against it with an edit, until every case has `number` of them."""
+    done = Counter(line["case_key"] for line in kept(path) if line["plan"] == name)
+    for index in range(number):
+        if lacking := tuple(case for case in what.cases if done[case.key] <= QUARTET * index):
+            report(f"{name}: comparison {index + 1} of {number}")
+            old, new = revisions.interleaved(("HEAD", "HEAD"), replace(what, cases=lacking), report, edit=edit)
+            append(path, [*old, *new], name, QUARTET * index)
 
 
 def again(path: Path, number: int, report: Report) -> None:

@@ -162,17 +162,23 @@ def test_every_plant_can_be_planted() -> None:
 
 
 def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a case that the plan did not have when they began gets as many as the others."""
+    whole = cases.read(rehearsal.ALIKE)
     measured = []
 
-    def interleaved(sides: tuple[str, str], *_: Any, **__: Any) -> tuple[list[Any], list[Any]]:
-        measured.append(sides)
-        rounds = [line(CASE, round=n) | {"environment": environment()} for n in range(4)]
-        return [rounds[0], rounds[3]], rounds[1:3]
+    def interleaved(sides: tuple[str, str], plan: Any, *_: Any, **__: Any) -> tuple[list[Any], list[Any]]:
+        measured.append((sides, len(plan.cases)))
+        rounds = [line(case, round=n) | {"environment": environment()} for case in plan.cases for n in range(4)]
+        return [r for r in rounds if r["round"] in (0, 3)], [r for r in rounds if r["round"] in (1, 2)]
 
     monkeypatch.setattr(revisions_module, "interleaved", interleaved)
-    path = tmp_path / "gate.jsonl"
-    rehearsal.alike(path, 2, lambda _: None)
+    path, few = tmp_path / "gate.jsonl", replace(whole, cases=whole.cases[:2])
+    rehearsal.interleave(path, rehearsal.ALIKE, few, 1, lambda _: None)
+    rehearsal.interleave(path, rehearsal.ALIKE, few, 2, lambda _: None)
     rehearsal.alike(path, 3, lambda _: None)
-    assert measured == [("HEAD", "HEAD")] * 3
-    assert [r["round"] for r in record.read(path)] == list(range(12))
-    assert len(rehearsal.looks(record.read(path))[0]) == 3
+    added = len(whole.cases) - 2
+    assert measured == [(("HEAD", "HEAD"), number) for number in (2, 2, added, added, added + 2)]
+    found = rehearsal.looks(record.read(path))
+    assert {len(quartets) for quartets in found} == {3}
+    for quartets in found:
+        assert [r["round"] for quartet in quartets for r in quartet] == list(range(12))
