@@ -25,8 +25,9 @@ test: $(READY)
 slow: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
+# AGAINST: the commit that speed is compared with, where the last one is not the one before the change.
 gate: $(READY)
-	$(BIN)/drtrl-bench check
+	$(BIN)/drtrl-bench check $(addprefix --against ,$(AGAINST))
 
 rehearse: $(READY)
 	$(BIN)/drtrl-bench rehearse
@@ -37,9 +38,11 @@ coverage: $(READY)
 # A name per kind of machine, so that its points lie on one curve: make asv MACHINE=NAME on any other.
 TWO_CORES := bench-2core
 MACHINE ?= $(TWO_CORES)
+# asv draws a curve per machine and facts; without these the points would leave the curve that is committed.
+$(TWO_CORES) := --os Linux --ram "24 GiB"
 HISTORY := $(VENV)/.asv-machine-$(MACHINE)
-$(HISTORY): $(READY)
-	$(BIN)/asv machine --yes --machine $(MACHINE) > /dev/null
+$(HISTORY): $(READY) Makefile
+	$(BIN)/asv machine --yes --machine $(MACHINE) $($(MACHINE)) > /dev/null
 	touch $@
 
 smoke: $(HISTORY)
