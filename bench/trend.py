@@ -54,9 +54,20 @@ def counts(path: Path) -> list[Count]:
     return [count(name, (row or [None])[0]) for name, row in rows]
 
 
-def unmeasured(found: list[Count]) -> list[str]:
-    """The benchmarks without a single value. Those of a GPU may have none: their records come later."""
-    measured: dict[str, int] = {}
+def known(folder: Path = RESULTS) -> list[str]:
+    """The benchmarks of the suite, as asv listed them when it last ran; none if it did not."""
+    try:
+        return [name for name in json.loads((folder / "benchmarks.json").read_text(encoding="utf-8")) if "." in name]
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise TrendError(f"{folder / 'benchmarks.json'}: not JSON ({error}); delete it and run asv again") from None
+
+
+def unmeasured(found: list[Count], suite: list[str]) -> list[str]:
+    """The benchmarks, of the suite too, without a single value. Those of a GPU may have none: their records come
+    later."""
+    measured: dict[str, int] = dict.fromkeys(suite, 0)
     for each in found:
         measured[each.benchmark] = measured.get(each.benchmark, 0) + each.measured
     return [name for name, number in measured.items() if not number and not name.startswith("gpu.")]

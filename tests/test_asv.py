@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -188,6 +189,32 @@ def test_every_benchmark_of_a_cpu_must_have_a_value(tmp_path: Path, missing: str
     done = command("trend", "--folder", str(tmp_path), cwd=ROOT)
     assert done.returncode == code, done.stderr
     assert (missing in done.stderr) == bool(code)
+
+
+def test_a_benchmark_that_left_the_results_is_missed(tmp_path: Path) -> None:
+    left(tmp_path, results={"startup.Startup": [[0.2], [], "1"]})
+    suite = {"version": 2, "startup.Startup": {}, "gradient.Speed.track_gradient": {}, "gpu.Speed.track_gradient": {}}
+    (tmp_path / "benchmarks.json").write_text(json.dumps(suite))
+    done = command("trend", "--folder", str(tmp_path), cwd=ROOT)
+    assert done.returncode == 4
+    assert "gradient.Speed.track_gradient" in done.stderr
+    assert "gpu" not in done.stderr
+
+
+def test_new_points_lie_on_the_committed_curves() -> None:
+    """asv tells curves apart by these facts of the machine, which make gives to asv."""
+    facts = json.loads((ROOT / "results" / "asv" / "bench-2core" / "machine.json").read_text(encoding="utf-8"))
+    make = ["make", "--dry-run", "--always-make", "--no-print-directory", ".venv/.asv-machine-bench-2core"]
+    env = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
+    said = subprocess.run([*make, "VENV=.venv"], cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout
+    (line,) = (line for line in said.splitlines() if "asv machine" in line)
+    for name in ("machine", "os", "ram"):
+        assert shlex.split(line)[shlex.split(line).index(f"--{name}") + 1] == facts[name]
+    for path in (ROOT / "results" / "asv" / "bench-2core").glob("*-*.json"):
+        params = json.loads(path.read_text(encoding="utf-8"))["params"]
+        assert {name: params.get(name) for name in facts if name != "version"} == {
+            name: fact for name, fact in facts.items() if name != "version"
+        }
 
 
 @pytest.mark.parametrize(
