@@ -15,8 +15,9 @@ from bench.case import Case
 
 BYTES = 1.01
 """More than this ratio of working memory is a regression."""
-FIDELITY = 2e-4
-"""More than this added to a relative error against float64 BPTT is a regression, and so is a norm that moved more."""
+EXACT, ROUNDING, FIDELITY = 1e-5, 1e-6, 2e-4
+"""A relative error against float64 BPTT below `EXACT` is of rounding, and more than `ROUNDING` added to it is a
+regression; to a larger error, more than `FIDELITY`. So is a norm that moved by more than `FIDELITY`."""
 SLOWER, WARN = 1.3, 1.1
 """Ratios of times: a regression, and worth a look."""
 REGRESSIONS = ("slower", "larger", "less exact", "other", "apart", "wrong", "crashed", "vanished")
@@ -124,7 +125,8 @@ def judge_bytes(old: float, new: float) -> str:
 
 
 def judge_error(old: float, new: float) -> str:
-    return "less exact" if new > old + FIDELITY else "more exact" if new < old - FIDELITY else "same"
+    allowed = ROUNDING if min(old, new) < EXACT else FIDELITY
+    return "less exact" if new > old + allowed else "more exact" if new < old - allowed else "same"
 
 
 def largest(records: list[dict[str, Any]], *path: str) -> float | None:
@@ -220,16 +222,17 @@ def judge_norm(old: float, new: float) -> str:
 
 
 def parity(records: list[dict[str, Any]]) -> list[Change]:
-    """Cases of the same records that differ in the framework alone: their errors must agree."""
-    twins: dict[Case, list[tuple[str, float]]] = {}
+    """Cases of the same records that differ in the framework alone: their errors, the largest of each, must agree."""
+    twins: dict[Case, dict[str, float]] = {}
     for record in records:
         if (error := largest([record], "fidelity", "overall", "error")) is not None:
             case = Case(**record["case"])
-            twins.setdefault(replace(case, framework=""), []).append((case.framework, error))
+            of = twins.setdefault(replace(case, framework=""), {})
+            of[case.framework] = max(error, of.get(case.framework, 0.0))
     found = []
-    for case, pair in twins.items():
-        if len(pair) == 2:
-            (one, old), (other, new) = sorted(pair)
+    for case, errors in twins.items():
+        if len(errors) == 2:
+            (one, old), (other, new) = sorted(errors.items())
             verdict = "apart" if abs(new - old) > FIDELITY else "same"
             name = replace(case, framework=f"{one}/{other}").label
             found.append(Change(name, "parity", old, new, new / old if old else None, None, None, verdict))

@@ -4,9 +4,15 @@ A baseline is a record file without times, `results/baselines/PYTHON-FRAMEWORKS-
 depends on the versions, so each set of versions has its own.
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench import case as cases
 from bench import compare, environment, record, revisions
 from bench.case import Plan
 from bench.compare import Change
@@ -34,7 +40,7 @@ def baseline_path(folder: Path | None = None) -> Path:
 
 
 def baseline(folder: Path | None = None) -> list[dict[str, Any]]:
-    """The records of this environment's baseline. Raises NothingMeasured if there is none."""
+    """The records of this environment's baseline. Raises NothingMeasured if there is none, or it is damaged."""
     path = baseline_path(folder)
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.jsonl"))) or "none"
@@ -42,7 +48,44 @@ def baseline(folder: Path | None = None) -> list[dict[str, Any]]:
             f"no baseline for these versions at {path} (there are: {known}); make it with `drtrl-bench baseline`, "
             "look at it, and commit it on its own"
         )
-    return record.read(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", record.CorruptLine)
+        try:
+            return record.read(path)
+        except record.CorruptLine as error:
+            raise NothingMeasured(f"{error}; git checkout brings the baseline back that was committed") from None
+
+
+@contextmanager
+def at(commit: str, path: str) -> Iterator[Path]:
+    """A file of a commit. Raises RevisionError if it has none at this path."""
+    content = revisions.git("show", f"{commit}:{path}")
+    with TemporaryDirectory(prefix="drtrl-bench-") as folder:
+        file = Path(folder) / Path(path).name
+        file.write_text(content + "\n", encoding="utf-8")
+        yield file
+
+
+def speed_plan(base: str) -> Plan:
+    """The cases whose speed is compared with a commit: this checkout's and that commit's, so that none is dropped
+    unseen."""
+    own = cases.read(SPEED_PLAN)
+    try:
+        with at(base, f"bench/plans/{SPEED_PLAN}.toml") as file:
+            theirs = cases.read(str(file)).cases
+    except (revisions.RevisionError, cases.PlanError):  # it had none, or what this version does not know
+        theirs = ()
+    return replace(own, cases=tuple(dict.fromkeys([*own.cases, *theirs])))
+
+
+def renewed(base: str, expected: list[dict[str, Any]]) -> list[Change]:
+    """What a baseline lets pass that a commit's baseline for these versions did not."""
+    try:
+        with at(base, str(baseline_path().relative_to(revisions.ROOT))) as file:
+            before = compare.latest(record.read(file))
+    except (revisions.RevisionError, ValueError):  # it had none, or what this version does not know
+        return []
+    return [change for change in compare.changes(before, expected) if change.regression]
 
 
 def without_times(line: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Comparing records: what is called a regression, and that nothing measured is no success."""
 
 import json
+import shutil
 import subprocess
 from copy import deepcopy
 from dataclasses import replace
@@ -78,6 +79,7 @@ def changed(path: tuple[str, ...], by: float) -> list[dict]:
         (("memory", "working_bytes"), 0.9, "working_bytes", "smaller"),
         (("fidelity", "overall", "error"), 1e-3 / 3e-7 + 1, "error", "less exact"),
         (("fidelity", "overall", "error"), 2.0, "error", "same"),
+        (("fidelity", "overall", "error"), 5.0, "error", "less exact"),
     ],
 )
 def test_bytes_and_fidelity(path: tuple[str, ...], by: float, metric: str, verdict: str) -> None:
@@ -129,6 +131,12 @@ def test_a_metric_that_is_no_more_fails(path: tuple[str, ...], metric: str) -> N
     assert gate.verdict(compare.changes([new], [line(CASE)])) == gate.OK, "what is new is no regression"
 
 
+def test_a_gradient_that_was_exact_must_stay_so() -> None:
+    """Where an approximation may move by 2e-4, what was exact to rounding may not."""
+    for old, new, verdict in ((0.4, 0.40015, "same"), (3e-7, 1.5e-4, "less exact"), (1.5e-4, 3e-7, "more exact")):
+        assert verdicts([line(CASE, error=old)], [line(CASE, error=new)])["error"] == verdict
+
+
 def test_frameworks_must_agree() -> None:
     twins = [line(CASE, error=0.4), line(OTHER, error=0.4001)]
     assert [change.verdict for change in compare.parity(twins)] == ["same"]
@@ -136,6 +144,8 @@ def test_frameworks_must_agree() -> None:
     assert [change.verdict for change in apart] == ["apart"]
     assert gate.verdict(apart) == gate.REGRESSION
     assert gate.verdict(compare.parity(twins)) == gate.NOTHING, "parity compares no old with no new"
+    several = [line(case, error=error, round=n) for n in (0, 1) for case, error in ((CASE, 0.4), (OTHER, 0.401))]
+    assert [change.verdict for change in compare.parity(several)] == ["apart"], "in more rounds than one, too"
 
 
 def test_where_one_thread_works_its_own_time_decides() -> None:
@@ -208,6 +218,12 @@ def test_command_says_what_it_cannot_compare(tmp_path: Path) -> None:
     assert unknown.returncode == 2
     assert "unknown revision 'no-such-revision'" in unknown.stderr
     assert len(unknown.stderr.splitlines()) == 1
+    (tmp_path / "notes.md").write_text("no record\n" * 200, encoding="utf-8")
+    for words, said in (((str(old), str(tmp_path / "notes.md")), "no record in it"), (("", "HEAD"), "empty text")):
+        done = command("compare", *words)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) < 10
 
 
 def test_a_shallow_clone_has_nothing_to_compare_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,6 +317,7 @@ def checked(
     monkeypatch.setattr(gate, "baseline", lambda: [gate.without_times(each) for each in baseline])
     monkeypatch.setattr(cli, "measured_now", lambda _: GATED)
     monkeypatch.setattr(cli, "stoppable", lambda: None)
+    monkeypatch.setattr(gate, "renewed", lambda *_: [])
     monkeypatch.setattr(revisions, "interleaved", lambda *_: (old, new))
     try:
         cli.check(against="HEAD")
@@ -329,6 +346,55 @@ def test_every_case_must_have_its_speed_compared(
     assert checked(monkeypatch, GATED, TIMED[1:]) == gate.OK, "the older harness may not know a case"
     assert Case(**TIMED[0]["case"]).label in " ".join(capsys.readouterr().err.split()), "but that is said"
     assert checked(monkeypatch, GATED, []) == gate.NOTHING
+
+
+@pytest.fixture
+def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with the plan of the gate's speed and a baseline, both committed; the project as far as git goes."""
+    monkeypatch.setattr(revisions, "ROOT", tmp_path)
+    path = gate.baseline_path(tmp_path / "results" / "baselines")
+    monkeypatch.setattr(gate, "baseline_path", lambda folder=None: path)
+    for folder in (path.parent, tmp_path / "bench" / "plans"):
+        folder.mkdir(parents=True)
+    write(path.parent, GATED).rename(path)
+    shutil.copy(cases.find(gate.SPEED_PLAN), tmp_path / "bench" / "plans")
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    for words in (("init", "-b", "main"), ("add", "-A"), (*who, "commit", "-m", "all")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
+    return path
+
+
+def test_a_case_that_left_the_plan_is_still_timed(history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = cases.read(gate.SPEED_PLAN)
+    monkeypatch.setattr(
+        cases,
+        "read",
+        lambda name, read=cases.read: replace(whole, cases=whole.cases[:1]) if name == gate.SPEED_PLAN else read(name),
+    )
+    assert set(gate.speed_plan("HEAD").cases) == set(whole.cases)
+
+
+def test_a_commit_without_the_plan_drops_none(history: Path) -> None:
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    for words in (("rm", "-r", "bench"), (*who, "commit", "-m", "none")):
+        subprocess.run(["git", *words], cwd=revisions.ROOT, check=True, capture_output=True)
+    assert gate.speed_plan("HEAD").cases == cases.read(gate.SPEED_PLAN).cases
+
+
+def test_what_a_renewed_baseline_lets_pass_is_named(history: Path) -> None:
+    assert gate.renewed("HEAD", GATED) == []
+    larger = json.loads(json.dumps(GATED[0]))
+    larger["memory"]["working_bytes"] *= 2
+    (change,) = gate.renewed("HEAD", [larger, *GATED[1:]])
+    assert (change.metric, change.verdict) == ("working_bytes", "larger")
+    history.unlink()
+    assert gate.renewed("HEAD", GATED) == [], "the commit's, not the checkout's"
+
+
+def test_a_damaged_baseline_is_named(history: Path) -> None:
+    history.write_text("no record", encoding="utf-8")
+    with pytest.raises(gate.NothingMeasured, match="git checkout"):
+        gate.baseline()
 
 
 def test_the_gate_sees_whole_sequences_of_bptt() -> None:

@@ -56,28 +56,28 @@ def compare(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
 CALL = "return network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)"
 SLOW = f"""import time; began = time.perf_counter()
         found = {CALL.removeprefix("return ")}
-        while time.perf_counter() - began < 0: pass
         took = time.perf_counter() - began
         while time.perf_counter() - began < 1.5 * took: pass
         return found"""
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "said"),
-    [
-        ("bench/subject_torch.py", CALL, SLOW, "slower"),
-        ("bench/subject_torch.py", CALL, f"kept = torch.zeros(20_000); {CALL}", "larger"),
-        (
-            "bench/subject_torch.py",
-            "for layer in problem.params]",
-            "for layer in problem.params]\n        if dtype == 'float32': params[0]['x'] += 1e-3",
-            "less exact",
-        ),
-        ("implementations/drtrl_torch.py", "direct[layer][k] + turn(", "1.001 * direct[layer][k] + turn(", "wrong"),
-        ("implementations/drtrl_torch.py", "direct[layer][k] + turn(", "1 / 0 + turn(", "crashed"),
-        ("bench/registry.py", '"lif_delta": ("LIF", {"reset": "soft"}),', "", "vanished"),
-    ],
-)
+PLANTED = [
+    ("bench/subject_torch.py", CALL, SLOW, "slower"),
+    ("bench/subject_torch.py", CALL, f"kept = torch.zeros(20_000); {CALL}", "larger"),
+    (
+        "bench/subject_torch.py",
+        "for layer in problem.params]",
+        "for layer in problem.params]\n        if dtype == 'float32': params[0]['x'] += 1e-3",
+        "less exact",
+    ),
+    ("implementations/drtrl_torch.py", "direct[layer][k] + turn(", "1.001 * direct[layer][k] + turn(", "wrong"),
+    ("implementations/drtrl_torch.py", "direct[layer][k] + turn(", "1 / 0 + turn(", "crashed"),
+    ("bench/registry.py", '"lif_delta": ("LIF", {"reset": "soft"}),', "", "vanished"),
+]
+"""File, text and what takes its place, and the verdict."""
+
+
+@pytest.mark.parametrize(("file", "old", "new", "said"), PLANTED)
 def test_a_planted_regression_is_caught(project: Path, file: str, old: str, new: str, said: str) -> None:
     plant(project, file, old, new)
     git("checkout", "--detach", "main~1", cwd=project)  # the harness that compares is the one from before

@@ -10,6 +10,7 @@ import pytest
 from conftest import needs
 from lines import environment, line
 from rich.console import Console
+from test_gate import PLANTED
 
 from bench import case as cases
 from bench import compare, gate, record, rehearsal, rehearsal_table
@@ -135,7 +136,9 @@ def test_a_gate_that_misses_slowdowns_is_not_well(monkeypatch: pytest.MonkeyPatc
                 each |= rehearsal.scaled(each, planted)
         console = Console(record=True, width=80)
         assert rehearsal_table.render(blind(21) + slow + same, console) == well
-        assert "torch: 20 comparisons, both orders" in console.export_text()
+        said = console.export_text()
+        assert "torch, cases: 1, both orders" in said
+        assert " ".join(said.split()).count("too few to judge") == (number < rehearsal_table.ENOUGH)
     monkeypatch.setattr(compare, "SLOWER", 1.7)
     assert not rehearsal_table.render(blind(21) + same, console)
     assert rehearsal_table.render(blind(4) + same, console)
@@ -159,6 +162,8 @@ def test_every_plant_can_be_planted() -> None:
     for plant in rehearsal.PLANTS:
         assert (revisions_module.ROOT / plant.file).is_file()
         compile(plant.code, plant.file, "exec")
+    for file, old, _, _ in PLANTED:
+        assert (revisions_module.ROOT / file).read_text(encoding="utf-8").count(old) == 1
 
 
 def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

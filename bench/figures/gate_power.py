@@ -10,14 +10,17 @@ from bench import caption, compare, figures, rehearsal, table
 from bench.caption import Frame
 from bench.figures import style
 
-COLUMNS = ["framework", "slowdown", "alarms", "comparisons", "rate"]
+COLUMNS = ["algorithm", "framework", "slowdown", "alarms", "comparisons", "rate"]
 
 
 def data(frame: Frame) -> Frame:
-    """Alarms, comparisons and rate per framework and factor."""
+    """Alarms, comparisons and rate per case and factor."""
     lines = [
         {name: row[name] for name in ("plan", "case_key", "round")}
-        | {"case": {name: row[name] for name in ("framework", "threads", "device")}, "status": row["status"]}
+        | {
+            "case": {name: row[name] for name in ("algorithm", "framework", "threads", "device")},
+            "status": row["status"],
+        }
         | {"time": {name: row[name] for name in ("samples_s", "cpu_samples_s")}}
         for row in frame.to_dict("records")
     ]
@@ -26,29 +29,29 @@ def data(frame: Frame) -> Frame:
         for factor in rehearsal.FACTORS:
             alarms, number = rehearsal.alarms(quartets, factor)
             rate = alarms / number if number else None
-            framework = quartets[0][0]["case"]["framework"]
-            found.append(dict(zip(COLUMNS, (framework, factor, alarms, number, rate), strict=True)))
+            of = (quartets[0][0]["case"][name] for name in ("algorithm", "framework"))
+            found.append(dict(zip(COLUMNS, (*of, factor, alarms, number, rate), strict=True)))
     return pd.DataFrame(found, columns=COLUMNS)
 
 
 def draw(frame: Frame) -> Figure:
-    """Rate of alarms against the planted slowdown, a line per framework."""
+    """Rate of alarms against the planted slowdown, a line per algorithm and framework."""
     points = data(frame)
     with style.matplotlib.rc_context(style.RC):
-        figure = Figure(figsize=(5.6, 3.9), layout="constrained")
+        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
         style.FigureCanvasAgg(figure)
         axes: Axes = figure.subplots()
-        for framework, group in points.groupby("framework"):
-            name = style.FRAMEWORKS[str(framework)][0]
-            look = style.look(str(framework))
-            axes.plot(group["slowdown"], 100 * group["rate"], label=name, color="#009E73", **look)
+        for (algorithm, framework), group in points.groupby(["algorithm", "framework"], sort=False):
+            name, colour = style.ALGORITHMS[str(algorithm)]
+            label = f"{name}, {style.FRAMEWORKS[str(framework)][0]}"
+            axes.plot(group["slowdown"], 100 * group["rate"], label=label, color=colour, **style.look(str(framework)))
         axes.axvline(compare.SLOWER, color=style.GREY, linewidth=1, linestyle=":")
         axes.text(compare.SLOWER, 14, "  the gate's limit", color="#5b616b")
         axes.set(
             xlabel="slowdown (samples scaled)", ylabel="alarms (%)", ylim=(-4, 104), title="Alarms of the speed gate"
         )
         axes.legend()
-        number = points.groupby("framework")["comparisons"].max().min()
+        number = " to ".join(str(n) for n in sorted({points["comparisons"].min(), points["comparisons"].max()}))
         rows = frame[frame["plan"] == rehearsal.ALIKE]
         said = (
             f"{number} comparisons of a commit with itself per point, both orders of A and B",
