@@ -1,8 +1,8 @@
 """Sequences of any length in chunks, without the sequence: at hand is one piece of it, and one dense chunk.
 
-A piece of a set of events (`shd`, `ssc`, `nmnist`, `dvs_gesture`) is its events, a piece of `bernoulli` its bits, and
-their chunks are bytes; the recordings that were read last stay in memory as well, of all streams and batches together
-as many as fit in `events.recordings.BUDGET` (1 GiB). A piece of any other set is a dense array of float32.
+A piece of a set of events (`shd`, `ssc`, `nmnist`, `dvs_gesture`) is its events in bins, a piece of `bernoulli` its
+bits, and their chunks are bytes; the recordings that were read last stay in memory as well, of all streams and batches
+together as many as fit in `events.recordings.BUDGET` (1 GiB). A piece of any other set is a dense array of float32.
 
 A stream is a succession of pieces of `period` steps, each a batch of its own: recordings or trials one after the other
 in every lane. Its first piece is `batch(period, size, seed)` of the data set, so a stream of that length is that batch.

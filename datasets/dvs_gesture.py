@@ -82,12 +82,14 @@ def sparse(
     binary: bool = False,
     slices: float | None = None,
 ) -> Sparse:
-    """The batch as its events."""
-    if slices and window:
+    """The batch in bins, not dense yet."""
+    if slices is not None and window:
         raise ValueError("slices are windows already: give one of the two")
+    if slices is not None and not 1e-6 <= slices < np.inf:
+        raise ValueError(f"slices must last a us at least, not {slices} s")
     held, available = opened(split)
     chosen = splits.drawn(available, size, seed)
-    if not slices:
+    if slices is None:
         return binned(held, chosen, steps, features, window, binary)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
@@ -110,7 +112,10 @@ def sliced(rng: np.random.Generator, recording: Events, seconds: float, file: Pa
 
 
 def opened(split: str) -> tuple[Recordings, NDArray[np.int64]]:
-    """The recordings of the part that a split is in, and which of them belong to the split."""
+    """The recordings of the part that a split is in, and which of them belong to the split.
+
+    Its files are listed once, as long as no folder is added to the part or taken away.
+    """
     part = "test" if splits.known(split) == "test" else "train"
     folder = place.part(PUBLISHED, part)
     held = recordings(folder, folder.stat().st_mtime_ns, part == "train")

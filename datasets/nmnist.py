@@ -82,14 +82,17 @@ def sparse(
     binary: bool = False,
     first_saccade: bool = False,
 ) -> Sparse:
-    """The batch as its events."""
+    """The batch in bins, not dense yet."""
     held, available = opened(split, first_saccade)
     chosen = splits.drawn(available, size, seed)
     return binned(held, chosen, steps, features, window, binary)
 
 
 def opened(split: str, first_saccade: bool = False) -> tuple[Recordings, NDArray[np.int64]]:
-    """The recordings of the part that a split is in, and which of them belong to the split."""
+    """The recordings of the part that a split is in, and which of them belong to the split.
+
+    Its files are listed once, as long as no folder is added to the part or taken away.
+    """
     part = "test" if splits.known(split) == "test" else "train"
     folder = place.part(PUBLISHED, part)
     held = recordings(folder, folder.stat().st_mtime_ns, part == "train", first_saccade)

@@ -71,7 +71,7 @@ def sparse(
     binary: bool = False,
     augment: bool = False,
 ) -> Sparse:
-    """The batch as its events."""
+    """The batch in bins, not dense yet."""
     if augment and split != "train":
         raise ValueError(f"augment is for training, not for split {split!r}")
     held, available = opened(split)

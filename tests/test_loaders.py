@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -553,7 +554,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
         held.kept.clear()
 
 
-@pytest.mark.parametrize("form", [binning.Counts, binning.Cells])
+@pytest.mark.parametrize("form", [binning.AllCells, binning.Cells])
 def test_cells_that_are_few_are_kept_beside_the_events(
     form: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -784,27 +785,39 @@ def test_a_silent_recording_is_silent() -> None:
         assert len(binning.cells(silent, 5, (4, 4, 2), 32, window, False).step) == 0
 
 
-@pytest.mark.parametrize(
-    ("number", "form"), [(2, binning.Cells), (12, binning.Cells), (900, binning.Counts)], ids=["few", "some", "many"]
-)
-def test_a_batch_holds_the_counts_whatever_form_is_smaller(number: int, form: type) -> None:
+@pytest.mark.parametrize("numbers", [(2, 2, 2), (12, 12, 12), (900, 900, 900), (2, 900, 12)])
+def test_a_batch_holds_the_counts_in_whatever_form_is_smaller(numbers: tuple[int, int, int]) -> None:
     lanes, expected, lines = [], np.zeros((10, 3, 20), int), 20
-    for lane in range(3):
+    for lane, number in enumerate(numbers):
         rng = np.random.default_rng(lane)
         t, x = np.sort(rng.integers(0, 1_000_000, number)), rng.integers(0, lines, number)
         columns = (column.astype(dtype) for column, dtype in zip((t, x, 0 * x, 0 * x), recordings.DTYPES, strict=True))
         lanes.append(binning.cells(recordings.Events(*columns), 10, (lines, 1, 1), lines, (0.0, 1.0), False))
         np.add.at(expected, (t // 100_000, np.full(number, lane), x), 1)
-        assert isinstance(lanes[-1], form)
+        assert isinstance(lanes[-1], binning.AllCells) == (number == 900)
         assert recordings.size(lanes[-1]) == min(10 * lines, 12 * (expected[:, lane] > 0).sum())
     for binary in (False, True):
         batch = binning.Sparse(lanes, np.zeros(3, np.int32), 10, lines, binary)
-        for start, stop in ((0, 10), (0, 3), (3, 10), (9, 10)):
+        for start, stop in ((0, 10), (0, 3), (3, 10), (9, 10), (4, 4)):
             part = expected[start:stop]
             for dtype in (np.float32, np.uint8):
                 dense = batch.dense(start, stop, dtype)
                 assert dense.dtype == dtype
                 np.testing.assert_array_equal(dense, part > 0 if binary else part)
+
+
+@pytest.mark.parametrize("number", [2_000, 70_000])
+def test_binning_takes_memory_for_events_and_not_for_cells(number: int) -> None:
+    """Whatever the number of bins, some 100 bytes for each event."""
+    rng = np.random.default_rng(0)
+    t, x = np.sort(rng.integers(0, 1_000_000, number)), rng.integers(0, 700, number)
+    columns = [column.astype(dtype) for column, dtype in zip((t, x, 0 * x, 0 * x), recordings.DTYPES, strict=True)]
+    for steps in (10, 50, 200, 1_000, 10_000):
+        tracemalloc.start()
+        binning.cells(recordings.Events(*columns), steps, (700, 1, 1), 700, (0.0, 1.0), False)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 150 * number + 32 * steps + 2**16, steps
 
 
 @pytest.mark.parametrize("number", [200, 256])

@@ -42,14 +42,14 @@ def test_a_stream_of_a_period_is_the_batch(name: str, chunk: int) -> None:
     np.testing.assert_array_equal(targets, expected[1])
 
 
-@pytest.mark.parametrize("name", ["nmnist", "copying"])
-def test_chunks_cut_a_stream_anywhere(name: str) -> None:
-    whole = joined(name, 100, 3, 1, 100, 24)
+@pytest.mark.parametrize(("name", "options"), [("nmnist", {}), ("nmnist", {"features": 50}), ("copying", {})])
+def test_chunks_cut_a_stream_anywhere(name: str, options: dict[str, Any]) -> None:
+    whole = joined(name, 100, 3, 1, 100, 24, **options)
     assert whole[0].shape[:2] == whole[1].shape == (100, 3)
     for chunk in (1, 10, 24, 30, 77):
-        parts = list(stream.chunks(name, 100, 3, 1, chunk, 24))
+        parts = list(stream.chunks(name, 100, 3, 1, chunk, 24, **options))
         assert {len(x) for x, _ in parts[:-1]} <= {chunk}
-        for a, b in zip(joined(name, 100, 3, 1, chunk, 24), whole, strict=True):
+        for a, b in zip(joined(name, 100, 3, 1, chunk, 24, **options), whole, strict=True):
             np.testing.assert_array_equal(a, b)
     assert not np.array_equal(whole[0][:24], whole[0][24:48])
 

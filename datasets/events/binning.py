@@ -1,4 +1,4 @@
-"""Events of a batch in bins of time: sparse on the host, dense where they are needed."""
+"""Events of a batch in bins of time: compact on the host, dense where they are needed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,44 +24,48 @@ class Cells(NamedTuple):
     counts: NDArray[np.int32]
 
 
-class Counts(NamedTuple):
-    """Every cell of a recording [T * lines], where this takes less memory than those that are not empty."""
+class AllCells(NamedTuple):
+    """All cells of a recording [T * lines], where none holds more than 255 events and this takes less memory."""
 
     counts: NDArray[np.uint8]
 
 
 CELL = 12
-"""Bytes of a cell in `Cells`; one in `Counts`."""
+"""Bytes of a cell in `Cells`."""
+FORMS = {Cells: 3 * (np.int32,), AllCells: (np.uint8,)}
+"""The types of their columns."""
+PER_EVENT = 64
+"""Bytes per event that counting all cells may take: about what sorting them takes, and counting them is quicker."""
 
 
 @dataclass(frozen=True)
 class Sparse:
-    """A batch of binned recordings, each as the cells that take least memory, and its classes [B]."""
+    """A batch of binned recordings that is not dense yet, and its classes [B]."""
 
-    lanes: Sequence[Cells | Counts]
+    lanes: Sequence[Cells | AllCells]
     classes: NDArray[np.int32]
     steps: int
     lines: int
     binary: bool = False
 
     def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
-        """Steps start to stop - 1 as [K, B, lines]. ValueError if a count does not fit the type."""
+        """Steps start to stop - 1 of `steps` as [K, B, lines]. ValueError if a count does not fit the type."""
         out = np.zeros((stop - start, len(self.lanes), self.lines), dtype)
         flat, row = out.reshape(-1), np.int64(len(self.lanes) * self.lines)
-        for lane, cells in enumerate(self.lanes):
-            if isinstance(cells, Counts):
+        for lane, one in enumerate(self.lanes):
+            if isinstance(one, AllCells):
                 part = slice(start * self.lines, stop * self.lines)
             else:
-                part = slice(*np.searchsorted(cells.step, (start, stop)))
-            counts = cells.counts[part]
+                part = slice(*np.searchsorted(one.step, (start, stop)))
+            counts = one.counts[part]
             if not self.binary and np.issubdtype(dtype, np.integer) and counts.max(initial=0) > np.iinfo(dtype).max:
                 raise ValueError(f"a bin holds {counts.max()} events, too many for {np.dtype(dtype)}: take more steps")
             if self.binary:
                 counts = counts != 0
-            if isinstance(cells, Counts):
+            if isinstance(one, AllCells):
                 out[:, lane] = counts.reshape(-1, self.lines)
             else:
-                where = (cells.step[part] - start) * row + (cells.line[part] + lane * self.lines)
+                where = (one.step[part] - start) * row + (one.line[part] + lane * self.lines)
                 flat[where] = counts
         return out
 
@@ -80,7 +84,7 @@ def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> NDArra
     numbers = np.arange(steps + 1)
     if window is None:
         return np.searchsorted(t, t[0] + numbers * ((t[-1] - t[0]) // steps)) if len(t) else 0 * numbers
-    start, stop = (round(1e6 * edge) for edge in window)
+    start, stop = (round(1e6 * edge) if np.isfinite(edge) else -1 for edge in window)
     if not 0 <= start < stop:
         raise ValueError(f"window must be two times in seconds, from 0 on and rising, not {window}")
     # Rounded up: an event before a bin's first whole us is in the bin below.
@@ -106,7 +110,7 @@ def pooling(sensor: tuple[int, int, int], features: int) -> int:
 
 def cells(
     events: Events, steps: int, sensor: tuple[int, int, int], features: int, window: Window, late: bool
-) -> Cells | Counts:
+) -> Cells | AllCells:
     """A recording in `steps` bins on `features` lines: polarity, row, column, flattened in this order."""
     f = pooling(sensor, features)
     w, h = -(-sensor[0] // f), -(-sensor[1] // f)
@@ -121,18 +125,17 @@ def cells(
     return counted(first + line, steps, features)
 
 
-def counted(numbers: NDArray[np.int64], steps: int, features: int) -> Cells | Counts:
-    """How often each of the numbers step * features + line occurs."""
-    number = steps * features
-    # To count them all is quicker than to sort, but where they are few among very many.
-    if number > 48 * len(numbers):
+def counted(numbers: NDArray[np.int64], steps: int, features: int) -> Cells | AllCells:
+    """How often each of the numbers step * features + line occurs, in the form that takes less memory."""
+    kind = np.min_scalar_type(len(numbers))
+    if kind.itemsize * steps * features > PER_EVENT * len(numbers):
         where, counts = np.unique(numbers, return_counts=True)
     else:
-        every = np.zeros(number, np.min_scalar_type(len(numbers)))
-        np.add.at(every, numbers, every.dtype.type(1))
+        every = np.zeros(steps * features, kind)
+        np.add.at(every, numbers, kind.type(1))
         occurs = every != 0
-        if every.max() < 256 and number < CELL * np.count_nonzero(occurs):
-            return Counts(every.astype(np.uint8))
+        if every.max() < 256 and len(every) < CELL * np.count_nonzero(occurs):
+            return AllCells(every.astype(np.uint8, copy=False))
         where = np.flatnonzero(occurs)
         counts = every[where]
     step = where // features
@@ -156,16 +159,15 @@ def binned(
     return Sparse(lanes, held.labels[chosen], steps, features, binary)
 
 
-def decoded_cells(held: Recordings, index: int, how: tuple[Any, ...]) -> Cells | Counts:
+def decoded_cells(held: Recordings, index: int, how: tuple[Any, ...]) -> Cells | AllCells:
     """The cells of a recording; where pooling leaves few for its events, from where they were kept beside them."""
     features = how[2]
     if held.decoded is None or features == prod(held.sensor):
         return cells(held[index], *how)
     path = held.decoded / " ".join(map(str, (index, *how)))
     stamp = decoded.stamp(held.files[index])
-    for form, dtypes in ((Cells, 3 * (np.int32,)), (Counts, (np.uint8,))):
-        if (columns := decoded.load(path, stamp, dtypes)) is not None:
-            return form(*columns)
+    if (columns := decoded.load(path, stamp, *FORMS.values())) is not None:
+        return (Cells if len(columns) > 1 else AllCells)(*columns)
     found = cells(held[index], *how)
     # Many would be read no quicker than binned, and take the disk's space anew for every choice of bins.
     if 4 * size(found) < size(held[index]):

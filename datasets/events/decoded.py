@@ -41,14 +41,19 @@ def stamp(file: Path) -> bytes:
     return blake2b(repr(described).encode(), digest_size=STAMP).digest()
 
 
-def load(path: Path, stamp: bytes, dtypes: Sequence[Any]) -> list[NDArray[Any]] | None:
-    """The columns of these types that were saved with this stamp, read-only; None if there are none."""
+def load(path: Path, stamp: bytes, *layouts: Sequence[Any]) -> list[NDArray[Any]] | None:
+    """The columns that were saved with this stamp, read-only; None if there are none.
+
+    layouts: the columns' types, or several that they may be of, whose rows take different numbers of bytes.
+    """
     try:
         content = path.read_bytes()
     except OSError:
         return None
     number = int.from_bytes(content[STAMP:HEADER], "little")
-    if content[:STAMP] != stamp or len(content) != HEADER + number * sum(np.dtype(d).itemsize for d in dtypes):
+    fits = (dtypes for dtypes in layouts if len(content) == HEADER + number * sum(np.dtype(d).itemsize for d in dtypes))
+    dtypes = next(fits, None)
+    if content[:STAMP] != stamp or dtypes is None:
         return None
     columns, start = [], HEADER
     for dtype in dtypes:
