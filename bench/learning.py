@@ -5,6 +5,7 @@ validation parts; the test part is looked at once, with the last weights.
 """
 
 import csv
+import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -132,7 +133,9 @@ def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tupl
 
 
 def unavailable(name: str) -> str | None:
-    """What to do about the first part of a data set that is not there, or None."""
+    """What to do about a name without a setting, or about the first part of a data set that is not there, or None."""
+    if name not in SETTINGS:
+        return f"data set {name!r}: {registry.nearest(name, SETTINGS)}"
     module, place = registry.dataset(name), registry.dataset("events.place")
     try:
         for split in module.PUBLISHED.archives if hasattr(module, "PUBLISHED") else ():
@@ -196,7 +199,7 @@ def main(
     """
     for name in names or SETTINGS:
         if reason := unavailable(name):
-            raise typer.BadParameter(reason)
+            raise FileNotFoundError(reason)
     for name in names or SETTINGS:
         changed = {"cell": cell, "scale_x": scale_x, "updates": updates}
         setting = replace(SETTINGS[name], **{k: v for k, v in changed.items() if v is not None})
@@ -214,4 +217,8 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except OSError as error:
+        print(f"bench.learning: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -9,6 +9,7 @@ read or written are in the system's memory.
 
 import csv
 import multiprocessing
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -56,6 +57,11 @@ def forgetting(held: Any, call: Callable[[], Any]) -> float:
     held.kept.clear()
     held.kept_cells.clear()
     return timed(call)
+
+
+def fingerprint(name: str) -> str:
+    """That of the files of a data set; nothing for one without."""
+    return (registry.loaded(name) or ["", ""])[1]
 
 
 def gradients(case: Case, inputs: Any, targets: Any) -> dict[str, Callable[[], Any]]:
@@ -110,6 +116,7 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
     return {
         "dataset": name,
         "data": module.LABEL,
+        "fingerprint": fingerprint(name),
         "steps": steps,
         "batch": size,
         "lines": lines,
@@ -145,6 +152,7 @@ def streamed(name: str, steps: int) -> dict[str, Any]:
     return {
         "dataset": name,
         "data": module.LABEL,
+        "fingerprint": fingerprint(name),
         "rule": "drtrl",
         "steps": steps,
         "batch": LANES,
@@ -189,7 +197,8 @@ def main(
         row = rows[-1]
         fastest = f"{row['gradients_per_s']:.1f} gradients/s ({row['fastest_rule']})"
         first = f"{row['first_epoch_per_s']:.0f} in the first epoch, " if row["first_epoch_per_s"] else ""
-        console.print(f"{title}: {row['kept_per_s']:.0f} batches/s, {first}{fastest}", markup=False)
+        what = f"{row['data']}, {row['lines']} lines"
+        console.print(f"{what}: {row['kept_per_s']:.0f} batches/s, {first}{fastest}", markup=False, soft_wrap=True)
     write(out / "batches.csv", rows)
     rows = []
     for name in ("nmnist", "bernoulli"):
@@ -199,11 +208,14 @@ def main(
                 with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
                     rows.append(alone.submit(streamed, name, steps).result())
                 row = rows[-1]
-                console.print(
-                    f"{name}, {steps} steps: {row['seconds']:.1f} s, {row['rss_peak_mib']:.0f} MiB", markup=False
-                )
+                said = f"{row['seconds']:.1f} s, {row['rss_peak_mib']:.0f} MiB"
+                console.print(f"{row['data']}, {steps} steps: {said}", markup=False, soft_wrap=True)
     write(out / "stream.csv", rows)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except OSError as error:
+        print(f"bench.loading: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from genuine import WRITERS
 from lines import environment, line
 
 from bench import record
@@ -110,10 +111,11 @@ def test_exit_code_1_when_a_case_is_wrong(tmp_path: Path) -> None:
     assert (tmp_path / "results/local/silent.jsonl").is_file()
 
 
-def worker_of(pid: int) -> Path:
+def worker_of(run: subprocess.Popen[str]) -> Path:
     """/proc of the measuring child of a run, once it has its job and loads PyTorch."""
     while True:
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        assert run.poll() is None, run.communicate()
+        for child in Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split():
             with suppress(OSError):  # git and nvidia-smi come and go
                 if "libtorch" in Path(f"/proc/{child}/maps").read_text():
                     return Path(f"/proc/{child}")
@@ -124,11 +126,13 @@ def worker_of(pid: int) -> Path:
 def test_an_interrupted_run_ends_its_child_and_says_how_to_go_on(signal_: signal.Signals, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     plan = tmp_path / "endless.toml"
-    plan.write_text('budget_s = 60\n[[grid]]\ndataset = "bernoulli"\ncell = "leaky_rnn"\nframework = "torch"\n')
+    plan.write_text(
+        'budget_s = 60\n[[grid]]\ndataset = "bernoulli"\ncell = "leaky_rnn"\nframework = "torch"\nthreads = 1\n'
+    )
     run = [sys.executable, "-m", "bench", "run", str(plan)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(run, cwd=tmp_path, **pipes) as process:
-        child = worker_of(process.pid)
+        child = worker_of(process)
         process.send_signal(signal_)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -174,12 +178,23 @@ def test_data_make_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     checked = command("data", "check")
     assert checked.returncode == 0, checked.stderr
     assert "60000" in checked.stdout
-    assert max(map(len, checked.stdout.splitlines()[1:])) <= 80
+    assert max(len(text) for text in checked.stdout.splitlines() if str(tmp_path) not in text) <= 80
     path = sorted((tmp_path / "stand_ins" / "NMNIST" / "Train" / "3").glob("*.bin"))[0]
     path.write_bytes(path.read_bytes()[:-1])
     broken = command("data", "check", "nmnist")
     assert broken.returncode == 1
     assert str(path) in broken.stdout
+
+
+def test_a_stand_in_is_called_one_whatever_else_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    WRITERS["nmnist"](tmp_path)
+    listed = command("data", "list").stdout
+    assert "N-MNIST layout (other recordings)" in listed
+    made = command("data", "make", "nmnist", "--train", "1", "--test", "1")
+    assert made.stdout.split(": made: ")[1].strip() == "N-MNIST layout (event-converted digits)"
+    assert "SHD (no files): not checked" in command("data", "check").stdout
 
 
 @pytest.mark.parametrize(

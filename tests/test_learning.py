@@ -2,6 +2,9 @@
 
 import csv
 import itertools
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,8 @@ import pytest
 from problems import needs
 
 from bench import learning
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @needs("jax")
@@ -89,3 +94,23 @@ def test_every_set_that_can_be_learned_has_a_setting() -> None:
     from bench import registry
 
     assert set(learning.SETTINGS) == set(registry.datasets()) - {"bernoulli", "digits"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["learning", "nmnits"], "nmnist"),
+        (["learning", "bernoulli"], "bernoulli"),
+        (["learning", "shd"], "drtrl-bench data make shd"),
+        (["loading", "--out", "nowhere"], "no such folder"),
+    ],
+)
+def test_bad_input_is_one_line(words: list[str], said: str, tmp_path: Path) -> None:
+    env = os.environ | {"DRTRL_BENCH_CACHE": str(tmp_path)}
+    if words[0] == "loading":
+        env["DRTRL_BENCH_DATA"] = str(tmp_path / "missing")
+    command = [sys.executable, "-m", f"bench.{words[0]}", *words[1:]]
+    done = subprocess.run(command, cwd=tmp_path, env=env | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr

@@ -1,0 +1,41 @@
+"""The table of how fast data comes: what it says of a loader and of a stream."""
+
+from typing import Any
+
+import pytest
+from problems import needs
+
+from bench import loading
+
+pytestmark = [needs("jax"), pytest.mark.xdist_group("jax")]
+
+
+def test_a_loader_is_timed_beside_every_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(loading.SIZES, "integrator", (5, 4, 1))
+    row = loading.batches("integrator", 3)
+    assert row["data"] == "integrator (synthetic, sum in 8 ranges)"
+    assert row["gradients_per_s"] == max(row[f"{rule}_per_s"] for rule in loading.RULES)
+    assert row["kept_over_gradient"] == row["kept_per_s"] / row["gradients_per_s"]
+    assert row["first_epoch_per_s"] == row["fingerprint"] == "", "nothing is read from files"
+
+
+def test_what_is_in_memory_is_not_what_an_epoch_begins_with(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tonic")
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
+    from bench import registry
+
+    what = registry.dataset("nmnist").PUBLISHED
+    registry.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})
+    monkeypatch.setitem(loading.SIZES, "nmnist", (10, 4, 2312))
+    row = loading.batches("nmnist", 5)
+    assert row["data"] == "N-MNIST layout (event-converted digits)"
+    assert len(row["fingerprint"]) == 16
+    assert row["first_epoch_per_s"] < row["kept_per_s"]
+
+
+def test_a_stream_is_timed_and_weighed() -> None:
+    row = loading.streamed("bernoulli", 200)
+    assert row["data"] == "bernoulli (synthetic)"
+    assert row["ms_per_chunk"] == pytest.approx(1e3 * row["seconds"] / 2)
+    assert row["rss_peak_mib"] >= row["rss_before_mib"] > 0
+    assert row["dense_inputs_mib"] == 4 * 200 * loading.LANES * 64 / 2**20
