@@ -25,7 +25,8 @@ class Cells(NamedTuple):
 
 
 class AllCells(NamedTuple):
-    """All cells of a recording [T * lines], where none holds more than 255 events and this takes less memory."""
+    """All cells of a recording [T * lines], quicker to make and to lay out; where none holds more than 255 events and
+    this takes at most twice the memory."""
 
     counts: NDArray[np.uint8]
 
@@ -126,7 +127,7 @@ def cells(
 
 
 def counted(numbers: NDArray[np.int64], steps: int, features: int) -> Cells | AllCells:
-    """How often each of the numbers step * features + line occurs, in the form that takes less memory."""
+    """How often each of the numbers step * features + line occurs."""
     kind = np.min_scalar_type(len(numbers))
     if kind.itemsize * steps * features > PER_EVENT * len(numbers):
         where, counts = np.unique(numbers, return_counts=True)
@@ -134,7 +135,7 @@ def counted(numbers: NDArray[np.int64], steps: int, features: int) -> Cells | Al
         every = np.zeros(steps * features, kind)
         np.add.at(every, numbers, kind.type(1))
         occurs = every != 0
-        if every.max() < 256 and len(every) < CELL * np.count_nonzero(occurs):
+        if every.max() < 256 and len(every) < 2 * CELL * np.count_nonzero(occurs):
             return AllCells(every.astype(np.uint8, copy=False))
         where = np.flatnonzero(occurs)
         counts = every[where]
@@ -170,6 +171,6 @@ def decoded_cells(held: Recordings, index: int, how: tuple[Any, ...]) -> Cells |
         return (Cells if len(columns) > 1 else AllCells)(*columns)
     found = cells(held[index], *how)
     # Many would be read no quicker than binned, and take the disk's space anew for every choice of bins.
-    if 4 * size(found) < size(held[index]):
+    if 2 * size(found) < size(held[index]):
         decoded.save(path, stamp, found)
     return found
