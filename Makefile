@@ -39,10 +39,10 @@ coverage: $(READY)
 TWO_CORES := bench-2core
 MACHINE ?= $(TWO_CORES)
 # asv draws a curve per machine and facts; without these the points would leave the curve that is committed.
-$(TWO_CORES) := --os Linux --ram "24 GiB"
+FACTS_$(TWO_CORES) := --os Linux --ram "24 GiB"
 HISTORY := $(VENV)/.asv-machine-$(MACHINE)
 $(HISTORY): $(READY) Makefile
-	$(BIN)/asv machine --yes --machine $(MACHINE) $($(MACHINE)) > /dev/null
+	$(BIN)/asv machine --yes --machine $(MACHINE) $(FACTS_$(MACHINE)) > /dev/null
 	touch $@
 
 smoke: $(HISTORY)

@@ -289,7 +289,8 @@ def compare_(
     if all(files):
         sides = tuple(last_recorded(file) for file in files if file)
         if differs := compare.environments_differ(*sides):
-            text = f"warning: not measured alike, so times may not compare: {', '.join(differs)} differ"
+            said = "times, and errors of rounding, may not compare"
+            text = f"warning: not measured alike, so {said}: {', '.join(differs)} differ"
             complaints.print(text, style="yellow", markup=False)
     elif not any(files):
         what = cases.read(plan)
@@ -370,6 +371,9 @@ def check(
 ) -> None:
     """The regression gate of a change: bytes and fidelity against the baseline, speed against another revision.
 
+    A case that only the other revision's plan has is timed all the same. If the baseline is not that revision's, what
+    it lets pass is named; look whether that is wanted.
+
     Exit code: 0; 2 for bad input; 3 for a regression; 4 if a case could not be compared, as without a baseline. Speed
     alone may lack a case that the other revision does not have, as long as another was compared; it is named.
     """
@@ -383,16 +387,26 @@ def check(
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise typer.Exit(gates.NOTHING) from None
     plan, speed_plan = cases.read(gates.PLAN), None
-    base = (revisions.resolved(against) if against else revisions.base()) if speed else None
+    try:
+        base = revisions.resolved(against) if against else revisions.base()
+    except revisions.RevisionError:
+        if speed or against:
+            raise
+        base = None
     now = measured_now(plan)
     found, timed = compare.changes(expected, now) + compare.parity(now), []
-    if base:
-        speed_plan = gates.speed_plan(base)
+    if base and speed:
+        try:
+            speed_plan = gates.speed_plan(base)
+        except cases.PlanError as error:
+            speed_plan = cases.read(gates.SPEED_PLAN)
+            said = f"the plan of {base[:9]} cannot be read here, so only this checkout's cases are timed: {error}"
+            complaints.print(said, style="yellow", markup=False)
         console.print(f"speed against {base[:9]}, interleaved", markup=False)
         sides = revisions.interleaved((base, "."), speed_plan, announce, compare.slower)
         timed = [change for change in compare.changes(*sides) if change.metric in ("time_s", "status")]
     compare_table.render(found + timed, console)
-    parts = [gates.verdict(found), *([gates.verdict(timed)] if base else [])]
+    parts = [gates.verdict(found), *([gates.verdict(timed)] if speed_plan else [])]
     if missing := gates.uncompared(plan, found, "working_bytes", "error"):
         complaints.print(f"not in the baseline, or not whole: {'; '.join(missing)}: drtrl-bench baseline", style="red")
         parts.append(gates.NOTHING)
@@ -414,16 +428,18 @@ def check(
 @app.command()
 def rehearse(
     comparisons: Annotated[int, typer.Option(help="How many comparisons of the last commit with itself.")] = 31,
-    slowdowns: Annotated[int, typer.Option(help="How many with each of the slowdowns planted.")] = 4,
+    slowdowns: Annotated[
+        int, typer.Option(help="How many with each of the slowdowns planted; fewer than 21 are not judged.")
+    ] = 4,
     remeasured: Annotated[int, typer.Option(help="How often all cases of the gate are, for bytes and fidelity.")] = 31,
     records: Annotated[Path, typer.Option(help="Where they are kept; a later call goes on with this file.")] = Path(
         "results/local/gate.jsonl"
     ),
-    measure: Annotated[bool, typer.Option(help="Or only print what the records say.")] = True,
+    measure: Annotated[bool, typer.Option(help="Measure what is lacking first, or only print the table.")] = True,
 ) -> None:
     """Test the gate: compare the last commit with itself, and with regressions planted in it.
 
-    Takes four minutes for each comparison, a minute or two for each with a slowdown and each time that all cases are
+    Takes three minutes for each comparison, a minute or two for each with a slowdown and each time that all cases are
     measured, and five minutes for the other planted regressions; interrupt it when you like. The last comparison serves
     as second look of the one before. Draw the rates with `python -m bench.figures.gate_power RECORDS`.
 
@@ -434,7 +450,7 @@ def rehearse(
 
     stoppable()
     if not measure and not records.exists():
-        raise UsageError(f"{records}: no such file")
+        raise UsageError(f"{records}: no such file; drtrl-bench rehearse makes it")
     try:
         if measure:
             rehearsal.plant(records, announce)
@@ -444,7 +460,9 @@ def rehearse(
     except KeyboardInterrupt:
         complaints.print("interrupted; the same command goes on from here", markup=False)
         raise typer.Exit(130) from None
-    if not rehearsal_table.render(recorded(records), console):
+    if not (lines := recorded(records)):
+        raise UsageError(f"{records}: no record in it; drtrl-bench rehearse makes them")
+    if not rehearsal_table.render(lines, console):
         raise typer.Exit(gates.REGRESSION)
 
 

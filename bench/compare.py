@@ -125,8 +125,13 @@ def judge_bytes(old: float, new: float) -> str:
 
 
 def judge_error(old: float, new: float) -> str:
-    allowed = ROUNDING if min(old, new) < EXACT else FIDELITY
+    allowed = allowance(old, new)
     return "less exact" if new > old + allowed else "more exact" if new < old - allowed else "same"
+
+
+def allowance(*errors: float) -> float:
+    """How far errors may lie apart: what was exact must stay so."""
+    return ROUNDING if min(errors) < EXACT else FIDELITY
 
 
 def largest(records: list[dict[str, Any]], *path: str) -> float | None:
@@ -233,7 +238,7 @@ def parity(records: list[dict[str, Any]]) -> list[Change]:
     for case, errors in twins.items():
         if len(errors) == 2:
             (one, old), (other, new) = sorted(errors.items())
-            verdict = "apart" if abs(new - old) > FIDELITY else "same"
+            verdict = "apart" if abs(new - old) > allowance(old, new) else "same"
             name = replace(case, framework=f"{one}/{other}").label
             found.append(Change(name, "parity", old, new, new / old if old else None, None, None, verdict))
     return found

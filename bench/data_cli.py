@@ -138,7 +138,8 @@ def check(names: Names = None, data: Data = None) -> None:
     On the way it decodes, into the cache, what would be slow to read again: 9 bytes per event of SHD, SSC and
     DVS-Gesture.
 
-    Exit code: 0; 1 if a file is damaged or a checksum is wrong; 2 for bad input.
+    Exit code: 0, also where a set that was not named has no files; 1 if a file is damaged or a checksum is wrong; 2 for
+    bad input.
     """
     place, statistics = registry.dataset("events.place"), registry.dataset("events.statistics")
     good = True
@@ -147,7 +148,8 @@ def check(names: Names = None, data: Data = None) -> None:
         if found is None:
             if names:
                 raise place.MissingError(place.missing(module.PUBLISHED))
-            console.print(f"{module.LABEL}: not checked", soft_wrap=True, markup=False)
+            said = f"{module.LABEL}: not checked; stand-in: drtrl-bench data make {module.PUBLISHED.module}"
+            console.print(said, soft_wrap=True, markup=False)
             continue
         console.print(f"{module.LABEL}   {found.folder}", style="bold", soft_wrap=True, markup=False)
         rows = []

@@ -5,11 +5,8 @@ depends on the versions, so each set of versions has its own.
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import case as cases
@@ -56,24 +53,14 @@ def baseline(folder: Path | None = None) -> list[dict[str, Any]]:
             raise NothingMeasured(f"{error}; git checkout brings the baseline back that was committed") from None
 
 
-@contextmanager
-def at(commit: str, path: str) -> Iterator[Path]:
-    """A file of a commit. Raises RevisionError if it has none at this path."""
-    content = revisions.git("show", f"{commit}:{path}")
-    with TemporaryDirectory(prefix="drtrl-bench-") as folder:
-        file = Path(folder) / Path(path).name
-        file.write_text(content + "\n", encoding="utf-8")
-        yield file
-
-
 def speed_plan(base: str) -> Plan:
     """The cases whose speed is compared with a commit: this checkout's and that commit's, so that none is dropped
-    unseen."""
+    unseen. Raises PlanError if that commit's plan is not one here."""
     own = cases.read(SPEED_PLAN)
     try:
-        with at(base, f"bench/plans/{SPEED_PLAN}.toml") as file:
+        with revisions.file_at(base, f"bench/plans/{SPEED_PLAN}.toml") as file:
             theirs = cases.read(str(file)).cases
-    except (revisions.RevisionError, cases.PlanError):  # it had none, or what this version does not know
+    except revisions.RevisionError:  # older than the plan
         theirs = ()
     return replace(own, cases=tuple(dict.fromkeys([*own.cases, *theirs])))
 
@@ -81,9 +68,9 @@ def speed_plan(base: str) -> Plan:
 def renewed(base: str, expected: list[dict[str, Any]]) -> list[Change]:
     """What a baseline lets pass that a commit's baseline for these versions did not."""
     try:
-        with at(base, str(baseline_path().relative_to(revisions.ROOT))) as file:
+        with revisions.file_at(base, str(baseline_path().relative_to(revisions.ROOT))) as file:
             before = compare.latest(record.read(file))
-    except (revisions.RevisionError, ValueError):  # it had none, or what this version does not know
+    except ValueError:  # none, as RevisionError says, or one of cases that are not known here
         return []
     return [change for change in compare.changes(before, expected) if change.regression]
 

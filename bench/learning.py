@@ -1,4 +1,4 @@
-"""Whether there is something to learn in a data set: a network trained by BPTT for some minutes, then tested once.
+"""Whether there is something to learn in a data set: a network trained by BPTT, then tested once.
 
 `python -m bench.learning nmnist --out results/learning.csv` appends a row. The settings were chosen on training and
 validation parts; the test part is looked at once, with the last weights.
@@ -133,9 +133,7 @@ def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tupl
 
 
 def unavailable(name: str) -> str | None:
-    """What to do about a name without a setting, or about the first part of a data set that is not there, or None."""
-    if name not in SETTINGS:
-        return f"data set {name!r}: {registry.nearest(name, SETTINGS)}"
+    """What to do about the first part of a data set that is not there, or None."""
     module, place = registry.dataset(name), registry.dataset("events.place")
     try:
         for split in module.PUBLISHED.archives if hasattr(module, "PUBLISHED") else ():
@@ -198,6 +196,8 @@ def main(
     Example: python -m bench.learning nmnist dms --out results/learning.csv
     """
     for name in names or SETTINGS:
+        if name not in SETTINGS:
+            raise ValueError(f"data set {name!r}: {registry.nearest(name, SETTINGS)}")
         if reason := unavailable(name):
             raise FileNotFoundError(reason)
     for name in names or SETTINGS:
@@ -219,6 +219,6 @@ def main(
 if __name__ == "__main__":
     try:
         typer.run(main)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"bench.learning: {error}", file=sys.stderr)
         raise SystemExit(2) from None

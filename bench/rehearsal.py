@@ -6,7 +6,6 @@ regressions are appended to sources in a throw-away worktree and measured as any
 record file, which a later call goes on with: the plan of a record says what was planted.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -55,7 +54,7 @@ LESS_EXACT = """
 _gradient = Subject.gradient
 def gradient(self):
     loss, grads = _gradient(self)
-    return loss, [{k: 1.001 * g if g.dtype == "float32" else g for k, g in layer.items()} for layer in grads]
+    return loss, [{{k: {factor} * g if g.dtype == "float32" else g for k, g in layer.items()}} for layer in grads]
 Subject.gradient = gradient
 """
 WRONG = """
@@ -86,8 +85,17 @@ class Plant(NamedTuple):
 PLANTS = [
     Plant("2 % more bytes", "bench/subject_torch.py", LARGER_TORCH, {"torch"}, {"larger"}),
     Plant("2 % more bytes", "bench/subject_jax.py", LARGER_JAX, {"jax"}, {"larger"}),
-    Plant("float32 gradient off by 1e-3", "bench/subject_torch.py", LESS_EXACT, {"torch"}, {"less exact", "other"}),
-    Plant("float32 gradient off by 1e-3", "bench/subject_jax.py", LESS_EXACT, {"jax"}, {"less exact", "other"}),
+    *(
+        Plant(
+            f"float32 gradient off by {off}",
+            f"bench/subject_{framework}.py",
+            LESS_EXACT.format(factor=1 + float(off)),
+            {framework, *words},
+            {"less exact", "other"},
+        )
+        for off, words in (("1e-3", ()), ("2e-5", ("bptt",)))
+        for framework in ("torch", "jax")
+    ),
     Plant("gradient off by 1e-3", "implementations/drtrl_torch.py", WRONG, {"torch", "drtrl"}, {"wrong"}),
     Plant("gradient off by 1e-3", "implementations/drtrl_jax.py", WRONG, {"jax", "drtrl"}, {"wrong"}),
     Plant("a benchmark that crashes", "implementations/drtrl_torch.py", CRASHES, {"torch", "drtrl"}, {"crashed"}),
@@ -169,9 +177,9 @@ def interleave(
     path: Path, name: str, what: Plan, number: int, report: Report, edit: Callable[[Path], None] | None = None
 ) -> None:
     """Measures quartets of HEAD against HEAD, or against it with an edit, until every case has `number` of them."""
-    done = Counter(line["case_key"] for line in kept(path) if line["plan"] == name)
+    done = {(line["case_key"], line["round"] // QUARTET) for line in kept(path) if line["plan"] == name}
     for index in range(number):
-        if lacking := tuple(case for case in what.cases if done[case.key] <= QUARTET * index):
+        if lacking := tuple(case for case in what.cases if (case.key, index) not in done):
             report(f"{name}: comparison {index + 1} of {number}")
             old, new = revisions.interleaved(("HEAD", "HEAD"), replace(what, cases=lacking), report, edit=edit)
             append(path, [*old, *new], name, QUARTET * index)
@@ -246,21 +254,21 @@ def of_last_commit(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def looks(lines: list[dict[str, Any]], plan: str = ALIKE) -> list[list[list[dict[str, Any]]]]:
-    """The quartets of every case of a plan's comparisons: four records each, in the order A B B A."""
-    by_case: dict[str, list[dict[str, Any]]] = {}
+    """The whole quartets of every case of a plan's comparisons: four records each, in the order A B B A."""
+    by_case: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for line in sorted(lines, key=lambda line: line["round"]):
         if line["plan"] == plan:
-            by_case.setdefault(line["case_key"], []).append(line)
-    whole = [found[: len(found) // QUARTET * QUARTET] for found in by_case.values()]
-    return [[found[i : i + QUARTET] for i in range(0, len(found), QUARTET)] for found in whole]
+            by_case.setdefault(line["case_key"], {}).setdefault(line["round"] // QUARTET, []).append(line)
+    whole = ([each for each in quartets.values() if len(each) == QUARTET] for quartets in by_case.values())
+    return [quartets for quartets in whole if quartets]
 
 
 def false_alarms(lines: list[dict[str, Any]]) -> tuple[int, int]:
     """In how many A/A comparisons the gate calls any metric of any case a regression; and how many there are."""
-    cases, found = looks(lines), set()
-    number = min((len(quartets) - 1 for quartets in cases), default=0)
-    for quartets in cases:
-        for index in range(number):
+    found, number = set(), 0
+    for quartets in looks(lines):
+        number = max(number, len(quartets) - 1)
+        for index in range(len(quartets) - 1):
             a, b, c, d = quartets[index]
             changes = compare.changes([a, d], [b, c])
             if any(change.regression and change.verdict != "slower" for change in changes):

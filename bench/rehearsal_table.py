@@ -20,7 +20,7 @@ def seen(factor: float, caught: int, number: int) -> bool:
 def render(lines: list[dict[str, Any]], console: Console) -> bool:
     """Prints the table; whether no comparison without a change raised an alarm and what was planted was caught.
 
-    Of slowdowns, `POWER` of those by `MUST_SEE`, planted or scaled, in each framework.
+    Of slowdowns, `POWER` of those by `MUST_SEE`, planted or scaled, of each case that has `ENOUGH` of them.
     """
     grid = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("planted", "in", "alarms"):
@@ -38,21 +38,21 @@ def render(lines: list[dict[str, Any]], console: Console) -> bool:
         style = None if caught == cases > 0 else "red"
         grid.add_row(plant.name, plant.file, f"{caught} of {cases}", style=style)
     for factor in rehearsal.SLOWDOWNS:
-        good &= slowed(
+        good &= add_slowdown(
             grid, factor, f"{factor:g}x slower", rehearsal.looks(lines, rehearsal.slowed(factor)), both=False
         )
     for factor in rehearsal.FACTORS[1:]:
-        good &= slowed(grid, factor, f"{factor:g}x slower (scaled)", rehearsal.looks(lines), both=True)
+        good &= add_slowdown(grid, factor, f"{factor:g}x slower (scaled)", rehearsal.looks(lines), both=True)
     console.print(grid)
     return good
 
 
-def slowed(grid: Table, factor: float, name: str, cases: list[Any], both: bool) -> bool:
+def add_slowdown(grid: Table, factor: float, name: str, cases: list[Any], both: bool) -> bool:
     """Adds a row per framework; whether the gate saw the slowdown of every case as often as it must.
 
     both: the samples are scaled, in both orders of A and B; else B was slowed down in earnest.
     """
-    good, cases = True, [quartets for quartets in cases if quartets]
+    good = True
     for framework in dict.fromkeys(quartets[0][0]["case"]["framework"] for quartets in cases):
         own = [quartets for quartets in cases if quartets[0][0]["case"]["framework"] == framework]
         found = [rehearsal.alarms(quartets, factor if both else 1.0, both) for quartets in own]
@@ -61,6 +61,8 @@ def slowed(grid: Table, factor: float, name: str, cases: list[Any], both: bool) 
         said = f"{framework}, cases: {len(own)}, both orders" if both else f"{framework}, cases: {len(own)}"
         if factor == MUST_SEE and any(each < ENOUGH for _, each in found):
             said += "; too few to judge"
+        if not well:
+            said += f"; one case: {min(c / n for c, n in found):.0%}"
         grid.add_row(name, said, f"{caught} of {number}", style=None if well else "red")
         good &= well
     return good

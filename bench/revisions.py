@@ -64,6 +64,16 @@ def base() -> str:
 
 
 @contextmanager
+def file_at(commit: str, path: str) -> Iterator[Path]:
+    """A file as it is in a commit, under its own name. Raises RevisionError if there is none at this path."""
+    content = git("show", f"{commit}:{path}")
+    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
+        file = Path(folder) / Path(path).name
+        file.write_text(content + "\n", encoding="utf-8")
+        yield file
+
+
+@contextmanager
 def checkout(revision: str) -> Iterator[Path]:
     """The folder of a revision; "." is the checkout itself."""
     if revision == ".":

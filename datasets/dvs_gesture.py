@@ -102,7 +102,7 @@ def sparse(
 def sliced(rng: np.random.Generator, recording: Events, seconds: float, file: Path) -> Events:
     """One of the whole slices of a recording, which begin with its first event; its time counted from the slice's."""
     width = round(1e6 * seconds)
-    number = (recording.t[-1] - recording.t[0]) // width
+    number = int(recording.t[-1] - recording.t[0]) // width
     if number < 1:
         raise ValueError(f"{file} is shorter than a slice of {seconds} s")
     start = recording.t[0] + rng.integers(number) * width

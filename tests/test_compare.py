@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from test_cli import command
 
 from bench import case as cases
 from bench import cli, compare, compare_table, environment, gate, revisions, trend
-from bench.case import Case
+from bench.case import Case, Plan
 
 CASE = Case(algorithm="drtrl")
 OTHER = replace(CASE, framework="torch")
@@ -144,6 +145,8 @@ def test_frameworks_must_agree() -> None:
     assert [change.verdict for change in apart] == ["apart"]
     assert gate.verdict(apart) == gate.REGRESSION
     assert gate.verdict(compare.parity(twins)) == gate.NOTHING, "parity compares no old with no new"
+    exact = [line(CASE, error=2e-7), line(OTHER, error=1.5e-4)]
+    assert [change.verdict for change in compare.parity(exact)] == ["apart"], "of rounding in one, and not in the other"
     several = [line(case, error=error, round=n) for n in (0, 1) for case, error in ((CASE, 0.4), (OTHER, 0.401))]
     assert [change.verdict for change in compare.parity(several)] == ["apart"], "in more rounds than one, too"
 
@@ -311,14 +314,25 @@ TIMED = [line(case) for case in cases.read(gate.SPEED_PLAN).cases]
 
 
 def checked(
-    monkeypatch: pytest.MonkeyPatch, baseline: list[dict], old: list[dict] = TIMED, new: list[dict] = TIMED
+    monkeypatch: pytest.MonkeyPatch,
+    baseline: list[dict],
+    old: list[dict] = TIMED,
+    new: list[dict] = TIMED,
+    plan: Plan | None = None,
+    hidden: Sequence[compare.Change] = (),
 ) -> int:
     """Exit code of `check` where everything measured now is in order."""
     monkeypatch.setattr(gate, "baseline", lambda: [gate.without_times(each) for each in baseline])
     monkeypatch.setattr(cli, "measured_now", lambda _: GATED)
     monkeypatch.setattr(cli, "stoppable", lambda: None)
-    monkeypatch.setattr(gate, "renewed", lambda *_: [])
-    monkeypatch.setattr(revisions, "interleaved", lambda *_: (old, new))
+    monkeypatch.setattr(gate, "renewed", lambda *_: hidden)
+    monkeypatch.setattr(gate, "speed_plan", lambda _: plan or cases.read(gate.SPEED_PLAN))
+
+    def interleaved(_: Any, timed: Plan, *__: Any) -> tuple[list[dict], list[dict]]:
+        keys = {case.key for case in timed.cases}
+        return [r for r in old if r["case_key"] in keys], [r for r in new if r["case_key"] in keys]
+
+    monkeypatch.setattr(revisions, "interleaved", interleaved)
     try:
         cli.check(against="HEAD")
     except typer.Exit as end:
@@ -346,6 +360,25 @@ def test_every_case_must_have_its_speed_compared(
     assert checked(monkeypatch, GATED, TIMED[1:]) == gate.OK, "the older harness may not know a case"
     assert Case(**TIMED[0]["case"]).label in " ".join(capsys.readouterr().err.split()), "but that is said"
     assert checked(monkeypatch, GATED, []) == gate.NOTHING
+
+
+def test_a_case_of_the_base_s_plan_may_not_become_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor may it be known no more."""
+    case = Case(algorithm="snap1", framework="torch")
+    whole = cases.read(gate.SPEED_PLAN)
+    more = replace(whole, cases=(*whole.cases, case))
+    old, slow = timed(case, 0.01), timed(case, 0.02)
+    assert checked(monkeypatch, GATED, [*TIMED, *old], [*TIMED, *old], more) == gate.OK
+    assert checked(monkeypatch, GATED, [*TIMED, *old], [*TIMED, *slow], more) == gate.REGRESSION
+    assert checked(monkeypatch, GATED, [*TIMED, *old], TIMED, more) == gate.REGRESSION
+
+
+def test_what_the_baseline_lets_pass_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hidden = [compare.Change("a case", "working_bytes", 1.0, 2.0, 2.0, None, None, "larger")]
+    assert checked(monkeypatch, GATED, hidden=hidden) == gate.OK
+    assert "lets pass: a case: working_bytes: larger" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.fixture
@@ -388,7 +421,7 @@ def test_what_a_renewed_baseline_lets_pass_is_named(history: Path) -> None:
     (change,) = gate.renewed("HEAD", [larger, *GATED[1:]])
     assert (change.metric, change.verdict) == ("working_bytes", "larger")
     history.unlink()
-    assert gate.renewed("HEAD", GATED) == [], "the commit's, not the checkout's"
+    assert gate.renewed("HEAD", [larger, *GATED[1:]]) == [change], "the commit's, not the checkout's"
 
 
 def test_a_damaged_baseline_is_named(history: Path) -> None:

@@ -107,6 +107,7 @@ def test_every_set_that_can_be_learned_has_a_setting() -> None:
 )
 def test_bad_input_is_one_line(words: list[str], said: str, tmp_path: Path) -> None:
     env = os.environ | {"DRTRL_BENCH_CACHE": str(tmp_path)}
+    env.pop("DRTRL_BENCH_DATA", None)
     if words[0] == "loading":
         env["DRTRL_BENCH_DATA"] = str(tmp_path / "missing")
     command = [sys.executable, "-m", f"bench.{words[0]}", *words[1:]]

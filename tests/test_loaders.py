@@ -779,6 +779,18 @@ def test_slices_are_whole_and_do_not_overlap(known: dict[str, Known]) -> None:
         module.batch(4, 3, 0, slices=0.5, window=(0.0, 1.0))
 
 
+@pytest.mark.parametrize("window", [(0.0, float("inf")), (0.0, 1e9), (float("nan"), 1.0), (0.5, 0.5), (0.1, 0.1000001)])
+def test_a_window_without_bins_is_refused(window: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="window must"):
+        binning.bins(np.arange(5, dtype=np.int32), 3, window, False)
+
+
+@pytest.mark.parametrize("slices", [0.0, -1.0, 1e-9, float("nan"), float("inf"), 3000.0])
+def test_slices_that_no_recording_has_are_refused(known: dict[str, Known], slices: float) -> None:
+    with pytest.raises(ValueError, match=r"slices must last|shorter than a slice"):
+        registry.dataset("dvs_gesture").batch(4, 3, 0, slices=slices)
+
+
 def test_a_silent_recording_is_silent() -> None:
     silent = recordings.Events(*(np.zeros(0, dtype) for dtype in (np.int32, np.uint16, np.uint16, np.uint8)))
     for window in (None, (0.0, 1.0)):

@@ -22,6 +22,7 @@ def test_a_loader_is_timed_beside_every_rule(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_in_memory_is_not_what_an_epoch_begins_with(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tonic")
     monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
+    monkeypatch.delenv("DRTRL_BENCH_DATA", raising=False)
     from bench import registry
 
     what = registry.dataset("nmnist").PUBLISHED

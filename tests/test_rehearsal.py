@@ -37,6 +37,21 @@ def test_comparisons_without_a_change_raise_no_alarm() -> None:
     assert rehearsal.false_alarms(comparisons(31)) == (0, 30)
 
 
+def test_an_alarm_counts_though_another_case_was_measured_less_often() -> None:
+    often = comparisons(5)
+    for each in often[12:20]:
+        if each["round"] % 4 in (1, 2):
+            each["time"] |= rehearsal.scaled(each, 2.0)["time"]
+    seldom = [each | {"case_key": "another"} for each in comparisons(2)]
+    assert rehearsal.false_alarms(often + seldom) == rehearsal.false_alarms(often) == (1, 4)
+
+
+def test_a_comparison_that_was_cut_off_mixes_no_sides() -> None:
+    lines = [each for each in comparisons(3) if each["round"] not in (6, 7)]
+    (quartets,) = rehearsal.looks(lines)
+    assert [each["round"] for quartet in quartets for each in quartet] == [0, 1, 2, 3, 8, 9, 10, 11]
+
+
 def test_other_work_on_the_machine_is_no_slowdown() -> None:
     """The clock doubles, the processor's time does not."""
     lines = comparisons(31, contention=3.0)

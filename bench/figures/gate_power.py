@@ -10,7 +10,7 @@ from bench import caption, compare, figures, rehearsal, table
 from bench.caption import Frame
 from bench.figures import style
 
-COLUMNS = ["algorithm", "framework", "slowdown", "alarms", "comparisons", "rate"]
+COLUMNS = ["case", "algorithm", "framework", "slowdown", "alarms", "comparisons", "rate"]
 
 
 def data(frame: Frame) -> Frame:
@@ -29,19 +29,20 @@ def data(frame: Frame) -> Frame:
         for factor in rehearsal.FACTORS:
             alarms, number = rehearsal.alarms(quartets, factor)
             rate = alarms / number if number else None
-            of = (quartets[0][0]["case"][name] for name in ("algorithm", "framework"))
+            line = quartets[0][0]
+            of = (line["case_key"], line["case"]["algorithm"], line["case"]["framework"])
             found.append(dict(zip(COLUMNS, (*of, factor, alarms, number, rate), strict=True)))
     return pd.DataFrame(found, columns=COLUMNS)
 
 
 def draw(frame: Frame) -> Figure:
-    """Rate of alarms against the planted slowdown, a line per algorithm and framework."""
+    """Rate of alarms against the planted slowdown, a line per case."""
     points = data(frame)
     with style.matplotlib.rc_context(style.RC):
         figure = Figure(figsize=(6.4, 4.2), layout="constrained")
         style.FigureCanvasAgg(figure)
         axes: Axes = figure.subplots()
-        for (algorithm, framework), group in points.groupby(["algorithm", "framework"], sort=False):
+        for (_, algorithm, framework), group in points.groupby(COLUMNS[:3], sort=False):
             name, colour = style.ALGORITHMS[str(algorithm)]
             label = f"{name}, {style.FRAMEWORKS[str(framework)][0]}"
             axes.plot(group["slowdown"], 100 * group["rate"], label=label, color=colour, **style.look(str(framework)))

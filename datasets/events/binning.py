@@ -16,6 +16,10 @@ Window = tuple[float, float] | None
 """Seconds from and to; None is from a recording's first event to its last."""
 
 
+LONGEST = 2**31 / 1e6
+"""Seconds after which a recording can have no event: its times are us in 4 bytes."""
+
+
 class Cells(NamedTuple):
     """The cells of a recording that are not empty, in the order of time."""
 
@@ -36,7 +40,8 @@ CELL = 12
 FORMS = {Cells: 3 * (np.int32,), AllCells: (np.uint8,)}
 """The types of their columns."""
 PER_EVENT = 64
-"""Bytes per event that counting all cells may take: about what sorting them takes, and counting them is quicker."""
+"""Bytes of counts per event for which all cells are counted, which is quicker than to sort events. What sorting takes
+is about as much."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,11 @@ def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> NDArra
     numbers = np.arange(steps + 1)
     if window is None:
         return np.searchsorted(t, t[0] + numbers * ((t[-1] - t[0]) // steps)) if len(t) else 0 * numbers
-    start, stop = (round(1e6 * edge) if np.isfinite(edge) else -1 for edge in window)
-    if not 0 <= start < stop:
-        raise ValueError(f"window must be two times in seconds, from 0 on and rising, not {window}")
+    if not 0 <= window[0] < window[1] <= LONGEST:
+        raise ValueError(f"window must be two times in seconds, rising and from 0 to {LONGEST:g}, not {window}")
+    start, stop = (round(1e6 * edge) for edge in window)
+    if start == stop:
+        raise ValueError(f"window must last a us at least, not {window}")
     # Rounded up: an event before a bin's first whole us is in the bin below.
     edges = np.searchsorted(t, start - numbers * (start - stop) // steps)
     if late:
