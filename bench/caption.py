@@ -101,7 +101,7 @@ def machine(environments: list[dict[str, Any]]) -> str:
     """Environments that agree, in words."""
     first = environments[0]
     versions = {k: v for e in environments for k, v in (e.get("versions") or {}).items() if v}
-    cores = f", {first['cores']} cores" if first.get("cores") else ""
+    cores = f", {first['cores']} core{'s' * (first['cores'] > 1)}" if first.get("cores") else ""
     parts = (
         f"{first.get('cpu') or 'unknown CPU'}{cores}",
         first.get("gpu"),

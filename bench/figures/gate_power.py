@@ -47,7 +47,7 @@ def draw(frame: Frame) -> Figure:
             label = f"{name}, {style.FRAMEWORKS[str(framework)][0]}"
             axes.plot(group["slowdown"], 100 * group["rate"], label=label, color=colour, **style.look(str(framework)))
         axes.axvline(compare.SLOWER, color=style.GREY, linewidth=1, linestyle=":")
-        axes.text(compare.SLOWER, 14, "  the gate's limit", color="#5b616b")
+        axes.text(compare.SLOWER, 3, "  the gate's limit", color="#5b616b")
         axes.set(
             xlabel="slowdown (samples scaled)", ylabel="alarms (%)", ylim=(-4, 104), title="Alarms of the speed gate"
         )
@@ -57,7 +57,7 @@ def draw(frame: Frame) -> Figure:
         said = (
             f"{number} comparisons of a commit with itself per point, both orders of A and B",
             "verdicts by the processor's time · the machine was shared with other work",
-            *caption.wrap(caption.machines(table.collapse(rows))[0], 90).splitlines(),
+            *(line for text in caption.machines(table.collapse(rows)) for line in caption.wrap(text, 90).splitlines()),
         )
         figure.supxlabel("\n".join(said), fontsize=7, color="#5b616b", x=0.02, ha="left")
     return figure
