@@ -102,7 +102,7 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
         **asdict(setting),
         "dataset": name,
         "data": registry.dataset(name).LABEL,
-        "fingerprint": (registry.loaded(name) or ["", ""])[1],
+        "fingerprint": registry.fingerprint(name),
         "features": problem.shape(case)[0],
         "algorithm": "bptt",
         "framework": "jax",

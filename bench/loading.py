@@ -59,11 +59,6 @@ def forgetting(held: Any, call: Callable[[], Any]) -> float:
     return timed(call)
 
 
-def fingerprint(name: str) -> str:
-    """That of the files of a data set; nothing for one without."""
-    return (registry.loaded(name) or ["", ""])[1]
-
-
 def gradients(case: Case, inputs: Any, targets: Any) -> dict[str, Callable[[], Any]]:
     """A call per rule, compiled, on inputs that are on the device already."""
     import jax
@@ -116,7 +111,7 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
     return {
         "dataset": name,
         "data": module.LABEL,
-        "fingerprint": fingerprint(name),
+        "fingerprint": registry.fingerprint(name),
         "steps": steps,
         "batch": size,
         "lines": lines,
@@ -152,7 +147,7 @@ def streamed(name: str, steps: int) -> dict[str, Any]:
     return {
         "dataset": name,
         "data": module.LABEL,
-        "fingerprint": fingerprint(name),
+        "fingerprint": registry.fingerprint(name),
         "rule": "drtrl",
         "steps": steps,
         "batch": LANES,

@@ -204,6 +204,11 @@ def loaded(name: str) -> list[str]:
     return [module.LABEL, dataset("events.place").fingerprint(module.PUBLISHED)]
 
 
+def fingerprint(name: str) -> str:
+    """That of a data set's files; nothing for one that has no files."""
+    return (loaded(name) or ["", ""])[1]
+
+
 def unavailable(name: str) -> str | None:
     """What to do about a data set without files, or None."""
     module = dataset(name)
