@@ -1,5 +1,5 @@
-"""`python -m bench` is the command `drtrl-bench`."""
+"""`python -m drtrl_bench` is the command `drtrl-bench`."""
 
-from bench.cli import main
+from drtrl_bench.cli import main
 
 main()

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench import chunk, registry
-from implementations.filtering import smoothing
+from drtrl_bench import chunk, registry
+from drtrl_bench.implementations.filtering import smoothing
 
 PLANS = Path(__file__).parent / "plans"
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.case import Case
+    from drtrl_bench.case import Case
 
 RATE, BANDWIDTH, CACHE = 60e9, 12e9, 8 << 20
 """Flops and bytes a second, and bytes that stay in the cache."""
@@ -31,7 +31,7 @@ START = {"jax": 40e-6, "torch": 1.2e-3}
 
 def seconds(case: "Case", features: int, classes: int) -> float:
     """What the model says one gradient takes. Only ratios between chunk lengths mean something."""
-    from bench import floor, memory
+    from drtrl_bench import floor, memory
 
     least = floor.of(case, features, classes)
     held = memory.held(case, features, classes)
@@ -45,7 +45,7 @@ def best(case: "Case", features: int, classes: int) -> int:
 
     Raises ValueError where not even K = 1 is.
     """
-    from bench import memory, registry
+    from drtrl_bench import memory, registry
 
     if "chunk" in registry.ALGORITHMS[case.algorithm].by:
         return case.steps

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import case as cases
-from bench import data_cli, environment, record, registry, runner
-from bench.case import Case
-from bench.data_cli import Data
+from drtrl_bench import case as cases
+from drtrl_bench import data_cli, environment, record, registry, runner
+from drtrl_bench.case import Case
+from drtrl_bench.data_cli import Data
 
 app = typer.Typer(
     help="Compare D-RTRL, exact RTRL and BPTT in JAX and PyTorch: time, memory and gradient fidelity.\n\n"
@@ -129,7 +129,7 @@ def run(
 
     Exit code: 0; 1 if a case came out wrong or failed with an error; 2 for bad input.
     """
-    from bench import table
+    from drtrl_bench import table
 
     what = cases.read(plan)
     what = replace(what, cases=tuple(chosen(what, only)))
@@ -194,7 +194,7 @@ def show(records: Records = None, only: Words = None) -> None:
 
     Example: drtrl-bench show results/records -k torch
     """
-    from bench import table
+    from drtrl_bench import table
 
     frame = loaded(records)
     names = ["algorithm", "framework", "cell", "readout", "dataset", "status", "plan", "device", "dtype"]
@@ -220,8 +220,8 @@ def report(
     """
     from importlib import import_module
 
-    from bench import figures
-    from bench import report as page
+    from drtrl_bench import figures
+    from drtrl_bench import report as page
 
     frame = loaded(records)
     where = records or LOCAL
@@ -242,7 +242,7 @@ Gate = Annotated[
 
 def records_of(what: str) -> Path | None:
     """A side of a comparison as a record file, or None if it is a revision."""
-    from bench import revisions
+    from drtrl_bench import revisions
 
     if not what:
         raise UsageError("a side is empty text; it must be a record file or folder, or a git revision")
@@ -281,8 +281,8 @@ def compare_(
 
     Exit code: 0; 2 for bad input; with --gate 3 for a regression and 4 if nothing was measured.
     """
-    from bench import compare, compare_table, revisions
-    from bench import gate as gates
+    from drtrl_bench import compare, compare_table, revisions
+    from drtrl_bench import gate as gates
 
     stoppable()
     files = records_of(old), records_of(new)
@@ -322,7 +322,7 @@ def recorded(path: Path) -> list[dict[str, Any]]:
 
 def last_recorded(path: Path) -> list[dict[str, Any]]:
     """The last record of each case and round of a file."""
-    from bench import compare
+    from drtrl_bench import compare
 
     try:
         if not (lines := recorded(path)) and path.is_file() and path.stat().st_size:
@@ -343,7 +343,7 @@ def baseline() -> None:
     Bytes and fidelity of the plan `gate`, for the versions installed here. Look at the difference that git shows, and
     commit it on its own, with the reason.
     """
-    from bench import gate as gates
+    from drtrl_bench import gate as gates
 
     path = gates.baseline_path()
     lines = measured_now(cases.read(gates.PLAN))
@@ -377,8 +377,8 @@ def check(
     Exit code: 0; 2 for bad input; 3 for a regression; 4 if a case could not be compared, as without a baseline. Speed
     alone may lack a case that the other revision does not have, as long as another was compared; it is named.
     """
-    from bench import compare, compare_table, revisions
-    from bench import gate as gates
+    from drtrl_bench import compare, compare_table, revisions
+    from drtrl_bench import gate as gates
 
     stoppable()
     try:
@@ -441,12 +441,12 @@ def rehearse(
 
     Takes three minutes for each comparison, a minute or two for each with a slowdown and each time that all cases are
     measured, and five minutes for the other planted regressions; interrupt it when you like. The last comparison serves
-    as second look of the one before. Draw the rates with `python -m bench.figures.gate_power RECORDS`.
+    as second look of the one before. Draw the rates with `python -m drtrl_bench.figures.gate_power RECORDS`.
 
     Exit code: 0; 3 if a comparison without a change raised an alarm or a planted regression was missed.
     """
-    from bench import gate as gates
-    from bench import rehearsal, rehearsal_table
+    from drtrl_bench import gate as gates
+    from drtrl_bench import rehearsal, rehearsal_table
 
     stoppable()
     if not measure and not records.exists():
@@ -478,8 +478,8 @@ def trend(
     Exit code: 0; 2 for bad input or result files of another version of asv; 3 if a benchmark failed; 4 if one has no
     value at all, but for those of a GPU.
     """
-    from bench import gate as gates
-    from bench import revisions, trend
+    from drtrl_bench import gate as gates
+    from drtrl_bench import revisions, trend
 
     commit = revisions.resolved(revision)
     found = [count for path in trend.files(commit, folder or trend.RESULTS) for count in trend.counts(path)]
@@ -515,8 +515,8 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON."
 
 def main() -> None:
     """The console command: bad input is one line on standard error and exit code 2."""
-    from bench.revisions import RevisionError
-    from bench.trend import TrendError
+    from drtrl_bench.revisions import RevisionError
+    from drtrl_bench.trend import TrendError
 
     warnings.simplefilter("default", record.CorruptLine)
     try:

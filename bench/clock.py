@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import perf_counter, process_time
 from typing import Any
 
-from bench import stats
+from drtrl_bench import stats
 
 FEWEST, ENOUGH, MOST = 5, 10, 200
 """At least, before the spread of the samples is believed, and at most."""

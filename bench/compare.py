@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.case import Case
+from drtrl_bench.case import Case
 
 BYTES = 1.01
 """More than this ratio of working memory is a regression."""

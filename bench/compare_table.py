@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.compare import Change
-from bench.table import digits
+from drtrl_bench.compare import Change
+from drtrl_bench.table import digits
 
 BETTER = ("faster", "smaller", "more exact", "mended", "new")
 NAMES = {"time_s": "time", "working_bytes": "memory"}

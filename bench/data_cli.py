@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from bench import registry
+from drtrl_bench import registry
 
 app = typer.Typer(
     help="Data sets: what is loaded, where genuine files go, stand-ins for those that are not at hand.\n\n"

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bench.case import digest
+from drtrl_bench.case import digest
 
 PACKAGES = ("jax", "jaxlib", "torch", "numpy", "scikit-learn", "tonic", "drtrl-bench")
 

@@ -7,8 +7,8 @@ and sample for n states and p parameters of a layer. Formulas, not counts: XLA's
 
 from dataclasses import dataclass
 
-from bench import memory, registry
-from bench.case import Case
+from drtrl_bench import memory, registry
+from drtrl_bench.case import Case
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import case as cases
-from bench import compare, environment, record, revisions
-from bench.case import Plan
-from bench.compare import Change
+from drtrl_bench import case as cases
+from drtrl_bench import compare, environment, record, revisions
+from drtrl_bench.case import Plan
+from drtrl_bench.compare import Change
 
 BASELINES = revisions.ROOT / "results" / "baselines"
 PLAN, SPEED_PLAN = "gate", "gate_speed"

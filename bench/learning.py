@@ -1,7 +1,7 @@
 """Whether there is something to learn in a data set: a network trained by BPTT, then tested once.
 
-`python -m bench.learning nmnist --out results/learning.csv` appends a row. The settings were chosen on training and
-validation parts; the test part is looked at once, with the last weights.
+`python -m drtrl_bench.learning nmnist --out results/learning.csv` appends a row. The settings were chosen on training
+and validation parts; the test part is looked at once, with the last weights.
 """
 
 import csv
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import environment, problem, registry
-from bench.case import Case
+from drtrl_bench import environment, problem, registry
+from drtrl_bench.case import Case
 
 console = Console(highlight=False)
 
@@ -70,7 +70,7 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
     """A row of the table: trains in JAX, an update per batch, and tests on what was not trained on."""
     import jax
 
-    from implementations import bptt_jax, fit_jax
+    from drtrl_bench.implementations import bptt_jax, fit_jax
 
     case = Case(
         dataset=name,
@@ -151,7 +151,7 @@ def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> N
     import jax
     import jax.numpy as jnp
 
-    from implementations import network_jax
+    from drtrl_bench.implementations import network_jax
 
     module = registry.dataset(name)
     number = setting.test
@@ -193,7 +193,7 @@ def main(
 ) -> None:
     """Train a network by BPTT on data sets, test it once, and append a row for each.
 
-    Example: python -m bench.learning nmnist dms --out results/learning.csv
+    Example: python -m drtrl_bench.learning nmnist dms --out results/learning.csv
     """
     for name in names or SETTINGS:
         if name not in SETTINGS:
@@ -220,5 +220,5 @@ if __name__ == "__main__":
     try:
         typer.run(main)
     except (OSError, ValueError) as error:
-        print(f"bench.learning: {error}", file=sys.stderr)
+        print(f"drtrl_bench.learning: {error}", file=sys.stderr)
         raise SystemExit(2) from None

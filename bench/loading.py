@@ -1,10 +1,10 @@
 """How fast data comes, beside the fastest gradient that could wait for it: batches per second; memory of a stream.
 
-`python -m bench.loading --out results/loading` writes `batches.csv` and `stream.csv`. Loaders and gradients are timed
-in turns; a batch is drawn anew each time. "files" reads every recording through tonic's reader, and decodes it into the
-cache where that pays, as happens once; "epoch" begins with nothing in memory, as the first epoch of any later process
-does; "kept" finds the recordings in memory, as the later epochs do. None of them waits for a disk: files that were just
-read or written are in the system's memory.
+`python -m drtrl_bench.loading --out results/loading` writes `batches.csv` and `stream.csv`. Loaders and gradients are
+timed in turns; a batch is drawn anew each time. "files" reads every recording through tonic's reader, and decodes it
+into the cache where that pays, as happens once; "epoch" begins with nothing in memory, as the first epoch of any later
+process does; "kept" finds the recordings in memory, as the later epochs do. None of them waits for a disk: files that
+were just read or written are in the system's memory.
 """
 
 import csv
@@ -22,8 +22,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench import environment, memory, problem, registry, stream
-from bench.case import Case
+from drtrl_bench import environment, memory, problem, registry, stream
+from drtrl_bench.case import Case
 
 console = Console(highlight=False)
 RULES = ("bptt", "es_drtrl", "drtrl")
@@ -63,7 +63,7 @@ def gradients(case: Case, inputs: Any, targets: Any) -> dict[str, Callable[[], A
     """A call per rule, compiled, on inputs that are on the device already."""
     import jax
 
-    from implementations import network_jax
+    from drtrl_bench.implementations import network_jax
 
     net, params = problem.network(case, "jax"), jax.tree.map(jax.numpy.asarray, problem.draw(case)[0])
     placed = (params, jax.numpy.asarray(inputs), jax.numpy.asarray(targets))
@@ -130,7 +130,7 @@ def streamed(name: str, steps: int) -> dict[str, Any]:
     """A row: time and memory of D-RTRL over a stream of `steps` steps, beside what dense inputs would take."""
     import jax
 
-    from implementations import drtrl_jax, stream_jax
+    from drtrl_bench.implementations import drtrl_jax, stream_jax
 
     module = registry.dataset(name)
     case = Case(dataset=name, cell="lif_delta", neurons=NEURONS, batch=LANES, steps=CHUNK, chunk=CHUNK, scale_x=30)
@@ -181,7 +181,7 @@ def main(
 ) -> None:
     """Time every loader that has its files, and stream up to 100,000 steps.
 
-    Example: python -m bench.loading --out results/loading
+    Example: python -m drtrl_bench.loading --out results/loading
     """
     rows = []
     for title in SIZES:
@@ -212,5 +212,5 @@ if __name__ == "__main__":
     try:
         typer.run(main)
     except OSError as error:
-        print(f"bench.loading: {error}", file=sys.stderr)
+        print(f"drtrl_bench.loading: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import registry
-from bench.case import Case
+from drtrl_bench import registry
+from drtrl_bench.case import Case
 
 STATUS = Path("/proc/self/status")
 

@@ -1,7 +1,7 @@
 """The problem of a case: weights, inputs and targets drawn once, and the float64 BPTT gradient to compare with.
 
 Drawn with NumPy from the case's seed, never from the implementation, so that every implementation of a case
-gets the same arrays; they cross to the measuring process as one `.npz`. `python -m bench.problem` makes it, in a
+gets the same arrays; they cross to the measuring process as one `.npz`. `python -m drtrl_bench.problem` makes it, in a
 process of its own, so that neither its memory nor its time is the measured case's.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import registry
-from bench.case import Case, digest
-from bench.fidelity import Gradient
+from drtrl_bench import registry
+from drtrl_bench.case import Case, digest
+from drtrl_bench.fidelity import Gradient
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def network(case: Case, framework: str | None = None) -> tuple[Any, ...]:
 
 def solve(case: Case) -> Problem:
     """The whole problem; seconds of NumPy at the sizes of the plans."""
-    from implementations import reference
+    from drtrl_bench.implementations import reference
 
     params, inputs, targets = draw(case)
     net = network(case)
@@ -77,7 +77,7 @@ def solve(case: Case) -> Problem:
 
 def spikes(net: Any, params: Gradient, inputs: NDArray[Any]) -> list[NDArray[np.bool_]]:
     """Where the neurons [T, B, N] of each spiking layer spike, in float64."""
-    from implementations import reference, reference_cells
+    from drtrl_bench.implementations import reference, reference_cells
 
     tapes = zip(net, reference.forward(net, params, inputs), strict=True)
     return [reference_cells.fired(cell, tape.states[1:]) for cell, tape in tapes if cell.spiking]

@@ -19,7 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.case import Case
+from drtrl_bench.case import Case
 
 if TYPE_CHECKING:
     import pandas as pd

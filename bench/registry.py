@@ -3,7 +3,6 @@
 import difflib
 import importlib
 import importlib.util
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -11,14 +10,14 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from implementations.filtering import BIAS_CORRECTIONS
+from drtrl_bench.implementations.filtering import BIAS_CORRECTIONS
 
 AUTO = -1
 """What stands for chunk = "auto" until the cost model has chosen K."""
-IMPLEMENTATIONS = Path(__file__).parent.parent / "implementations"
+IMPLEMENTATIONS = Path(__file__).parent / "implementations"
+DATASETS = Path(__file__).parent / "datasets"
 UNROLLED = 64
 """Steps that torch.compile is asked to unroll at most: it takes seconds for each."""
-PACKAGE = "drtrl_bench_datasets"
 
 
 @dataclass(frozen=True)
@@ -167,33 +166,20 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"unknown; {hint}"
 
 
-def dataset_folder() -> Path:
-    """The copy of `datasets/` inside an installed package, or the folder itself in a checkout."""
-    installed = Path(__file__).parent / "_datasets"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "datasets"
-
-
 def datasets() -> list[str]:
     """Names of the data sets: one file is one data set."""
-    return sorted(path.stem for path in dataset_folder().glob("*.py") if path.stem != "__init__")
+    return sorted(path.stem for path in DATASETS.glob("*.py") if path.stem != "__init__")
 
 
 def dataset(name: str) -> ModuleType:
-    """The module of a data set, or of a part of one as in "stand_ins.gestures".
-
-    The folder is a package under a name of its own: a top-level package called `datasets` would shadow another.
-    """
-    if PACKAGE not in sys.modules:
-        package = ModuleType(PACKAGE)
-        package.__path__ = [str(dataset_folder())]
-        sys.modules[PACKAGE] = package
-    return importlib.import_module(f"{PACKAGE}.{name}")
+    """The module of a data set, or of a part of one as in "stand_ins.gestures"."""
+    return importlib.import_module(f"drtrl_bench.datasets.{name}")
 
 
 def dataset_sources(name: str) -> list[Path]:
     """The files that produce a data set's arrays."""
-    shared = sorted((dataset_folder() / "events").glob("*.py")) if hasattr(dataset(name), "PUBLISHED") else []
-    return [dataset_folder() / f"{name}.py", *shared]
+    shared = sorted((DATASETS / "events").glob("*.py")) if hasattr(dataset(name), "PUBLISHED") else []
+    return [DATASETS / f"{name}.py", *shared]
 
 
 def loaded(name: str) -> list[str]:
@@ -224,7 +210,7 @@ def options(case: Any, dtype: str) -> dict[str, Any]:
 
 def algorithm(name: str, framework: str, options: dict[str, Any]) -> SimpleNamespace:
     """`init` and `advance` of an algorithm, with its options of a case."""
-    module = importlib.import_module(f"implementations.{name}_{framework}")
+    module = importlib.import_module(f"drtrl_bench.implementations.{name}_{framework}")
     taken = {key: options[key] for key in ALGORITHMS[name].options}
     starts = {"trace_dtype": options["trace_dtype"]} if ALGORITHMS[name].carry == "trace" else {}
     return SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
@@ -232,7 +218,7 @@ def algorithm(name: str, framework: str, options: dict[str, Any]) -> SimpleNames
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
     """The cells of a network, readout last: of one framework, or the bare specification."""
-    module = importlib.import_module("implementations.cells" + (f"_{framework}" if framework else ""))
+    module = importlib.import_module("drtrl_bench.implementations.cells" + (f"_{framework}" if framework else ""))
     class_name, options = CELLS[cell]
     return (*[getattr(module, class_name)(**options)] * layers, getattr(module, READOUTS[readout])())
 

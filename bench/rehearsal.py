@@ -13,10 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from bench import case as cases
-from bench import compare, gate, record, revisions
-from bench.case import Plan
-from bench.revisions import Report
+from drtrl_bench import case as cases
+from drtrl_bench import compare, gate, record, revisions
+from drtrl_bench.case import Plan
+from drtrl_bench.revisions import Report
 
 QUARTET = 4
 """Rounds of one look at a case: A B B A."""

@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from bench import rehearsal
+from drtrl_bench import rehearsal
 
 MUST_SEE, POWER, ENOUGH = 1.5, 0.95, 20
 """A slowdown that the gate must see, in which share of comparisons, judged once there are this many."""

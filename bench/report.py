@@ -10,8 +10,8 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from bench import __version__, caption, figures, record, table
-from bench.caption import Frame
+from drtrl_bench import __version__, caption, figures, record, table
+from drtrl_bench.caption import Frame
 
 TITLES = {
     "time_vs_t": "Time of one gradient of the whole sequence",

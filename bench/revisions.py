@@ -15,8 +15,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from bench import record
-from bench.case import Case, Plan
+from drtrl_bench import record
+from drtrl_bench.case import Case, Plan
 
 ROOT = Path(__file__).parent.parent
 Report = Callable[[str], None]

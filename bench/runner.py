@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import environment, memory, problem, record, registry
-from bench.case import Case, Plan, digest
+from drtrl_bench import environment, memory, problem, record, registry
+from drtrl_bench.case import Case, Plan, digest
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 """Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
@@ -138,12 +138,12 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
     if unsolved.exists():
         return json.loads(unsolved.read_text(encoding="utf-8"))
     cache = registry.dataset("events.place").cache()
-    solved = child("bench.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
+    solved = child("drtrl_bench.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
     if "problem" not in solved:
         solved["reason"] = f"its float64 reference: {solved['reason']}"
         unsolved.write_text(json.dumps(solved), encoding="utf-8")
         return solved
-    return child("bench.worker", solved | {"budget_s": plan.budget_s}, case, plan.limit_s, folder)
+    return child("drtrl_bench.worker", solved | {"budget_s": plan.budget_s}, case, plan.limit_s, folder)
 
 
 def schedule(plan: Plan) -> list[tuple[int, Case]]:

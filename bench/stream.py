@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import registry
+from drtrl_bench import registry
 
 Chunk = tuple[NDArray[Any], NDArray[np.int32]]
 """Inputs [K, B, I] as they lie on the host, counts in one byte each if the data set is sparse; targets [K, B]."""

@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from bench import memory, registry
-from bench.case import Case
-from bench.fidelity import Gradient
-from bench.problem import Problem, network
-from implementations import network_jax
+from drtrl_bench import memory, registry
+from drtrl_bench.case import Case
+from drtrl_bench.fidelity import Gradient
+from drtrl_bench.implementations import network_jax
+from drtrl_bench.problem import Problem, network
 
 jax.config.update("jax_enable_x64", True)  # for the gate; arrays carry their own dtype
 

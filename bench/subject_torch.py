@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import memory, registry
-from bench.case import Case
-from bench.fidelity import Gradient
-from bench.problem import Problem, network
-from implementations import blocks_torch, network_torch
+from drtrl_bench import memory, registry
+from drtrl_bench.case import Case
+from drtrl_bench.fidelity import Gradient
+from drtrl_bench.implementations import blocks_torch, network_torch
+from drtrl_bench.problem import Problem, network
 
 OUT_OF_MEMORY = ("CUDA out of memory", "can't allocate memory", "not enough memory")
 
@@ -38,7 +38,7 @@ class Subject:
         self.phases: dict[str, float] = {}
         self.graph: Any = None
         if case.mode == "triton" and dtype != "float64":
-            from implementations import trace_step_triton
+            from drtrl_bench.implementations import trace_step_triton
 
             self.algorithm.advance = partial(self.algorithm.advance, turn=trace_step_triton.turn)
         if case.mode == "compile":
@@ -68,7 +68,7 @@ class Subject:
             blocks_torch.BLOCK = memory.block(case)
         for part in parts:
             file, name = part.split(".")
-            module = importlib.import_module(f"implementations.{file}_torch")
+            module = importlib.import_module(f"drtrl_bench.implementations.{file}_torch")
             setattr(module, name, compiled(inspect.unwrap(getattr(module, name))))
 
     def captured(self) -> Any:

@@ -15,9 +15,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from bench import caption, record
-from bench.caption import Frame
-from bench.case import Case
+from drtrl_bench import caption, record
+from drtrl_bench.caption import Frame
+from drtrl_bench.case import Case
 
 SEVERITY = {"ok": 0, "skip": 1, "timeout": 2, "oom": 3, "error": 4, "wrong": 5}
 STYLES = {"skip": "dim", "timeout": "yellow", "oom": "yellow", "error": "red", "wrong": "bold red"}
@@ -92,7 +92,7 @@ def merged(rounds: Frame) -> dict[str, Any]:
 
 
 def render(frame: Frame, console: Console) -> None:
-    """Prints the records of a frame from `bench.load`, collapsed; no number is ever cut off or wrapped."""
+    """Prints the records of a frame from `drtrl_bench.load`, collapsed; no number is ever cut off or wrapped."""
     rows = collapse(frame)
     if rows.empty:
         console.print("no records")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import revisions
+from drtrl_bench import revisions
 
 RESULTS = revisions.ROOT / "results" / "asv"
 FORMAT, COLUMNS = 2, ["result", "params"]

@@ -1,6 +1,6 @@
 """The child process: one case, one framework. Gate, then time, then weigh; one result on the way out.
 
-Started by `runner.py` as `python -m bench.worker`, with the job as JSON on standard input and the file for the
+Started by `runner.py` as `python -m drtrl_bench.worker`, with the job as JSON on standard input and the file for the
 result named in it. A case that fails its gate gets no time and no memory.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from bench import clock, fidelity, floor, memory, problem, registry
-from bench.case import Case
-from bench.problem import Problem
+from drtrl_bench import clock, fidelity, floor, memory, problem, registry
+from drtrl_bench.case import Case
+from drtrl_bench.problem import Problem
 
 GATE_LIMIT = 1e-10
 """Largest relative L2 error of any parameter's gradient, in float64."""
@@ -46,7 +46,7 @@ def firing(net: Any, part: Problem) -> list[float]:
 
 def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
     """The implementation in float64 on the first samples and steps, against its algorithm's NumPy reference."""
-    from implementations import reference
+    from drtrl_bench.implementations import reference
 
     net, batch = problem.network(case), min(case.batch, GATE_BATCH)
     part = liveliest(whole, gate_steps(case), batch)
@@ -102,7 +102,7 @@ def altered(case: Case, whole: Problem, gradient: Any, subject: Any, found: dict
 
 def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
     """The fields of the record that only the child can know."""
-    subject_module = importlib.import_module(f"bench.subject_{case.framework}")
+    subject_module = importlib.import_module(f"drtrl_bench.subject_{case.framework}")
     stage("gate in float64")
     found = gate(case, whole, subject_module)
     activity: dict[str, Any] = fidelity.activity(whole.spikes)
@@ -145,7 +145,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     case = Case(**job["case"])
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: case.threads])
-    module = importlib.import_module(f"bench.subject_{case.framework}")
+    module = importlib.import_module(f"drtrl_bench.subject_{case.framework}")
     result: dict[str, Any]
     try:
         result = measure(case, problem.read(Path(job["problem"])), job["budget_s"])

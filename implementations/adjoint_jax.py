@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations import network_jax as network
-from implementations.network_jax import PerWeight
+from drtrl_bench.implementations import network_jax as network
+from drtrl_bench.implementations.network_jax import PerWeight
 
 
 def intrinsic(cell: Any, w: PerWeight, s_prev: Array, y: Array) -> tuple[Array, Array]:

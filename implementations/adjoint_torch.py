@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.network_torch import PerWeight
+from drtrl_bench.implementations.network_torch import PerWeight
 
 
 def intrinsic(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

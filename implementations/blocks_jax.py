@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations.network_jax import Params, PerWeight, States, Tape, previous, readout_loss, run
+from drtrl_bench.implementations.network_jax import Params, PerWeight, States, Tape, previous, readout_loss, run
 
 BLOCK = 64
 """Steps of a block. Fewer cost more calls, more leave the cache."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from implementations.network_torch import Params, PerWeight, States, Tape, add, loss_and_error, run
+from drtrl_bench.implementations.network_torch import Params, PerWeight, States, Tape, add, loss_and_error, run
 
 BLOCK = 64
 """Steps of a block. Fewer cost more calls, more leave the cache."""

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations import bptt_jax as bptt
-from implementations.blocks_jax import forth
-from implementations.network_jax import Params, States, run
+from drtrl_bench.implementations import bptt_jax as bptt
+from drtrl_bench.implementations.blocks_jax import forth
+from drtrl_bench.implementations.network_jax import Params, States, run
 
 Carry = States
 init = bptt.init

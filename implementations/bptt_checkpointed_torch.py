@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations import bptt_torch as bptt
-from implementations.blocks_torch import forth
-from implementations.network_torch import Params, States, add, run
+from drtrl_bench.implementations import bptt_torch as bptt
+from drtrl_bench.implementations.blocks_torch import forth
+from drtrl_bench.implementations.network_torch import Params, States, add, run
 
 Carry = States
 init = bptt.init

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.adjoint_torch import (
+from drtrl_bench.implementations.adjoint_torch import (
     intrinsic,
     learning_signals,
     pull_back,
@@ -22,8 +22,8 @@ from implementations.adjoint_torch import (
     through_weights,
     weight_gradient,
 )
-from implementations.blocks_torch import Moves, Rows, there_and_back
-from implementations.network_torch import Params, States, Tape, initial_states, presynaptic
+from drtrl_bench.implementations.blocks_torch import Moves, Rows, there_and_back
+from drtrl_bench.implementations.network_torch import Params, States, Tape, initial_states, presynaptic
 
 Carry = States
 

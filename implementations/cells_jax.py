@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations import cells
+from drtrl_bench.implementations import cells
 
 
 def psi(cell: cells.Spiking, v: Array) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations import cells
+from drtrl_bench.implementations import cells
 
 
 def psi(cell: cells.Spiking, v: Tensor) -> Tensor:

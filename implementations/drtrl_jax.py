@@ -20,9 +20,16 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations.adjoint_jax import intrinsic, learning_signals, pull_back, send_down, times, weight_gradient
-from implementations.blocks_jax import Moves, Rows, there_and_back
-from implementations.network_jax import (
+from drtrl_bench.implementations.adjoint_jax import (
+    intrinsic,
+    learning_signals,
+    pull_back,
+    send_down,
+    times,
+    weight_gradient,
+)
+from drtrl_bench.implementations.blocks_jax import Moves, Rows, there_and_back
+from drtrl_bench.implementations.network_jax import (
     Params,
     PerWeight,
     States,

@@ -20,9 +20,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.adjoint_torch import intrinsic, learning_signals, pull_back, send_down, times, weight_gradient
-from implementations.blocks_torch import Moves, Rows, there_and_back
-from implementations.network_torch import Params, PerWeight, States, Tape, initial_states, presynaptic
+from drtrl_bench.implementations.adjoint_torch import (
+    intrinsic,
+    learning_signals,
+    pull_back,
+    send_down,
+    times,
+    weight_gradient,
+)
+from drtrl_bench.implementations.blocks_torch import Moves, Rows, there_and_back
+from drtrl_bench.implementations.network_torch import Params, PerWeight, States, Tape, initial_states, presynaptic
 
 Carry = tuple[States, list[PerWeight]]
 Own = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]

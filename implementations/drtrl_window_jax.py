@@ -13,8 +13,8 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from implementations import drtrl_jax as drtrl
-from implementations.adjoint_jax import (
+from drtrl_bench.implementations import drtrl_jax as drtrl
+from drtrl_bench.implementations.adjoint_jax import (
     intrinsic,
     learning_signals,
     pull_back,
@@ -22,8 +22,8 @@ from implementations.adjoint_jax import (
     through_weights,
     weight_gradient,
 )
-from implementations.blocks_jax import Moves, Rows, there_and_back
-from implementations.network_jax import Params, Tape, presynaptic
+from drtrl_bench.implementations.blocks_jax import Moves, Rows, there_and_back
+from drtrl_bench.implementations.network_jax import Params, Tape, presynaptic
 
 Carry = drtrl.Carry
 init = drtrl.init

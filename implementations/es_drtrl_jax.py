@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations import network_jax as network
-from implementations.adjoint_jax import intrinsic, learning_signals, send_down, times, weight_gradient
-from implementations.filtering import smoothing
-from implementations.network_jax import (
+from drtrl_bench.implementations import network_jax as network
+from drtrl_bench.implementations.adjoint_jax import intrinsic, learning_signals, send_down, times, weight_gradient
+from drtrl_bench.implementations.filtering import smoothing
+from drtrl_bench.implementations.network_jax import (
     Params,
     PerWeight,
     States,

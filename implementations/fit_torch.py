@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from implementations.network_torch import Params, acting, by_stored, gradient
+from drtrl_bench.implementations.network_torch import Params, acting, by_stored, gradient
 
 Batch = Callable[[int], tuple[Any, Any]]
 """Number of an update -> inputs [T, B, I], targets [T, B]; the same on every call with the same number."""

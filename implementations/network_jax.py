@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations import cells
+from drtrl_bench.implementations import cells
 
 PerWeight = dict[str, Array]
 """One array per kind of weight of a layer: {"x": ..., "r": ..., "b": ..., "p": ...}."""

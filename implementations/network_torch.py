@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from implementations import cells
+from drtrl_bench.implementations import cells
 
 PerWeight = dict[str, Tensor]
 """One tensor per kind of weight of a layer: {"x": ..., "r": ..., "b": ..., "p": ...}."""

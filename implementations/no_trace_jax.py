@@ -10,8 +10,8 @@ from typing import Any
 import jax
 from jax import Array
 
-from implementations.adjoint_jax import intrinsic, learning_signals, send_down, times, weight_gradient
-from implementations.network_jax import Params, States, initial_states, presynaptic, readout_loss, run
+from drtrl_bench.implementations.adjoint_jax import intrinsic, learning_signals, send_down, times, weight_gradient
+from drtrl_bench.implementations.network_jax import Params, States, initial_states, presynaptic, readout_loss, run
 
 Carry = States
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.adjoint_torch import intrinsic, learning_signals, send_down, times, weight_gradient
-from implementations.network_torch import (
+from drtrl_bench.implementations.adjoint_torch import intrinsic, learning_signals, send_down, times, weight_gradient
+from drtrl_bench.implementations.network_torch import (
     Params,
     States,
     initial_states,

@@ -12,9 +12,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from implementations import drtrl_jax as drtrl
-from implementations.feedback import random_feedback_weights
-from implementations.network_jax import PerWeight
+from drtrl_bench.implementations import drtrl_jax as drtrl
+from drtrl_bench.implementations.feedback import random_feedback_weights
+from drtrl_bench.implementations.network_jax import PerWeight
 
 Carry = drtrl.Carry
 

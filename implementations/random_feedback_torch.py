@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations import drtrl_torch as drtrl
-from implementations.feedback import random_feedback_weights
-from implementations.network_torch import PerWeight
+from drtrl_bench.implementations import drtrl_torch as drtrl
+from drtrl_bench.implementations.feedback import random_feedback_weights
+from drtrl_bench.implementations.network_torch import PerWeight
 
 Carry = drtrl.Carry
 

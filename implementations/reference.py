@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from implementations import cells
-from implementations.feedback import random_feedback_weights
-from implementations.reference_cells import (
+from drtrl_bench.implementations import cells
+from drtrl_bench.implementations.feedback import random_feedback_weights
+from drtrl_bench.implementations.reference_cells import (
     dynamics,
     emission,
     emit,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from implementations import cells
+from drtrl_bench.implementations import cells
 
 Array = NDArray[np.float64]
 Number = Any

@@ -19,7 +19,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from implementations.adjoint_jax import (
+from drtrl_bench.implementations.adjoint_jax import (
     intrinsic,
     learning_signals,
     pull_back,
@@ -27,8 +27,8 @@ from implementations.adjoint_jax import (
     through_weights,
     weight_gradient,
 )
-from implementations.blocks_jax import Moves, Rows, there_and_back
-from implementations.network_jax import (
+from drtrl_bench.implementations.blocks_jax import Moves, Rows, there_and_back
+from drtrl_bench.implementations.network_jax import (
     Params,
     States,
     Tape,

@@ -13,9 +13,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from implementations import drtrl_jax as drtrl
-from implementations.adjoint_jax import emission, intrinsic
-from implementations.network_jax import PerWeight
+from drtrl_bench.implementations import drtrl_jax as drtrl
+from drtrl_bench.implementations.adjoint_jax import emission, intrinsic
+from drtrl_bench.implementations.network_jax import PerWeight
 
 Carry = drtrl.Carry
 

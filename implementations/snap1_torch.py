@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations import drtrl_torch as drtrl
-from implementations.adjoint_torch import emission, intrinsic
-from implementations.network_torch import PerWeight
+from drtrl_bench.implementations import drtrl_torch as drtrl
+from drtrl_bench.implementations.adjoint_torch import emission, intrinsic
+from drtrl_bench.implementations.network_torch import PerWeight
 
 Carry = drtrl.Carry
 

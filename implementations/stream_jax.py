@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from implementations.network_jax import Params, acting, by_stored
+from drtrl_bench.implementations.network_jax import Params, acting, by_stored
 
 Chunks = Iterable[tuple[Any, Any]]
 """Inputs [K, B, I] of any type of number and targets [K, B], on the host."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from implementations.network_torch import Params, acting, by_stored
+from drtrl_bench.implementations.network_torch import Params, acting, by_stored
 
 Chunks = Iterable[tuple[Any, Any]]
 """Inputs [K, B, I] of any type of number and targets [K, B], on the host."""

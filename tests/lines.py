@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.case import Case
+from drtrl_bench.case import Case
 
 DIGITS = "digits (event-converted)"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from implementations import cells
+from drtrl_bench.implementations import cells
 
 FRAMEWORKS = ("jax", "torch")
 ALGORITHMS = ("bptt", "rtrl", "drtrl")
@@ -131,7 +131,7 @@ def problem(
 
 def in_framework(net: cells.Network, framework: str) -> Any:
     """The same network with the framework's equations; what a specification reads, its twin reads."""
-    module, twins = import_module(f"implementations.cells_{framework}"), []
+    module, twins = import_module(f"drtrl_bench.implementations.cells_{framework}"), []
     for cell in net:
         spec = next(c for c in type(cell).__mro__ if c.__module__ == cells.__name__)
         twin = getattr(module, spec.__name__)
@@ -156,8 +156,8 @@ def gradient(
     dtype: str = "float64",
     options: dict[str, Any] | None = None,
 ) -> tuple[float, Grads]:
-    """Loss and gradient of `implementations.<algorithm>_<framework>`, as NumPy arrays; `options` are `advance`'s."""
-    module: Any = import_module(f"implementations.{algorithm}_{framework}")
+    """Loss and gradient of `implementations/<algorithm>_<framework>.py`, as NumPy arrays; `options` are `advance`'s."""
+    module: Any = import_module(f"drtrl_bench.implementations.{algorithm}_{framework}")
     if options:
         module = Bound(module.init, partial(module.advance, **options))
     net = in_framework(p.net, framework)
@@ -174,7 +174,7 @@ def jitted_gradient() -> Any:
     """`network_jax.gradient` compiled once per algorithm, network, shapes and chunk."""
     import jax
 
-    from implementations import network_jax
+    from drtrl_bench.implementations import network_jax
 
     return jax.jit(network_jax.gradient, static_argnums=(0, 1, 5))
 
@@ -183,7 +183,7 @@ def torch_gradient(module: Any, net: Any, params: Grads, inputs: Any, targets: A
     """`network_torch.gradient` of arrays."""
     import torch
 
-    from implementations import network_torch
+    from drtrl_bench.implementations import network_torch
 
     weights = [{k: torch.from_numpy(v) for k, v in w.items()} for w in params]
     return network_torch.gradient(module, net, weights, torch.from_numpy(inputs), torch.from_numpy(targets), chunk)

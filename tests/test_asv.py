@@ -18,9 +18,9 @@ import pytest
 from lines import line, write
 from test_cli import command
 
-from bench import case as cases
-from bench import trend
-from bench.case import Case
+from drtrl_bench import case as cases
+from drtrl_bench import trend
+from drtrl_bench.case import Case
 
 ROOT = Path(__file__).resolve().parent.parent
 needs_asv = pytest.mark.skipif(find_spec("asv") is None, reason="needs asv: pip install -e '.[asv]'")

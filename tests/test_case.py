@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import case as cases
-from bench.case import Case, PlanError
+from drtrl_bench import case as cases
+from drtrl_bench.case import Case, PlanError
 
 
 def plan(tmp_path: Path, text: str) -> cases.Plan:

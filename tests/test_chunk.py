@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import case, chunk, floor, memory
-from bench.case import Case
+from drtrl_bench import case, chunk, floor, memory
+from drtrl_bench.case import Case
 
 HEADLINE = Case(dataset="bernoulli", features=64, neurons=256, batch=16, steps=512)
 SIZES = (64, 10)

@@ -12,13 +12,15 @@ import pytest
 from genuine import WRITERS
 from lines import environment, line
 
-from bench import record
-from bench.case import Case
+from drtrl_bench import record
+from drtrl_bench.case import Case
 
 
 def command(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    return subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True, cwd=cwd, env=env)
+    return subprocess.run(
+        [sys.executable, "-m", "drtrl_bench", *words], capture_output=True, text=True, cwd=cwd, env=env
+    )
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_an_interrupted_run_ends_its_child_and_says_how_to_go_on(signal_: signal
     plan.write_text(
         'budget_s = 60\n[[grid]]\ndataset = "bernoulli"\ncell = "leaky_rnn"\nframework = "torch"\nthreads = 1\n'
     )
-    run = [sys.executable, "-m", "bench", "run", str(plan)]
+    run = [sys.executable, "-m", "drtrl_bench", "run", str(plan)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(run, cwd=tmp_path, **pipes) as process:
         child = worker_of(process)

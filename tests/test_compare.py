@@ -17,9 +17,9 @@ from lines import line, write
 from rich.console import Console
 from test_cli import command
 
-from bench import case as cases
-from bench import cli, compare, compare_table, environment, gate, revisions, trend
-from bench.case import Case, Plan
+from drtrl_bench import case as cases
+from drtrl_bench import cli, compare, compare_table, environment, gate, revisions, trend
+from drtrl_bench.case import Case, Plan
 
 CASE = Case(algorithm="drtrl")
 OTHER = replace(CASE, framework="torch")

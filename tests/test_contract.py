@@ -23,7 +23,7 @@ from problems import (
     without,
 )
 
-from implementations import reference
+from drtrl_bench.implementations import reference
 
 T = 11
 CHUNKS = (1, 3, T)  # 3 does not divide 11
@@ -140,12 +140,12 @@ def test_any_size(framework: str, algorithm: str, data: st.DataObject) -> None:
 def test_tiles_of_a_large_carry(framework: str, algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A carry is moved tile by tile; at the other tests' sizes it is one tile."""
     if framework == "jax":
-        from implementations import network_jax
+        from drtrl_bench.implementations import network_jax
 
         monkeypatch.setattr(network_jax, "TILES", 3)
         monkeypatch.setattr(network_jax, "TILE_BYTES", 1)
     else:
-        from implementations import rtrl_torch
+        from drtrl_bench.implementations import rtrl_torch
 
         monkeypatch.setattr(rtrl_torch, "NEURONS", 2)
     p = problem(network("alif", 1, "leaky"), T=T, B=5, N=7)
@@ -157,7 +157,7 @@ def test_tiles_of_a_large_carry(framework: str, algorithm: str, monkeypatch: pyt
 def test_blocks_of_a_long_chunk(framework: str, algorithm: str, K: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk is gone through block by block; at the other tests' lengths it is one block, and compiled as such."""
     jitted_gradient.cache_clear()
-    monkeypatch.setattr(import_module(f"implementations.blocks_{framework}"), "BLOCK", 4)
+    monkeypatch.setattr(import_module(f"drtrl_bench.implementations.blocks_{framework}"), "BLOCK", 4)
     p = problem(network("mixed", 3, "leaky"), T=T, B=3)
     assert_same(gradient(framework, algorithm, p, K), truth(algorithm, p, K))
 
@@ -180,7 +180,7 @@ def test_no_target_no_loss(framework: str, algorithm: str) -> None:
 def test_gradient_is_the_fold_of_advance(framework: str, algorithm: str) -> None:
     """A training loop may call `advance` itself, carry in hand; it need not know which chunk is the last."""
     p = posed(("gru", 1, "leaky"))
-    module, net = import_module(f"implementations.{algorithm}_{framework}"), in_framework(p.net, framework)
+    module, net = import_module(f"drtrl_bench.implementations.{algorithm}_{framework}"), in_framework(p.net, framework)
     advance, array = compiled(framework, module)
     params = [{k: array(v) for k, v in w.items()} for w in p.params]
     carry, total = module.init(net, params, p.targets.shape[1]), 0.0

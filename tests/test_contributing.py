@@ -2,16 +2,16 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from copies import copied
 from problems import needs
 
-from bench import record
+from drtrl_bench import record
 
 ROOT = Path(__file__).resolve().parent.parent
 STEP = re.compile(r"^( *)```python (\S+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -35,8 +35,7 @@ algorithm = ["rtrl", "drtrl_fading"]
 
 def follow(project: Path, edit: tuple[str, str] = ("", "")) -> list[dict]:
     """Appends every block to the file it names, after an edit to the blocks, and measures the new cell and rule."""
-    for folder in ("bench", "implementations", "datasets"):
-        shutil.copytree(ROOT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copied(project)
     steps = STEP.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
     assert len(steps) == 9
     for _, path, block in steps:
@@ -44,7 +43,7 @@ def follow(project: Path, edit: tuple[str, str] = ("", "")) -> list[dict]:
         before = file.read_text(encoding="utf-8") + "\n\n" if file.exists() else ""
         file.write_text(before + textwrap.dedent(block).replace(*edit), encoding="utf-8")
     (project / "mine.toml").write_text(PLAN)
-    command = [sys.executable, "-m", "bench", "run", "mine.toml", "--records", "r.jsonl"]
+    command = [sys.executable, "-m", "drtrl_bench", "run", "mine.toml", "--records", "r.jsonl"]
     env = os.environ | {"DRTRL_BENCH_CACHE": str(project / "cache"), "PYTHONPATH": str(project)}
     done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
     assert (project / "r.jsonl").exists(), done.stdout + done.stderr

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from lines import line, write
 
-from bench import figures, load
-from bench.case import Case
-from bench.figures import cost_vs_n, crossover, pareto
+from drtrl_bench import figures, load
+from drtrl_bench.case import Case
+from drtrl_bench.figures import cost_vs_n, crossover, pareto
 
 
 def weighed(mib: float) -> dict[str, object]:

@@ -10,9 +10,9 @@ import pytest
 from lines import DIGITS, environment, grid, line, write
 from matplotlib.figure import Figure
 
-from bench import figures, load
-from bench.case import Case
-from bench.figures import style
+from drtrl_bench import figures, load
+from drtrl_bench.case import Case
+from drtrl_bench.figures import style
 
 NAMES = sorted(figures.FIGURES)
 
@@ -126,7 +126,7 @@ def test_command_line(tmp_path: Path) -> None:
         "-W",
         "error",
         "-m",
-        "bench.figures.memory_vs_t",
+        "drtrl_bench.figures.memory_vs_t",
         str(path),
         "--out",
         str(tmp_path / "f"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from problems import FRAMEWORKS, READOUTS, ZOO, Grads, Problem, in_framework, needs, problem
 
-from implementations import reference
+from drtrl_bench.implementations import reference
 
 HERE = Path(__file__).parent
 UPDATES, RATE, CLIP = 50, 3e-3, 5.0
@@ -56,7 +56,7 @@ def fit(
     if framework == "torch":
         torch = import_module("torch")
         params = [{k: torch.from_numpy(v.copy()) for k, v in w.items()} for w in params]
-    module, algorithm = (import_module(f"implementations.{m}_{framework}") for m in ("fit", rule))
+    module, algorithm = (import_module(f"drtrl_bench.implementations.{m}_{framework}") for m in ("fit", rule))
     settings = {"chunk": 4, "rate": RATE, "clip": CLIP} | options
     net = in_framework(p.net, framework)
     params, losses = module.fit(algorithm, net, params, batch, updates, **settings)

@@ -1,17 +1,16 @@
 """The gate on real revisions: errors planted in a copy of the project, committed, and measured against the original."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from copies import copied
 from problems import needs
 
-from bench import gate, revisions
+from drtrl_bench import gate, revisions
 
-ROOT = Path(__file__).resolve().parent.parent
 pytestmark = [pytest.mark.slow, needs("torch"), pytest.mark.xdist_group("torch"), pytest.mark.timeout(900)]
 FILTER = ("-k", "torch", "-k", "drtrl", "-k", "lif_delta")
 
@@ -24,8 +23,7 @@ def git(*words: str, cwd: Path) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A repository with the project as it is."""
-    for folder in ("bench", "implementations", "datasets"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copied(tmp_path)
     git("init", "-b", "main", cwd=tmp_path)
     commit(tmp_path)
     return tmp_path
@@ -49,7 +47,7 @@ def compare(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
         "COLUMNS": "100",
         "DRTRL_BENCH_CACHE": str(project.parent / "cache"),
     }
-    command = [sys.executable, "-m", "bench", "compare", "main~1", "main", "--gate", *words]
+    command = [sys.executable, "-m", "drtrl_bench", "compare", "main~1", "main", "--gate", *words]
     return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
 
 

@@ -2,16 +2,18 @@
 
 import subprocess
 import sys
+import tomllib
 
 import pytest
+from copies import ROOT
 
-from bench import registry, runner
-from bench.case import Case, Plan
+from drtrl_bench import registry, runner
+from drtrl_bench.case import Case, Plan
 
 HEAVY = ("jax", "torch", "pandas", "matplotlib")
 
 
-@pytest.mark.parametrize("module", ["bench", "bench.cli", "bench.runner"])
+@pytest.mark.parametrize("module", ["drtrl_bench", "drtrl_bench.cli", "drtrl_bench.runner"])
 def test_import_is_light(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -21,7 +23,8 @@ def test_import_is_light(module: str) -> None:
 @pytest.mark.parametrize(("ours", "other"), [("jax", "torch"), ("torch", "jax")])
 def test_a_child_imports_one_framework(ours: str, other: str) -> None:
     pytest.importorskip(ours)
-    code = f"import sys, bench.worker, bench.subject_{ours}; print({other!r} in sys.modules, {ours!r} in sys.modules)"
+    modules = f"sys, drtrl_bench.worker, drtrl_bench.subject_{ours}"
+    code = f"import {modules}; print({other!r} in sys.modules, {ours!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
 
@@ -32,3 +35,8 @@ def test_missing_framework_is_a_row_with_the_command(monkeypatch: pytest.MonkeyP
     (line,) = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     assert line["status"] == "skip"
     assert "pip install -c constraints.txt -e '.[torch]'" in line["reason"]
+
+
+def test_the_installed_package_claims_no_common_name() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert {name.partition(".")[0] for name in packages} == {"drtrl_bench"}

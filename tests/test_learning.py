@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from problems import needs
 
-from bench import learning
+from drtrl_bench import learning
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,7 +40,7 @@ def test_a_row_says_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.xdist_group("jax")
 def test_accuracy_is_of_the_steps_that_have_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
     """A readout without dynamics that says class 1 where the input is positive."""
-    from implementations import cells_jax
+    from drtrl_bench.implementations import cells_jax
 
     inputs = np.array([[[9.0], [-9.0]], [[1.0], [-1.0]], [[1.0], [2.0]]], np.float32)  # [T=3, B=2, 1]
     targets = np.array([[-1, -1], [1, 0], [1, 1]], np.int32)
@@ -67,7 +67,7 @@ def test_each_part_of_what_is_generated_is_drawn_anew() -> None:
 @needs("jax")
 @pytest.mark.xdist_group("jax")
 def test_accuracy_of_each_part_is_of_its_own_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    from implementations import cells_jax
+    from drtrl_bench.implementations import cells_jax
 
     seeds: dict[str, int] = {}
 
@@ -91,7 +91,7 @@ def test_interval_is_wilson_s() -> None:
 
 
 def test_every_set_that_can_be_learned_has_a_setting() -> None:
-    from bench import registry
+    from drtrl_bench import registry
 
     assert set(learning.SETTINGS) == set(registry.datasets()) - {"bernoulli", "digits"}
 
@@ -110,7 +110,7 @@ def test_bad_input_is_one_line(words: list[str], said: str, tmp_path: Path) -> N
     env.pop("DRTRL_BENCH_DATA", None)
     if words[0] == "loading":
         env["DRTRL_BENCH_DATA"] = str(tmp_path / "missing")
-    command = [sys.executable, "-m", f"bench.{words[0]}", *words[1:]]
+    command = [sys.executable, "-m", f"drtrl_bench.{words[0]}", *words[1:]]
     done = subprocess.run(command, cwd=tmp_path, env=env | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr

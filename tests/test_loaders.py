@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from genuine import WRITERS, Known
 
-from bench import learning, problem, registry, runner
-from bench.case import Case, Plan
+from drtrl_bench import learning, problem, registry, runner
+from drtrl_bench.case import Case, Plan
 
 place, binning, splits, augmentation, recordings = (
     registry.dataset(f"events.{name}") for name in ("place", "binning", "splits", "augmentation", "recordings")
@@ -417,7 +417,7 @@ def test_check_says_whether_it_compared_checksums(tmp_path: Path, monkeypatch: p
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    return subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True, env=env)
+    return subprocess.run([sys.executable, "-m", "drtrl_bench", *words], capture_output=True, text=True, env=env)
 
 
 def test_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -959,7 +959,7 @@ def test_a_batch_is_the_same_from_memory(known: dict[str, Known]) -> None:
 
 
 def test_cards_are_complete() -> None:
-    folder = registry.dataset_folder() / "cards"
+    folder = registry.DATASETS / "cards"
     assert {file.stem for file in folder.glob("*.md")} == set(registry.datasets())
     for name in NAMES:
         card = (folder / f"{name}.md").read_text(encoding="utf-8")

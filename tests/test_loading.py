@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from problems import needs
 
-from bench import loading
+from drtrl_bench import loading
 
 pytestmark = [needs("jax"), pytest.mark.xdist_group("jax")]
 
@@ -23,7 +23,7 @@ def test_what_is_in_memory_is_not_what_an_epoch_begins_with(tmp_path: Any, monke
     pytest.importorskip("tonic")
     monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
     monkeypatch.delenv("DRTRL_BENCH_DATA", raising=False)
-    from bench import registry
+    from drtrl_bench import registry
 
     what = registry.dataset("nmnist").PUBLISHED
     registry.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})

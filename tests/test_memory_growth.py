@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from problems import in_framework, network, problem
 
-from bench import memory
-from bench.case import Case
-from bench.problem import Problem, draw
+from drtrl_bench import memory
+from drtrl_bench.case import Case
+from drtrl_bench.problem import Problem, draw
 
 NET = network("lif_soft", 1, "leaky")
 K = 8
@@ -19,8 +19,8 @@ def working_bytes(framework: str, algorithm: str, T: int, N: int = 16) -> int:
     """Working memory of one gradient over T steps; BPTT in one chunk, the others in chunks of K."""
     p = problem(NET, T=T, B=2, I=8, N=N)
     net, chunk = in_framework(NET, framework), T if algorithm.startswith("bptt") else K
-    subject = import_module(f"implementations.{algorithm}_{framework}")
-    gradient = import_module(f"implementations.network_{framework}").gradient
+    subject = import_module(f"drtrl_bench.implementations.{algorithm}_{framework}")
+    gradient = import_module(f"drtrl_bench.implementations.network_{framework}").gradient
     if framework == "jax":
         import jax
 
@@ -71,7 +71,7 @@ def test_one_trace_and_a_chunk(framework: str, cell: str) -> None:
     held = memory.held(case, 64, 10)
     assert held.carry > 0.6 * memory.analytic_bytes(case, 64, 10)
     posed = Problem(*draw(case), gradient=[], spikes=[])
-    subject = import_module(f"bench.subject_{framework}").Subject(case, posed, "float32")
+    subject = import_module(f"drtrl_bench.subject_{framework}").Subject(case, posed, "float32")
     assert subject.weigh()["working_bytes"] <= 1.2 * memory.analytic_bytes(case, 64, 10)
 
 
@@ -84,7 +84,7 @@ def test_carry_and_blocks_by_formula(framework: str, algorithm: str, layers: int
     case = replace(case, algorithm=algorithm, steps=steps, chunk=chunk, neurons=64, batch=8)
     case = replace(case, neurons=32, batch=2) if algorithm == "rtrl" else case
     posed = Problem(*draw(case), gradient=[], spikes=[])
-    subject = import_module(f"bench.subject_{framework}").Subject(case, posed, "float32")
+    subject = import_module(f"drtrl_bench.subject_{framework}").Subject(case, posed, "float32")
     share = subject.weigh()["working_bytes"] / memory.analytic_bytes(case, 64, 10)
     assert share < (1.25 if framework == "torch" else 1.45)  # JAX joins what two blocks keep to move the carry
 
@@ -95,6 +95,6 @@ def test_bptt_keeps_states_and_drives(framework: str, cell: str) -> None:
     case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=128, batch=8, threads=1)
     case = replace(case, algorithm="bptt", steps=512, chunk=512)
     posed = Problem(*draw(case), gradient=[], spikes=[])
-    subject = import_module(f"bench.subject_{framework}").Subject(case, posed, "float32")
+    subject = import_module(f"drtrl_bench.subject_{framework}").Subject(case, posed, "float32")
     share = subject.weigh()["working_bytes"] / memory.analytic_bytes(case, 64, 10)
     assert (0.85 if (framework, cell) != ("jax", "lif_delta") else 0.5) < share < 1.2

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import clock, environment, fidelity, memory, stats
-from bench.case import Case
+from drtrl_bench import clock, environment, fidelity, memory, stats
+from drtrl_bench.case import Case
 
 
 def test_interval_holds_the_median_about_95_times_in_100() -> None:
@@ -111,7 +111,7 @@ def test_filters_and_segments_by_formula() -> None:
 
 @pytest.mark.parametrize("algorithm", ["bptt", "rtrl", "drtrl"])
 def test_one_block_is_at_work(framework: str, algorithm: str) -> None:
-    block = import_module(f"implementations.blocks_{framework}").BLOCK
+    block = import_module(f"drtrl_bench.implementations.blocks_{framework}").BLOCK
     case = replace(Case(), algorithm=algorithm, framework=framework, steps=4096, chunk=block)
 
     def chunk_bytes(**changes: Any) -> int:

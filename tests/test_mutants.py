@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from copies import copied
 from problems import FRAMEWORKS, needs
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = """
-import implementations, pytest, sys
+import pytest, sys
+from drtrl_bench import implementations
 print(implementations.__file__, flush=True)
 sys.exit(pytest.main(sys.argv[1:]))
 """
@@ -476,7 +478,7 @@ MUTANTS = [
 
 def copy(to: Path) -> Path:
     """What the contract needs, away from the repository."""
-    shutil.copytree(ROOT / "implementations", to / "implementations", ignore=shutil.ignore_patterns("__pycache__"))
+    copied(to)
     (to / "tests").mkdir()
     for file in (
         "pyproject.toml",
@@ -494,7 +496,9 @@ def contract(at: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"PYTHONPATH": str(at)}
     command = [sys.executable, "-c", RUN, "-x", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=at, env=env, capture_output=True, text=True, check=False)
-    assert done.stdout.startswith(f"{at / 'implementations' / '__init__.py'}\n"), done.stdout + done.stderr
+    assert done.stdout.startswith(f"{at / 'drtrl_bench' / 'implementations' / '__init__.py'}\n"), (
+        done.stdout + done.stderr
+    )
     return done
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from lines import environment, line
 
-import bench
-from bench import record
-from bench.case import Case
+import drtrl_bench
+from drtrl_bench import record
+from drtrl_bench.case import Case
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_round_trip_and_frame(path: Path) -> None:
-    frame = bench.load(path)
+    frame = drtrl_bench.load(path)
     assert list(frame["framework"]) == ["jax", "torch"]
     assert {"time_s", "working_bytes", "cosine", "firing_rate", "source", "synthetic"} <= set(frame.columns)
     assert min(frame["time_s"]) > 0

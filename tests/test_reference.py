@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from problems import CELLS, READOUTS, ZOO, Grads, Problem, cosine, errors, in_framework, needs, network, problem
 
-from implementations import cells, reference, reference_cells
+from drtrl_bench.implementations import cells, reference, reference_cells
 
 NETWORKS = [
     (cell, layers, readout) for cell in [*CELLS, "mixed"] for layers in (1, 3) for readout in ("leaky", "linear")
@@ -143,7 +143,7 @@ def value_and_slopes(framework: str, f: Callable[..., Any], *at: np.ndarray) -> 
 @pytest.mark.parametrize("surrogate", [*cells.SURROGATES, "smooth"])
 def test_surrogate(framework: str, surrogate: str) -> None:
     """Exactly 0 or 1 going forward, psi going backward; `smooth` is psi's primitive, by the trapezoid rule."""
-    spike = import_module(f"implementations.cells_{framework}").spike
+    spike = import_module(f"drtrl_bench.implementations.cells_{framework}").spike
     smooth = surrogate == "smooth"
     cell = cells.LIF(alpha=0.4, width=1.5, smooth=smooth, surrogate="relu" if smooth else surrogate)
     v = np.concatenate([np.linspace(-2, 2, 401), [-1e-300, -0.0]])

@@ -12,11 +12,11 @@ from lines import environment, line
 from rich.console import Console
 from test_gate import PLANTED
 
-from bench import case as cases
-from bench import compare, gate, record, rehearsal, rehearsal_table
-from bench import revisions as revisions_module
-from bench.case import Case
-from bench.figures import gate_power
+from drtrl_bench import case as cases
+from drtrl_bench import compare, gate, record, rehearsal, rehearsal_table
+from drtrl_bench import revisions as revisions_module
+from drtrl_bench.case import Case
+from drtrl_bench.figures import gate_power
 
 CASE = Case(algorithm="drtrl", framework="torch", threads=1)
 
@@ -163,7 +163,7 @@ def test_a_gate_that_misses_slowdowns_is_not_well(monkeypatch: pytest.MonkeyPatc
 @needs("torch")
 def test_more_bytes_are_planted_in_earnest() -> None:
     """The meter must see them; in JAX what it read is changed, because its bytes are the compiler's own figure."""
-    from bench import problem, subject_torch
+    from drtrl_bench import problem, subject_torch
 
     case = replace(CASE, dataset="bernoulli", features=16, neurons=8, batch=2, steps=8, chunk=4, scale_x=4.0)
     drawn = problem.solve(case)

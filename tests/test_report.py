@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from lines import DIGITS, environment, grid, line, write
 
-from bench import report
-from bench.case import Case
+from drtrl_bench import report
+from drtrl_bench.case import Case
 
 EVIL = "<script>alert('x')</script> & \"quotes\""
 

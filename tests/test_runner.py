@@ -1,8 +1,6 @@
 """Runs with real children: what ends as which row, what is run again, and what never carries a number."""
 
 import json
-import os
-import shutil
 import signal
 import time
 from dataclasses import replace
@@ -11,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from copies import copied
 from problems import FRAMEWORKS, needs
 
-from bench import problem, record, registry, runner, worker
-from bench.case import Case, Plan
-from bench.problem import Problem
+from drtrl_bench import problem, record, registry, runner, worker
+from drtrl_bench.case import Case, Plan
+from drtrl_bench.problem import Problem
 
 pytestmark = pytest.mark.xdist_group("torch")
 SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3, threads=1)
@@ -197,18 +196,18 @@ def instead_of_measuring(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     popen = runner.subprocess.Popen
 
     def other(command: list[str], **options: Any) -> Any:
-        return popen([command[0], "-c", code] if command[-1] == "bench.worker" else command, **options)
+        return popen([command[0], "-c", code] if command[-1] == "drtrl_bench.worker" else command, **options)
 
     monkeypatch.setattr(runner.subprocess, "Popen", other)
 
 
 def with_edit(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str) -> None:
     """Children import a copy of the implementations with one edit."""
-    shutil.copytree(ROOT / "implementations", folder / "implementations")
+    copied(folder)
     source = (folder / "implementations" / file).read_text()
     assert source.count(old) == 1
     (folder / "implementations" / file).write_text(source.replace(old, new))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT)]))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.chdir(folder)  # `python -m` looks here first
 
 

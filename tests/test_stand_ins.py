@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from genuine import WRITERS
 
-from bench import registry
+from drtrl_bench import registry
 
 making, place, statistics = (registry.dataset(f"events.{name}") for name in ("making", "place", "statistics"))
 saccades, gestures, camera = (registry.dataset(f"stand_ins.{name}") for name in ("saccades", "gestures", "camera"))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from problems import in_framework, network, problem
 
-from bench import memory, registry, stream
+from drtrl_bench import memory, registry, stream
 
 NET = network("lif_soft", 1, "leaky")
 
@@ -75,10 +75,12 @@ def test_impossible_sizes(sizes: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(("algorithm", "chunk"), [("drtrl", 4), ("drtrl", 40), ("rtrl", 9), ("es_drtrl", 9)])
 def test_gradient_is_that_of_the_whole_sequence(framework: str, algorithm: str, chunk: int) -> None:
     p = problem(NET, T=27, B=3, I=5, N=6)
-    net, rule = in_framework(NET, framework), import_module(f"implementations.{algorithm}_{framework}")
+    net, rule = in_framework(NET, framework), import_module(f"drtrl_bench.implementations.{algorithm}_{framework}")
     params, inputs, targets = arrays(framework, p.params, p.inputs, p.targets)
-    whole = import_module(f"implementations.network_{framework}").gradient(rule, net, params, inputs, targets, chunk)
-    fold = import_module(f"implementations.stream_{framework}").streaming(rule, net)
+    whole = import_module(f"drtrl_bench.implementations.network_{framework}").gradient(
+        rule, net, params, inputs, targets, chunk
+    )
+    fold = import_module(f"drtrl_bench.implementations.stream_{framework}").streaming(rule, net)
     cut = [(p.inputs[i : i + chunk], p.targets[i : i + chunk]) for i in range(0, 27, chunk)]
     loss, grads = fold(params, iter(cut))
     np.testing.assert_allclose(loss, whole[0], rtol=1e-12)
@@ -88,8 +90,10 @@ def test_gradient_is_that_of_the_whole_sequence(framework: str, algorithm: str, 
 
 
 def test_no_chunk_is_an_error(framework: str) -> None:
-    rule = import_module(f"implementations.drtrl_{framework}")
-    fold = import_module(f"implementations.stream_{framework}").streaming(rule, in_framework(NET, framework))
+    rule = import_module(f"drtrl_bench.implementations.drtrl_{framework}")
+    fold = import_module(f"drtrl_bench.implementations.stream_{framework}").streaming(
+        rule, in_framework(NET, framework)
+    )
     with pytest.raises(ValueError, match="at least one chunk"):
         fold(arrays(framework, problem(NET, T=2, B=1, I=2, N=2).params)[0], [])
 
@@ -149,8 +153,8 @@ def test_spikes_drawn_at_random_are_kept_as_bits() -> None:
 def test_memory_of_the_fold_is_constant(framework: str) -> None:
     """A sequence 16 times as long takes no more, by the framework's own count."""
     net = in_framework(NET, framework)
-    rule = import_module(f"implementations.drtrl_{framework}")
-    fold = import_module(f"implementations.stream_{framework}").streaming(rule, net)
+    rule = import_module(f"drtrl_bench.implementations.drtrl_{framework}")
+    fold = import_module(f"drtrl_bench.implementations.stream_{framework}").streaming(rule, net)
     p = problem(NET, T=8, B=3, I=5, N=6)
     (params,) = arrays(framework, p.params)
 

@@ -8,8 +8,8 @@ import pytest
 from lines import DIGITS, environment, grid, line, write
 from rich.console import Console
 
-from bench import load, table
-from bench.case import Case
+from drtrl_bench import load, table
+from drtrl_bench.case import Case
 
 CASE = Case(steps=64, chunk=64)
 

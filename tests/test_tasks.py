@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import registry
+from drtrl_bench import registry
 
 dms, evidence, copying, integrator = (registry.dataset(name) for name in ("dms", "evidence", "copying", "integrator"))
 SEEDS = st.integers(0, 2**32 - 1)

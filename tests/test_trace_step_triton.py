@@ -31,7 +31,7 @@ def test_in_the_interpreter() -> None:
 def test_turn(S: int, G: int, last: bool, stored: str) -> None:
     import torch
 
-    from implementations import drtrl_torch, trace_step_triton
+    from drtrl_bench.implementations import drtrl_torch, trace_step_triton
 
     B, J, N = 3, 4, 130  # more than a block of neurons
     rng = torch.Generator().manual_seed(0)

@@ -10,10 +10,10 @@ import pytest
 from problems import READOUTS, RULES, ZOO, Grads, Problem, cosine, errors, gradient, network, problem, without
 from test_contract import assert_same
 
-from bench import registry
-from implementations import cells, reference, reference_cells
-from implementations.feedback import random_feedback_weights
-from implementations.filtering import smoothing
+from drtrl_bench import registry
+from drtrl_bench.implementations import cells, reference, reference_cells
+from drtrl_bench.implementations.feedback import random_feedback_weights
+from drtrl_bench.implementations.filtering import smoothing
 
 T = 7
 DEPTHS = {1: (1, "linear"), 2: (3, "trained"), 3: (T, "leaky")}

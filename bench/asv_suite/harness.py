@@ -1,15 +1,18 @@
-"""The harness of the commit under test, by the one interface that all commits share: `python -m bench run PLAN`."""
+"""The harness of the commit under test, by the one interface that all commits share: `python -m PACKAGE run PLAN`."""
 
 import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout with this suite, which asv imports from the working tree whatever commit it has installed."""
+PACKAGE = "drtrl_bench" if find_spec("drtrl_bench") else "bench"
+"""What the commit under test calls its package; the older ones installed one called bench."""
 Record = dict[str, Any]
 
 
@@ -25,7 +28,7 @@ def measured(cases: list[dict[str, Any]], budget_s: float = 0.3) -> list[Record]
             plan, out = Path(folder) / "asv.toml", Path(folder) / "asv.jsonl"
             grids = ["\n".join(["[[grid]]", *(f"{k} = {json.dumps(v)}" for k, v in case.items())]) for case in own]
             plan.write_text("\n".join([f"limit_s = 120\nbudget_s = {budget_s}", *grids]) + "\n", encoding="utf-8")
-            command = [sys.executable, "-m", "bench", "run", str(plan), "--records", str(out)]
+            command = [sys.executable, "-m", PACKAGE, "run", str(plan), "--records", str(out)]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             records = lines(out) if out.exists() else []
             said = (done.stderr.strip().splitlines() or ["no output"])[-1]

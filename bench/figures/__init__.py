@@ -1,7 +1,7 @@
 """Figures: one script = one figure. Each reads records and writes PNG, PDF and a CSV of what it plots.
 
 A figure's module has `data(frame)`, the plotted points, and `draw(frame)`, a matplotlib Figure; both take a frame
-from `bench.load`. `python -m bench.figures.NAME RECORDS --out FOLDER` writes the files.
+from `drtrl_bench.load`. `python -m drtrl_bench.figures.NAME RECORDS --out FOLDER` writes the files.
 """
 
 import argparse
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURES = {
-    "time_vs_t": "bench.figures.time_vs_t",
-    "memory_vs_t": "bench.figures.memory_vs_t",
-    "fidelity": "bench.figures.fidelity",
+    "time_vs_t": "drtrl_bench.figures.time_vs_t",
+    "memory_vs_t": "drtrl_bench.figures.memory_vs_t",
+    "fidelity": "drtrl_bench.figures.fidelity",
 }
 """The figures of every report."""
 
@@ -37,16 +37,16 @@ def save(figure: "Figure", data: "pd.DataFrame", folder: str | Path, name: str) 
 
 def make(name: str, records: str | Path, folder: str | Path) -> list[Path]:
     """Draws the figure `name` from a record file or folder and writes its three files."""
-    from bench import record
+    from drtrl_bench import record
 
-    module = importlib.import_module(f"bench.figures.{name}")
+    module = importlib.import_module(f"drtrl_bench.figures.{name}")
     frame = record.load(records)
     return save(module.draw(frame), module.data(frame), folder, name)
 
 
 def main(name: str, about: str | None) -> None:
     """The command line of one figure's script."""
-    parser = argparse.ArgumentParser(prog=f"python -m bench.figures.{name}", description=about)
+    parser = argparse.ArgumentParser(prog=f"python -m drtrl_bench.figures.{name}", description=about)
     parser.add_argument("records", help="a record file, or a folder of *.jsonl")
     parser.add_argument("--out", default="results/figures", metavar="FOLDER", help="default: %(default)s")
     options = parser.parse_args()

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench import caption, figures
-from bench.caption import Frame
-from bench.figures import style
+from drtrl_bench import caption, figures
+from drtrl_bench.caption import Frame
+from drtrl_bench.figures import style
 
 
 def data(frame: Frame) -> Frame:

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench import figures
-from bench.caption import Frame
-from bench.figures import memory_vs_t, style, time_vs_t
+from drtrl_bench import figures
+from drtrl_bench.caption import Frame
+from drtrl_bench.figures import memory_vs_t, style, time_vs_t
 
 
 def swept(frame: Frame) -> Frame:

@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench import figures
-from bench.caption import Frame
-from bench.figures import style
+from drtrl_bench import figures
+from drtrl_bench.caption import Frame
+from drtrl_bench.figures import style
 
 ROUNDING = {"float32": np.finfo(np.float32).eps, "float64": np.finfo(np.float64).eps}
 SMALLEST = 1e-17

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench import caption, compare, figures, rehearsal, table
-from bench.caption import Frame
-from bench.figures import style
+from drtrl_bench import caption, compare, figures, rehearsal, table
+from drtrl_bench.caption import Frame
+from drtrl_bench.figures import style
 
 COLUMNS = ["case", "algorithm", "framework", "slowdown", "alarms", "comparisons", "rate"]
 

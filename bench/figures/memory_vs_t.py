@@ -4,9 +4,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench import figures
-from bench.caption import Frame
-from bench.figures import style
+from drtrl_bench import figures
+from drtrl_bench.caption import Frame
+from drtrl_bench.figures import style
 
 MIB = 2**20
 

@@ -3,9 +3,9 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench import caption, figures
-from bench.caption import Frame
-from bench.figures import style
+from drtrl_bench import caption, figures
+from drtrl_bench.caption import Frame
+from drtrl_bench.figures import style
 
 MIB = 2**20
 

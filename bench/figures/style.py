@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from bench import caption, table
-from bench.caption import Frame
+from drtrl_bench import caption, table
+from drtrl_bench.caption import Frame
 
 ALGORITHMS = {
     "bptt": ("BPTT", "#0072B2"),

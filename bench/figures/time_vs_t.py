@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench import figures
-from bench.caption import Frame
-from bench.figures import style
+from drtrl_bench import figures
+from drtrl_bench.caption import Frame
+from drtrl_bench.figures import style
 
 FLOOR: dict[str, Any] = {"color": style.GREY, "linewidth": 1.0, "markersize": 3, "markeredgewidth": 0}
 
