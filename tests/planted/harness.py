@@ -1,0 +1,13 @@
+"""Errors of the harness: cases, problems, meters, fidelity, records."""
+
+from planted import Planted
+
+PLANTED = [
+    Planted(
+        "overall agreement halved",
+        "bench/fidelity.py",
+        '"overall": agreement(*whole),',
+        '"overall": {k: 0.5 * v if v else v for k, v in agreement(*whole).items()},',
+        "tests/test_meters.py",
+    ),
+]

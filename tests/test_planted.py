@@ -1,0 +1,59 @@
+"""Negative controls outside the implementations: the fast tests must notice planted errors.
+
+Each is one edit to a copy of the project; the fast test that it names, run on the copy in a process of its own, must
+then fail. Without an edit, the same tests must pass.
+"""
+
+import os
+import pkgutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import planted
+import pytest
+from copies import ROOT, copied
+from planted import Planted
+
+ALL = [
+    pytest.param(each, id=f"{name}: {each.error}")
+    for _, name, _ in pkgutil.iter_modules(planted.__path__)
+    for each in import_module(f"planted.{name}").PLANTED
+]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, without its history and its environment."""
+    to = copied(tmp_path_factory.mktemp("project"), "tests", "results")
+    for path in ROOT.iterdir():
+        if path.is_file():
+            (to / path.name).write_bytes(path.read_bytes())
+    return to
+
+
+def fast_tests(project: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"PYTHONPATH": str(project)}
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-m", "not slow", *tests]
+    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
+
+
+def test_without_an_error_the_same_tests_pass(project: Path) -> None:
+    done = fast_tests(project, *sorted({each.values[0].test for each in ALL}))  # pyright: ignore[reportAttributeAccessIssue]
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("each", ALL)
+def test_a_planted_error_is_noticed(each: Planted, project: Path) -> None:
+    file = project / each.file
+    source = file.read_text(encoding="utf-8")
+    assert source.count(each.old) == 1, f"{each.file} has this {source.count(each.old)} times: {each.old}"
+    file.write_text(source.replace(each.old, each.new), encoding="utf-8")
+    try:
+        done = fast_tests(project, each.test)
+    finally:
+        file.write_text(source, encoding="utf-8")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed" in done.stdout, done.stdout
