@@ -2,14 +2,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
 
-.PHONY: quick test slow smoke gate rehearse coverage cores asv asv-html lint figures clean
+# What JAX runs on: DEVICE=cuda adds its CUDA libraries. PyTorch comes as the package index has it, which for Linux on
+# x86-64 is its CUDA build: large, and good for both. An index with the small CPU builds of the same version is named
+# to pip, and preferred: PIP_EXTRA_INDEX_URL=URL make
+DEVICE ?= cpu
+EXTRAS_cpu := jax,torch,events,asv,dev
+EXTRAS_cuda := $(EXTRAS_cpu),cuda
+EXTRAS := $(or $(EXTRAS_$(DEVICE)),$(error DEVICE is cpu or cuda, not "$(DEVICE)"))
+READY := $(VENV)/.ready-$(DEVICE)
+
+.PHONY: quick test slow smoke gate rehearse coverage cores asv asv-html lint lock figures clean
 .DEFAULT_GOAL := quick
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[jax,torch,events,asv,dev]'
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
 quick: $(READY)
@@ -66,6 +74,16 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
+
+# Writes constraints.txt from pyproject.toml: one resolution for every Python, from the plain index. Versions stay what
+# they are as long as they suit; UPGRADE=--upgrade takes the newest of all, UPGRADE='-P jax -P jaxlib' that of some.
+LOCK := $(VENV)-lock
+lock:
+	$(PYTHON) -m venv $(LOCK)
+	$(LOCK)/bin/pip install --disable-pip-version-check uv
+	$(LOCK)/bin/uv pip compile --quiet --universal --all-extras --no-annotate --custom-compile-command "make lock" \
+		$(UPGRADE) --output-file constraints.txt pyproject.toml
+	rm -r $(LOCK)
 
 clean:
 	rm -rf .asv $(VENV) build *.egg-info results/local
