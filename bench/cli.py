@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from drtrl_bench import __version__
 from drtrl_bench import case as cases
 from drtrl_bench import data_cli, environment, record, registry, runner
 from drtrl_bench.case import Case
@@ -22,6 +23,7 @@ app = typer.Typer(
     help="Compare D-RTRL, exact RTRL and BPTT in JAX and PyTorch: time, memory and gradient fidelity.\n\n"
     "Start with `drtrl-bench run quick`, then `drtrl-bench report` and open the page it names.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -36,6 +38,22 @@ LOCAL = Path("results/local")
 
 class UsageError(Exception):
     """Something the user can put right: shown as one line, exit code 2."""
+
+
+def version(wanted: bool) -> None:
+    """Prints the version alone, as other programs do."""
+    if wanted:
+        typer.echo(f"drtrl-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", help="Show the version, and exit.", callback=version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the command itself."""
 
 
 def plan_names(incomplete: str) -> list[str]:
@@ -295,6 +313,7 @@ def compare_(
     elif not any(files):
         what = cases.read(plan)
         what = replace(what, cases=tuple(chosen(what, only)))
+        revisions.require("compare, of revisions,")
         sides = revisions.interleaved((old, new), what, announce, compare.slower)
     else:
         odd = new if files[0] else old
@@ -344,7 +363,9 @@ def baseline() -> None:
     commit it on its own, with the reason.
     """
     from drtrl_bench import gate as gates
+    from drtrl_bench import revisions
 
+    revisions.require("baseline", history=False)
     path = gates.baseline_path()
     lines = measured_now(cases.read(gates.PLAN))
     bad = [line for line in lines if line["status"] != "ok"]
@@ -381,6 +402,7 @@ def check(
     from drtrl_bench import gate as gates
 
     stoppable()
+    revisions.require("check", history=speed or bool(against))
     try:
         expected = compare.latest(gates.baseline())
     except gates.NothingMeasured as error:
@@ -446,9 +468,11 @@ def rehearse(
     Exit code: 0; 3 if a comparison without a change raised an alarm or a planted regression was missed.
     """
     from drtrl_bench import gate as gates
-    from drtrl_bench import rehearsal, rehearsal_table
+    from drtrl_bench import rehearsal, rehearsal_table, revisions
 
     stoppable()
+    if measure:
+        revisions.require("rehearse")
     if not measure and not records.exists():
         raise UsageError(f"{records}: no such file; drtrl-bench rehearse makes it")
     try:
@@ -481,6 +505,7 @@ def trend(
     from drtrl_bench import gate as gates
     from drtrl_bench import revisions, trend
 
+    revisions.require("trend")
     commit = revisions.resolved(revision)
     found = [count for path in trend.files(commit, folder or trend.RESULTS) for count in trend.counts(path)]
     grid = Table.grid(padding=(0, 2))

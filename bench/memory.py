@@ -1,6 +1,7 @@
 """The scales: peak working memory by each framework's own exact meter, of the process, and by formula."""
 
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from drtrl_bench import registry
 from drtrl_bench.case import Case
 
 STATUS = Path("/proc/self/status")
+MEMINFO = Path("/proc/meminfo")
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+SETTING = "DRTRL_BENCH_MEMORY_GIB"
+"""The environment variable with which a user says how much memory a case may take."""
 
 
 def xla_bytes(compiled: Any) -> dict[str, Any]:
@@ -76,15 +81,29 @@ def rss_peak_bytes() -> int | None:
 
 
 def available_bytes() -> int:
-    """Memory a new process may still take: what the kernel says, or the control group's limit if lower."""
-    found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    """Memory a new process may still take: what the user says, or the kernel, or the control group's limit if lower.
+
+    Raises OSError if the user's setting is no number.
+    """
+    if said := os.environ.get(SETTING):
+        try:
+            return int(float(said) * 2**30)
+        except (ValueError, OverflowError):
+            raise OSError(f"{SETTING} is {said!r}; it must be a number of GiB, as 1.5") from None
+    found = re.search(r"MemAvailable:\s+(\d+) kB", MEMINFO.read_text())
     free = int(found[1]) * 1024 if found else 0
-    group = Path("/sys/fs/cgroup")
-    files = [group / f"memory.{name}" for name in ("max", "current", "stat")]
+    files = [CONTROL_GROUP / f"memory.{name}" for name in ("max", "current", "stat")]
     if all(file.exists() for file in files) and (limit := files[0].read_text().strip()) != "max":
         cached = re.search(r"^inactive_file (\d+)$", files[2].read_text(), re.MULTILINE)  # given back when needed
         free = min(free, int(limit) - int(files[1].read_text()) + (int(cached[1]) if cached else 0))
     return free
+
+
+def said(count: int) -> str:
+    """A number of bytes in the unit that suits it, to three digits: "24.1 MiB"."""
+    unit, name = next(((u, n) for u, n in ((2**30, "GiB"), (2**20, "MiB")) if count >= u), (2**10, "KiB"))
+    value = count / unit
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {name}"
 
 
 def block(case: Case) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from drtrl_bench import install
 from drtrl_bench.implementations.filtering import BIAS_CORRECTIONS
 
 AUTO = -1
@@ -113,7 +114,7 @@ CELLS: dict[str, tuple[str, dict[str, Any]]] = {
 
 READOUTS = {"leaky": "LeakyReadout", "linear": "LinearReadout"}
 
-FRAMEWORKS = {name: f"pip install -c constraints.txt -e '.[{name}]'" for name in ("jax", "torch")}
+FRAMEWORKS = {name: install.command(name) for name in ("jax", "torch")}
 
 NAMES: dict[str, Callable[[], Collection[str]]] = {
     "algorithm": lambda: ALGORITHMS,

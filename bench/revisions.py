@@ -6,6 +6,7 @@ this; a side may also be the checkout as it is, "." .
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,10 +16,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import record
+from drtrl_bench import install, record
 from drtrl_bench.case import Case, Plan
 
-ROOT = Path(__file__).parent.parent
+ROOT = install.ROOT
 Report = Callable[[str], None]
 
 
@@ -26,12 +27,46 @@ class RevisionError(ValueError):
     """A revision that cannot be measured; the message says why and what to do."""
 
 
+def require(command: str, history: bool = True) -> None:
+    """Raises RevisionError where a command lacks what it measures: the project's folder, or also its commits."""
+    if not (ROOT / "pyproject.toml").is_file():
+        raise RevisionError(f"{command} needs a checkout of the project; git clone it, and run drtrl-bench there")
+    if not history:
+        return
+    try:
+        inside = git("rev-parse", "--show-prefix")
+    except RevisionError as error:
+        raise RevisionError(f"{command} compares commits: {error}") from None
+    if inside:
+        raise RevisionError(f"{command} compares commits: {ROOT} lies in another project's repository; git clone this")
+    try:
+        git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    except RevisionError:
+        raise RevisionError(f"{command} compares commits, and {ROOT} has none yet; git commit makes one") from None
+
+
 def git(*words: str) -> str:
-    """What a git command prints. Raises RevisionError with its complaint."""
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    """What a git command prints. Raises RevisionError with its complaint, in one line and in words for a user."""
+    try:
+        done = subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"}
+        )
+    except FileNotFoundError:
+        raise RevisionError("git is not installed; install it with the system's packages") from None
     if done.returncode:
-        raise RevisionError((done.stderr.strip().splitlines() or [f"git {words[0]} failed"])[-1])
+        raise RevisionError(complaint(done.stderr) or f"git {words[0]} failed")
     return done.stdout.strip()
+
+
+def complaint(said: str) -> str:
+    """The line of git's complaint that says what is wrong, with the next step where git's own does not suit."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    found = next((line for line in lines if re.match("fatal: |error: ", line)), lines[-1] if lines else "")
+    if "not a git repository" in found:
+        return f"{ROOT} is not a git repository; git clone the project, and run drtrl-bench there"
+    if "dubious ownership" in found:
+        return f"{ROOT} belongs to another user; to allow it: git config --global --add safe.directory {ROOT}"
+    return re.sub("^(fatal|error): ", "git: ", found)
 
 
 def resolved(revision: str) -> str:

@@ -71,8 +71,14 @@ def refusal(case: Case) -> tuple[str, str] | None:
         )
     needed, free = memory.analytic_bytes(case, *problem.shape(case)), memory.available_bytes()
     if case.device == "cpu" and needed + RSS_OVERHEAD > free:
-        size = f"needs at least {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB available"
-        return "oom", f"refused: {size}; choose fewer neurons, a smaller batch or another algorithm"
+        parts = f"{memory.said(needed)} of arrays and {memory.said(RSS_OVERHEAD)} for the framework and its compiler"
+        advice = (
+            "choose fewer neurons, a smaller batch or another algorithm"
+            if needed > RSS_OVERHEAD
+            else f"end other programs, or try all the same: {memory.SETTING}=2"
+        )
+        total = f"needs {memory.said(needed + RSS_OVERHEAD)}, {memory.said(free)} available"
+        return "oom", f"refused: {total} ({parts}); {advice}"
     return None
 
 

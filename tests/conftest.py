@@ -4,8 +4,11 @@ The tests of one framework stay on one worker of `pytest -n 2 --dist loadgroup`;
 installed are skipped.
 """
 
+import ctypes
+import gc
 import os
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,9 +20,19 @@ import pytest
 from hypothesis import settings
 from problems import FRAMEWORKS, needs
 
+from drtrl_bench import memory
+
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if "CI" in os.environ else "local")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def enough_memory() -> Iterator[None]:
+    """Cases are not refused for what other programs leave; a test of the refusal says itself what is free."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(memory.SETTING, "8")
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,10 +107,47 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 prepare(framework)
 
 
-def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Compiled programs are let go now and then: a process may hold only so many memory mappings (65,530 on Linux)."""
-    if "jax" in sys.modules and (maps := Path("/proc/self/maps")).exists():
-        with maps.open("rb") as lines:
-            held = sum(1 for _ in lines)
-        if held > 20_000:
-            sys.modules["jax"].clear_caches()
+MOST_MAPPINGS = 20_000
+"""Memory mappings before compiled programs are let go: a process may hold only so many (65,530 on Linux)."""
+MOST_GROWTH = 2**30
+"""Bytes that a process may grow by before they are."""
+MOST_BYTES = 5 * 2**29
+"""Bytes that a process may hold at its peak: two, and what they measure, must fit a machine of 8 GiB."""
+
+
+class Clearing:
+    """When compiled programs are let go: after a module, whose programs no other needs, and within a large one."""
+
+    def __init__(self) -> None:
+        self.after = 0
+        """Bytes held after the last clearing."""
+
+    def due(self) -> bool:
+        """Whether the process holds many mappings, or much more than after the last clearing."""
+        if resident() > self.after + MOST_GROWTH:
+            return True
+        with Path("/proc/self/maps").open("rb") as lines:
+            return sum(1 for _ in lines) > MOST_MAPPINGS
+
+    def now(self) -> None:
+        """Drops JAX's compiled programs, and gives the freed memory back to the system."""
+        sys.modules["jax"].clear_caches()
+        gc.collect()
+        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc keeps it otherwise
+            trim(0)
+        self.after = resident()
+
+
+CLEARING = Clearing()
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if "jax" in sys.modules and (nextitem is None or nextitem.path != item.path or CLEARING.due()):
+        CLEARING.now()
+    if nextitem is None and (peak := memory.rss_peak_bytes() or 0) > MOST_BYTES:
+        pytest.fail(f"the tests of this process held {memory.said(peak)}; {memory.said(MOST_BYTES)} is the most")

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drtrl_bench import install
+
 MARKER = "STAND_IN.json"
-NEEDED = "pip install -c constraints.txt -e '.[events]'"
+NEEDED = install.command("events")
 """What installs the readers of published files."""
 
 
