@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from drtrl_bench import __version__
+from drtrl_bench import __version__, data_cli, environment, record, registry, runner
 from drtrl_bench import case as cases
-from drtrl_bench import data_cli, environment, record, registry, runner
 from drtrl_bench.case import Case
 from drtrl_bench.data_cli import Data
 
@@ -545,7 +544,7 @@ def main() -> None:
 
     warnings.simplefilter("default", record.CorruptLine)
     try:
-        app()
+        app(prog_name="drtrl-bench")
     except (UsageError, RevisionError, TrendError, cases.PlanError, OSError) as error:
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise SystemExit(2) from None

@@ -77,7 +77,7 @@ def refusal(case: Case) -> tuple[str, str] | None:
             if needed > RSS_OVERHEAD
             else f"end other programs, or try all the same: {memory.SETTING}=2"
         )
-        total = f"needs {memory.said(needed + RSS_OVERHEAD)}, {memory.said(free)} available"
+        total = f"needs at least {memory.said(needed + RSS_OVERHEAD)}, {memory.said(free)} available"
         return "oom", f"refused: {total} ({parts}); {advice}"
     return None
 
