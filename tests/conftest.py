@@ -75,12 +75,15 @@ and without the newer emitters of fused loops the rest compiles three times as f
 
 
 def understood(flags: tuple[str, ...]) -> list[str]:
-    """The flags whose names the installed jaxlib contains: it ends the process at one that it does not know."""
+    """The flags that the installed jaxlib has: it ends the process at one that it does not know.
+
+    A flag's name is a string of its own there, between two zeros; a name of which only the memory is kept is not.
+    """
     found: list[str] = []
     for library in Path(str(import_module("jaxlib").__file__)).parent.glob("lib*.so"):
         with library.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
             names = ((flag, flag.lstrip("-").partition("=")[0]) for flag in flags)
-            found += [flag for flag, name in names if content.find(name.encode()) >= 0]
+            found += [flag for flag, name in names if content.find(f"\0{name}\0".encode()) >= 0]
     return found
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from conftest import CHEAP, understood
 from copies import ROOT, copied
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -172,6 +173,17 @@ def test_make_knows_two_devices() -> None:
     wrong = typed("DEVICE=gpu")
     assert wrong.returncode == 2
     assert 'DEVICE is cpu or cuda, not "gpu"' in wrong.stderr
+
+
+@pytest.mark.xdist_group("jax")
+def test_jax_starts_with_the_flags_of_these_tests() -> None:
+    """XLA ends a process at a flag that it does not know, and the names of some that it gave up are still in it."""
+    pytest.importorskip("jax")
+    flags = understood((*CHEAP, "--xla_no_such_flag=1"))
+    assert "--xla_backend_optimization_level=0" in flags
+    env = os.environ | {"XLA_FLAGS": " ".join(flags), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", "import jax; jax.devices()"], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 # The wheel.
