@@ -31,11 +31,21 @@ def gate_steps(case: Case) -> int:
     return min(case.steps, max(2 * case.chunk + 3, 16))
 
 
-def liveliest(whole: Problem, steps: int, batch: int) -> Problem:
-    """The first samples of a problem, where their input is densest: where nothing happens, any gradient is right."""
-    density = np.cumsum(np.abs(whole.inputs[:, :batch]).sum((1, 2)))
-    sums = density[steps - 1 :] - np.concatenate([[0], density[: len(density) - steps]])
-    part = slice(start := int(np.argmax(sums)), start + steps)
+def window(whole: Problem, steps: int, batch: int, chunk: int) -> Problem:
+    """Takes the steps and first samples of a problem in which a wrong gradient shows.
+
+    A gradient is right for nothing where no step has a label, and a carry is never read where no label comes after it
+    has moved. So the window's latest label comes as far as possible into its last chunk; of the windows in which it
+    does, the one with the densest input before that label is taken.
+    """
+    last = (steps - 1) // chunk * chunk  # where the window's last chunk begins
+    every, starts = np.arange(len(whole.targets)), np.arange(len(whole.targets) - steps + 1)
+    labelled = (whole.targets[:, :batch] >= 0).any(1)
+    label = np.maximum.accumulate(np.where(labelled, every, -1))[steps - 1 :]  # the latest of each window, if any
+    reach = np.where(label < starts, -1, np.minimum(label - starts, last))
+    density = np.concatenate([[0], np.cumsum(np.abs(whole.inputs[:, :batch]).sum((1, 2), dtype=np.float64))])
+    before = np.where(reach == reach.max(), density[label + 1] - density[starts], -1)
+    part = slice(start := int(np.argmax(before)), start + steps)
     return replace(whole, inputs=whole.inputs[part, :batch], targets=whole.targets[part, :batch])
 
 
@@ -44,44 +54,69 @@ def firing(net: Any, part: Problem) -> list[float]:
     return [float(spikes.mean()) for spikes in problem.spikes(net, part.params, part.inputs)]
 
 
+def uninformative(part: Problem, rates: list[float], loss: float, gradient: fidelity.Gradient) -> str | None:
+    """Why no gradient could be wrong on a part of the problem, with the way out, or None."""
+    where = f"in {len(part.inputs)} steps of the first {part.targets.shape[1]} samples"
+    if (part.targets < 0).all():
+        return f"no step is labelled {where}, so there is no loss to differentiate; choose another data set or steps"
+    if loss == 0:
+        return f"the reference loss is 0 {where}, so its gradient says nothing; choose another data set or scale_x"
+    if quiet := [str(i) for i, rate in enumerate(rates) if rate == 0]:
+        return f"layer {', '.join(quiet)} never spikes {where}, so its gradient says nothing; raise scale_x"
+    if zero := [name for name, vector in fidelity.named(gradient).items() if not vector.any()]:
+        return f"the reference gradient of {', '.join(zero)} is 0 {where}, so it says nothing; raise steps or scale_x"
+    return None
+
+
 def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
-    """The implementation in float64 on the first samples and steps, against its algorithm's NumPy reference."""
+    """The implementation in float64 on a few samples and steps, against its algorithm's NumPy reference.
+
+    The steps are doubled until they say something, up to the whole sequence.
+    """
     from drtrl_bench.implementations import reference
 
-    net, batch = problem.network(case), min(case.batch, GATE_BATCH)
-    part = liveliest(whole, gate_steps(case), batch)
-    while (rates := firing(net, part)) and min(rates) == 0 and len(part.inputs) < case.steps:
-        part = liveliest(whole, min(2 * len(part.inputs), case.steps), batch)
-    steps = len(part.inputs)
+    net, batch, steps = problem.network(case), min(case.batch, GATE_BATCH), gate_steps(case)
     algorithm = registry.ALGORITHMS[case.algorithm]
     extra = {name: getattr(case, name) for name in algorithm.by}
-    inputs = part.inputs.astype(np.float64)
-    loss, gradient = getattr(reference, algorithm.reference)(net, part.params, inputs, part.targets, **extra)
-    small = replace(case, steps=steps, batch=batch, chunk=min(case.chunk, steps))
-    found_loss, found = subject.Subject(small, part, "float64").gradient()
-    name, error = fidelity.worst_error(found, gradient)
-    return {
+    while True:
+        part = window(whole, steps, batch, case.chunk)
+        inputs, rates = part.inputs.astype(np.float64), firing(net, part)
+        loss, gradient = getattr(reference, algorithm.reference)(net, part.params, inputs, part.targets, **extra)
+        nothing = uninformative(part, rates, loss, gradient)
+        if nothing is None or steps == case.steps:
+            break
+        steps = min(2 * steps, case.steps)
+    found = {
         "reference": algorithm.reference,
         "steps": steps,
         "batch": batch,
         "firing_rate": rates,
+        "loss": loss,
+        "limit": GATE_LIMIT,
+    }
+    if nothing:
+        return found | {"uninformative": nothing}
+    small = replace(case, steps=steps, batch=batch, chunk=min(case.chunk, steps))
+    found_loss, found_gradient = subject.Subject(small, part, "float64").gradient()
+    name, error = fidelity.worst_error(found_gradient, gradient)
+    loss_error = abs(found_loss - loss) / abs(loss)
+    return found | {
         "parameter": name,
         "error": error if np.isfinite(error) else None,
-        "loss_error": abs(found_loss - loss) / abs(loss) if np.isfinite(found_loss) and loss else None,
-        "limit": GATE_LIMIT,
+        "loss_error": loss_error if np.isfinite(loss_error) else None,
     }
 
 
 def failure(found: dict[str, Any], activity: dict[str, Any]) -> str | None:
     """Why a case may not be measured, or None."""
-    for kind in ("error", "loss_error"):
+    if "uninformative" in found:
+        return f"gate: {found['uninformative']}"
+    for kind, what in (("error", f"the gradient of {found['parameter']}"), ("loss_error", "the loss")):
         if found[kind] is None:
-            return f"gate: {kind.replace('_', ' ')} of {found['parameter']} is not finite"
+            return f"gate: {what} is not finite"
         if found[kind] > found["limit"]:
-            return f"gate: {found['parameter']} is off by {found[kind]:.1e}, allowed {found['limit']:.0e}"
-    rates = zip(activity["firing_rate"], found["firing_rate"], strict=True)
-    quiet = [str(i) for i, both in enumerate(rates) if min(both) == 0]
-    if quiet:
+            return f"gate: {what} is off by {found[kind]:.1e}, allowed {found['limit']:.0e}"
+    if quiet := [str(i) for i, rate in enumerate(activity["firing_rate"]) if rate == 0]:
         return f"layer {', '.join(quiet)} never spikes, so its gradient says nothing; raise scale_x"
     return None
 

@@ -12,9 +12,8 @@ import pytest
 from copies import copied
 from problems import FRAMEWORKS, needs
 
-from drtrl_bench import problem, record, registry, runner, worker
+from drtrl_bench import problem, record, registry, runner
 from drtrl_bench.case import Case, Plan
-from drtrl_bench.problem import Problem
 
 pytestmark = pytest.mark.xdist_group("torch")
 SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3, threads=1)
@@ -261,17 +260,6 @@ def test_every_name_of_the_registry_exists() -> None:
             assert all(path.is_file() for path in registry.sources(name, framework, "digits"))
     for cell in registry.CELLS:
         assert len(registry.network(cell, "leaky", 2)) == 3
-
-
-def test_the_gate_looks_where_the_input_is() -> None:
-    inputs = np.zeros((40, 3, 5), np.float32)
-    inputs[21:25, 0] = 1
-    inputs[2:9, 2] = 9  # a sample that the gate does not take
-    whole = Problem([], inputs, np.tile(np.arange(40, dtype=np.int32)[:, None], 3), [], [])
-    part = worker.liveliest(whole, steps=4, batch=2)
-    assert part.inputs.shape == (4, 2, 5)
-    assert part.inputs.sum() == inputs[:, :2].sum()
-    assert part.targets[:, 0].tolist() == [21, 22, 23, 24]
 
 
 @needs("torch")
