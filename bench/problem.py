@@ -85,11 +85,8 @@ def spikes(net: Any, params: Gradient, inputs: NDArray[Any]) -> list[NDArray[np.
 
 def prepared(case: Case, folder: Path) -> Path:
     """The problem's file, made if it is not there yet or cannot be read."""
-    parts = ("cells", "reference", "reference_cells")
-    sources = [*(registry.IMPLEMENTATIONS / f"{part}.py" for part in parts), Path(__file__)]
-    sources += registry.dataset_sources(case.dataset)
-    texts = (path.read_text(encoding="utf-8") for path in sources)
-    sha = digest([repr(network(case)), *texts, *registry.loaded(case.dataset)])
+    texts = {module: path.read_text("utf-8") for module, path in registry.problem_sources(case.dataset).items()}
+    sha = digest([repr(network(case)), texts, *registry.loaded(case.dataset)])
     path = folder / f"problem-{case.problem_key}-{sha}.npz"
     try:
         read(path)

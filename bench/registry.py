@@ -10,12 +10,11 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from drtrl_bench import install
+from drtrl_bench import install, provenance
 from drtrl_bench.implementations.filtering import BIAS_CORRECTIONS
 
 AUTO = -1
 """What stands for chunk = "auto" until the cost model has chosen K."""
-IMPLEMENTATIONS = Path(__file__).parent / "implementations"
 DATASETS = Path(__file__).parent / "datasets"
 UNROLLED = 64
 """Steps that torch.compile is asked to unroll at most: it takes seconds for each."""
@@ -177,18 +176,12 @@ def dataset(name: str) -> ModuleType:
     return importlib.import_module(f"drtrl_bench.datasets.{name}")
 
 
-def dataset_sources(name: str) -> list[Path]:
-    """The files that produce a data set's arrays."""
-    shared = sorted((DATASETS / "events").glob("*.py")) if hasattr(dataset(name), "PUBLISHED") else []
-    return [DATASETS / f"{name}.py", *shared]
-
-
 def loaded(name: str) -> list[str]:
     """What a data set's files are: its label and their fingerprint; nothing for one that has no files."""
     module = dataset(name)
     if not hasattr(module, "PUBLISHED"):
         return []
-    return [module.LABEL, dataset("events.place").fingerprint(module.PUBLISHED)]
+    return [module.LABEL, dataset("events.fingerprint").of(module.PUBLISHED)]
 
 
 def fingerprint(name: str) -> str:
@@ -224,28 +217,17 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
     return (*[getattr(module, class_name)(**options)] * layers, getattr(module, READOUTS[readout])())
 
 
-def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
-    """The files that produce a number: a change in one of them makes its records out of date."""
-    shared = ("adjoint", "blocks", "bptt", "drtrl", "network", "cells")
-    own = (f"{part}_{framework}" for part in dict.fromkeys((name, *shared)))
-    parts = (*own, "cells", "feedback", "filtering", "reference", "reference_cells")
-    meters = (
-        "clock",
-        "environment",
-        "fidelity",
-        "floor",
-        "memory",
-        "problem",
-        "stats",
-        f"subject_{framework}",
-        "worker",
-    )
-    kernels = ("trace_step_triton",) if framework == "torch" else ()
-    return [
-        *(IMPLEMENTATIONS / f"{part}.py" for part in (*parts, *kernels)),
-        *(Path(__file__).parent / f"{meter}.py" for meter in meters),
-        *dataset_sources(dataset_name),
-    ]
+def sources(name: str, framework: str, dataset_name: str) -> dict[str, Path]:
+    """The files that produce a number, by module: a change in one of them makes its records out of date."""
+    computing = ("worker", "problem", "environment", f"subject_{framework}", f"datasets.{dataset_name}")
+    parts = (f"{name}_{framework}", f"cells_{framework}")
+    own = (*computing, *(f"implementations.{part}" for part in parts))
+    return provenance.closure(*(f"{provenance.PACKAGE}.{module}" for module in own))
+
+
+def problem_sources(dataset_name: str) -> dict[str, Path]:
+    """The files that produce a problem and its reference gradient, by module."""
+    return provenance.closure(*(f"{provenance.PACKAGE}.{module}" for module in ("problem", f"datasets.{dataset_name}")))
 
 
 def missing(framework: str) -> str | None:

@@ -37,9 +37,8 @@ Report = Callable[[str, dict[str, Any] | None], None]
 def implementation_sha(case: Case) -> str:
     """Hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
     files = registry.sources(case.algorithm, case.framework, case.dataset)
-    texts = (path.read_text(encoding="utf-8") for path in files)
-    compiled = registry.ALGORITHMS[case.algorithm].compiled if case.mode == "compile" else ()
-    return digest([repr(problem.network(case)), *texts, *registry.loaded(case.dataset), *compiled])
+    texts = {module: path.read_text(encoding="utf-8") for module, path in files.items()}
+    return digest([repr(problem.network(case)), texts, *registry.loaded(case.dataset)])
 
 
 def identity(line: dict[str, Any]) -> tuple[Any, ...]:

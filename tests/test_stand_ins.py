@@ -11,7 +11,8 @@ from genuine import WRITERS
 
 from drtrl_bench import registry
 
-making, place, statistics = (registry.dataset(f"events.{name}") for name in ("making", "place", "statistics"))
+NAMES = ("fingerprint", "making", "place", "statistics")
+fingerprint, making, place, statistics = (registry.dataset(f"events.{name}") for name in NAMES)
 saccades, gestures, camera = (registry.dataset(f"stand_ins.{name}") for name in ("saccades", "gestures", "camera"))
 SMALL = {"train": 2, "valid": 1, "test": 1}
 SEEN = ("nmnist", "dvs_gesture")
@@ -164,7 +165,7 @@ def test_the_same_is_not_made_again_and_another_replaces_it(tmp_path: Path) -> N
 def test_an_interrupted_run_leaves_what_was_there(tmp_path: Path) -> None:
     what = registry.dataset("nmnist").PUBLISHED
     folder, _ = making.make(what, quiet, {"train": 1, "test": 1}, 0, tmp_path)
-    before = place.fingerprint_of(folder)
+    before = fingerprint.of_folder(folder)
 
     def interrupt(split: str, done: int, of: int) -> None:
         if done == 3:
@@ -172,7 +173,7 @@ def test_an_interrupted_run_leaves_what_was_there(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         making.make(what, interrupt, {"train": 2, "test": 1}, 0, tmp_path)
-    assert place.fingerprint_of(folder) == before
+    assert fingerprint.of_folder(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == ["NMNIST"]
     with pytest.raises(KeyboardInterrupt):
         making.make(what, interrupt, {"train": 1, "test": 1}, 0, tmp_path / "new")

@@ -4,7 +4,6 @@ Genuine files are looked for first, under $DRTRL_BENCH_DATA (else ~/.cache/drtrl
 cache. A stand-in carries a marker, so it is recognised wherever it was moved.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -168,18 +167,6 @@ def synthetic(what: Published) -> bool:
     """Whether what would be loaded now is synthetic."""
     place = found(what)
     return bool(place and place.marker and place.marker["synthetic"])
-
-
-def fingerprint(what: Published) -> str:
-    """Hash of the paths and sizes of the files that would be loaded, and of their marker."""
-    place = found(what)
-    return fingerprint_of(place.folder) if place else "none"
-
-
-def fingerprint_of(folder: Path) -> str:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
-    listed = sorted((str(path.relative_to(folder)), path.stat().st_size) for path in files)
-    return hashlib.sha256(json.dumps([listed, marker(folder)], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def attribute(what: Published, name: str) -> Any:
