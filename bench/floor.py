@@ -38,11 +38,12 @@ def of(case: Case, features: int, classes: int) -> Floor:
         through = carried in ("states", "influence") or case.algorithm == "drtrl_window"
         back = 2 * case.batch * p.get("r", 0) if through and case.algorithm != "no_trace" else 0
         down = 2 * case.batch * p["x"] if layer else 0
+        if case.algorithm == "random_feedback":  # the error goes down to each hidden layer by itself
+            down = 2 * case.batch * classes * N if layer < case.layers else 0
         forward += case.steps * once
         flops += case.steps * (2 * once + back + down)
         if case.algorithm == "bptt_checkpointed":  # all but a chunk's last segment run twice
-            length = memory.segment(case)
-            flops += case.steps * once * ((case.chunk - 1) // length * length) / case.chunk
+            flops += (moves * memory.twice(case, case.chunk) + memory.twice(case, case.steps - steps)) * once
         if carried == "trace":
             flops += steps * cell.S * once
             moved += moves * 2 * case.batch * sum(p.values()) * cell.S * stored

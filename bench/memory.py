@@ -112,7 +112,7 @@ def block(case: Case) -> int:
     Compiled, blocks are unrolled, which takes torch.compile a second or two for each step.
     """
     if case.algorithm == "bptt_checkpointed":
-        return segment(case)
+        return segment(case, case.chunk)
     if not blockwise(case):
         return case.chunk
     return min(case.chunk, 16 if case.mode == "compile" else 64)
@@ -123,9 +123,15 @@ def blockwise(case: Case) -> bool:
     return "blocks.forth" in registry.ALGORITHMS[case.algorithm].compiled
 
 
-def segment(case: Case) -> int:
-    """Steps between two states that checkpointed BPTT keeps."""
-    return math.ceil(case.chunk / (case.segments or round(math.sqrt(case.chunk))))
+def segment(case: Case, steps: int) -> int:
+    """Steps between two states that checkpointed BPTT keeps in a chunk of `steps`."""
+    return math.ceil(steps / (case.segments or round(math.sqrt(steps))))
+
+
+def twice(case: Case, steps: int) -> int:
+    """Steps that checkpointed BPTT runs twice in a chunk of `steps`: all but the last segment's."""
+    length = segment(case, steps)
+    return (steps - 1) // length * length
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,7 @@ def held(case: Case, features: int, classes: int) -> Held:
         work.append(N * (blocks + coupled + signals * cell.S + cell.G) + (filtered if carried == "filters" else 0))
     steps = case.chunk
     if case.algorithm == "bptt_checkpointed":
-        steps = segment(case)
+        steps = segment(case, case.chunk)
         carry += size * case.batch * sum(states) * math.ceil(case.chunk / steps)
     if moving and block(case) < case.chunk:
         kept += moves
