@@ -294,7 +294,11 @@ def test_the_exact_gradient_is_that_of_torch_autograd() -> None:
             return grad * 0.3 * torch.clamp(1 - ctx.saved_tensors[0].abs(), min=0)
 
     ws = [{k: torch.tensor(v[:, 0], requires_grad=True) for k, v in w.items()} for w in weights]
-    V, rho, loss = [torch.zeros(3, 5, dtype=torch.float64)] * 2, torch.zeros(3, 10, dtype=torch.float64), torch.zeros(())
+    V, rho, loss = (
+        [torch.zeros(3, 5, dtype=torch.float64)] * 2,
+        torch.zeros(3, 10, dtype=torch.float64),
+        torch.zeros(()),
+    )
     for x, label in zip(torch.tensor(inputs), torch.tensor(targets), strict=True):
         for layer, w in enumerate(ws[:2]):
             s = Spike.apply(V[layer] - 1)

