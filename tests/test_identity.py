@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, fields, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from copies import copied
+from copies import ROOT, copied
 from genuine import nmnist
 from problems import FRAMEWORKS, needs
 
@@ -160,6 +161,16 @@ def test_an_edit_of_any_source_is_another_measurement(framework_name: str, algor
         path.write_text(text, encoding="utf-8")
         assert changed == (path.resolve() in {p.resolve() for p in sources.values()}), path
     assert runner.implementation_sha(case) == before
+
+
+def test_an_installed_package_has_the_sources_of_its_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without links, as a wheel is unpacked; and by either name of the folder."""
+    shutil.copytree(ROOT / "bench", tmp_path / "site" / "drtrl_bench", symlinks=False)
+    found = set()
+    for here in (ROOT / "bench", ROOT / "drtrl_bench", tmp_path / "site" / "drtrl_bench"):
+        monkeypatch.setattr(provenance, "HERE", here)
+        found.add(runner.implementation_sha(replace(SMALL, dataset="digits")))
+    assert len(found) == 1
 
 
 WANTED = {
