@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from drtrl_bench import install
@@ -26,18 +26,33 @@ class Algorithm:
     """What an algorithm's gradient must be."""
 
     about: str
-    reference: str
-    """The function of implementations/reference.py that defines it ..."""
+    reference: str | Callable[..., Any]
+    """The function that defines it, in NumPy: by its name in implementations/reference.py, or a plugin's own ..."""
     by: tuple[str, ...] = ()
     """... given these fields of the case, which change the gradient."""
     options: tuple[str, ...] = ()
     """Fields of the case that `advance` takes."""
     carry: str = "states"
-    """What it carries besides the states: a trace or the influence of every weight, or a filter of every line."""
+    """What it carries besides the states, of `CARRIES`."""
     compiled: tuple[str, ...] = ()
     """What torch.compile takes, as file.function, where it had better not unroll all of `advance`."""
+    paths: str = ""
+    """Which paths through recurrent weights it pulls the loss back by: all, own (a neuron's weight on itself) or none.
+    If left out, all where the states or an influence are carried, and none where traces or filters are."""
+    blockwise: bool = False
+    """Whether it goes through a chunk in blocks, as all with `blocks.forth` to be compiled do."""
+
+    def module(self, name: str, framework: str) -> Any:
+        """What has its `init` and `advance` in a framework."""
+        return importlib.import_module(f"drtrl_bench.implementations.{name}_{framework}")
+
+    def pulls(self, paths: str) -> bool:
+        """Whether the paths that it pulls the loss back by are these."""
+        return paths == (self.paths or ("all" if self.carry in ("states", "influence") else "none"))
 
 
+CARRIES = ("states", "trace", "influence", "filters", "other")
+"""Nothing else; a trace or the influence of every weight; a filter of every line; what no formula here knows."""
 ES = ("decay", "bias_correction")
 DRTRL = ("blocks.forth", "drtrl.back")
 """Of rules that go through a chunk in blocks, as all with `blocks.forth` do."""
@@ -69,7 +84,11 @@ ALGORITHMS = {
     ),
     "es_drtrl": Algorithm("ES-D-RTRL (pp-prop): two filters instead of a trace", "es_drtrl", ES, ES, carry="filters"),
     "snap1": Algorithm(
-        "SnAp-1: D-RTRL that keeps each neuron's weight on itself", "snap1_by_cutting", carry="trace", compiled=DRTRL
+        "SnAp-1: D-RTRL that keeps each neuron's weight on itself",
+        "snap1_by_cutting",
+        carry="trace",
+        compiled=DRTRL,
+        paths="own",
     ),
     "drtrl_window": Algorithm(
         "BPTT inside windows of K steps, D-RTRL's trace before",
@@ -77,14 +96,15 @@ ALGORITHMS = {
         ("chunk",),
         carry="trace",
         compiled=("blocks.forth", "drtrl_window.back"),
+        paths="all",
     ),
     "random_feedback": Algorithm(
         "control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace", compiled=DRTRL
     ),
-    "no_trace": Algorithm("control: the current step only", "no_trace"),
+    "no_trace": Algorithm("control: the current step only", "no_trace", paths="none"),
 }
 
-CELLS: dict[str, tuple[str, dict[str, Any]]] = {
+CELLS: dict[str, tuple[str | Callable[[str | None], Any], dict[str, Any]]] = {
     "tanh_rnn": ("TanhRNN", {}),
     "leaky_rnn": ("LeakyRNN", {}),
     "leaky_rnn_trained": ("LeakyRNN", {"trainable": ("tau",)}),
@@ -110,7 +130,11 @@ CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "egru": ("EGRU", {}),
     "egru_traced": ("EGRU", {"traced": True}),
 }
-"""Class and options; the states of a LIF choose adaptation (a) and synapse (g, x, u)."""
+"""Class and options; the states of a LIF choose adaptation (a) and synapse (g, x, u). A plugin's class is what a
+function makes of the framework's name, or of None for the bare specification."""
+
+OTHER_DATASETS: dict[str, Any] = {}
+"""Data sets that plugins brought: what has the attributes of a module of `datasets/`."""
 
 READOUTS = {"leaky": "LeakyReadout", "linear": "LinearReadout"}
 
@@ -169,16 +193,21 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 def datasets() -> list[str]:
     """Names of the data sets: one file is one data set."""
-    return sorted(path.stem for path in DATASETS.glob("*.py") if path.stem != "__init__")
+    own = (path.stem for path in DATASETS.glob("*.py") if path.stem != "__init__")
+    return sorted((*own, *OTHER_DATASETS))
 
 
-def dataset(name: str) -> ModuleType:
+def dataset(name: str) -> Any:
     """The module of a data set, or of a part of one as in "stand_ins.gestures"."""
+    if name in OTHER_DATASETS:
+        return OTHER_DATASETS[name]
     return importlib.import_module(f"drtrl_bench.datasets.{name}")
 
 
 def dataset_sources(name: str) -> list[Path]:
-    """The files that produce a data set's arrays."""
+    """The files that produce a data set's arrays; for a plugin's see `plugins.sources`."""
+    if name in OTHER_DATASETS:
+        return []
     shared = sorted((DATASETS / "events").glob("*.py")) if hasattr(dataset(name), "PUBLISHED") else []
     return [DATASETS / f"{name}.py", *shared]
 
@@ -211,23 +240,31 @@ def options(case: Any, dtype: str) -> dict[str, Any]:
 
 def algorithm(name: str, framework: str, options: dict[str, Any]) -> SimpleNamespace:
     """`init` and `advance` of an algorithm, with its options of a case."""
-    module = importlib.import_module(f"drtrl_bench.implementations.{name}_{framework}")
+    module = ALGORITHMS[name].module(name, framework)
     taken = {key: options[key] for key in ALGORITHMS[name].options}
-    starts = {"trace_dtype": options["trace_dtype"]} if ALGORITHMS[name].carry == "trace" else {}
+    starts = {"trace_dtype": options["trace_dtype"]} if options["trace_dtype"] != "same" else {}
     return SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
+
+
+def reference(name: str) -> Callable[..., Any]:
+    """The function in NumPy that defines an algorithm's gradient."""
+    own = ALGORITHMS[name].reference
+    return own if callable(own) else getattr(importlib.import_module("drtrl_bench.implementations.reference"), own)
 
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
     """The cells of a network, readout last: of one framework, or the bare specification."""
     module = importlib.import_module("drtrl_bench.implementations.cells" + (f"_{framework}" if framework else ""))
-    class_name, options = CELLS[cell]
-    return (*[getattr(module, class_name)(**options)] * layers, getattr(module, READOUTS[readout])())
+    own, options = CELLS[cell]
+    kind = own(framework) if callable(own) else getattr(module, own)
+    return (*[kind(**options)] * layers, getattr(module, READOUTS[readout])())
 
 
 def sources(name: str, framework: str, dataset_name: str) -> list[Path]:
     """The files that produce a number: a change in one of them makes its records out of date."""
     shared = ("adjoint", "blocks", "bptt", "drtrl", "network", "cells")
-    own = (f"{part}_{framework}" for part in dict.fromkeys((name, *shared)))
+    rule = (name,) if isinstance(ALGORITHMS[name].reference, str) else ()  # a plugin's files: `plugins.sources`
+    own = (f"{part}_{framework}" for part in dict.fromkeys((*rule, *shared)))
     parts = (*own, "cells", "feedback", "filtering", "reference", "reference_cells")
     meters = (
         "clock",

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from drtrl_bench import clock, fidelity, floor, memory, problem, registry
+from drtrl_bench import clock, fidelity, floor, memory, plugins, problem, registry
 from drtrl_bench.case import Case
 from drtrl_bench.problem import Problem
 
@@ -46,22 +46,20 @@ def firing(net: Any, part: Problem) -> list[float]:
 
 def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
     """The implementation in float64 on the first samples and steps, against its algorithm's NumPy reference."""
-    from drtrl_bench.implementations import reference
-
     net, batch = problem.network(case), min(case.batch, GATE_BATCH)
     part = liveliest(whole, gate_steps(case), batch)
     while (rates := firing(net, part)) and min(rates) == 0 and len(part.inputs) < case.steps:
         part = liveliest(whole, min(2 * len(part.inputs), case.steps), batch)
     steps = len(part.inputs)
-    algorithm = registry.ALGORITHMS[case.algorithm]
-    extra = {name: getattr(case, name) for name in algorithm.by}
+    reference = registry.reference(case.algorithm)
+    extra = {name: getattr(case, name) for name in registry.ALGORITHMS[case.algorithm].by}
     inputs = part.inputs.astype(np.float64)
-    loss, gradient = getattr(reference, algorithm.reference)(net, part.params, inputs, part.targets, **extra)
+    loss, gradient = reference(net, part.params, inputs, part.targets, **extra)
     small = replace(case, steps=steps, batch=batch, chunk=min(case.chunk, steps))
     found_loss, found = subject.Subject(small, part, "float64").gradient()
     name, error = fidelity.worst_error(found, gradient)
     return {
-        "reference": algorithm.reference,
+        "reference": getattr(reference, "__name__", type(reference).__name__),
         "steps": steps,
         "batch": batch,
         "firing_rate": rates,
@@ -144,6 +142,7 @@ def stage(name: str) -> None:
 def main() -> None:
     job = json.load(sys.stdin)
     case = Case(**job["case"])
+    plugins.restore(job["plugins"], case.framework)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: case.threads])
     module = importlib.import_module(f"drtrl_bench.subject_{case.framework}")
     result: dict[str, Any]
