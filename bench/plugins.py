@@ -1,9 +1,9 @@
 """Algorithms, cells and data sets of one's own, from Python files outside the project.
 
-A plugin is a file or a module with any of the tables ALGORITHMS, CELLS and DATASETS, as CONTRIBUTING.md shows. Once it
-is loaded, its names stand in the registry beside the project's own, and all that takes names takes them. Plugins come
-from `--plugin`, from `plugins` of a plan, of `run_case` and of `run_plan`, and from installed packages with an entry
-point in the group `drtrl_bench.plugins`.
+A plugin is a file or a module with any of the tables ALGORITHMS, CELLS and DATASETS, or a data set itself, as
+CONTRIBUTING.md shows. Once it is loaded, its names stand in the registry beside the project's own, and all that takes
+names takes them. Plugins come from `--plugin`, from `plugins` of a plan, of `run_case` and of `run_plan`, and from
+installed packages with an entry point in the group `drtrl_bench.plugins`.
 
 Loading a plugin imports no framework unless the plugin does: its implementations are named as modules, or are
 functions that import what they need.
@@ -194,9 +194,13 @@ def add(name: str, module: str, folder: Path, origin: str) -> None:
     plugin = Plugin(name, module, folder, path, origin, {})
     forget(plugin)
     hidden(plugin)
-    tables = {kind: getattr(imported(plugin, module), table, None) for kind, table in KINDS.items()}
+    main = imported(plugin, module)
+    tables = {kind: getattr(main, table, None) for kind, table in KINDS.items()}
     if all(entries is None for entries in tables.values()):
-        raise PluginError(f"{origin}: has none of {', '.join(KINDS.values())}; at least one must be a table of names")
+        if not any(hasattr(main, attribute) for attribute in DATASET):
+            said = "has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself"
+            raise PluginError(f"{origin}: {said}; CONTRIBUTING.md shows each")
+        tables["dataset"] = {module.rpartition(".")[2]: module}
     for kind, entries in tables.items():
         if entries is None:
             continue
@@ -430,7 +434,7 @@ def lacking(case: "Case") -> str | None:
     for kind, name, plugin in owners(case):
         if kind != "dataset" and not plugin.tables[kind][name].offers(case.framework):
             only = next(f for f in registry.FRAMEWORKS if f != case.framework)
-            return f"{kind} {name!r} of {plugin.name} is written for {only} only: {case.framework} = ... there adds it"
+            return f"{kind} {name!r} of {plugin.name} is in {only} only; give it {case.framework} = ... to run it here"
     return None
 
 

@@ -1,11 +1,12 @@
 """Names -> implementations, cells and data sets, as greppable literals; nothing is imported until it is used."""
 
 import difflib
+import hashlib
 import importlib
 import importlib.util
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -215,9 +216,19 @@ def dataset_sources(name: str) -> list[Path]:
 def loaded(name: str) -> list[str]:
     """What a data set's files are: its label and their fingerprint; nothing for one that has no files."""
     module = dataset(name)
+    if files := getattr(module, "FILES", ()):  # a plugin's
+        there = [Path(file) for file in files if Path(file).is_file()]
+        return [module.LABEL, *(content(file, file.stat().st_size, file.stat().st_mtime_ns) for file in there)]
     if not hasattr(module, "PUBLISHED"):
         return []
     return [module.LABEL, dataset("events.place").fingerprint(module.PUBLISHED)]
+
+
+@cache
+def content(file: Path, size: int, changed: int) -> str:
+    """Hash of a file's content, computed again once the file has changed."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
 
 
 def fingerprint(name: str) -> str:
@@ -228,6 +239,8 @@ def fingerprint(name: str) -> str:
 def unavailable(name: str) -> str | None:
     """What to do about a data set without files, or None."""
     module = dataset(name)
+    if gone := [str(file) for file in getattr(module, "FILES", ()) if not Path(file).is_file()]:
+        return f"{module.LABEL}: no file {', '.join(gone)}"
     if not hasattr(module, "PUBLISHED") or dataset("events.place").found(module.PUBLISHED):
         return None
     return dataset("events.place").missing(module.PUBLISHED)
