@@ -55,6 +55,8 @@ class Algorithm(registry.Algorithm):
     `advance` take. What it costs by formula follows from `carry`, `paths` and `blockwise`.
     """
 
+    about: str = ""
+    reference: Any = None
     carry: str = "other"
     jax: Any = None
     torch: Any = None
@@ -79,7 +81,7 @@ class Cell:
     `emit`, `dynamics` and `output`. One of them will do. A specification of the project itself brings its own.
     """
 
-    spec: "type[cells.Cell]"
+    spec: "type[cells.Cell]" = None  # pyright: ignore[reportAssignmentType]
     law: "Law | None" = None
     jax: Any = None
     torch: Any = None
@@ -130,6 +132,12 @@ class Plugin:
         entry = self.tables[kind][name]
         own = entry if kind == "dataset" else getattr(entry, framework, None) if framework else None
         return file_of(own, self.folder) if isinstance(own, str) else None
+
+    def files(self) -> list[Path]:
+        """All its files: its own, those that its entries name, and what these import."""
+        entries = [(kind, name, f) for kind in self.tables for name in self.tables[kind] for f in registry.FRAMEWORKS]
+        named = [file for entry in entries if (file := self.implementation(*entry))]
+        return closure(list(dict.fromkeys([self.path, *named])), self.found)
 
 
 KINDS = {"algorithm": "ALGORITHMS", "cell": "CELLS", "dataset": "DATASETS"}
@@ -188,31 +196,42 @@ def add(name: str, module: str, folder: Path, origin: str) -> None:
         return
     if any(other.name == name for other in LOADED.values()):
         raise PluginError(f"{origin}: another plugin is called {name} too; rename one")
+    plugin, before = Plugin(name, module, folder, path, origin, {}), list(sys.path)
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     importlib.invalidate_caches()
-    plugin = Plugin(name, module, folder, path, origin, {})
     forget(plugin)
-    hidden(plugin)
-    main = imported(plugin, module)
-    tables = {kind: getattr(main, table, None) for kind, table in KINDS.items()}
-    if all(entries is None for entries in tables.values()):
-        if not any(hasattr(main, attribute) for attribute in DATASET):
-            said = "has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself"
-            raise PluginError(f"{origin}: {said}; CONTRIBUTING.md shows each")
-        tables["dataset"] = {module.rpartition(".")[2]: module}
-    for kind, entries in tables.items():
-        if entries is None:
-            continue
-        if not isinstance(entries, dict):
-            raise PluginError(f"{origin}: {KINDS[kind]} is a {type(entries).__name__}; it must be a dict of names")
-        for called, entry in entries.items():
-            entry = checked(plugin, kind, called, entry)
-            plugin.tables.setdefault(kind, {})[called] = entry
+    try:
+        hidden(plugin)
+        for kind, entries in tables(plugin).items():
+            for called, entry in entries.items():
+                plugin.tables.setdefault(kind, {})[called] = checked(plugin, kind, called, entry)
+        hidden(plugin)
+    except PluginError:
+        forget(plugin)
+        sys.path[:] = before
+        raise
     LOADED[path] = plugin
     for kind, entries in plugin.tables.items():
         for called, entry in entries.items():
             enter(plugin, kind, called, entry)
+
+
+def tables(plugin: Plugin) -> dict[str, dict[Any, Any]]:
+    """What a plugin's file has, by the field of a case. Raises PluginError if it has nothing."""
+    main = imported(plugin, plugin.module)
+    found = {kind: entries for kind, table in KINDS.items() if (entries := getattr(main, table, None)) is not None}
+    for kind, entries in found.items():
+        if not isinstance(entries, dict):
+            raise PluginError(
+                f"{plugin.origin}: {KINDS[kind]} is a {type(entries).__name__}; it must be a dict of names"
+            )
+    if found:
+        return found
+    if any(hasattr(main, attribute) for attribute in DATASET):
+        return {"dataset": {plugin.module.rpartition(".")[2]: plugin.module}}
+    said = "has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself"
+    raise PluginError(f"{plugin.origin}: {said}; CONTRIBUTING.md shows each")
 
 
 def enter(plugin: Plugin, kind: str, name: str, entry: Any) -> None:
@@ -252,7 +271,7 @@ def cause(error: BaseException, folder: Path) -> str:
 
 def hidden(plugin: Plugin) -> None:
     """Raises PluginError for a file of the plugin that Python would not find, because another module has its name."""
-    for file in closure([plugin.path], plugin.found):
+    for file in plugin.files():
         top = file.relative_to(plugin.folder).parts[0].removesuffix(".py")
         spec = importlib.util.find_spec(top)
         places = [spec.origin] if spec and spec.origin else []
@@ -324,8 +343,8 @@ def check_algorithm(plugin: Plugin, entry: Any) -> str | None:
 
     if not isinstance(entry, Algorithm):
         return f" is a {type(entry).__name__}; it must be an Algorithm of drtrl_bench.plugins"
-    if not isinstance(entry.about, str):
-        return wrong("about", entry.about, "a text of one line")
+    if not isinstance(entry.about, str) or not entry.about:
+        return wrong("about", entry.about or None, "a text of one line")
     if not callable(entry.reference):
         return wrong("reference", entry.reference, "a function (net, params, inputs, targets) -> loss, gradient")
     if entry.carry not in registry.CARRIES:
@@ -350,10 +369,10 @@ def check_cell(plugin: Plugin, entry: Any) -> str | None:
         return f" is a {type(entry).__name__}; it must be a Cell of drtrl_bench.plugins"
     if not (isinstance(entry.spec, type) and issubclass(entry.spec, cells.Cell)):
         return wrong("spec", entry.spec, "a class derived from cells.Cell")
-    if entry.law is not None and not isinstance(entry.law, reference_cells.Law):
-        return wrong("law", entry.law, "a Law(emit, dynamics, output) of reference_cells")
     if entry.law is not None and entry.known:
         return f": {entry.spec.__name__} has a law of its own; derive a class from it, or leave law out"
+    if entry.law is not None and not isinstance(entry.law, reference_cells.Law):
+        return wrong("law", entry.law, "a Law(emit, dynamics, output) of reference_cells")
     if entry.law is None and not any(base in reference_cells.LAWS for base in entry.spec.__mro__):
         return wrong("law", None, "a Law(emit, dynamics, output) of reference_cells")
     try:
@@ -483,7 +502,7 @@ def scope() -> Iterator[None]:
 
 def forget(plugin: Plugin) -> None:
     """Lets the plugin's modules be imported anew."""
-    files = closure([plugin.path], plugin.found)
+    files = plugin.files()
     for name, module in list(sys.modules.items()):
         if (file := getattr(module, "__file__", None)) and Path(file).parent.resolve() / Path(file).name in files:
             del sys.modules[name]

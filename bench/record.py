@@ -102,7 +102,7 @@ def upgraded(line: Any) -> Any:
     """A line of an earlier version: a field that cases did not have was at its default."""
     if isinstance(line, dict) and isinstance(line.get("case"), dict):
         defaults = {f.name: f.default for f in fields(Case) if f.name in ADDED}
-        line["case"] = defaults | line["case"]
+        line["case"] |= {name: value for name, value in defaults.items() if name not in line["case"]}
     return line
 
 
