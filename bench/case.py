@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import chunk, registry
+from drtrl_bench import chunk, plugins, registry
 from drtrl_bench.implementations.filtering import smoothing
 
 PLANS = Path(__file__).parent / "plans"
@@ -107,6 +107,8 @@ class Plan:
     rounds: int = 1
     """How often the whole list is measured, in a new order each time: that interleaves the cases."""
     order_seed: int = 0
+    plugins: tuple[str, ...] = ()
+    """Where names that are not the project's come from: files, from the plan's folder, or modules."""
 
 
 def digest(value: Any) -> str:
@@ -128,7 +130,7 @@ def find(name: str) -> Path:
 
 
 def read(name: str) -> Plan:
-    """A plan by name or path. Raises PlanError for anything in it that cannot be run."""
+    """A plan by name or path, once its plugins are loaded. Raises PlanError for anything in it that cannot be run."""
     path = find(name)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -139,7 +141,11 @@ def read(name: str) -> Plan:
     grids, defaults = table.pop("grid", []), table.pop("defaults", {})
     if not isinstance(grids, list) or not grids or not all(isinstance(g, dict) for g in (*grids, defaults)):
         raise PlanError(f"{path}: needs at least one [[grid]] table, and [defaults] may only be a table")
-    settings = {f.name: f.type for f in fields(Plan) if f.name not in ("name", "cases")}
+    named = table.pop("plugins", [])
+    if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
+        raise PlanError(f"{path}: plugins is {named!r}; it must be a list of files, from the plan's folder, or modules")
+    plugins.load(named, beside=path.parent)
+    settings = {f.name: f.type for f in fields(Plan) if f.name not in ("name", "cases", "plugins")}
     for key, value in table.items():
         if key not in settings:
             raise PlanError(f"{path}: key {key!r}: {registry.nearest(key, settings)}")
@@ -149,7 +155,7 @@ def read(name: str) -> Plan:
     cases: dict[Case, None] = {}
     for number, grid in enumerate(grids, start=1):
         cases |= dict.fromkeys(expand(path, f"grid {number}", {**defaults, **grid}))
-    return Plan(**{"description": "", **table}, name=path.stem, cases=tuple(cases))
+    return Plan(**{"description": "", **table}, name=path.stem, cases=tuple(cases), plugins=tuple(named))
 
 
 def expand(path: Path, where: str, grid: dict[str, Any]) -> list[Case]:

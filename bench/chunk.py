@@ -35,27 +35,31 @@ def seconds(case: "Case", features: int, classes: int) -> float:
 
     least = floor.of(case, features, classes)
     held = memory.held(case, features, classes)
+    flops, moved = least.flops or 0, least.moved_bytes or 0
     chunks = math.ceil(case.steps / case.chunk)
     spilled = chunks * max(0, held.chunk - CACHE)
-    return least.flops / RATE + (least.moved_bytes + 2 * spilled) / BANDWIDTH + chunks * START[case.framework]
+    return flops / RATE + (moved + 2 * spilled) / BANDWIDTH + chunks * START[case.framework]
 
 
 def best(case: "Case", features: int, classes: int) -> int:
     """The K, a power of two or T, of the least cost within `limit_mib` of memory by formula (see above if it is 0).
 
-    Raises ValueError where not even K = 1 is.
+    Raises ValueError where not even K = 1 is, and for an algorithm that carries what no formula knows.
     """
     from drtrl_bench import memory, registry
 
-    if "chunk" in registry.ALGORITHMS[case.algorithm].by:
+    algorithm = registry.ALGORITHMS[case.algorithm]
+    if "chunk" in algorithm.by:
         return case.steps
+    if algorithm.carry == "other":
+        raise ValueError(f'chunk = "auto" needs to know what {case.algorithm} carries, which is "other": give a number')
     lengths = [1 << i for i in range(case.steps.bit_length()) if 1 << i < case.steps] + [case.steps]
     steps = case.steps if case.limit_mib else ENDLESS
     tried = [replace(case, chunk=K, steps=steps) for K in lengths]
     held = memory.held(tried[0], features, classes)
     limit = case.limit_mib * 2**20 or held.carry + held.gradient + SHARE * max(held.carry, CACHE)
-    within = [c for c in tried if memory.analytic_bytes(c, features, classes) <= limit]
+    within = [c for c in tried if memory.held(c, features, classes).total <= limit]
     if not within:
-        least = memory.analytic_bytes(tried[0], features, classes) / 2**20
+        least = held.total / 2**20
         raise ValueError(f"limit_mib is {case.limit_mib:g}, but {case.algorithm} needs {least:.1f} MiB at K = 1")
     return min(within, key=lambda c: seconds(c, features, classes)).chunk

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from drtrl_bench import __version__, data_cli, environment, record, registry, runner
+from drtrl_bench import __version__, data_cli, environment, plugins, record, registry, runner, session
 from drtrl_bench import case as cases
 from drtrl_bench.case import Case
-from drtrl_bench.data_cli import Data
+from drtrl_bench.data_cli import Data, Plugins
 
 app = typer.Typer(
     help="Compare D-RTRL, exact RTRL and BPTT in JAX and PyTorch: time, memory and gradient fidelity.\n\n"
@@ -55,6 +55,10 @@ def options(
     """Options of the command itself."""
 
 
+FIELDS = {"algorithms": "algorithm", "cells": "cell", "data sets": "dataset"}
+"""What `list` calls the names of plugins, and their field of a case."""
+
+
 def plan_names(incomplete: str) -> list[str]:
     return [name for name in cases.names() if name.startswith(incomplete)]
 
@@ -88,11 +92,13 @@ def list_(
     ] = None,
     only: Words = None,
     data: Data = None,
+    plugin: Plugins = None,
 ) -> None:
     """What there is: plans, algorithms, cells and data sets; or the cases of one plan.
 
     Example: drtrl-bench list quick -k drtrl -k jax
     """
+    plugins.load(plugin or (), installed=True)
     if plan is not None:
         for case in chosen(cases.read(plan), only):
             console.print(case.label, soft_wrap=True)
@@ -109,7 +115,8 @@ def list_(
         grid = Table.grid(padding=(0, 2))
         grid.add_column(min_width=17, no_wrap=True)
         for name, about in entries.items():
-            grid.add_row(f"  {name}", Text(about))
+            brought = plugins.owner(FIELDS.get(title, ""), name)
+            grid.add_row(f"  {name}", Text(f"{about} ({brought.origin})" if brought else about))
         console.print(f"[bold]{title}[/bold]")
         console.print(grid)
 
@@ -135,6 +142,7 @@ def run(
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Also run cases that are finished already.")] = False,
     data: Data = None,
+    plugin: Plugins = None,
 ) -> None:
     """Measure the cases of a plan and show them as a table.
 
@@ -144,10 +152,13 @@ def run(
 
     Examples: drtrl-bench run quick     drtrl-bench run quick -k drtrl -k torch     drtrl-bench run mine.toml
 
+    Algorithms, cells and data sets of your own: drtrl-bench run mine.toml --plugin mine.py
+
     Exit code: 0; 1 if a case came out wrong or failed with an error; 2 for bad input.
     """
     from drtrl_bench import table
 
+    plugins.load(plugin or (), installed=True)
     what = cases.read(plan)
     what = replace(what, cases=tuple(chosen(what, only)))
     path = records or LOCAL / f"{what.name}.jsonl"
@@ -159,10 +170,7 @@ def run(
         raise typer.Exit(130) from None
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow", markup=False)
-    lines, _ = runner.quietly(lambda: list(record.lines(path)))
-    environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
-    complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
-    table.render(record.frame(complete), console)
+    table.render(session.frame(found, path), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True, markup=False)
     if any(line["status"] in ("wrong", "error") for line in found):
         raise typer.Exit(1)
@@ -311,6 +319,10 @@ def compare_(
             complaints.print(text, style="yellow", markup=False)
     elif not any(files):
         what = cases.read(plan)
+        if what.plugins:
+            raise UsageError(
+                f"plan {plan!r} has plugins, which revisions of the project do not know: leave plugins out"
+            )
         what = replace(what, cases=tuple(chosen(what, only)))
         revisions.require("compare, of revisions,")
         sides = revisions.interleaved((old, new), what, announce, compare.slower)
@@ -545,6 +557,6 @@ def main() -> None:
     warnings.simplefilter("default", record.CorruptLine)
     try:
         app(prog_name="drtrl-bench")
-    except (UsageError, RevisionError, TrendError, cases.PlanError, OSError) as error:
+    except (UsageError, RevisionError, TrendError, cases.PlanError, plugins.PluginError, OSError) as error:
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise SystemExit(2) from None

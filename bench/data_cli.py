@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from drtrl_bench import registry
+from drtrl_bench import plugins, registry
 
 app = typer.Typer(
     help="Data sets: what is loaded, where genuine files go, stand-ins for those that are not at hand.\n\n"
@@ -56,6 +56,16 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        help="A file or module with algorithms, cells or data sets of your own; repeat for more. Those of installed "
+        "packages are there without it.",
+        metavar="FILE|MODULE",
+        show_default=False,
+    ),
+]
 Names = Annotated[
     list[str] | None,
     typer.Argument(help="Names of data sets; all that have files if left out.", autocompletion=completed),
@@ -73,17 +83,20 @@ def chosen(names: list[str] | None) -> dict[str, ModuleType]:
 
 
 @app.command("list")
-def list_(data: Data = None) -> None:
+def list_(data: Data = None, plugin: Plugins = None) -> None:
     """What each data set would load now, and from where.
 
     Example: drtrl-bench data list --data /data
     """
+    plugins.load(plugin or (), installed=True)
     place, making = registry.dataset("events.place"), registry.dataset("events.making")
     for name in registry.datasets():
         module = registry.dataset(name)
         line = Text(f"{name:12} ", style="bold")
         line.append(module.LABEL, style="")
         console.print(line, soft_wrap=True)
+        if brought := plugins.owner("dataset", name):
+            console.print(f"{'':12} {brought.origin}", style="dim", soft_wrap=True, markup=False)
         if hasattr(module, "PUBLISHED"):
             found = place.found(module.PUBLISHED)
             where = str(found.folder) if found else f"stand-in: drtrl-bench data make {name}"

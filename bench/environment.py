@@ -65,7 +65,8 @@ def describe() -> dict[str, Any]:
 
 def child(case: Any) -> dict[str, str]:
     """Environment variables of the process that measures a case: set before its framework is imported."""
-    keep = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_", "OMP_", "MKL_", "TORCH"))}
+    apart = ("JAX_", "XLA_", "OMP_", "MKL_", "TORCH", "MPLBACKEND")  # the last is a notebook's
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(apart)}
     return (
         keep
         | {

@@ -16,9 +16,9 @@ class Floor:
     """Of one gradient of the whole sequence."""
 
     forward_flops: int
-    flops: int
-    moved_bytes: int
-    """Of the carry, read and written once for each chunk but the last."""
+    flops: int | None
+    moved_bytes: int | None
+    """Of the carry, read and written once for each chunk but the last. Both are None for a carry that is not known."""
 
 
 def of(case: Case, features: int, classes: int) -> Floor:
@@ -26,7 +26,8 @@ def of(case: Case, features: int, classes: int) -> Floor:
     net = registry.network(case.cell, case.readout, case.layers)
     sizes = [case.neurons] * case.layers + [classes]
     states = [cell.S * N for cell, N in zip(net, sizes, strict=True)]
-    carried = registry.ALGORITHMS[case.algorithm].carry
+    algorithm = registry.ALGORITHMS[case.algorithm]
+    carried = algorithm.carry
     moves = (case.steps - 1) // case.chunk
     steps = moves * case.chunk  # in chunks after which the carry is needed
     itemsize = 8 if case.dtype == "float64" else 4
@@ -35,14 +36,13 @@ def of(case: Case, features: int, classes: int) -> Floor:
     for layer, (cell, I, N) in enumerate(zip(net, [features, *sizes[:-1]], sizes, strict=True)):
         p = {k: cell.fan_in(k, I, N) * (reads.stop - reads.start) * N for k, reads in cell.reads.items()}
         once = 2 * case.batch * (p["x"] + p.get("r", 0))
-        through = carried in ("states", "influence") or case.algorithm == "drtrl_window"
-        back = 2 * case.batch * p.get("r", 0) if through and case.algorithm != "no_trace" else 0
+        back = 2 * case.batch * p.get("r", 0) if algorithm.pulls("all") else 0
         down = 2 * case.batch * p["x"] if layer else 0
         if case.algorithm == "random_feedback":  # the error goes down to each hidden layer by itself
             down = 2 * case.batch * classes * N if layer < case.layers else 0
         forward += case.steps * once
         flops += case.steps * (2 * once + back + down)
-        if case.algorithm == "bptt_checkpointed":  # all but a chunk's last segment run twice
+        if memory.segmented(case):  # all but a chunk's last segment run twice
             flops += (moves * memory.twice(case, case.chunk) + memory.twice(case, case.steps - steps)) * once
         if carried == "trace":
             flops += steps * cell.S * once
@@ -51,4 +51,6 @@ def of(case: Case, features: int, classes: int) -> Floor:
             n = sum(states[layer:])
             flops += moves * 2 * case.batch * n * n * sum(p.values()) + steps * n * (back + down + once)
             moved += moves * 2 * case.batch * n * sum(p.values()) * itemsize
+    if carried == "other":
+        return Floor(int(forward), None, None)
     return Floor(int(forward), int(flops), int(moved))

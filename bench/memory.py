@@ -111,7 +111,7 @@ def block(case: Case) -> int:
 
     Compiled, blocks are unrolled, which takes torch.compile a second or two for each step.
     """
-    if case.algorithm == "bptt_checkpointed":
+    if segmented(case):
         return segment(case, case.chunk)
     if not blockwise(case):
         return case.chunk
@@ -120,7 +120,13 @@ def block(case: Case) -> int:
 
 def blockwise(case: Case) -> bool:
     """Whether the algorithm goes through a chunk in blocks."""
-    return "blocks.forth" in registry.ALGORITHMS[case.algorithm].compiled
+    algorithm = registry.ALGORITHMS[case.algorithm]
+    return algorithm.blockwise or "blocks.forth" in algorithm.compiled
+
+
+def segmented(case: Case) -> bool:
+    """Whether the algorithm runs the segments of a chunk twice."""
+    return "segments" in registry.ALGORITHMS[case.algorithm].options
 
 
 def segment(case: Case, steps: int) -> int:
@@ -143,6 +149,10 @@ class Held:
     chunk: int
     """The arrays of a chunk: of the steps that are kept, and of those at work at a time."""
 
+    @property
+    def total(self) -> int:
+        return self.carry + self.gradient + self.chunk
+
 
 def held(case: Case, features: int, classes: int) -> Held:
     """What the algorithm must hold, by formula, beyond its arguments.
@@ -160,7 +170,8 @@ def held(case: Case, features: int, classes: int) -> Held:
     sizes = [case.neurons] * case.layers + [classes]
     inputs = [features, *sizes[:-1]]
     states = [cell.S * N for cell, N in zip(net, sizes, strict=True)]
-    carried = registry.ALGORITHMS[case.algorithm].carry
+    algorithm = registry.ALGORITHMS[case.algorithm]
+    carried = algorithm.carry
     size = 8 if case.dtype == "float64" else 4
     stored = 2 if case.trace_dtype == "bfloat16" else size
     moving = case.chunk < case.steps or not blockwise(case)
@@ -184,12 +195,11 @@ def held(case: Case, features: int, classes: int) -> Held:
         if moving:
             derived += rows * cell.G * N
         blocks = cell.S + cell.G + cell.S * cell.S + cell.S * cell.G
-        cut = case.algorithm in ("drtrl", "random_feedback", "es_drtrl", "no_trace")
-        coupled = cell.S if recurrent and not cut else 0
+        coupled = cell.S if recurrent and not algorithm.pulls("none") else 0
         filtered = sum(cell.fan_in(kind, I, N) for kind in cell.reads if kind in "xr") + cell.S * cell.G * N
         work.append(N * (blocks + coupled + signals * cell.S + cell.G) + (filtered if carried == "filters" else 0))
     steps = case.chunk
-    if case.algorithm == "bptt_checkpointed":
+    if segmented(case):
         steps = segment(case, case.chunk)
         carry += size * case.batch * sum(states) * math.ceil(case.chunk / steps)
     if moving and block(case) < case.chunk:
@@ -198,7 +208,8 @@ def held(case: Case, features: int, classes: int) -> Held:
     return Held(carry, 2 * size * weights, chunk)
 
 
-def analytic_bytes(case: Case, features: int, classes: int) -> int:
-    """`held` in all."""
-    found = held(case, features, classes)
-    return found.carry + found.gradient + found.chunk
+def analytic_bytes(case: Case, features: int, classes: int) -> int | None:
+    """`held` in all; None for an algorithm that carries what no formula knows."""
+    if registry.ALGORITHMS[case.algorithm].carry == "other":
+        return None
+    return held(case, features, classes).total

@@ -5,6 +5,7 @@ gets the same arrays; they cross to the measuring process as one `.npz`. `python
 process of its own, so that neither its memory nor its time is the measured case's.
 """
 
+import inspect
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench import registry
+from drtrl_bench import plugins, registry
 from drtrl_bench.case import Case, digest
 from drtrl_bench.fidelity import Gradient
 
@@ -44,10 +45,16 @@ def draw(case: Case) -> tuple[Gradient, NDArray[np.float32], NDArray[np.int32]]:
     """Weights, inputs and targets of a case. Raises ValueError where the data set cannot provide them."""
     module = registry.dataset(case.dataset)
     extra = {"features": case.features} if case.features and case.features != module.FEATURES else {}
-    try:
-        inputs, targets = module.batch(case.steps, case.batch, case.seed, **extra)
-    except TypeError:
-        raise ValueError(f"{module.LABEL} has {module.FEATURES} input lines, not {case.features}") from None
+    if extra and "features" not in inspect.signature(module.batch).parameters:
+        raise ValueError(f"{module.LABEL} has {module.FEATURES} input lines, not {case.features}")
+    inputs, targets = module.batch(case.steps, case.batch, case.seed, **extra)
+    wanted, sizes = (case.steps, case.batch, case.features or module.FEATURES), (np.shape(inputs), np.shape(targets))
+    if sizes != (wanted, wanted[:2]):
+        said = f"inputs {list(sizes[0])} and targets {list(sizes[1])}, not {list(wanted)} and {list(wanted[:2])}"
+        raise ValueError(f"{module.LABEL}: batch gave {said}")
+    if not np.issubdtype(targets.dtype, np.integer) or targets.max() >= module.CLASSES:
+        said = f"targets of {targets.dtype} up to {targets.max()}"
+        raise ValueError(f"{module.LABEL}: batch gave {said}; they must be whole numbers below {module.CLASSES}")
     rng = np.random.default_rng([case.seed, 1])  # apart from the stream that draws the data
     params, lines = [], inputs.shape[-1]
     for cell, size in zip(network(case), [case.neurons] * case.layers + [module.CLASSES], strict=True):
@@ -86,7 +93,8 @@ def spikes(net: Any, params: Gradient, inputs: NDArray[Any]) -> list[NDArray[np.
 def prepared(case: Case, folder: Path) -> Path:
     """The problem's file, made if it is not there yet or cannot be read."""
     texts = {module: path.read_text("utf-8") for module, path in registry.problem_sources(case.dataset).items()}
-    sha = digest([repr(network(case)), texts, *registry.loaded(case.dataset)])
+    own = [path.read_text("utf-8") for path in plugins.sources(case)]
+    sha = digest([repr(network(case)), texts, own, *registry.loaded(case.dataset)])
     path = folder / f"problem-{case.problem_key}-{sha}.npz"
     try:
         read(path)
@@ -98,6 +106,7 @@ def prepared(case: Case, folder: Path) -> Path:
 def main() -> None:
     """Reads {"case", "cache", "result"} from standard input, and writes the problem's path as JSON to `result`."""
     job = json.load(sys.stdin)
+    plugins.restore(job["plugins"])
     path = prepared(Case(**job["case"]), Path(job["cache"]))
     Path(job["result"]).write_text(json.dumps({"problem": str(path)}), encoding="utf-8")
 

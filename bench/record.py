@@ -4,8 +4,9 @@ A file holds two kinds of lines. An `environment` line describes machine and ver
 after it names it by `env_hash`. Files may be concatenated. Nothing read from a file is ever executed.
 
 A record has the fields: schema_version, plan, round, limit_s, case_key, case, status, reason, refused, env_hash,
-implementation_sha, commit and dirty, data (label, synthetic), gate (reference, steps, batch, error, limit), time
-(phases, samples_s and what `stats.summary` makes of them, cpu_samples_s, forward_s, busy), floor (`Floor`), memory
+implementation_sha, commit and dirty, plugins (a hash of each whose names the case uses), data (label, synthetic), gate
+(reference, steps, batch, error, limit), time (phases, samples_s and what `stats.summary` makes of them, cpu_samples_s,
+forward_s, busy), floor (`Floor`), memory
 (bytes per meter; working_bytes is the one to compare), fidelity (overall and per_parameter, against float64 BPTT),
 activity (firing_rate, silent and spike_mismatch per layer), started, duration_s. Times are in seconds, memory in bytes.
 """
@@ -44,7 +45,7 @@ REQUIRED: dict[str, Any] = {
 """What every record has, as paths into it with the types of their values."""
 OPTIONAL: dict[str, Any] = {
     **dict.fromkeys(("reason", "started", "commit", "data.label", "memory.meter", "gate.reference"), str),
-    **dict.fromkeys(("gate", "time.phases", "fidelity.overall", "fidelity.per_parameter"), dict),
+    **dict.fromkeys(("gate", "time.phases", "fidelity.overall", "fidelity.per_parameter", "plugins"), dict),
     **dict.fromkeys(("time.samples_s", "time.cpu_samples_s", "activity.firing_rate", "activity.silent"), list),
     **dict.fromkeys(("limit_s", "gate.error", "gate.limit"), int | float),
     **dict.fromkeys(("gate.steps", "gate.batch"), int),
@@ -101,7 +102,7 @@ def upgraded(line: Any) -> Any:
     """A line of an earlier version: a field that cases did not have was at its default."""
     if isinstance(line, dict) and isinstance(line.get("case"), dict):
         defaults = {f.name: f.default for f in fields(Case) if f.name in ADDED}
-        line["case"] = defaults | line["case"]
+        line["case"] |= {name: value for name, value in defaults.items() if name not in line["case"]}
     return line
 
 
@@ -161,7 +162,7 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
     busy,
     working_bytes, analytic_bytes, rss_peak_bytes, cosine, error, norm_ratio, sign_agreement (against float64
     BPTT), firing_rate and silent (mean over spiking layers), data, synthetic, source, env_hash, implementation_sha,
-    commit, dirty.
+    commit, dirty, plugins (where the case's names come from; empty for the project's own).
     """
     return frame(read(path))
 
@@ -214,6 +215,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "implementation_sha": record.get("implementation_sha"),
         "commit": record.get("commit"),
         "dirty": record.get("dirty"),
+        "plugins": ", ".join(record.get("plugins") or ()),
     }
 
 

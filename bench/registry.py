@@ -1,13 +1,14 @@
 """Names -> implementations, cells and data sets, as greppable literals; nothing is imported until it is used."""
 
 import difflib
+import hashlib
 import importlib
 import importlib.util
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from drtrl_bench import install, provenance
@@ -25,18 +26,33 @@ class Algorithm:
     """What an algorithm's gradient must be."""
 
     about: str
-    reference: str
-    """The function of implementations/reference.py that defines it ..."""
+    reference: str | Callable[..., Any]
+    """The function that defines it, in NumPy: by its name in implementations/reference.py, or a plugin's own ..."""
     by: tuple[str, ...] = ()
     """... given these fields of the case, which change the gradient."""
     options: tuple[str, ...] = ()
     """Fields of the case that `advance` takes."""
     carry: str = "states"
-    """What it carries besides the states: a trace or the influence of every weight, or a filter of every line."""
+    """What it carries besides the states, of `CARRIES`."""
     compiled: tuple[str, ...] = ()
     """What torch.compile takes, as file.function, where it had better not unroll all of `advance`."""
+    paths: str = ""
+    """Which paths through recurrent weights it pulls the loss back by: all, own (a neuron's weight on itself) or none.
+    If left out, all where the states or an influence are carried, and none where traces or filters are."""
+    blockwise: bool = False
+    """Whether it goes through a chunk in blocks, as all with `blocks.forth` to be compiled do."""
+
+    def module(self, name: str, framework: str) -> Any:
+        """What has its `init` and `advance` in a framework."""
+        return importlib.import_module(f"drtrl_bench.implementations.{name}_{framework}")
+
+    def pulls(self, paths: str) -> bool:
+        """Whether the paths that it pulls the loss back by are these."""
+        return paths == (self.paths or ("all" if self.carry in ("states", "influence") else "none"))
 
 
+CARRIES = ("states", "trace", "influence", "filters", "other")
+"""Nothing else; a trace or the influence of every weight; a filter of every line; what no formula here knows."""
 ES = ("decay", "bias_correction")
 DRTRL = ("blocks.forth", "drtrl.back")
 """Of rules that go through a chunk in blocks, as all with `blocks.forth` do."""
@@ -68,7 +84,11 @@ ALGORITHMS = {
     ),
     "es_drtrl": Algorithm("ES-D-RTRL (pp-prop): two filters instead of a trace", "es_drtrl", ES, ES, carry="filters"),
     "snap1": Algorithm(
-        "SnAp-1: D-RTRL that keeps each neuron's weight on itself", "snap1_by_cutting", carry="trace", compiled=DRTRL
+        "SnAp-1: D-RTRL that keeps each neuron's weight on itself",
+        "snap1_by_cutting",
+        carry="trace",
+        compiled=DRTRL,
+        paths="own",
     ),
     "drtrl_window": Algorithm(
         "BPTT inside windows of K steps, D-RTRL's trace before",
@@ -76,14 +96,15 @@ ALGORITHMS = {
         ("chunk",),
         carry="trace",
         compiled=("blocks.forth", "drtrl_window.back"),
+        paths="all",
     ),
     "random_feedback": Algorithm(
         "control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace", compiled=DRTRL
     ),
-    "no_trace": Algorithm("control: the current step only", "no_trace"),
+    "no_trace": Algorithm("control: the current step only", "no_trace", paths="none"),
 }
 
-CELLS: dict[str, tuple[str, dict[str, Any]]] = {
+CELLS: dict[str, tuple[str | Callable[[str | None], Any], dict[str, Any]]] = {
     "tanh_rnn": ("TanhRNN", {}),
     "leaky_rnn": ("LeakyRNN", {}),
     "leaky_rnn_trained": ("LeakyRNN", {"trainable": ("tau",)}),
@@ -109,7 +130,11 @@ CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "egru": ("EGRU", {}),
     "egru_traced": ("EGRU", {"traced": True}),
 }
-"""Class and options; the states of a LIF choose adaptation (a) and synapse (g, x, u)."""
+"""Class and options; the states of a LIF choose adaptation (a) and synapse (g, x, u). A plugin's class is what a
+function makes of the framework's name, or of None for the bare specification."""
+
+OTHER_DATASETS: dict[str, Any] = {}
+"""Data sets that plugins brought: what has the attributes of a module of `datasets/`."""
 
 READOUTS = {"leaky": "LeakyReadout", "linear": "LinearReadout"}
 
@@ -168,20 +193,33 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 def datasets() -> list[str]:
     """Names of the data sets: one file is one data set."""
-    return sorted(path.stem for path in DATASETS.glob("*.py") if path.stem != "__init__")
+    own = (path.stem for path in DATASETS.glob("*.py") if path.stem != "__init__")
+    return sorted((*own, *OTHER_DATASETS))
 
 
-def dataset(name: str) -> ModuleType:
+def dataset(name: str) -> Any:
     """The module of a data set, or of a part of one as in "stand_ins.gestures"."""
+    if name in OTHER_DATASETS:
+        return OTHER_DATASETS[name]
     return importlib.import_module(f"drtrl_bench.datasets.{name}")
 
 
 def loaded(name: str) -> list[str]:
     """What a data set's files are: its label and their fingerprint; nothing for one that has no files."""
     module = dataset(name)
+    if files := getattr(module, "FILES", ()):  # a plugin's
+        there = [Path(file) for file in files if Path(file).is_file()]
+        return [module.LABEL, *(content(file, file.stat().st_size, file.stat().st_mtime_ns) for file in there)]
     if not hasattr(module, "PUBLISHED"):
         return []
     return [module.LABEL, dataset("events.fingerprint").of(module.PUBLISHED)]
+
+
+@cache
+def content(file: Path, size: int, changed: int) -> str:
+    """Hash of a file's content, computed again once the file has changed."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
 
 
 def fingerprint(name: str) -> str:
@@ -192,6 +230,8 @@ def fingerprint(name: str) -> str:
 def unavailable(name: str) -> str | None:
     """What to do about a data set without files, or None."""
     module = dataset(name)
+    if gone := [str(file) for file in getattr(module, "FILES", ()) if not Path(file).is_file()]:
+        return f"{module.LABEL}: no file {', '.join(gone)}"
     if not hasattr(module, "PUBLISHED") or dataset("events.place").found(module.PUBLISHED):
         return None
     return dataset("events.place").missing(module.PUBLISHED)
@@ -204,30 +244,49 @@ def options(case: Any, dtype: str) -> dict[str, Any]:
 
 def algorithm(name: str, framework: str, options: dict[str, Any]) -> SimpleNamespace:
     """`init` and `advance` of an algorithm, with its options of a case."""
-    module = importlib.import_module(f"drtrl_bench.implementations.{name}_{framework}")
+    module = ALGORITHMS[name].module(name, framework)
     taken = {key: options[key] for key in ALGORITHMS[name].options}
-    starts = {"trace_dtype": options["trace_dtype"]} if ALGORITHMS[name].carry == "trace" else {}
+    starts = {"trace_dtype": options["trace_dtype"]} if options["trace_dtype"] != "same" else {}
     return SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
+
+
+def reference(name: str) -> Callable[..., Any]:
+    """The function in NumPy that defines an algorithm's gradient."""
+    own = ALGORITHMS[name].reference
+    return own if callable(own) else getattr(importlib.import_module("drtrl_bench.implementations.reference"), own)
 
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
     """The cells of a network, readout last: of one framework, or the bare specification."""
     module = importlib.import_module("drtrl_bench.implementations.cells" + (f"_{framework}" if framework else ""))
-    class_name, options = CELLS[cell]
-    return (*[getattr(module, class_name)(**options)] * layers, getattr(module, READOUTS[readout])())
+    own, options = CELLS[cell]
+    kind = own(framework) if callable(own) else getattr(module, own)
+    return (*[kind(**options)] * layers, getattr(module, READOUTS[readout])())
 
 
 def sources(name: str, framework: str, dataset_name: str) -> dict[str, Path]:
-    """The files that produce a number, by module: a change in one of them makes its records out of date."""
-    computing = ("worker", "problem", "environment", f"subject_{framework}", f"datasets.{dataset_name}")
-    parts = (f"{name}_{framework}", f"cells_{framework}")
-    own = (*computing, *(f"implementations.{part}" for part in parts))
-    return provenance.closure(*(f"{provenance.PACKAGE}.{module}" for module in own))
+    """The files of the project that produce a number, by module: a change in one makes its records out of date.
+
+    What a plugin's names stand for is in its own files: `plugins.sources`.
+    """
+    computing = ("worker", "problem", "environment", f"subject_{framework}", f"implementations.cells_{framework}")
+    rule = () if callable(ALGORITHMS[name].reference) else (f"implementations.{name}_{framework}",)
+    return closure(*computing, *rule, *dataset_module(dataset_name))
 
 
 def problem_sources(dataset_name: str) -> dict[str, Path]:
-    """The files that produce a problem and its reference gradient, by module."""
-    return provenance.closure(*(f"{provenance.PACKAGE}.{module}" for module in ("problem", f"datasets.{dataset_name}")))
+    """The files of the project that produce a problem and its reference gradient, by module."""
+    return closure("problem", *dataset_module(dataset_name))
+
+
+def dataset_module(name: str) -> tuple[str, ...]:
+    """The module of a data set of the project; none for a plugin's."""
+    return () if name in OTHER_DATASETS else (f"datasets.{name}",)
+
+
+def closure(*modules: str) -> dict[str, Path]:
+    """The files of modules of the project, and of all that they import."""
+    return provenance.closure(*(f"{provenance.PACKAGE}.{module}" for module in modules))
 
 
 def missing(framework: str) -> str | None:

@@ -16,7 +16,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import install, record
+from drtrl_bench import install, plugins, record
 from drtrl_bench.case import Case, Plan
 
 ROOT = install.ROOT
@@ -134,7 +134,7 @@ def measure_once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[
     unusual = {f.name: v for f in fields(Case) if (v := getattr(case, f.name)) != f.default}
     file.write_text("\n".join([*settings, *(f"{k} = {json.dumps(v)}" for k, v in unusual.items())]) + "\n")
     command = [sys.executable, "-m", "bench", "run", str(file), "--records", str(out)]
-    environment = os.environ | {"PYTHONPATH": str(tree)}
+    environment = os.environ | {"PYTHONPATH": str(tree), plugins.SWITCH: "none"}
     code, said = ended(command, tree, environment)
     if out.exists():
         found = record.read(out)

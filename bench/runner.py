@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import environment, memory, problem, record, registry
+from drtrl_bench import environment, memory, plugins, problem, record, registry
 from drtrl_bench.case import Case, Plan, digest
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
@@ -38,7 +38,8 @@ def implementation_sha(case: Case) -> str:
     """Hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
     files = registry.sources(case.algorithm, case.framework, case.dataset)
     texts = {module: path.read_text(encoding="utf-8") for module, path in files.items()}
-    return digest([repr(problem.network(case)), texts, *registry.loaded(case.dataset)])
+    own = [path.read_text(encoding="utf-8") for path in plugins.sources(case, case.framework)]
+    return digest([repr(problem.network(case)), texts, own, *registry.loaded(case.dataset)])
 
 
 def identity(line: dict[str, Any]) -> tuple[Any, ...]:
@@ -57,7 +58,7 @@ def finished(line: dict[str, Any], plan: Plan) -> bool:
 
 def refusal(case: Case) -> tuple[str, str] | None:
     """A status and a reason not to start the case at all, or None."""
-    if reason := registry.missing(case.framework):
+    if reason := registry.missing(case.framework) or plugins.lacking(case):
         return "skip", reason
     if reason := registry.unavailable(case.dataset):
         return "skip", reason
@@ -69,7 +70,7 @@ def refusal(case: Case) -> tuple[str, str] | None:
             f"asks for {case.threads} threads, but this process may use {cores}; set threads = {cores} in the plan",
         )
     needed, free = memory.analytic_bytes(case, *problem.shape(case)), memory.available_bytes()
-    if case.device == "cpu" and needed + RSS_OVERHEAD > free:
+    if case.device == "cpu" and needed is not None and needed + RSS_OVERHEAD > free:
         parts = f"{memory.said(needed)} of arrays and {memory.said(RSS_OVERHEAD)} for the framework and its compiler"
         advice = (
             "choose fewer neurons, a smaller batch or another algorithm"
@@ -119,7 +120,8 @@ def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: 
             start_new_session=True,
         )
         try:
-            process.communicate(json.dumps(job | {"case": asdict(case), "result": str(result)}), timeout=limit_s)
+            whole = {"plugins": plugins.job(case), **job, "case": asdict(case), "result": str(result)}
+            process.communicate(json.dumps(whole), timeout=limit_s)
         except subprocess.TimeoutExpired:
             stop(process)
             return {
@@ -151,6 +153,22 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
     return child("drtrl_bench.worker", solved | {"budget_s": plan.budget_s}, case, plan.limit_s, folder)
 
 
+def check_plugins(plan: Plan, folder: Path) -> None:
+    """Raises PluginError if what a plan takes from plugins is not whole; imports each framework in a child to see."""
+    for framework in registry.FRAMEWORKS:
+        cases = [case for case in plan.cases if case.framework == framework and plugins.owners(case)]
+        cases = [case for case in cases if not registry.missing(framework) and not plugins.lacking(case)]
+        if not cases:
+            continue
+        wanted = {plugin["name"]: plugin for case in cases for plugin in plugins.job(case)}
+        names = dict.fromkeys((kind, name) for case in cases for kind, name, _ in plugins.owners(case))
+        job = {"plugins": list(wanted.values()), "framework": framework}
+        job["names"] = [both for both in names if both[0] != "dataset"]
+        found = child("drtrl_bench.plugin_check", job, cases[0], plan.limit_s, folder)
+        if said := found.get("complaint") or found.get("reason"):
+            raise plugins.PluginError(said)
+
+
 def schedule(plan: Plan) -> list[tuple[int, Case]]:
     """Every case once per round, each round in an order of its own drawn from the plan's seed."""
     order = random.Random(plan.order_seed)
@@ -170,6 +188,7 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
 
     todo = schedule(plan)
     found = []
+    plugins_checked = False
     took: list[float] = []
     with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
         for index, (number, case) in enumerate(todo):
@@ -186,9 +205,14 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
                 "env_hash": described["env_hash"],
                 "data": {"label": module.LABEL, "synthetic": module.SYNTHETIC},
             }
+            if named := plugins.fingerprints(case):
+                line["plugins"] = named
             if not again and identity(line) in known:
                 found.append(known[identity(line)])
                 continue
+            if not plugins_checked:
+                check_plugins(plan, Path(folder))
+                plugins_checked = True
             left = (len(todo) - index) * sum(took) / len(took) if took else None
             ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
             if not described_there:

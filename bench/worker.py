@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from drtrl_bench import clock, fidelity, floor, memory, problem, registry
+from drtrl_bench import clock, fidelity, floor, memory, plugins, problem, registry
 from drtrl_bench.case import Case
 from drtrl_bench.problem import Problem
 
@@ -73,21 +73,19 @@ def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
 
     The steps are doubled until they say something, up to the whole sequence.
     """
-    from drtrl_bench.implementations import reference
-
     net, batch, steps = problem.network(case), min(case.batch, GATE_BATCH), gate_steps(case)
-    algorithm = registry.ALGORITHMS[case.algorithm]
-    extra = {name: getattr(case, name) for name in algorithm.by}
+    reference = registry.reference(case.algorithm)
+    extra = {name: getattr(case, name) for name in registry.ALGORITHMS[case.algorithm].by}
     while True:
         part = window(whole, steps, batch, case.chunk)
         inputs, rates = part.inputs.astype(np.float64), firing(net, part)
-        loss, gradient = getattr(reference, algorithm.reference)(net, part.params, inputs, part.targets, **extra)
+        loss, gradient = reference(net, part.params, inputs, part.targets, **extra)
         nothing = uninformative(part, rates, loss, gradient)
         if nothing is None or steps == case.steps:
             break
         steps = min(2 * steps, case.steps)
     found = {
-        "reference": algorithm.reference,
+        "reference": getattr(reference, "__name__", type(reference).__name__),
         "steps": steps,
         "batch": batch,
         "firing_rate": rates,
@@ -179,6 +177,7 @@ def stage(name: str) -> None:
 def main() -> None:
     job = json.load(sys.stdin)
     case = Case(**job["case"])
+    plugins.restore(job["plugins"], case.framework)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: case.threads])
     module = importlib.import_module(f"drtrl_bench.subject_{case.framework}")
     result: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,11 +34,11 @@ def test_bptt_is_never_truncated() -> None:
 @pytest.mark.parametrize("where", ["jax", "torch"])
 def test_memory_limit_is_kept(algorithm: str, where: str) -> None:
     sizes = replace(HEADLINE, algorithm=algorithm, framework=where, neurons=64, cell="tanh_rnn", steps=1 << 14)
-    least = memory.analytic_bytes(replace(sizes, chunk=1), *SIZES) / 2**20
+    least = memory.held(replace(sizes, chunk=1), *SIZES).total / 2**20
     tight = replace(sizes, limit_mib=1.2 * least)
     picked = chunk.best(tight, *SIZES)
     assert 1 <= picked < chunk.best(replace(sizes, limit_mib=1e6), *SIZES)
-    assert memory.analytic_bytes(replace(tight, chunk=picked), *SIZES) <= 1.2 * least * 2**20
+    assert memory.held(replace(tight, chunk=picked), *SIZES).total <= 1.2 * least * 2**20
     with pytest.raises(ValueError, match=r"needs .* MiB at K = 1"):
         chunk.best(replace(sizes, limit_mib=0.5 * least), *SIZES)
 
@@ -50,7 +51,7 @@ def test_floors_in_forward_passes() -> None:
     """1 + N/J + 1 for BPTT; 2 + S for D-RTRL where all but the last step move the trace, 2 where none does."""
 
     def passes(**changes: object) -> float:
-        found = floor.of(replace(HEADLINE, **changes), *SIZES)
+        found: Any = floor.of(replace(HEADLINE, **changes), *SIZES)
         return found.flops / found.forward_flops
 
     assert passes(algorithm="bptt", chunk=512) == pytest.approx(2 + 256 / 320 + 0.03, abs=0.03)
@@ -63,7 +64,7 @@ def test_floors_in_forward_passes() -> None:
 
 
 def test_chunks_move_the_carry_less_often() -> None:
-    moved = [floor.of(replace(HEADLINE, chunk=K), *SIZES).moved_bytes for K in (1, 64, 512)]
+    moved: list[Any] = [floor.of(replace(HEADLINE, chunk=K), *SIZES).moved_bytes for K in (1, 64, 512)]
     assert moved[0] / moved[1] == pytest.approx(511 / 7)
     assert moved[2] == 0
     assert floor.of(replace(HEADLINE, chunk=1, trace_dtype="bfloat16"), *SIZES).moved_bytes == moved[0] / 2

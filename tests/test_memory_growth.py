@@ -69,10 +69,10 @@ def test_one_trace_and_a_chunk(framework: str, cell: str) -> None:
     case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=256, batch=16, threads=1)
     case = replace(case, steps=36, chunk=12)
     held = memory.held(case, 64, 10)
-    assert held.carry > 0.6 * memory.analytic_bytes(case, 64, 10)
+    assert held.carry > 0.6 * memory.held(case, 64, 10).total
     posed = Problem(*draw(case), gradient=[], spikes=[])
     subject = import_module(f"drtrl_bench.subject_{framework}").Subject(case, posed, "float32")
-    assert subject.weigh()["working_bytes"] <= 1.2 * memory.analytic_bytes(case, 64, 10)
+    assert subject.weigh()["working_bytes"] <= 1.2 * memory.held(case, 64, 10).total
 
 
 @pytest.mark.parametrize("layers", [1, 3])
@@ -85,7 +85,7 @@ def test_carry_and_blocks_by_formula(framework: str, algorithm: str, layers: int
     case = replace(case, neurons=32, batch=2) if algorithm == "rtrl" else case
     posed = Problem(*draw(case), gradient=[], spikes=[])
     subject = import_module(f"drtrl_bench.subject_{framework}").Subject(case, posed, "float32")
-    share = subject.weigh()["working_bytes"] / memory.analytic_bytes(case, 64, 10)
+    share = subject.weigh()["working_bytes"] / memory.held(case, 64, 10).total
     assert share < (1.25 if framework == "torch" else 1.45)  # JAX joins what two blocks keep to move the carry
 
 
@@ -96,5 +96,5 @@ def test_bptt_keeps_states_and_drives(framework: str, cell: str) -> None:
     case = replace(case, algorithm="bptt", steps=512, chunk=512)
     posed = Problem(*draw(case), gradient=[], spikes=[])
     subject = import_module(f"drtrl_bench.subject_{framework}").Subject(case, posed, "float32")
-    share = subject.weigh()["working_bytes"] / memory.analytic_bytes(case, 64, 10)
+    share = subject.weigh()["working_bytes"] / memory.held(case, 64, 10).total
     assert (0.85 if (framework, cell) != ("jax", "lif_delta") else 0.5) < share < 1.2

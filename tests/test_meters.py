@@ -221,7 +221,7 @@ def test_rss_peak_starts_anew() -> None:
 def test_only_bptt_grows_with_the_sequence() -> None:
     def bytes_of(algorithm: str, steps: int, chunk: int) -> int:
         case = replace(Case(), algorithm=algorithm, steps=steps, chunk=chunk)
-        return memory.analytic_bytes(case, features=64, classes=10)
+        return memory.held(case, features=64, classes=10).total
 
     small, middle, large = (bytes_of("bptt", T, T) for T in (1024, 2048, 4096))
     assert large - middle == 2 * (middle - small) > 0.8 * middle

@@ -1,0 +1,118 @@
+"""Measuring from Python, as in a notebook: cases or a plan in, a pandas frame out.
+
+The same runner as the command's: each case in a process of its own, checked, then timed, then weighed. Nothing of the
+calling process is changed, and the plugins of a call are gone after it.
+"""
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drtrl_bench import case as cases
+from drtrl_bench import plugins as plugged
+from drtrl_bench import record, runner
+from drtrl_bench.case import Plan, PlanError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def run_case(
+    *,
+    limit_s: float = Plan.limit_s,
+    budget_s: float = Plan.budget_s,
+    rounds: int = Plan.rounds,
+    records: str | Path | None = None,
+    again: bool = False,
+    progress: bool = True,
+    plugins: Iterable[str | Path] = (),
+    **fields: Any,
+) -> "pd.DataFrame":
+    """Measure one case, or the grid that lists of values make, and return a frame with a row for each.
+
+    Example:
+        frame = drtrl_bench.run_case(algorithm=["drtrl", "bptt"], framework="torch", neurons=64, steps=256, chunk=32)
+        frame[["algorithm", "status", "time_s", "working_bytes", "cosine"]]
+
+    fields: those of `drtrl_bench.case.Case`, as in a plan; what is left out is at its default. chunk = 0 is K = T.
+    limit_s, budget_s: seconds that a case may take, and that its timing samples do. rounds: how often each is measured.
+    records: a file to append to, in which finished cases are found again; a temporary one if left out.
+    again: also measure cases that are finished in `records`. progress: print a line as each case starts and ends.
+    plugins: files or modules with algorithms, cells or data sets of one's own (CONTRIBUTING.md).
+
+    The columns are those of `drtrl_bench.load`. Raises PlanError for what cannot be run, PluginError for a plugin.
+    """
+    with plugged.scope():
+        plugged.load(plugins, installed=True)
+        where = Path("run_case")
+        found = cases.expand(where, "arguments", {key: plain(value) for key, value in fields.items()})
+        plan = Plan("run_case", "", tuple(dict.fromkeys(found)), limit_s, budget_s, rounds)
+        return measured(plan, records, again, progress)
+
+
+def run_plan(
+    plan: str | Path | Plan,
+    *,
+    only: Iterable[str] = (),
+    records: str | Path | None = None,
+    again: bool = False,
+    progress: bool = True,
+    plugins: Iterable[str | Path] = (),
+) -> "pd.DataFrame":
+    """Measure the cases of a plan, and return a frame with a row for each.
+
+    Example:
+        frame = drtrl_bench.run_plan("quick", only=["drtrl", "jax"], records="results/local/quick.jsonl")
+
+    plan: the name of one that comes with the project, the path of a .toml file, or a `drtrl_bench.case.Plan`.
+    only: words that a case's line must have, as `-k` of the command. The others are as in `run_case`.
+    """
+    from drtrl_bench import cli
+
+    with plugged.scope():
+        plugged.load(plugins, installed=True)
+        if isinstance(plan, Plan):
+            plugged.load(plan.plugins)
+            plan = replace(plan, cases=tuple(cases.check(Path("run_plan"), plan.name, case) for case in plan.cases))
+        else:
+            plan = cases.read(str(plan))
+        try:
+            words = [only] if isinstance(only, str) else list(only)
+            chosen = cli.chosen(plan, words)
+        except cli.UsageError as error:
+            raise PlanError(str(error)) from None
+        return measured(replace(plan, cases=tuple(chosen)), records, again, progress)
+
+
+def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool) -> "pd.DataFrame":
+    """The frame of a plan's cases, measured now or found in `records`."""
+    from drtrl_bench import cli
+
+    for name in ("limit_s", "rounds"):
+        if not getattr(plan, name) > 0:
+            raise PlanError(f"{plan.name}: {name} is {getattr(plan, name)}; it must be above 0")
+    report = cli.progress if progress else silent
+    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
+        path = Path(records) if records is not None else Path(folder) / f"{plan.name}.jsonl"
+        return frame(runner.run(plan, path, report, again), path)
+
+
+def silent(text: str, line: Mapping[str, Any] | None) -> None:
+    """Says nothing of a case."""
+
+
+def frame(found: list[dict[str, Any]], path: Path) -> "pd.DataFrame":
+    """The frame of records that a run returned, with the environments that the file has."""
+    lines, _ = runner.quietly(lambda: list(record.lines(path)))
+    environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
+    complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
+    return record.frame(complete)
+
+
+def plain(value: Any) -> Any:
+    """A value as a plan would have it: lists for tuples, ranges and arrays, and Python's numbers for NumPy's."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [plain(each) for each in value] if isinstance(value, list | tuple | range) else value

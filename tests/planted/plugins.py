@@ -1,0 +1,100 @@
+"""Errors of plugins and of measuring from Python: what is loaded, hashed, passed to children, and said."""
+
+from planted import Planted
+
+TEST = "tests/test_plugins.py::"
+NOTEBOOK = "tests/test_notebook.py::"
+
+PLANTED = [
+    Planted(
+        "modules beside a plugin are not hashed",
+        "bench/plugins.py",
+        "            if file is not None and file not in found:",
+        "            if file is not None and file not in found and file.stem != 'helper':",
+        TEST + "test_a_change_of_a_plugin_changes_what_is_made_of_it",
+    ),
+    Planted(
+        "the module that an entry names is not hashed",
+        "bench/plugins.py",
+        "roots = [plugin.path, *([named] if named else [])]",
+        "roots = [plugin.path]",
+        TEST + "test_a_change_of_a_plugin_changes_what_is_made_of_it",
+    ),
+    Planted(
+        "a plugin may take a name of the project",
+        "bench/plugins.py",
+        "    if name in registry.NAMES[kind]():",
+        "    if owner(kind, name):",
+        TEST + "test_a_slip_is_one_line_and_nothing_is_loaded",
+    ),
+    Planted(
+        "a plugin's edited module is not imported anew",
+        "bench/plugins.py",
+        "            if plugin.path not in before[-1]:\n                forget(plugin)",
+        "            if plugin.path in before[-1]:\n                forget(plugin)",
+        TEST + "test_after_its_scope_nothing_of_a_plugin_is_left",
+    ),
+    Planted(
+        "a carry that no formula knows is taken for states alone",
+        "bench/memory.py",
+        '    if registry.ALGORITHMS[case.algorithm].carry == "other":\n        return None\n',
+        "",
+        TEST + "test_of_another_carry_no_formula_speaks",
+    ),
+    Planted(
+        "paths of a rule that keeps its own weight taken for none",
+        "bench/memory.py",
+        'coupled = cell.S if recurrent and not algorithm.pulls("none") else 0',
+        'coupled = cell.S if recurrent and algorithm.pulls("all") else 0',
+        "tests/test_plugins.py::test_the_chunk_of_snap1_by_hand",
+    ),
+    Planted(
+        "what a plugin lacks is found when its case comes, not before",
+        "bench/runner.py",
+        "                check_plugins(plan, Path(folder))\n",
+        "",
+        TEST + "test_what_an_implementation_lacks_is_said_before_anything_is_measured",
+    ),
+    Planted(
+        "revisions are measured with the plugins that are installed here",
+        "bench/revisions.py",
+        '{"PYTHONPATH": str(tree), plugins.SWITCH: "none"}',
+        '{"PYTHONPATH": str(tree)}',
+        TEST + "test_revisions_are_compared_without_plugins",
+    ),
+    Planted(
+        "plugins of a plan are looked for in the working directory",
+        "bench/case.py",
+        "plugins.load(named, beside=path.parent)",
+        "plugins.load(named)",
+        TEST + "test_a_plan_with_plugins_is_measured_from_anywhere",
+    ),
+    Planted(
+        "files of a plugin's data set are known by their names",
+        "bench/registry.py",
+        'return hashlib.file_digest(opened, "sha256").hexdigest()[:16]',
+        "return str(file)",
+        TEST + "test_what_is_in_the_files_of_a_data_set_is_part_of_its_identity",
+    ),
+    Planted(
+        "a notebook's backend reaches the children",
+        "bench/environment.py",
+        '"TORCH", "MPLBACKEND")',
+        '"TORCH")',
+        NOTEBOOK + "test_a_notebooks_backend_does_not_reach_the_children",
+    ),
+    Planted(
+        "a call from Python sets how signals are taken",
+        "bench/session.py",
+        "    report = cli.progress if progress else silent",
+        "    report = cli.progress if progress else silent\n    cli.stoppable()",
+        NOTEBOOK + "test_a_case_is_measured_in_a_thread_and_its_frame_is_that_of_load",
+    ),
+    Planted(
+        "rounds of a call are left out",
+        "bench/session.py",
+        "tuple(dict.fromkeys(found)), limit_s, budget_s, rounds)",
+        "tuple(dict.fromkeys(found)), limit_s, budget_s)",
+        NOTEBOOK + "test_lists_make_a_grid_and_finished_cases_are_found_again",
+    ),
+]
