@@ -1,9 +1,11 @@
 """Bins: tonic's, or of a window; pooled lines; counts in either form."""
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
+from damages import retyped
 from genuine import WRITERS, Known
 
 from drtrl_bench import registry
@@ -199,3 +201,62 @@ def test_a_bin_of_many_events_is_counted_or_refused(number: int) -> None:
     narrow = np.int8 if number < 256 else np.uint8
     with pytest.raises(ValueError, match=f"a bin holds {number} events, too many for {np.dtype(narrow)}"):
         batch.dense(0, 1, narrow)
+
+
+# By hand
+
+
+@pytest.mark.parametrize(
+    ("window", "late", "edges"),
+    [
+        ((0.0, 1.0), False, [0, 2, 3, 3, 4]),
+        ((0.0, 1.0), True, [0, 2, 3, 3, 6]),  # what comes after the window is in the last bin
+        ((0.25, 0.5), False, [2, 3, 3, 3, 3]),  # neither what is before, nor what is after
+        ((0.25, 0.5), True, [2, 3, 3, 3, 6]),
+        ((1.0, 1.2), False, [4, 5, 5, 5, 5]),  # closed below, open above
+    ],
+)
+def test_window_edges_by_hand(window: tuple[float, float], late: bool, edges: list[int]) -> None:
+    t = np.array([0, 249_999, 250_000, 999_999, 1_000_000, 1_200_000], np.int32)
+    assert binning.bins(t, 4, window, late).tolist() == edges
+
+
+def test_bins_without_a_window_by_hand() -> None:
+    """From the first event on, in whole us; the last event, and what is left over before it, in none."""
+    assert binning.bins(np.array([10, 20, 30, 40, 50], np.int32), 2, None, False).tolist() == [0, 2, 4]
+    assert binning.bins(np.array([10, 11, 12, 13, 20, 21], np.int32), 4, None, False).tolist() == [0, 2, 4, 4, 4]
+
+
+def test_lines_by_hand() -> None:
+    """Polarity, row, column; pooled, by neighbours in both directions; what sticks out is a line of its own."""
+    events = recordings.Events(
+        *(np.array(column, dtype) for column, dtype in zip(
+            ([0, 1, 2], [3, 0, 4], [1, 2, 3], [1, 0, 0]), recordings.DTYPES, strict=True
+        ))
+    )  # fmt: skip
+
+    def lines(sensor: tuple[int, int, int], features: int) -> list[int]:
+        batch = binning.Sparse(
+            [binning.cells(events, 3, sensor, features, (0.0, 3e-6), False)], np.zeros(1, np.int32), 3, features
+        )
+        return [int(np.flatnonzero(row)[0]) for row in batch.dense(0, 3, np.uint8)[:, 0]]
+
+    assert lines((5, 4, 2), 40) == [20 + 5 * 1 + 3, 5 * 2, 5 * 3 + 4]
+    assert lines((5, 4, 2), 12) == [6 + 3 * 0 + 1, 3 * 1, 3 * 1 + 2]  # 3 x 2 of 2 x 2 pixels
+    assert lines((5, 1, 1), 5) == [3, 0, 4]
+    assert lines((5, 1, 1), 3) == [1, 0, 2]
+
+
+@pytest.mark.parametrize(("end", "last"), [(1.4, 2), (2.0, 1), (1.2, 0)])
+def test_late_spikes_of_a_word_are_in_the_last_bin(
+    end: float, last: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    """Of 1.39 and 1.5 s: both, the one that is there, or none in a window that ends before 1.4 s."""
+    WRITERS["shd"](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    retyped("times", np.float64, lambda t: [0.0, 0.1, 1.39, 1.5])(tmp_path / "SHD" / "shd_test.h5")
+    retyped("units", np.uint16, lambda units: [0, 1, 2, 3])(tmp_path / "SHD" / "shd_test.h5")
+    inputs, _ = registry.dataset("shd").batch(4, 1, 0, split="test", window=(0.0, end))
+    expected = {1.4: [[0, 1], [], [], [2, 3]], 2.0: [[0, 1], [], [2], [3]], 1.2: [[0, 1], [], [], []]}[end]
+    assert [np.flatnonzero(step).tolist() for step in inputs[:, 0]] == expected
+    assert len(expected[-1]) == last
