@@ -121,7 +121,7 @@ def test_bad_input_is_one_line(words: list[str], said: str, tmp_path: Path) -> N
 @needs("jax")
 @pytest.mark.xdist_group("jax")
 def test_each_accuracy_is_of_its_own_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network without weights, which always says 0, on a set with 0 in training, 0 and 1 in validation, and 1 in the test."""
+    """Without weights a network says 0; and 0 is right in training, half the time in validation, never in the test."""
     from drtrl_bench import registry
     from drtrl_bench.implementations import fit_jax
 

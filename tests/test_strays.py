@@ -255,3 +255,21 @@ def test_without_what_makes_it_a_stand_in_is_not_begun(
     assert re.fullmatch("drtrl-bench: " + said, done.stderr.strip()), done.stderr
     assert not done.stdout
     assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+def test_without_tonic_nothing_asks_for_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the check that comes first is passed over, as in a notebook."""
+    decoded = registry.dataset("events.decoded")
+    decoded.makers.cache_clear()
+
+    def absent(name: str) -> str:
+        raise decoded.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(decoded.metadata, "version", absent)
+    put("nmnist", tmp_path, monkeypatch)
+    WRITERS["shd"](tmp_path)
+    try:
+        with pytest.raises(place.ReaderError, match=ADVICE.format("tonic")):
+            registry.dataset("shd").batch(5, 1, 0)
+    finally:
+        decoded.makers.cache_clear()
