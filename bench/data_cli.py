@@ -93,12 +93,16 @@ def list_(data: Data = None, plugin: Plugins = None) -> None:
     for name in registry.datasets():
         module = registry.dataset(name)
         line = Text(f"{name:12} ", style="bold")
-        line.append(module.LABEL, style="")
+        try:
+            line.append(module.LABEL, style="")
+            found = place.found(module.PUBLISHED) if hasattr(module, "PUBLISHED") else None
+        except place.DamagedError as error:
+            console.print(line.append(str(error), style="red"), soft_wrap=True)
+            continue
         console.print(line, soft_wrap=True)
         if brought := plugins.owner("dataset", name):
             console.print(f"{'':12} {brought.origin}", style="dim", soft_wrap=True, markup=False)
         if hasattr(module, "PUBLISHED"):
-            found = place.found(module.PUBLISHED)
             where = str(found.folder) if found else f"stand-in: drtrl-bench data make {name}"
             if found and found.marker and found.marker.get("sources") != making.sources_sha():
                 where += f" (made by other sources; again with: drtrl-bench data make {name})"
@@ -151,47 +155,70 @@ def check(names: Names = None, data: Data = None) -> None:
     On the way it decodes, into the cache, what would be slow to read again: 9 bytes per event of SHD, SSC and
     DVS-Gesture.
 
-    Exit code: 0, also where a set that was not named has no files; 1 if a file is damaged or a checksum is wrong; 2 for
-    bad input.
+    What is wrong with a set is said, and the next one is checked. Exit code: 0, also where a set that was not named has
+    no files; 1 if a file is damaged or a checksum is wrong; 2 for bad input, and where a reader is not installed.
     """
-    place, statistics = registry.dataset("events.place"), registry.dataset("events.statistics")
-    good = True
+    place = registry.dataset("events.place")
+    good, unread = True, {}
     for module in chosen(names).values():
-        found = place.found(module.PUBLISHED)
-        if found is None:
-            if names:
-                raise place.MissingError(place.missing(module.PUBLISHED))
-            said = f"{module.LABEL}: not checked; stand-in: drtrl-bench data make {module.PUBLISHED.module}"
-            console.print(said, soft_wrap=True, markup=False)
-            continue
-        console.print(f"{module.LABEL}   {found.folder}", style="bold", soft_wrap=True, markup=False)
-        rows = []
-        for split, archive in module.PUBLISHED.archives.items():
-            if not (found.folder / archive.unpacked).exists():
-                console.print(f"  {split}: not there", markup=False)
-                continue
-            if found.marker is None:
-                good &= published_one(found.folder, archive)
-            bad: list[Exception] = []
-            try:
-                with progress() as bar:
-                    try:
-                        held, _ = module.opened(split)
-                    except ValueError as error:  # nothing to hold out
-                        raise place.DamagedError(f"{found.folder / archive.unpacked}: {error}") from None
-                    task = bar.add_task(f"  {split}", total=len(held))
-                    whole = statistics.statistics(held, None, partial(advance, bar, task), bad.append)
-                if whole:
-                    rows.append((split, whole))
-            except place.DamagedError as error:
-                bad.append(error)
-            for error in bad:
-                console.print(f"  {error}", style="red", soft_wrap=True, markup=False)
-                good = False
-        if rows:
-            console.print(described(rows, module.PUBLISHED.counts))
+        try:
+            good &= checked(module, bool(names))
+        except (place.MissingError, place.ReaderError) as error:
+            unread[str(error)] = error
+        except OSError as error:
+            console.print(f"  {error}", style="red", soft_wrap=True, markup=False)
+            good = False
+    *others, last = unread.values() or [None]
+    for error in others:
+        console.print(str(error), style="red", soft_wrap=True, markup=False)
+    if last is not None:
+        raise last
     if not good:
         raise typer.Exit(1)
+
+
+def checked(module: ModuleType, named: bool) -> bool:
+    """Whether all is well with the files of a data set; prints what is not, and statistics.
+
+    Raises MissingError if there are none and the set was named, ReaderError, and OSError for what stops the check.
+    """
+    place, statistics = registry.dataset("events.place"), registry.dataset("events.statistics")
+    found = place.found(module.PUBLISHED)
+    if found is None:
+        if named:
+            raise place.MissingError(place.missing(module.PUBLISHED))
+        said = f"{module.LABEL}: not checked; stand-in: drtrl-bench data make {module.PUBLISHED.module}"
+        console.print(said, soft_wrap=True, markup=False)
+        return True
+    if reason := place.unreadable(module.PUBLISHED):
+        raise place.ReaderError(reason)
+    console.print(f"{module.LABEL}   {found.folder}", style="bold", soft_wrap=True, markup=False)
+    good, rows = True, []
+    for split, archive in module.PUBLISHED.archives.items():
+        if not (found.folder / archive.unpacked).exists():
+            console.print(f"  {split}: not there", markup=False)
+            continue
+        if found.marker is None:
+            good &= published_one(found.folder, archive)
+        bad: list[Exception] = []
+        try:
+            with progress() as bar:
+                try:
+                    held, _ = module.opened(split)
+                except ValueError as error:  # nothing to hold out
+                    raise place.DamagedError(f"{found.folder / archive.unpacked}: {error}") from None
+                task = bar.add_task(f"  {split}", total=len(held))
+                whole = statistics.statistics(held, None, partial(advance, bar, task), bad.append)
+            if whole:
+                rows.append((split, whole))
+        except place.DamagedError as error:
+            bad.append(error)
+        for error in bad:
+            console.print(f"  {error}", style="red", soft_wrap=True, markup=False)
+            good = False
+    if rows:
+        console.print(described(rows, module.PUBLISHED.counts))
+    return good
 
 
 def published_one(folder: Path, archive: Any) -> bool:

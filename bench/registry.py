@@ -228,13 +228,14 @@ def fingerprint(name: str) -> str:
 
 
 def unavailable(name: str) -> str | None:
-    """What to do about a data set without files, or None."""
-    module = dataset(name)
+    """What to do about a data set without files, or without what reads them, or None."""
+    module, place = dataset(name), dataset("events.place")
     if gone := [str(file) for file in getattr(module, "FILES", ()) if not Path(file).is_file()]:
         return f"{module.LABEL}: no file {', '.join(gone)}"
-    if not hasattr(module, "PUBLISHED") or dataset("events.place").found(module.PUBLISHED):
+    if not hasattr(module, "PUBLISHED"):
         return None
-    return dataset("events.place").missing(module.PUBLISHED)
+    found = place.found(module.PUBLISHED)
+    return place.unreadable(module.PUBLISHED) if found else place.missing(module.PUBLISHED)
 
 
 def options(case: Any, dtype: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ original recordings, times in ms. Where the genuine files are not at hand, rende
 stands in, and LABEL says so. Card: cards/dvs_gesture.md.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,29 @@ from numpy.typing import NDArray
 
 from .events import place, splits
 from .events.binning import Sparse, Window, binned, cells
-from .events.place import Archive, DamagedError, Published
+from .events.place import Archive, Clock, DamagedError, Published
 from .events.recordings import Events, Recordings, reader
 
 CLASSES = 11
 SENSOR = (128, 128, 2)
 FEATURES = 2 * 128 * 128
+USER = r"user(\d+)_(.+)"
+
+
+def listed(folder: Path) -> list[Path]:
+    """The files of a part, by subject, light and class. Raises DamagedError for what is none of them."""
+    files = place.recordings(folder, USER, r"(\d|10)\.npy", "files 0.npy to 10.npy in folders userNN_lighting")
+    return sorted(files, key=lambda file: (*scene(file), int(file.stem)))
+
+
+def scene(file: Path) -> tuple[int, str]:
+    """The subject and the light of a recording."""
+    user, lighting = re.fullmatch(USER, file.parent.name).groups()  # pyright: ignore[reportOptionalMemberAccess]
+    return int(user), lighting
 
 
 def count(folder: Path) -> int:
-    return sum(1 for _ in folder.glob("user*_*/*.npy"))
+    return len(listed(folder))
 
 
 PUBLISHED = Published(
@@ -39,6 +53,8 @@ PUBLISHED = Published(
     classes=CLASSES,
     counts={"train": 1077, "test": 264},
     count=count,
+    readers=("tonic",),
+    clock=Clock("ms", 6.0, 6.0, from_zero=False),
     generator="gestures",
     stand_in="synthetic motion",
     synthetic=True,
@@ -127,25 +143,25 @@ def opened(split: str) -> tuple[Recordings, NDArray[np.int64]]:
 
 @cache
 def recordings(folder: Path, changed: int, train: bool) -> Recordings:
-    source = reader("DVSGesture", folder.parent, train=train)
-    if not source.data:
+    source = reader("DVSGesture", None, train=train)
+    files = listed(folder)
+    if not files:
         raise DamagedError(f"{folder}: no .npy files in folders userNN_lighting")
-    # tonic lists files in the order of the file system, which is not the same everywhere.
-    order = sorted(range(len(source.data)), key=lambda i: (source.users[i], source.lighting[i], source.targets[i]))
-    for name in ("data", "targets", "users", "lighting"):
-        setattr(source, name, [getattr(source, name)[i] for i in order])
-    labels = np.asarray(source.targets, np.int32)
-    if outside := [str(file) for file, label in zip(source.data, labels, strict=True) if not 0 <= label < CLASSES]:
-        raise DamagedError(f"{outside[0]}: its name must be a class from 0 to {CLASSES - 1}")
-    files = [Path(file) for file in source.data]
-    return Recordings(source, files, labels, np.asarray(source.users), SENSOR, whole, place.decoded_folder(folder))
+    labels, users = np.array([int(file.stem) for file in files], np.int32), [scene(file)[0] for file in files]
+    source.data, source.targets = [str(file) for file in files], labels.tolist()
+    limits, kept = {"x": SENSOR[0], "y": SENSOR[1], "p": SENSOR[2]}, place.decoded_folder(folder)
+    return Recordings(source, files, labels, np.asarray(users), SENSOR, columns, limits, PUBLISHED.clock, kept)
 
 
-def whole(file: Path) -> None:
-    """Raises DamagedError for a file that holds no events of x, y, polarity and time."""
+def columns(file: Path, index: int) -> dict[str, NDArray[Any]]:
+    """Events of a file as they lie there: x, y, p and t. Raises DamagedError for a file that holds none, or whose
+    numbers are too narrow for the us that tonic makes of them in place."""
     try:
-        shape = np.load(file, mmap_mode="r").shape
+        events = np.load(file)
     except (OSError, ValueError, EOFError) as error:
         raise DamagedError(f"{file}: {str(error).splitlines()[0]}; unpack it again") from None
-    if len(shape) != 2 or shape[1] != 4 or shape[0] == 0:
-        raise DamagedError(f"{file}: holds {shape}, and not events of x, y, polarity and time; unpack it again")
+    if events.ndim != 2 or events.shape[1] != 4 or events.shape[0] == 0:
+        raise DamagedError(f"{file}: holds {events.shape}, and not events of x, y, polarity and time; unpack it again")
+    if events.dtype.kind not in "iuf" or events.dtype.itemsize < 4:
+        raise DamagedError(f"{file}: holds numbers of type {events.dtype}, and not of 4 bytes or more; unpack it again")
+    return dict(zip("xypt", events.T, strict=True))

@@ -14,17 +14,23 @@ from numpy.typing import NDArray
 
 from .events import place, splits
 from .events.binning import Sparse, Window, binned
-from .events.place import Archive, DamagedError, Published
+from .events.place import Archive, Clock, DamagedError, Published
 from .events.recordings import Recordings, reader
 
 CLASSES = 10
 SENSOR = (34, 34, 2)
 FEATURES = 2 * 34 * 34
 BYTES_PER_EVENT = 5
+OVERFLOW, WRAP = 240, 2**13
+
+
+def listed(folder: Path) -> list[Path]:
+    """The files of a part, by digit. Raises DamagedError for what is none of them."""
+    return place.recordings(folder, r"\d", r".+\.bin", "files .bin in folders 0 to 9")
 
 
 def count(folder: Path) -> int:
-    return sum(1 for _ in folder.glob("[0-9]/*.bin"))
+    return len(listed(folder))
 
 
 PUBLISHED = Published(
@@ -40,6 +46,8 @@ PUBLISHED = Published(
     classes=CLASSES,
     counts={"train": 60_000, "test": 10_000},
     count=count,
+    readers=("tonic",),
+    clock=Clock("us", 0.3, 0.3),
     generator="saccades",
     stand_in="event-converted digits",
     synthetic=False,
@@ -103,18 +111,30 @@ def opened(split: str, first_saccade: bool = False) -> tuple[Recordings, NDArray
 
 @cache
 def recordings(folder: Path, changed: int, train: bool, first_saccade: bool) -> Recordings:
-    source = reader("NMNIST", folder.parent, train=train, first_saccade_only=first_saccade)
-    if not source.data:
+    source = reader("NMNIST", None, train=train, first_saccade_only=first_saccade)
+    files = listed(folder)
+    if not files:
         raise DamagedError(f"{folder}: no .bin files in folders 0 to 9")
-    return Recordings(
-        source, [Path(file) for file in source.data], np.asarray(source.targets, np.int32), None, SENSOR, whole
-    )
+    labels = np.array([int(file.parent.name) for file in files], np.int32)
+    source.data, source.targets = [str(file) for file in files], labels.tolist()
+    limits = {"x": SENSOR[0], "y": SENSOR[1]}
+    return Recordings(source, files, labels, None, SENSOR, columns, limits, PUBLISHED.clock)
 
 
-def whole(file: Path) -> None:
-    """Raises DamagedError for a file that holds no whole number of events, which tonic would read as others."""
-    size = file.stat().st_size
-    if size == 0 or size % BYTES_PER_EVENT:
+def columns(file: Path, index: int) -> dict[str, NDArray[Any]]:
+    """Events of a file as they lie there: x, y and 23 bits of time. The polarity is one bit, of which either is right.
+
+    A row of OVERFLOW is no event: from it on times are WRAP us later, which is how tonic reads them. Raises
+    DamagedError for a file that holds no whole number of events, which tonic would read as others.
+    """
+    content = np.fromfile(file, np.uint8)
+    if len(content) == 0 or len(content) % BYTES_PER_EVENT:
         raise DamagedError(
-            f"{file}: {size} bytes are no whole number of events of {BYTES_PER_EVENT} bytes; unpack it again"
+            f"{file}: {len(content)} bytes are no whole number of events of {BYTES_PER_EVENT} bytes; unpack it again"
         )
+    x, y, high, middle, low = content.reshape(-1, BYTES_PER_EVENT).T
+    t = (high & np.int32(127)) << 16 | middle.astype(np.int32) << 8 | low
+    wraps = y == OVERFLOW
+    if not wraps.any():
+        return {"x": x, "y": y, "t": t}
+    return {"x": x[~wraps], "y": y[~wraps], "t": (t + WRAP * np.cumsum(wraps))[~wraps]}

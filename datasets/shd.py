@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .events import place, speech, splits
 from .events.binning import Sparse, Window
-from .events.place import Archive, Published
+from .events.place import Archive, Clock, Published
 
 CLASSES = 20
 FEATURES = 700
@@ -28,6 +28,8 @@ PUBLISHED = Published(
     classes=CLASSES,
     counts={"train": 8156, "test": 2264},
     count=speech.count,
+    readers=("h5py", "tonic"),
+    clock=Clock("s", 0.316, speech.END),
     generator="speech",
     stand_in="synthetic speech",
     synthetic=True,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .events import place, speech, splits
 from .events.binning import Sparse, Window
-from .events.place import Archive, Published
+from .events.place import Archive, Clock, Published
 
 CLASSES = 35
 FEATURES = 700
@@ -30,6 +30,8 @@ PUBLISHED = Published(
     classes=CLASSES,
     counts={"train": 75466, "valid": 9981, "test": 20382},
     count=speech.count,
+    readers=("h5py", "tonic"),
+    clock=Clock("s", 1.0, 1.0),
     generator="speech",
     stand_in="synthetic speech",
     synthetic=True,

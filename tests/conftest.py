@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from genuine import cache_folder as cache_folder
+from genuine import known as known
+from genuine import written as written
 from hypothesis import settings
 from problems import FRAMEWORKS, needs
 

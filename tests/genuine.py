@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 Known = dict[str, list[tuple[NDArray[Any], int]]]
@@ -84,3 +85,23 @@ def dvs_gesture(base: Path) -> Known:
 
 
 WRITERS: dict[str, Callable[[Path], Known]] = {"shd": shd, "ssc": ssc, "nmnist": nmnist, "dvs_gesture": dvs_gesture}
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Known]]:
+    """All data sets, in their genuine layouts, with what is in them."""
+    base = tmp_path_factory.mktemp("data")
+    return base, {name: write(base) for name, write in WRITERS.items()}
+
+
+@pytest.fixture(name="cache")
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("DRTRL_BENCH_DATA", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def known(written: tuple[Path, dict[str, Known]], cache: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Known]:
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(written[0]))
+    return written[1]

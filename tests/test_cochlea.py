@@ -174,3 +174,30 @@ def test_impossible_waves(cochlea: Any, wave: Any) -> None:
 def test_impossible_rate(cochlea: Any) -> None:
     with pytest.raises(ValueError, match="resample"):
         cochlea.spikes(np.zeros(100), 8000, 0)
+
+
+# By hand
+
+
+def test_rest_rate_of_a_fibre(cochlea: Any) -> None:
+    """h c with k = g A / (A + B) and c = y k / (l k + y (l + r)), M = 1: 64.8 Hz, of Meddis' parameters."""
+    k = 2000 * 5 / (5 + 300)
+    expected = 50_000 * 5.05 * k / (2500 * k + 5.05 * (2500 + 6580))
+    assert expected == pytest.approx(64.77, abs=0.01)
+    for rate in (8000, 24_000):
+        np.testing.assert_allclose(cochlea.firing_probability(np.zeros((50, 2)), rate) * rate, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("fibres", "expected"), [(40, [0]), (20, [1]), (11, [3]), (10, [])])
+def test_bushy_cell_adds_its_fibres(cochlea: Any, fibres: int, expected: list[int]) -> None:
+    """At 8 kHz: 13,000 / 40 / 8000 a fibre, kept by exp(-1/4) in the synapse and exp(-1/8) in the membrane; sum of 10:
+    .406, .675, .842, .935, .975, .977, .952 ..., below 1; of 11 a tenth more, 1.028 at the fourth step."""
+    fired = np.zeros((60, 1), np.int64)
+    fired[0] = fibres
+    assert np.flatnonzero(cochlea.bushy_cells(fired, 8000)[:, 0])[:1].tolist() == expected
+
+
+def test_bushy_cell_rests_for_a_ms(cochlea: Any) -> None:
+    """8 steps at 8 kHz after the spike's own, however many fibres fire."""
+    spiking = cochlea.bushy_cells(np.full((30, 1), 40), 8000)
+    assert np.flatnonzero(spiking[:, 0]).tolist() == [0, 9, 18, 27]

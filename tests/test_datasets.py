@@ -144,6 +144,19 @@ def test_bernoulli_impossible_rate(rate: float) -> None:
         load("bernoulli").batch(2, 2, 0, rate=rate)
 
 
+@pytest.mark.parametrize(("rate", "spikes"), [(0.0, 0), (1.0, 60)])
+def test_bernoulli_of_no_chance(rate: float, spikes: int) -> None:
+    inputs, _ = load("bernoulli").batch(4, 3, 0, features=5, rate=rate)
+    assert inputs.sum() == spikes
+
+
+def test_bernoulli_written_out() -> None:
+    """Of seed 3: a class of 8, then single floats of PCG64 below 0.5."""
+    inputs, targets = load("bernoulli").batch(2, 1, 3, features=4, rate=0.5)
+    assert targets.tolist() == [[8], [8]]
+    assert inputs[:, 0].tolist() == [[1, 1, 1, 1], [0, 0, 0, 1]]
+
+
 # Digits: the events
 
 
@@ -185,6 +198,26 @@ def test_brighter_pixels_lead_the_way(digits: ModuleType) -> None:
         assert np.sign(on["x"].mean() - off["x"].mean()) == np.sign(right)
         if down:
             assert np.sign(on["y"].mean() - off["y"].mean()) == np.sign(down)
+
+
+def test_the_digit_walks_the_triangle(digits: ModuleType) -> None:
+    """Right and down, right and up, left: 1.5 and 3, 1.5 and 3, 3 pixels, 100 looks each."""
+    corners = [[-1.5, -1.5], [0.0, 1.5], [1.5, -1.5], [-1.5, -1.5]]
+    np.testing.assert_allclose(digits.path()[[0, 100, 200, 300]], corners, atol=1e-12)
+    # And a displacement is to the right, or downwards: a spot of one pixel is seen where it stands.
+    for offset in (-1.5, 0.0, 1.5):
+        seen = digits.spread(offset)[:, 3]  # half a pixel left of the middle, enlarged 1.5 times
+        assert (seen @ np.arange(16)) / seen.sum() - 7.5 == pytest.approx(offset - 0.75, abs=0.01)
+
+
+def test_in_each_saccade_brightening_leads(digits: ModuleType) -> None:
+    recordings = [digits.events(index) for index in range(100)]
+    for saccade, (right, down) in enumerate([(1, 1), (1, -1), (-1, 0)]):
+        part = np.concatenate([r[r["t"] // 100_000 == saccade] for r in recordings])
+        on, off = part[part["p"] == 1], part[part["p"] == 0]
+        assert np.sign(on["x"].mean() - off["x"].mean()) == right
+        if down:
+            assert np.sign(on["y"].mean() - off["y"].mean()) == down
 
 
 def test_no_pixel_passes_two_thresholds_between_looks(digits: ModuleType) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -115,3 +116,34 @@ def test_bad_input_is_one_line(words: list[str], said: str, tmp_path: Path) -> N
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+@needs("jax")
+@pytest.mark.xdist_group("jax")
+def test_each_accuracy_is_of_its_own_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without weights a network says 0; and 0 is right in training, half the time in validation, never in the test."""
+    from drtrl_bench import registry
+    from drtrl_bench.implementations import fit_jax
+
+    answers, asked = {"train": [0, 0], "valid": [0, 1], "test": [1, 1]}, []
+
+    def batch(steps: int, size: int, seed: int, features: int = 3, split: str = "train", **_: Any) -> tuple[Any, Any]:
+        asked.append(split)
+        return np.ones((steps, size, features), np.float32), np.tile(np.resize(answers[split], size), (steps, 1))
+
+    def fit(rule: Any, net: Any, params: Any, drawn: Any, updates: int, *_: Any, **__: Any) -> tuple[Any, Any]:
+        asked.clear()
+        for number in range(updates):
+            drawn(number)
+        assert asked == ["train"] * updates
+        return [{k: 0 * v for k, v in w.items()} for w in params], np.zeros(updates)
+
+    fake = SimpleNamespace(LABEL="made up (synthetic)", FEATURES=3, CLASSES=2, PUBLISHED=None, batch=batch)
+    fake.opened, real = lambda split: (None, range(4)), registry.dataset
+    monkeypatch.setattr(registry, "dataset", lambda name: fake if name == "nmnist" else real(name))
+    monkeypatch.setattr(registry, "fingerprint", lambda name: "f")
+    monkeypatch.setattr(fit_jax, "fit", fit)
+    row = learning.train("nmnist", learning.Setting(steps=4, neurons=3, batch=2, updates=2, test=10), 0)
+    assert [row[f"{split}_accuracy"] for split in ("train", "valid", "test")] == [1.0, 0.5, 0.0]
+    assert row["tested"] == 4
+    assert (row["low"], row["high"]) == (0.0, 0.4899)  # Wilson's, of 0 in 4

@@ -1,8 +1,10 @@
 """The table of how fast data comes: what it says of a loader and of a stream."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from genuine import WRITERS
 from problems import needs
 
 from drtrl_bench import loading
@@ -40,3 +42,24 @@ def test_a_stream_is_timed_and_weighed() -> None:
     assert row["ms_per_chunk"] == pytest.approx(1e3 * row["seconds"] / 2)
     assert row["rss_peak_mib"] >= row["rss_before_mib"] > 0
     assert row["dense_inputs_mib"] == 4 * 200 * loading.LANES * 64 / 2**20
+
+
+def test_files_epoch_and_memory_are_what_they_are_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 recordings each: "files" goes through tonic, "epoch" reads what was decoded, "kept" reads nothing."""
+    pytest.importorskip("tonic")
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "data"))
+    WRITERS["dvs_gesture"](tmp_path / "data")
+    from drtrl_bench import registry
+
+    held, calls = registry.dataset("dvs_gesture").opened("train")[0], []
+    read, decode, timed = held.read, held.decode, loading.timed
+    monkeypatch.setattr(held, "read", lambda index, *anew: calls.append("read") or read(index, *anew))
+    monkeypatch.setattr(held, "decode", lambda index: calls.append("decode") or decode(index))
+    monkeypatch.setattr(loading, "gradients", lambda *_: dict.fromkeys(loading.RULES, lambda: None))
+    monkeypatch.setattr(loading, "timed", lambda call: calls.append("timed") or timed(call))
+    monkeypatch.setitem(loading.SIZES, "dvs_gesture", (10, 4, 32768))
+    loading.batches("dvs_gesture", 3)
+    files, epoch = ["read", "decode"] * 4, ["read"] * 4
+    once = ["timed", *files, "timed", *epoch, "timed", *["timed"] * len(loading.RULES)]
+    assert calls == files + 3 * once

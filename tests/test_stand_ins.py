@@ -206,3 +206,74 @@ def test_the_marker_says_how_it_was_made(cache: Path) -> None:
 def test_more_than_there_are_is_refused(module: Any, most: int, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=str(most)):
         module.make(tmp_path / "x", "train", most + 1, 0, quiet)
+
+
+# By hand
+
+
+def test_each_saccade_goes_where_the_original_s_does() -> None:
+    """A spot in the middle stands at (-3.5, -3.5), (0, 3.5), (3.5, -3.5) and again (-3.5, -3.5) from the centre."""
+    spot = np.zeros((8, 8))
+    spot[3:5, 3:5] = 16
+    looks = list(saccades.looks(spot))
+    assert len(looks) == 316  # one a ms, for 3 x 105 ms
+    rows, columns = np.mgrid[:34, :34] - 16.5
+    for ms, place_ in {0: (-3.5, -3.5), 105: (0, 3.5), 210: (3.5, -3.5), 315: (-3.5, -3.5)}.items():
+        light = np.exp(looks[ms]) - 2
+        centre = [(light * axis).sum() / light.sum() for axis in (columns, rows)]
+        np.testing.assert_allclose(centre, place_, atol=0.01)
+
+
+def test_in_each_saccade_brightening_leads() -> None:
+    """Right and down, right and up, left: where the digit goes events are ON, where it comes from OFF."""
+    held = registry.dataset("nmnist").opened("train")[0]
+    t, x, y, p = (np.concatenate([held[i][k] for i in range(len(held))]).astype(float) for k in range(4))
+    for number, (right, down) in enumerate([(1, 1), (1, -1), (-1, 0)]):
+        part = (t >= 105_000 * number) & (t < 105_000 * (number + 1))
+        on, off = part & (p == 1), part & (p == 0)
+        assert np.sign(x[on].mean() - x[off].mean()) == right
+        if down:
+            assert np.sign(y[on].mean() - y[off].mean()) == down
+
+
+def test_events_in_40_bits_by_hand() -> None:
+    """x, y, polarity and 23 bits of time, the highest first."""
+    assert saccades.encoded(np.array([[3, 9, 1, 0x12345], [33, 0, 0, 0x7FFFFF]])) == bytes(
+        [3, 9, 0x81, 0x23, 0x45, 33, 0, 0x7F, 0xFF, 0xFF]
+    )
+
+
+@pytest.mark.parametrize(("step", "polarity"), [(1.0, 1), (-1.0, 0)])
+def test_a_pixel_that_brightens_is_on(step: float, polarity: int) -> None:
+    looks = [np.zeros((2, 3)), np.array([[0, 0, 0], [0, step, 0]])]
+    x, y, p, t = camera.watch(looks, 1000, 0.3, np.random.default_rng(0)).T
+    assert len(p) in (2, 3, 4)
+    assert set(zip(x.tolist(), y.tolist(), p.tolist(), strict=True)) == {(1, 1, polarity)}
+    assert (t < 1000).all()
+
+
+def habits() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(("motion", "way"), [(4, 1), (5, -1)])
+def test_bars_turn_as_a_clock_does_and_against_it(motion: int, way: int) -> None:
+    """Rows count downwards, so clockwise is from the x-axis to the y-axis."""
+    angles = []
+    for shape in list(gestures.shapes(motion, habits(), habits()))[:20]:
+        weight = shape / shape.sum()
+        x, y = gestures.X - (weight * gestures.X).sum(), gestures.Y - (weight * gestures.Y).sum()
+        xx, xy, yy = ((weight * a * b).sum() for a, b in ((x, x), (x, y), (y, y)))
+        angles.append(np.arctan2(2 * xy, xx - yy))  # twice the angle of the bar
+    turns = (np.diff(angles) + np.pi) % (2 * np.pi) - np.pi
+    assert (np.sign(turns) == way).all()
+
+
+@pytest.mark.parametrize(("motion", "axes"), [(8, (1, 0)), (9, (0, 1)), (10, (1, 1))])
+def test_bars_swing_along_their_axis(motion: int, axes: tuple[int, int]) -> None:
+    shapes = gestures.shapes(motion, habits(), habits())
+    centres = [[(shape * axis).sum() / shape.sum() for axis in (gestures.X, gestures.Y)] for shape in shapes]
+    dx, dy = np.ptp(centres, axis=0)
+    assert (int(dx > 20), int(dy > 20)) == axes
+    if motion == 10:
+        assert np.corrcoef(np.transpose(centres))[0, 1] > 0.99  # right and down together

@@ -157,3 +157,59 @@ def test_integrator_at_the_example_s_size() -> None:
 def test_impossible_trials_are_refused(module: Any, sizes: Any, options: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         module.batch(*sizes, **options)
+
+
+# Trials written out, with chance taken away
+
+
+def test_copying_written_out() -> None:
+    """Symbols, blanks, cues; the symbols again under the cues, in their order."""
+    inputs, targets = copying.batch(8, 1, 0, length=3)
+    assert inputs[:, 0].argmax(axis=1).tolist() == [7, 6, 5, 0, 0, 9, 9, 9]
+    assert targets[:, 0].tolist() == [-1, -1, -1, -1, -1, 7, 6, 5]
+
+
+def test_evidence_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In steps of 50 ms lines of 40 Hz spike for sure: gap, cue, cue, seven times; 20 of delay; 3 of recall."""
+    cues = [[1, 1, 0, 1, 0, 0, 1], [0, 1, 0, 1, 0, 0, 1]]
+    monkeypatch.setattr(evidence, "trials", lambda *_: np.array(cues, bool))
+    inputs, targets = evidence.batch(44, 2, 0, features=4)
+    silent = [0] * 23
+    assert inputs[:, 0, 0].tolist() == [0, 1, 1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, *silent]
+    assert inputs[:, 0, 1].tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0, *silent]
+    assert inputs[:, 0, 2].tolist() == [0] * 41 + [1, 1, 1]
+    assert targets[:, 0].tolist() == [-1] * 41 + [1, 1, 1]  # four of seven on the left
+    assert targets[:, 1].tolist() == [-1] * 41 + [0, 0, 0]
+
+
+def test_evidence_delay_moves_the_recall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "trials", lambda *_: np.ones((1, 1), bool))
+    inputs, targets = evidence.batch(10, 1, 0, features=4, cues=1, delay=200)  # 150, 200 and 150 ms in steps of 50
+    assert inputs[:, 0, 0].tolist() == [0, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert inputs[:, 0, 2].tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 1, 1]
+    assert targets[:, 0].tolist() == [-1, -1, -1, -1, -1, -1, -1, 1, 1, 1]
+
+
+def test_dms_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a narrow tuning and no background only the line of the direction shown spikes, for sure at 251 ms a step."""
+    monkeypatch.setattr(dms, "trials", lambda *_: (np.array([2, 2]), np.array([2, 5])))
+    monkeypatch.setattr(dms, "KAPPA", 1000.0)
+    monkeypatch.setattr(dms, "ALWAYS", 0.0)
+    inputs, targets = dms.batch(8, 2, 0, features=8)
+    spikes = [[np.flatnonzero(inputs[step, lane]).tolist() for step in range(8)] for lane in (0, 1)]
+    assert spikes[0] == [[2], [2], [], [], [], [], [2], [2]]
+    assert spikes[1] == [[2], [2], [], [], [], [], [5], [5]]
+    assert targets.T.tolist() == [[-1, -1, -1, -1, -1, -1, 1, 1], [-1, -1, -1, -1, -1, -1, 0, 0]]
+
+
+def test_integrator_written_out() -> None:
+    """Bias 0.05 (z - 1/2) and noise 0.01 sqrt(3) of PCG64's first normal numbers from seed 0; eighths of the normal
+    distribution of mean -0.025 and deviation sqrt(0.05^2 + 0.01^2), both times 3."""
+    inputs, targets = integrator.batch(3, 2, 0)
+    z = [0.12573022, -0.13210486]
+    noise = [[0.64042265, 0.10490012], [-0.53566937, 0.36159505], [1.30400005, 0.94708096]]
+    expected = [[0.05 * (z[b] - 0.5) + 0.01 * 3**0.5 * step[b] for b in (0, 1)] for step in noise]
+    np.testing.assert_allclose(inputs[..., 0], expected, atol=1e-7)
+    edges = [-0.250970, -0.178177, -0.123742, -0.075, -0.026258, 0.028177, 0.100970]
+    np.testing.assert_allclose(integrator.edges(3), edges, atol=1e-6)
+    assert targets.T.tolist() == [[5, 4, 4], [4, 4, 4]]  # sums -.0076, -.0356, -.0317 and -.0298, -.0551, -.0703

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .place import DamagedError
+from .place import DamagedError, ReaderError, needs
 
 STAMP, HEADER = 16, 24
 """Bytes: the stamp, and after it the number of rows. The columns follow."""
@@ -27,12 +27,16 @@ SOURCES = blake2b(b"".join(path.read_bytes() for path in sorted(Path(__file__).p
 
 @cache
 def makers() -> tuple[str, bytes]:
-    """What makes recordings: tonic's version and a hash of the sources."""
-    return metadata.version("tonic"), SOURCES
+    """What makes recordings: tonic's version and a hash of the sources. Raises ReaderError without tonic."""
+    try:
+        return metadata.version("tonic"), SOURCES
+    except metadata.PackageNotFoundError:
+        raise ReaderError(needs("tonic")) from None
 
 
 def stamp(file: Path) -> bytes:
-    """What changes whenever a file is changed or replaced, and with what reads it. DamagedError if it is gone."""
+    """What changes whenever a file is changed or replaced, and with what reads it. DamagedError if it is gone,
+    ReaderError if nothing installed can read it."""
     try:
         at = os.stat(file)
     except OSError as error:

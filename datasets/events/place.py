@@ -6,10 +6,12 @@ cache. A stand-in carries a marker, so it is recognised wherever it was moved.
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from drtrl_bench import install
 
@@ -39,6 +41,18 @@ class Archive:
     unpacked: str
 
 
+class Clock(NamedTuple):
+    """How a data set's files tell time."""
+
+    unit: str
+    """"s", "ms" or "us"."""
+    shortest: float
+    """Seconds from the first event to the last, of the published recordings."""
+    longest: float
+    from_zero: bool = True
+    """Whether times count from the beginning of the recording."""
+
+
 @dataclass(frozen=True)
 class Published:
     """A data set as its authors published it, and what stands in for it."""
@@ -56,6 +70,10 @@ class Published:
     """Recordings of each part."""
     count: Callable[[Path], int]
     """Recordings in what an archive unpacks to. Raises ReaderError, or OSError or KeyError for a damaged file."""
+    readers: tuple[str, ...]
+    """The packages that read the files."""
+    clock: Clock
+    """The unit of the files' times, and how long recordings last."""
     generator: str
     """The module of `stand_ins/` that makes the stand-in."""
     stand_in: str
@@ -97,12 +115,70 @@ def decoded_folder(path: Path) -> Path:
 
 
 def found(what: Published) -> Found | None:
-    """The files that would be loaded: genuine ones, else a stand-in, else None."""
+    """The files that would be loaded: genuine ones, else a stand-in, else None. DamagedError for a link to nothing."""
     for base in (data_folder(), stand_in_folder()):
         folder = base / what.folder
-        if any((folder / archive.unpacked).exists() for archive in what.archives.values()):
+        parts = [there(folder / archive.unpacked) for archive in what.archives.values()]
+        if there(folder).exists() and any(part.exists() for part in parts):
             return Found(folder, marker(folder))
     return None
+
+
+def there(path: Path) -> Path:
+    """The path. DamagedError if it is a link to nothing: a disk that is not mounted is no missing data set."""
+    if path.is_symlink() and not path.exists():
+        raise DamagedError(
+            f"{path}: a link to {os.readlink(path)}, where there is nothing; mount it or remove the link"
+        )
+    return path
+
+
+SYSTEM = {"@eadir", "#recycle", "$recycle.bin", "__macosx", "desktop.ini", "lost+found", "thumbs.db"}
+"""What file servers, desktops and archivers leave in folders, in small letters."""
+
+
+def ignored(name: str) -> bool:
+    """Whether an entry of a folder is no part of a data set: hidden, or the system's own."""
+    return name.startswith(".") or name.lower() in SYSTEM
+
+
+def recordings(part: Path, folder: str, file: str, expected: str) -> list[Path]:
+    """The files of recordings in the folders of a part, in the order of their names: what is counted and read.
+
+    folder, file: patterns of whole names. What is `ignored`, and a file of another kind, is passed over; a folder or a
+    recording that fits no pattern, or a link to nothing, is named by a DamagedError. expected: what should be there
+    instead, in words.
+    """
+    found: list[Path] = []
+    for outer in entries(part):
+        if outer.is_dir() and re.fullmatch(folder, outer.name):
+            for inner in entries(Path(outer)):
+                if not inner.is_dir() and re.fullmatch(file, inner.name):
+                    found.append(Path(inner))
+                else:
+                    refuse(inner, file, expected)
+        else:
+            refuse(outer, file, expected)
+    return found
+
+
+def refuse(entry: os.DirEntry[str], file: str, expected: str) -> None:
+    """Raises DamagedError for a folder or a file of the recordings' kind."""
+    if entry.is_dir() or Path(entry).suffix == Path(file).suffix:
+        raise DamagedError(f"{entry.path}: no part of the data set, which has {expected}; move it away")
+
+
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds besides what is ignored, in order. DamagedError for a link to nothing, or no folder."""
+    try:
+        with os.scandir(folder) as listed:
+            kept = sorted((entry for entry in listed if not ignored(entry.name)), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DamagedError(f"{folder}: {error.strerror}") from None
+    for entry in kept:
+        if entry.is_symlink():
+            there(Path(entry))
+    return kept
 
 
 def marker(folder: Path) -> dict[str, Any] | None:
@@ -161,6 +237,16 @@ def complete(what: Published, folder: Path) -> bool:
         raise
     except (OSError, KeyError):  # damaged; reading it says so
         return False
+
+
+def needs(package: str) -> str:
+    """What to say where a package that reads files is not installed."""
+    return f"{package} reads these files: {NEEDED}"
+
+
+def unreadable(what: Published) -> str | None:
+    """What to install before the files of a data set can be read, or None."""
+    return next((needs(package) for package in what.readers if find_spec(package) is None), None)
 
 
 def synthetic(what: Published) -> bool:

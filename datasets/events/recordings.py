@@ -1,15 +1,17 @@
 """Recordings of a split through tonic's own reader: checked, compact, and the ones read last kept in memory."""
 
+import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import decoded
-from .place import NEEDED, DamagedError, ReaderError
+from . import decoded, raw
+from .place import Clock, DamagedError, ReaderError, needs
 
 BUDGET = 2**30
 """Bytes of recordings and of their cells that a process keeps in memory, of all data sets together."""
@@ -62,22 +64,25 @@ class Kept:
             self.drop(key)
 
 
-def reader(name: str, folder: Path, **options: Any) -> Any:
+def reader(name: str, folder: Path | None, **options: Any) -> Any:
     """tonic's reader of that name on the files in `folder`, which is called as the reader is. It never downloads.
 
-    Raises ReaderError if tonic is not installed, and DamagedError if it cannot read the files.
+    Without a folder the reader knows of no files yet, and is to be told: its own list would stumble over, or take in,
+    whatever else lies in the folders. Raises ReaderError if tonic is not installed, and DamagedError if it cannot read
+    the files.
     """
     try:
         # Inside, because tonic (GPL-3) is optional and takes seconds to import.
         from tonic import datasets  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise ReaderError(f"tonic reads these files: {NEEDED}") from None
+        raise ReaderError(needs("tonic")) from None
     # tonic fetches archives that it does not see, also where they were unpacked and removed.
     local = type(name, (getattr(datasets, name),), {"download": lambda self: None})
-    try:
-        return local(str(folder.parent), **options)
-    except Exception as error:  # a damaged file can raise almost anything
-        raise DamagedError(f"{folder}: {said(error)}") from error
+    with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder.parent) as parent:
+        try:
+            return local(str(parent), **options)
+        except Exception as error:  # a damaged file can raise almost anything
+            raise DamagedError(f"{folder}: {said(error)}") from error
 
 
 class Recordings:
@@ -90,13 +95,17 @@ class Recordings:
         labels: NDArray[np.int32],
         groups: NDArray[Any] | None,
         sensor: tuple[int, int, int],
-        whole: Callable[[Path], None] = lambda file: None,
+        columns: Callable[[Path, int], Mapping[str, NDArray[Any]]],
+        limits: Mapping[str, int],
+        clock: Clock,
         decoded: Path | None = None,
     ) -> None:
-        """files: where each recording comes from. whole: raises DamagedError for a file that is cut off. decoded:
+        """files: where each recording comes from. columns: those of a recording, by file and index, before any cast;
+        raises DamagedError for a file that has none. limits: of each column but the time. clock: of the time. decoded:
         folder for recordings as they were read, where reading them again would be slow."""
         self.source, self.files, self.labels, self.groups = source, files, labels, groups
-        self.sensor, self.whole, self.decoded = sensor, whole, decoded
+        self.sensor, self.columns, self.limits, self.clock = sensor, columns, limits, clock
+        self.decoded = decoded
         self.kept, self.kept_cells = Kept(), Kept()
 
     def __len__(self) -> int:
@@ -119,12 +128,15 @@ class Recordings:
         return events
 
     def decode(self, index: int) -> Events:
-        self.whole(self.files[index])
+        where = f"{self.files[index]}: recording {index}"
         try:
+            raw.check(self.columns(self.files[index], index), self.limits, self.clock, where)
             events, _ = self.source[index]
+        except DamagedError:
+            raise
         except Exception as error:  # a damaged file can raise almost anything
-            raise DamagedError(f"{self.files[index]}: recording {index}: {said(error)}") from error
-        return checked(events, self.sensor, f"{self.files[index]}: recording {index}")
+            raise DamagedError(f"{where}: {said(error)}") from error
+        return checked(events, self.sensor, where)
 
 
 def size(columns: tuple[Any, ...]) -> int:

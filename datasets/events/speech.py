@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import augmentation, decoded, place, splits
+from . import augmentation, decoded, place, raw, splits
 from .binning import Sparse, Window, binned, cells
 from .recordings import Events, Recordings, reader
 
@@ -21,7 +21,7 @@ def hdf5() -> Any:
     try:
         import h5py
     except ImportError:
-        raise place.ReaderError(f"h5py reads these files: {place.NEEDED}") from None
+        raise place.ReaderError(place.needs("h5py")) from None
     return h5py
 
 
@@ -35,30 +35,36 @@ def count(file: Path) -> int:
 def recordings(what: place.Published, part: str, **options: Any) -> Recordings:
     """What the file of a part holds. Raises MissingError, DamagedError or ReaderError."""
     file = place.part(what, part)
-    return opened(what.folder, file, decoded.stamp(file), what.classes, tuple(options.items()))
+    return opened(what.folder, file, decoded.stamp(file), what.classes, what.clock, tuple(options.items()))
+
+
+def columns(file: Path, index: int) -> dict[str, NDArray[Any]]:
+    """Times and units of a recording, as they lie in the file."""
+    with hdf5().File(file) as content:
+        return {"t": content["spikes/times"][index], "unit": content["spikes/units"][index]}
 
 
 @cache
-def opened(name: str, file: Path, changed: bytes, classes: int, options: tuple[tuple[str, Any], ...]) -> Recordings:
+def opened(
+    name: str, file: Path, changed: bytes, classes: int, clock: place.Clock, options: tuple[tuple[str, Any], ...]
+) -> Recordings:
     h5 = hdf5()
     try:
         with h5.File(file) as content:
-            labels = np.asarray(content["labels"]).astype(np.int64)
+            labels = np.asarray(content["labels"])
             speakers = np.asarray(content["extra/speaker"])
             _ = content["extra/keys"]  # tonic's reader needs it
-            lengths = {len(labels), len(speakers), *(len(content[f"spikes/{k}"]) for k in ("times", "units"))}
-    except (OSError, KeyError) as error:
+            shapes = [labels.shape, speakers.shape, *(content[f"spikes/{k}"].shape for k in ("times", "units"))]
+    except (OSError, KeyError, AttributeError) as error:  # AttributeError: a group where there should be an array
         raise place.DamagedError(f"{file}: {error}") from None
-    if len(lengths) > 1 or len(labels) == 0:
-        raise place.DamagedError(f"{file}: labels, speakers, times and units must be as many, and some, not {lengths}")
-    if len(outside := np.flatnonzero((labels < 0) | (labels >= classes))):
-        first = outside[0]
-        raise place.DamagedError(
-            f"{file}: recording {first} has label {labels[first]}, which must be from 0 to {classes - 1}"
-        )
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1 or len(labels) == 0:
+        said = ", ".join(" x ".join(map(str, shape)) or "one" for shape in shapes)
+        raise place.DamagedError(f"{file}: labels, speakers, times and units must be as many, and some, not {said}")
+    raw.whole("label", labels, classes, str(file), "recording")
     source = reader(name, file.parent, **dict(options))
     kept = place.decoded_folder(file)
-    return Recordings(source, [file] * len(labels), labels.astype(np.int32), speakers, SENSOR, decoded=kept)
+    files, limits = [file] * len(labels), {"unit": SENSOR[0]}
+    return Recordings(source, files, labels.astype(np.int32), speakers, SENSOR, columns, limits, clock, kept)
 
 
 def sparse(

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..events import place
+from ..events.speech import hdf5
 from . import espeak
 from .voices import SHD_SPEAKERS, SPLITS, WORDS, Recording, recording, speaker, spikes
 
@@ -40,7 +41,7 @@ def make(
     layout: "shd" or "ssc"; if left out, what the file's name begins with. split: of SPLITS. report: called with how
     many recordings are done, and of how many. workers: processes; one per core if left out. Recordings are kept in
     the cache: after an interruption the same call goes on, and `path` exists only when it is whole. EspeakError if
-    espeak-ng is missing; ValueError for an unknown layout or split, or none per class.
+    espeak-ng is missing, ReaderError if h5py is; ValueError for an unknown layout or split, or none per class.
     """
     layout = layout or path.name[:3].lower()
     if layout not in WORDS:
@@ -49,6 +50,7 @@ def make(
         raise ValueError(f"{layout} has the parts {', '.join(SPLITS[layout])}, not {split!r}")
     if per_class < 1:
         raise ValueError(f"per_class must be at least 1, not {per_class}")
+    hdf5()  # before hours of conversion
     classes = range(len(WORDS[layout]))
     wanted = [recording(layout, split, label, number, seed) for label in classes for number in range(per_class)]
     wanted = [wanted[i] for i in np.random.default_rng([seed, 3]).permutation(len(wanted))]
@@ -67,8 +69,7 @@ def make(
 
 def write(path: Path, layout: str, recordings: list[Recording], events: list[tuple[Any, Any]]) -> None:
     """The HDF5 file of the data sets: spikes/times and spikes/units of varying length, labels, extra/*."""
-    import h5py
-
+    h5py = hdf5()
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
         file = Path(scratch, path.name)
         with h5py.File(file, "w") as out:
