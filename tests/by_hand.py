@@ -69,7 +69,7 @@ class Slopes(NamedTuple):
 
 
 def slopes(code: str, cell: cells.Cell, s: ArrayLike, y: ArrayLike) -> Slopes:
-    """Of one neuron in states s [S] and with drives y [G], by the reference's dual numbers or the framework's autodiff."""
+    """Of one neuron in states s [S] with drives y [G], by the reference's dual numbers or the framework's autodiff."""
     s, y = np.asarray(s, np.float64)[:, None], np.asarray(y, np.float64)[:, None]
     recurrent = "r" in cell.reads
     if code == "reference":
