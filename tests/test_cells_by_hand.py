@@ -196,7 +196,13 @@ def test_alif(code: str, synapse: bool, trained: bool) -> None:
         states.append([V / theta, beta * a / theta, *([g] if synapse else [])])
         fired.append(float(theta + beta * a <= V))
     options: dict[str, Any] = {"states": ("V", "a", "g") if synapse else ("V", "a")}
-    constants = {"beta": beta, "tau_syn": lasting(k_syn), "tau": lasting(k), "threshold": theta, "tau_a": lasting(k_a)}
+    constants: dict[str, Any] = {
+        "beta": beta,
+        "tau_syn": lasting(k_syn),
+        "tau": lasting(k),
+        "threshold": theta,
+        "tau_a": lasting(k_a),
+    }
     if trained:
         cell = cells.LIF(**options, trainable=tuple(constants))
         w = weights(W_X, W_R, B, [log(value) for value in constants.values()])
@@ -309,7 +315,7 @@ def test_gif(code: str, trained: bool) -> None:
         outputs.append(standardised(V))
         spikes = [total + each for total, each in zip(spikes, s, strict=True)]
     assert spikes == [5, 4]
-    constants = {"tau_slow": lasting(k_slow), "tau_syn": lasting(k_syn), "tau": lasting(k)}
+    constants: dict[str, Any] = {"tau_slow": lasting(k_slow), "tau_syn": lasting(k_syn), "tau": lasting(k)}
     w = weights(np.reshape(w_x, (1, 1, 2)), np.reshape(w_r, (2, 1, 2)), np.reshape(b, (1, 1, 2)))
     if trained:
         cell = cells.GIF(A=A, trainable=tuple(constants))
@@ -350,7 +356,7 @@ def test_ei_gif(code: str, trained: bool) -> None:
         states.append([[*V], [*J1], [*J2], [*h], [*gE], [*gI]])
         outputs.append(standardised([(V[n] - h[n]) / h[n] for n in (0, 1)]))
     assert min(spikes) >= 2
-    constants = {"tau_syn": lasting(k_syn), "tau": tau, "tau_slow": lasting(k_slow)}
+    constants: dict[str, Any] = {"tau_syn": lasting(k_syn), "tau": tau, "tau_slow": lasting(k_slow)}
     # What is 9 belongs to connections that do not exist: from inhibitory to I_E, from excitatory to I_I.
     r = [[from_E, (9, 9)], [(9, 9), from_I]]
     w = weights(np.reshape(w_x, (1, 1, 2)), np.array(r), np.array(b)[None])

@@ -109,10 +109,9 @@ def per_chunk_by_hand(updates: int) -> tuple[Grads, list[float], list[float]]:
     for number in range(updates):
         inputs, targets = posed("lif", number)[2:]
         B = targets.shape[1]
-        s = [
-            np.broadcast_to(cell.rest(w["x"].shape[-1]), (B, cell.S, w["x"].shape[-1])) for cell, w in zip(net, params)
-        ]
-        e = [{k: np.zeros((B, len(v), cell.S, *v.shape[1:])) for k, v in w.items()} for cell, w in zip(net, params)]
+        pairs = list(zip(net, params, strict=True))
+        s = [np.stack([cell.rest(w["x"].shape[-1])] * B) for cell, w in pairs]
+        e = [{k: np.zeros((B, len(v), cell.S, *v.shape[1:])) for k, v in w.items()} for cell, w in pairs]
         losses.append(0.0)
         for start in range(0, len(inputs), 4):
             acts, slopes = acting_by_hand(net, params)
@@ -144,9 +143,8 @@ def per_chunk_by_hand(updates: int) -> tuple[Grads, list[float], list[float]]:
                     q = np.einsum("bsn,bsgn->bgn", l, F[i])
                     signal = np.einsum("bgn,jgn->bj", q[:, net[i].reads["x"]], acts[i]["x"])
             t += 1
-            norms.append(
-                adam_by_hand(params, [{k: g * slope[k] for k, g in w.items()} for w, slope in zip(grads, slopes)], m, t)
-            )
+            by_stored = [{k: g * slope[k] for k, g in w.items()} for w, slope in zip(grads, slopes, strict=True)]
+            norms.append(adam_by_hand(params, by_stored, m, t))
     return params, losses, norms
 
 

@@ -11,6 +11,7 @@ from conftest import prepare
 from problems import Problem, gradient
 
 from drtrl_bench.implementations import cells, reference
+from drtrl_bench.implementations.filtering import smoothing
 
 RANDOM = (0.16935449620806858, -0.8024674014982749)
 """The fixed weights of random feedback from two classes to one neuron of the lowest layer."""
@@ -126,3 +127,9 @@ def test_filters(code: str, correction: str) -> None:
         _, grads = gradient(code, "es_drtrl", p, 2, options=options)
     assert grads[0]["x"].item() == pytest.approx(x_grad, rel=1e-11)
     assert grads[0]["b"].item() == pytest.approx(b_grad, rel=1e-11)
+
+
+def test_ranks() -> None:
+    """The paper's: 4 is 0.6, 10 is 0.818, 40 is 0.951; below 1 a decay is itself."""
+    found = [smoothing(rank, "none") for rank in (1, 4, 10, 40, 0.98)]
+    assert found == pytest.approx([0, 0.6, 9 / 11, 39 / 41, 0.98], rel=1e-15)
