@@ -453,6 +453,14 @@ PLANTED = [
         f"{TURNED}all_of_them_are_one_vector",
     ),
     Planted(
+        "cosine of all as the mean over weights",
+        "bench/fidelity.py",
+        '"overall": agreement(*whole),',
+        '"overall": agreement(*whole) | {"cosine": float(np.mean('
+        '[agreement(found[n], true[n])["cosine"] for n in true]))},',
+        f"{TURNED}all_of_them_are_one_vector",
+    ),
+    Planted(
         "ratio of norms the wrong way round",
         "bench/fidelity.py",
         '"norm_ratio": size / reference_size',
