@@ -1,7 +1,7 @@
 """Negative controls outside the implementations: the fast tests must notice planted errors.
 
-Each is one edit to a copy of the project; the fast test that it names, run on the copy in a process of its own, must
-then fail. Without an edit, the same tests must pass.
+Each is one edit to a copy of the project, or the same error in several of its files; the fast test that it names, run
+on the copy in a process of its own, must then fail. Without an edit, the same tests must pass.
 """
 
 import os
@@ -47,13 +47,16 @@ def test_without_an_error_the_same_tests_pass(project: Path) -> None:
 
 @pytest.mark.parametrize("each", ALL)
 def test_a_planted_error_is_noticed(each: Planted, project: Path) -> None:
-    file = project / each.file
-    source = file.read_text(encoding="utf-8")
-    assert source.count(each.old) == 1, f"{each.file} has this {source.count(each.old)} times: {each.old}"
-    file.write_text(source.replace(each.old, each.new), encoding="utf-8")
+    before = {}
     try:
+        for name, old, new in ((each.file, each.old, each.new), *each.also):
+            source = (project / name).read_text(encoding="utf-8")
+            before.setdefault(name, source)
+            assert source.count(old) == 1, f"{name} has this {source.count(old)} times: {old}"
+            (project / name).write_text(source.replace(old, new), encoding="utf-8")
         done = fast_tests(project, each.test)
     finally:
-        file.write_text(source, encoding="utf-8")
+        for name, source in before.items():
+            (project / name).write_text(source, encoding="utf-8")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed" in done.stdout, done.stdout

@@ -263,3 +263,47 @@ def test_gru_is_torch_nn_gru() -> None:
         {"x": np.asarray(out.weight.grad).T[:, None], "b": np.asarray(out.bias.grad)[None, None]},
     ]
     assert max(errors([ours, ours_out], grads).values()) < 1e-10
+
+
+@needs("torch")
+@pytest.mark.xdist_group("torch")
+@pytest.mark.parametrize("kind", ["LSTM", "RNN"])
+def test_lstm_and_rnn_are_those_of_torch(kind: str) -> None:
+    """Forward pass and gradient; torch's LSTM adds no 1 to the forget gate, so its bias has it."""
+    import torch
+
+    I, N, C = 3, 5, 4
+    cell = {"LSTM": cells.LSTM(scale_x=2.0, scale_r=3.0), "RNN": cells.TanhRNN(scale_x=2.0, scale_r=2.0)}[kind]
+    order = {"LSTM": [0, 2, 1, 3], "RNN": [0]}[kind]  # torch's gates are i, f, g, o; ours i, g, f, o
+    p = problem((cell, cells.LinearReadout()), I=I, N=N, C=C, T=9)
+    w, w_out = p.params
+    theirs: Any = getattr(torch.nn, kind)(I, N, dtype=torch.float64)
+    one = np.zeros((N, cell.G))
+    one[:, 2:3] = 1.0
+    values = {
+        "weight_ih_l0": w["x"].transpose(1, 2, 0)[order].reshape(-1, I),
+        "weight_hh_l0": w["r"].transpose(1, 2, 0)[order].reshape(-1, N),
+        "bias_ih_l0": (w["b"][0] + one.T)[order].ravel(),
+        "bias_hh_l0": np.zeros(cell.G * N),
+    }
+    with torch.no_grad():
+        for name, value in values.items():
+            getattr(theirs, name).copy_(torch.from_numpy(value))
+    h, _ = theirs(torch.from_numpy(p.inputs))
+    logits = h @ torch.from_numpy(w_out["x"][:, 0]) + torch.from_numpy(w_out["b"][0, 0])
+    targets = torch.from_numpy(p.targets)
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1, reduction="sum")
+    loss = loss / targets.shape[1]
+    loss.backward()
+
+    np.testing.assert_allclose(reference.forward(*p[:3])[0].outputs, h.detach(), rtol=1e-12, atol=1e-13)
+    ours_loss, (ours, _) = reference.bptt(*p)
+    assert ours_loss == pytest.approx(loss.item(), rel=1e-12)
+
+    def ordered(name: str) -> np.ndarray:
+        """A gradient [J, G, N] in our order of gates."""
+        value = getattr(theirs, name).grad.numpy().reshape(cell.G, N, -1)[np.argsort(order)]
+        return value.transpose(2, 0, 1)
+
+    grads = [{"x": ordered("weight_ih_l0"), "r": ordered("weight_hh_l0"), "b": ordered("bias_ih_l0")}]
+    assert max(errors([ours], grads).values()) < 1e-10

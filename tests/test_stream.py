@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import in_framework, network, problem
+from problems import READOUTS, ZOO, in_framework, network, problem
+from test_contract import assert_same
+from test_zoo import TRUTHS
 
 from drtrl_bench import memory, registry, stream
 
@@ -87,6 +89,26 @@ def test_gradient_is_that_of_the_whole_sequence(framework: str, algorithm: str, 
     for ours, theirs in zip(grads, whole[1], strict=True):
         for k in ours:
             np.testing.assert_allclose(ours[k], theirs[k], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("algorithm", ["bptt", "drtrl", "es_drtrl"])
+def test_masks_and_signs_in_a_stream(framework: str, algorithm: str) -> None:
+    """Of weights that act by their absolute value, and of which half are not there: NumPy's gradient of the whole."""
+    net = (ZOO["lif_masked"], READOUTS["trained"])
+    p = problem(net, T=27, B=3, I=5, N=6)
+    assert (p.params[0]["r"] < 0).any()
+    rule = import_module(f"drtrl_bench.implementations.{algorithm}_{framework}")
+    fold = import_module(f"drtrl_bench.implementations.stream_{framework}").streaming(
+        rule, in_framework(net, framework)
+    )
+    loss, grads = fold(
+        arrays(framework, p.params)[0], [(p.inputs[i : i + 9], p.targets[i : i + 9]) for i in (0, 9, 18)]
+    )
+    found: Any = [{k: np.asarray(g) for k, g in w.items()} for w in grads]
+    assert_same((float(loss), found), TRUTHS[algorithm](p, 9))
+    there = net[0].mask("r", 6, 6)
+    assert there is not None
+    assert (found[0]["r"][there == 0] == 0).all()
 
 
 def test_no_chunk_is_an_error(framework: str) -> None:

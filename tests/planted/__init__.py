@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Planted(NamedTuple):
-    """One edit, and the fast test that must fail on it."""
+    """One edit, or the same error in several files, and the fast test that must fail on it."""
 
     error: str
     file: str
@@ -13,3 +13,5 @@ class Planted(NamedTuple):
     new: str
     test: str
     """As pytest names it, without parameters or with: "tests/test_stats.py::test_name[torch]"."""
+    also: tuple[tuple[str, str, str], ...] = ()
+    """More edits of the same error: file, old and new of each."""

@@ -1,0 +1,470 @@
+"""Errors that the reference, JAX and PyTorch share, or the specification that all of them read, or the tables."""
+
+from planted import Planted
+
+CELLS = "tests/test_cells_by_hand.py::test_"
+SLOPES = "tests/test_slopes_by_hand.py::test_"
+PSI = "tests/test_surrogates.py::test_"
+NETWORK = "tests/test_network_by_hand.py::test_"
+INITIAL = "tests/test_initialisers.py::test_"
+OPTIONS = "tests/test_paper_options.py::test_"
+LONG = "tests/test_long_chunks.py::test_"
+TURNED = "tests/test_turned_gradients.py::test_"
+
+Edit = tuple[str, str]
+"""What stands in a file, and what it is replaced by."""
+
+
+def everywhere(
+    error: str, test: str, *, numpy: Edit, jax: Edit, torch: Edit | None = None, files: tuple[str, str] | None = None
+) -> Planted:
+    """The same error in the reference and both frameworks; `torch` is as `jax` where the text is the same."""
+    ours, theirs = files or ("reference_cells", "cells")
+    more = [("jax", jax), ("torch", torch or jax)]
+    also = tuple((f"implementations/{theirs}_{framework}.py", old, new) for framework, (old, new) in more)
+    return Planted(error, f"implementations/{ours}.py", *numpy, test, also)
+
+
+def specified(error: str, test: str, old: str, new: str) -> Planted:
+    """An error in the specification, which all codes read."""
+    return Planted(error, "implementations/cells.py", old, new, test)
+
+
+def listed(error: str, test: str, old: str, new: str) -> Planted:
+    """An error in the registry's tables."""
+    return Planted(error, "bench/registry.py", old, new, test)
+
+
+def both(error: str, file: str, test: str, *, jax: Edit, torch: Edit) -> Planted:
+    """The same error in both frameworks."""
+    also = ((f"implementations/{file}_torch.py", *torch),)
+    return Planted(error, f"implementations/{file}_jax.py", *jax, test, also)
+
+
+RULES = ("reference", "network")
+
+PLANTED = [
+    # rate cells
+    everywhere(
+        "forget gate without its 1",
+        f"{CELLS}lstm",
+        numpy=("sigmoid(I_f + 1)", "sigmoid(I_f)"),
+        jax=("sigmoid(I_f + 1)", "sigmoid(I_f)"),
+    ),
+    everywhere(
+        "the gate keeps what it should let in",
+        f"{CELLS}mgu",
+        numpy=("s[0] + f * (tanh(y[0] + f * y[2]) - s[0])", "s[0] + (1 - f) * (tanh(y[0] + f * y[2]) - s[0])"),
+        jax=("(1 - f) * h + f * jnp.tanh(", "f * h + (1 - f) * jnp.tanh("),
+        torch=("(1 - f) * h + f * torch.tanh(", "f * h + (1 - f) * torch.tanh("),
+    ),
+    everywhere(
+        "gain of half the decay",
+        f"{CELLS}lru",
+        numpy=("-np.expm1(-2 * v), lambda v: 2 * np.exp(-2 * v)", "-np.expm1(-v), lambda v: np.exp(-v)"),
+        jax=("-jnp.expm1(-2 * rate)", "-jnp.expm1(-rate)"),
+        torch=("-torch.expm1(-2 * rate)", "-torch.expm1(-rate)"),
+    ),
+    everywhere(
+        "decay of Euler's method",
+        f"{CELLS}lif_delta",
+        numpy=("return exp(-1 / constant(cell, y, name))", "return 1 - 1 / constant(cell, y, name)"),
+        jax=("return math.exp(-1 / getattr(cell, name))", "return 1 - 1 / getattr(cell, name)"),
+    ),
+    # leaky integrate-and-fire
+    everywhere(
+        "no spike at the threshold itself",
+        f"{CELLS}a_spike_is_at_the_threshold",
+        numpy=("np.where(v >= 0, 1.0, 0.0)", "np.where(v > 0, 1.0, 0.0)"),
+        jax=("(v >= 0).astype(v.dtype)", "(v > 0).astype(v.dtype)"),
+        torch=("(v >= 0).to(v.dtype)", "(v > 0).to(v.dtype)"),
+    ),
+    everywhere(
+        "the synapse's current of the step before",
+        f"{CELLS}lif_expcu",
+        numpy=('jump = (1 - k) * after["g"]', 'jump = (1 - k) * s[cell.states.index("g")]'),
+        jax=('I = (1 - a) * after["g"]', 'I = (1 - a) * named["g"]'),
+    ),
+    everywhere(
+        "adaptation decays before the spike is added",
+        f"{CELLS}alif",
+        numpy=(
+            'decay(cell, y, "tau_a") * (s[cell.states.index("a")] + strength * spikes)',
+            'decay(cell, y, "tau_a") * s[cell.states.index("a")] + strength * spikes',
+        ),
+        jax=(
+            'decay(self, y, "tau_a") * (named["a"] + jump)',
+            'decay(self, y, "tau_a") * named["a"] + jump',
+        ),
+    ),
+    everywhere(
+        "adaptation lowers the threshold",
+        f"{CELLS}alif",
+        numpy=('s[cell.states.index("V")] - adaptation - 1', 's[cell.states.index("V")] + adaptation - 1'),
+        jax=('s["V"] - s["a"] - 1', 's["V"] + s["a"] - 1'),
+    ),
+    everywhere(
+        "depletion by the u before the spike",
+        f"{CELLS}short_term_plasticity",
+        numpy=("after = rested - spikes * facilitated * x", "after = rested - spikes * u * x"),
+        jax=("used = self.U if u is None else u", 'used = self.U if u is None else s["u"]'),
+    ),
+    everywhere(
+        "facilitation of the decayed u",
+        f"{CELLS}short_term_plasticity",
+        numpy=("spikes * cell.U * (1 - u)", "spikes * cell.U * (1 - u * np.exp(-1 / cell.tau_f))"),
+        jax=('spikes * (1 - s["u"])', 'spikes * (1 - s["u"] * math.exp(-1 / self.tau_f))'),
+    ),
+    everywhere(
+        "plasticity recovers by the time constant of depression",
+        f"{CELLS}short_term_plasticity",
+        numpy=("np.exp(-1 / cell.tau_d)", "np.exp(-1 / cell.tau_std)"),
+        jax=('self.tau_d if "u" in s else self.tau_std', "self.tau_std"),
+    ),
+    everywhere(
+        "depletion of the recovered resources",
+        f"{CELLS}short_term_depression",
+        numpy=("after = rested - cell.U * spikes * x", "after = rested - cell.U * spikes * rested"),
+        jax=('used * spikes * s["x"]', "used * spikes * recovered"),
+    ),
+    everywhere(
+        "gradient through the V that a hard reset subtracts",
+        f"{SLOPES}lif",
+        numpy=("V - stop(V) * spikes", "V - V * spikes"),
+        jax=('lax.stop_gradient(named["V"]) * spikes', 'named["V"] * spikes'),
+        torch=('named["V"].detach() * spikes', 'named["V"] * spikes'),
+    ),
+    # generalised integrate-and-fire
+    everywhere(
+        "a spike raises the slow current",
+        f"{CELLS}gif",
+        numpy=("(J - cell.A * spikes)", "(J + cell.A * spikes)"),
+        jax=("(J - self.A * spikes)", "(J + self.A * spikes)"),
+    ),
+    everywhere(
+        "V takes the slow current of the step before",
+        f"{CELLS}gif",
+        numpy=("(g + J), J, g]", "(g + s[1]), J, g]"),
+        jax=("(g + J), J, g]", "(g + s[..., 1, :]), J, g]"),
+    ),
+    everywhere(
+        "gradient through a spike in its own neuron",
+        f"{SLOPES}gif",
+        numpy=("stop(emit_gif(cell, s))", "emit_gif(cell, s)"),
+        jax=('decay(self, y, "tau"), lax.stop_gradient(self.emit(s))', 'decay(self, y, "tau"), self.emit(s)'),
+        torch=('decay(self, y, "tau"), self.emit(s).detach()', 'decay(self, y, "tau"), self.emit(s)'),
+    ),
+    everywhere(
+        "a spike lowers the fast current",
+        f"{CELLS}ei_gif",
+        numpy=("(J1 + cell.A_fast * spikes)", "(J1 - cell.A_fast * spikes)"),
+        jax=("(J1 + self.A_fast * spikes)", "(J1 - self.A_fast * spikes)"),
+    ),
+    everywhere(
+        "threshold falls from where it was before the spike",
+        f"{CELLS}ei_gif",
+        numpy=("h = raised - (raised - 1) / cell.tau_h", "h = raised - (h - 1) / cell.tau_h"),
+        jax=("h = h - (h - 1) / self.tau_h", "h = h - (s[..., 3, :] - 1) / self.tau_h"),
+    ),
+    everywhere(
+        "reversal potentials the wrong way round",
+        f"{CELLS}ei_gif",
+        numpy=("gE * cell.E_E + gI * cell.E_I", "gE * cell.E_I + gI * cell.E_E"),
+        jax=("gE * self.E_E + gI * self.E_I", "gE * self.E_I + gI * self.E_E"),
+    ),
+    everywhere(
+        "no leak but by conductances",
+        f"{CELLS}ei_gif",
+        numpy=("total = 1 + gE + gI", "total = gE + gI + 1e-9"),
+        jax=("leak = 1 + gE + gI", "leak = gE + gI + 1e-9"),
+    ),
+    everywhere(
+        "gradient through the moving threshold",
+        f"{SLOPES}ei_gif",
+        numpy=("(s[0] - stop(s[3])) / stop(s[3])", "(s[0] - s[3]) / s[3]"),
+        jax=("lax.stop_gradient(s[..., 3, :])", "s[..., 3, :]"),
+        torch=("s[..., 3, :].detach()", "s[..., 3, :]"),
+    ),
+    # event-based GRU
+    everywhere(
+        "an event takes all of h",
+        f"{CELLS}egru",
+        numpy=("[c - event * threshold, event * c,", "[c - event * c, event * c,"),
+        jax=("[c - e * threshold, e * c,", "[c - e * c, e * c,"),
+    ),
+    # surrogates
+    everywhere(
+        "width stretches the surrogate and does not lift it",
+        f"{PSI}alpha_and_width",
+        numpy=(
+            "cell.alpha * np.maximum(cell.width - np.abs(v), 0)",
+            "cell.alpha * np.maximum(1 - np.abs(v) / cell.width, 0)",
+        ),
+        jax=("jnp.maximum(cell.width - jnp.abs(v), 0)", "jnp.maximum(1 - jnp.abs(v) / cell.width, 0)"),
+        torch=("(cell.width - v.abs()).clamp(min=0)", "(1 - v.abs() / cell.width).clamp(min=0)"),
+    ),
+    everywhere(
+        "slope of the sigmoid without its 4",
+        f"{PSI}psi",
+        numpy=('"sigmoid": 4 * logistic', '"sigmoid": logistic'),
+        jax=("return 4 * jax.nn.sigmoid(4 * v)", "return jax.nn.sigmoid(4 * v)"),
+        torch=("return 4 * torch.sigmoid(4 * v)", "return torch.sigmoid(4 * v)"),
+    ),
+    everywhere(
+        "middle bell of height 1",
+        f"{PSI}psi",
+        numpy=("1.15 * normal(v, 0, 0.5)", "normal(v, 0, 0.5)"),
+        jax=("1.15 * bell(0, 0.5)", "bell(0, 0.5)"),
+    ),
+    everywhere(
+        "s2nn falls with the square",
+        f"{PSI}psi",
+        numpy=("1 / (np.maximum(v, 0) + 1)", "1 / (np.maximum(v, 0) + 1) ** 2"),
+        jax=("1 / (jnp.maximum(v, 0) + 1)", "1 / (jnp.maximum(v, 0) + 1) ** 2"),
+        torch=("1 / (v.clamp(min=0) + 1)", "1 / (v.clamp(min=0) + 1) ** 2"),
+    ),
+    everywhere(
+        "boxcar without its edges",
+        f"{PSI}psi",
+        numpy=("np.abs(v) <= 0.5", "np.abs(v) < 0.5"),
+        jax=("jnp.abs(v) <= 0.5", "jnp.abs(v) < 0.5"),
+        torch=("torch.abs(v) <= 0.5", "torch.abs(v) < 0.5"),
+    ),
+    # networks and rules
+    everywhere(
+        "loss averaged over the steps too",
+        f"{NETWORK}loss",
+        numpy=("targets[t, b]].sum()) / targets.shape[1]", "targets[t, b]].sum()) / targets.size"),
+        jax=(".sum() / targets.shape[1]", ".sum() / targets.size"),
+        torch=(".sum() / targets.shape[1]", ".sum() / targets.numel()"),
+        files=RULES,
+    ),
+    everywhere(
+        "signed weights below 0 are none",
+        f"{INITIAL}masks_and_signs_act",
+        numpy=("np.sign(v) if cell.signed", "np.maximum(np.sign(v), 0) if cell.signed"),
+        jax=('jnp.sign(w["r"]) * slope', 'jnp.maximum(jnp.sign(w["r"]), 0) * slope'),
+        torch=('w["r"].sign() * slope', 'w["r"].sign().clamp(min=0) * slope'),
+        files=RULES,
+    ),
+    everywhere(
+        "postsynaptic filter not normalised",
+        f"{NETWORK}filters",
+        numpy=("ef + np.zeros_like(F)) + (1 - a) * F", "ef + np.zeros_like(F)) + F"),
+        jax=("(1 - decay) * F_t", "F_t"),
+        torch=("(1 - decay) * F", "F"),
+        files=("reference", "es_drtrl"),
+    ),
+    everywhere(
+        "the bias is filtered",
+        f"{NETWORK}filters",
+        numpy=('if k in ("x", "r") else z[t]', 'if k in ("x", "r", "b") else z[t]'),
+        jax=('FILTERED = ("x", "r")', 'FILTERED = ("x", "r", "b")'),
+        files=("reference", "es_drtrl"),
+    ),
+    Planted(
+        "random feedback as wide as the layer is large",
+        "implementations/feedback.py",
+        "/ np.sqrt(C)",
+        "/ np.sqrt(N)",
+        f"{NETWORK}gradient",
+    ),
+    Planted(
+        "a rank stands for another decay",
+        "implementations/filtering.py",
+        "(decay - 1) / (decay + 1)\n    if",
+        "decay / (decay + 1)\n    if",
+        f"{NETWORK}ranks",
+    ),
+    # the specification
+    specified(
+        "truncated weights not widened",
+        f"{INITIAL}variance_is_the_scale_over_the_lines",
+        "TRUNCATED_DEVIATION = 0.87962566",
+        "TRUNCATED_DEVIATION = 1.0",
+    ),
+    specified(
+        "weights cut at three deviations",
+        f"{INITIAL}truncated_normal",
+        "np.abs(draw) > 2).any()",
+        "np.abs(draw) > 3).any()",
+    ),
+    specified(
+        "recurrent weights as wide as the input's",
+        f"{INITIAL}variance_is_the_scale_over_the_lines",
+        "np.sqrt(scale[kind] / J)",
+        "np.sqrt(scale[kind] / I)",
+    ),
+    specified(
+        "inhibitory weights four times as large",
+        f"{INITIAL}variance_is_the_scale_over_the_lines",
+        'weights["r"][:, 1] *= 2',
+        'weights["r"][:, 1] *= 4',
+    ),
+    specified(
+        "spread is a variance",
+        f"{INITIAL}trained_constants_start_around_their_middle",
+        "self.spread * draw",
+        "self.spread**2 * draw",
+    ),
+    specified("nothing to release at rest", f"{INITIAL}states_at_rest", '"u": self.U}', '"u": 0.0}'),
+    specified(
+        "potentials start normal",
+        f"{INITIAL}states_at_rest",
+        "np.random.default_rng(N).random(N)",
+        "np.random.default_rng(N).standard_normal(N)",
+    ),
+    specified(
+        "density is a share that is missing",
+        f"{INITIAL}mask_of_a_sparse_recurrence",
+        "reads.stop - reads.start, N)) < self.density",
+        "reads.stop - reads.start, N)) > self.density",
+    ),
+    specified(
+        "another mask at every call",
+        f"{INITIAL}mask_of_a_sparse_recurrence",
+        "np.random.default_rng([J, N]).random((J, reads.stop",
+        "np.random.default_rng().random((J, reads.stop",
+    ),
+    specified(
+        "one neuron in five excitatory",
+        f"{INITIAL}mask_of_excitatory_and_inhibitory_neurons",
+        "round(self.excitatory * J)",
+        "round((1 - self.excitatory) * J)",
+    ),
+    specified("inhibition that excites", f"{OPTIONS}options", "E_I: float = -10.0", "E_I: float = 10.0"),
+    specified("events too flat", f"{OPTIONS}options", "alpha: float = 0.7 * 1.7", "alpha: float = 0.7"),
+    specified(
+        "slower synapse",
+        f"{OPTIONS}options",
+        "tau_syn: float = 10.0\n    tau_std",
+        "tau_syn: float = 20.0\n    tau_std",
+    ),
+    specified(
+        "recurrence into the wrong gate",
+        f"{OPTIONS}which_weights_feed_which_drives",
+        '{"x": slice(0, 2), "r": slice(1, 3)',
+        '{"x": slice(0, 2), "r": slice(0, 2)',
+    ),
+    # the tables
+    listed(
+        "plasticity with the U of depression",
+        f"{OPTIONS}options",
+        '"alif_stp": ("LIF", {"states": ("V", "a", "u", "x", "g"), "U": 0.15})',
+        '"alif_stp": ("LIF", {"states": ("V", "a", "u", "x", "g"), "U": 0.1})',
+    ),
+    listed(
+        "a neuron without its adaptation",
+        f"{OPTIONS}options",
+        '"alif_expcu": ("LIF", {"states": ("V", "a", "g")})',
+        '"alif_expcu": ("LIF", {"states": ("V", "g")})',
+    ),
+    listed(
+        "reset of another kind",
+        f"{OPTIONS}options",
+        '"if_delta": ("LIF", {})',
+        '"if_delta": ("LIF", {"reset": "hard"})',
+    ),
+    listed("trace not seen", f"{OPTIONS}options", '{"traced": True}', '{"traced": False}'),
+    listed(
+        "release before the spike taken for after",
+        f"{OPTIONS}options",
+        '"x", "g"), "U": 0.1, "release": "before"}',
+        '"x", "g"), "U": 0.1, "release": "after"}',
+    ),
+    listed(
+        "one readout for the other",
+        f"{OPTIONS}readouts",
+        '"linear": "LinearReadout"',
+        '"linear": "LeakyReadout"',
+    ),
+    listed(
+        "decay not told to the reference",
+        f"{OPTIONS}algorithms",
+        '"es_drtrl", ES, ES, carry',
+        '"es_drtrl", (), ES, carry',
+    ),
+    Planted(
+        "scale of the hidden layers in the readout too",
+        "bench/problem.py",
+        "replace(readout, initial=case.initial)",
+        "replace(readout, **scales)",
+        f"{OPTIONS}scales_of_a_case",
+    ),
+    # training, streams, long chunks
+    both(
+        "loss of the last chunk only",
+        "fit",
+        "tests/test_fit.py::test_updates_per_chunk_by_hand",
+        jax=("loss = loss + more", "loss = more"),
+        torch=("loss += float(more)", "loss = float(more)"),
+    ),
+    both(
+        "gradient by the acting weights",
+        "fit",
+        "tests/test_fit.py::test_updates_per_chunk_by_hand",
+        jax=("return carry, loss, by_stored(grads, slopes)", "return carry, loss, grads"),
+        torch=("update(by_stored(grads, slopes))", "update(grads)"),
+    ),
+    both(
+        "gradient by the acting weights",
+        "stream",
+        "tests/test_stream.py::test_masks_and_signs_in_a_stream",
+        jax=("sums, by_stored(grads, slopes))", "sums, grads)"),
+        torch=("by_stored(sums, slopes)", "sums"),
+    ),
+    both(
+        "stored weights taken for acting ones",
+        "stream",
+        "tests/test_stream.py::test_masks_and_signs_in_a_stream",
+        jax=("algorithm.advance(net, acts,", "algorithm.advance(net, params,"),
+        torch=("                net, acts, carry,", "                net, params, carry,"),
+    ),
+    Planted(
+        "trace kept as it is computed",
+        "implementations/drtrl_jax.py",
+        "moved.append(now.astype(tile.dtype))",
+        "moved.append(now)",
+        f"{LONG}trace_is_stored_as_asked",
+    ),
+    Planted(
+        "trace in another half precision",
+        "implementations/drtrl_torch.py",
+        "getattr(torch, trace_dtype)",
+        "torch.float16",
+        f"{LONG}trace_is_stored_as_asked",
+    ),
+    both(
+        "what is owed to the blocks before is dropped",
+        "blocks",
+        f"{LONG}gradient_of_several_blocks",
+        jax=("rows, sums, rest = back(tapes, error, rows)", "_, sums, rest = back(tapes, error, rows)"),
+        torch=(
+            "rows, grads, moves = back(retaped(net, kept, x), error, rows)",
+            "_, grads, moves = back(retaped(net, kept, x), error, rows)",
+        ),
+    ),
+    # fidelity
+    Planted(
+        "cosine of the sizes",
+        "bench/fidelity.py",
+        '"cosine": float(g @ reference / (size * reference_size)) if size else None,',
+        '"cosine": float(np.abs(g) @ np.abs(reference) / (size * reference_size)) if size else None,',
+        f"{TURNED}all_of_them_are_one_vector",
+    ),
+    Planted(
+        "cosine of all as the mean over weights",
+        "bench/fidelity.py",
+        '"overall": agreement(*whole),',
+        '"overall": agreement(*whole) | {"cosine": float(np.mean('
+        '[agreement(found[n], true[n])["cosine"] for n in true]))},',
+        f"{TURNED}all_of_them_are_one_vector",
+    ),
+    Planted(
+        "ratio of norms the wrong way round",
+        "bench/fidelity.py",
+        '"norm_ratio": size / reference_size',
+        '"norm_ratio": reference_size / size',
+        f"{TURNED}each_weight",
+    ),
+]
