@@ -81,11 +81,16 @@ class Case:
 
     @property
     def label(self) -> str:
-        """One readable line; `-k` searches it."""
+        """One readable line; `words` are what finds it."""
         sizes = f"T={self.steps} K={self.chunk} N={self.neurons} B={self.batch} L={self.layers}"
         words = (self.algorithm, self.framework, self.cell, self.readout, self.dataset, sizes, self.dtype, self.device)
         how = [self.mode] if self.mode != "plain" else []
         return " ".join([*words, *how, *(["trace", self.trace_dtype] if self.trace_dtype != "same" else [])])
+
+
+def words(case: Case, *more: str) -> set[str]:
+    """The words by which `-k` and the search of a report find a case, whole and in any case: its label's and `more`."""
+    return {*case.label.split(), *more}
 
 
 def set_apart(case: Case) -> dict[str, Any]:

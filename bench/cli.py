@@ -1,6 +1,8 @@
 """The command `drtrl-bench`."""
 
+import itertools
 import json
+import re
 import signal
 import tempfile
 import warnings
@@ -75,14 +77,22 @@ Records = Annotated[
 ]
 
 
-def chosen(plan: cases.Plan, words: list[str] | None) -> list[cases.Case]:
-    """The plan's cases that contain every word of the filter."""
-    found = [case for case in plan.cases if all(word in case.label.split() for word in words or [])]
-    if not found:
-        known = {word for case in plan.cases for word in case.label.split()}
-        word = next((w for w in words or [] if w not in known), (words or [""])[-1])
-        raise UsageError(f"no case of plan {plan.name!r} matches -k {word}: {registry.nearest(word, known)}")
+def matching(words: list[set[str]], only: list[str] | None, what: str) -> list[bool]:
+    """For each case, by its words, whether it has every word of the filter. Raises UsageError if none has."""
+    lower = [{word.lower() for word in own} for own in words]
+    found = [all(word.lower() in own for word in only or []) for own in lower]
+    if not any(found):
+        if unknown := next((word for word in only or [] if not any(word.lower() in own for own in lower)), None):
+            known = {word for own in words for word in own if not re.fullmatch(r"[0-9a-f]{16}", word)}  # no case_key
+            raise UsageError(f"no {what} matches -k {unknown}: {registry.nearest(unknown, known)}")
+        raise UsageError(f"no {what} matches {' '.join(f'-k {word}' for word in only or [])} together")
     return found
+
+
+def chosen(plan: cases.Plan, only: list[str] | None) -> list[cases.Case]:
+    """The plan's cases that have every word of the filter."""
+    kept = matching([cases.words(case) for case in plan.cases], only, f"case of plan {plan.name!r}")
+    return list(itertools.compress(plan.cases, kept))
 
 
 @app.command("list")
@@ -170,7 +180,7 @@ def run(
         raise typer.Exit(130) from None
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow", markup=False)
-    table.render(session.frame(found, path), console)
+    table.render(table.collapse(session.frame(found, path)), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True, markup=False)
     if any(line["status"] in ("wrong", "error") for line in found):
         raise typer.Exit(1)
@@ -187,16 +197,13 @@ def progress(text: str, line: dict[str, Any] | None) -> None:
     if line is None:
         console.print(text, markup=False, soft_wrap=True)
         return
-    time, fidelity, memory = line["time"], line["fidelity"].get("overall", {}), line["memory"]
     if line["status"] != "ok":
         console.print(f"    {line['status']}: {line['reason']}", style="yellow", markup=False, soft_wrap=True)
         return
-    half = 50 * (time["high_s"] - time["low_s"]) / time["median_s"]
-    console.print(
-        f"    {1e3 * time['median_s']:.2f} ms ± {half:.0f} %, {memory['working_bytes'] / 2**20:.2f} MiB, "
-        + ("cosine undefined" if fidelity["cosine"] is None else f"cosine {fidelity['cosine']:.4f}"),
-        markup=False,
-    )
+    from drtrl_bench import table
+
+    said = table.sentence(table.collapse(record.frame([{"environment": None} | line])))
+    console.print(f"    {said}", markup=False, soft_wrap=True)
 
 
 def loaded(path: Path | None) -> Any:
@@ -217,19 +224,15 @@ def loaded(path: Path | None) -> Any:
 def show(records: Records = None, only: Words = None) -> None:
     """Show records as a table of at most 80 columns.
 
-    Example: drtrl-bench show results/records -k torch
+    The words of -k are those of `drtrl-bench list PLAN`, the plan, the status, and unstable, busy, noisy or synthetic.
+
+    Examples: drtrl-bench show results/records -k torch -k T=512     drtrl-bench show -k unstable
     """
     from drtrl_bench import table
 
-    frame = loaded(records)
-    names = ["algorithm", "framework", "cell", "readout", "dataset", "status", "plan", "device", "dtype"]
-    for word in only or []:
-        kept = frame[(frame[names] == word).any(axis=1)]
-        if kept.empty:
-            known = {str(value) for name in names for value in frame[name]}
-            raise UsageError(f"no record matches -k {word}: {registry.nearest(word, known)}")
-        frame = kept.reset_index(drop=True)
-    table.render(frame, console)
+    rows = table.collapse(loaded(records))
+    kept = matching([table.words_of(row) for row in rows.to_dict("records")], only, "record")
+    table.render(rows[kept].reset_index(drop=True), console)
 
 
 @app.command()

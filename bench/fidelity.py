@@ -1,5 +1,6 @@
 """Gradient fidelity: how far a gradient is from the float64 BPTT gradient of the same problem."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,19 @@ def agreement(g: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[st
 
 
 def compare(gradient: Gradient, reference: Gradient) -> dict[str, Any]:
-    """`agreement` of every parameter, and of all of them as one vector."""
+    """`agreement` of every parameter, of each layer's parameters as one vector, and of all of them as one vector."""
     found, true = named(gradient), named(reference)
-    whole = [np.concatenate([vectors[name] for name in true]) for vectors in (found, true)]
+    layers: dict[str, list[str]] = {}
+    for name in true:
+        layers.setdefault(name.partition(".")[0], []).append(name)
+
+    def together(names: Iterable[str]) -> dict[str, float | None]:
+        own = list(names)
+        return agreement(*(np.concatenate([vectors[name] for name in own]) for vectors in (found, true)))
+
     return {
-        "overall": agreement(*whole),
+        "overall": together(true),
+        "per_layer": {layer: together(names) for layer, names in layers.items()},
         "per_parameter": {name: agreement(found[name], true[name]) for name in true},
     }
 

@@ -3,21 +3,25 @@
 A file holds two kinds of lines. An `environment` line describes machine and versions once; every `record` line
 after it names it by `env_hash`. Files may be concatenated. Nothing read from a file is ever executed.
 
-A record has the fields: schema_version, plan, round, limit_s, case_key, case, status, reason, refused, env_hash,
-implementation_sha, commit and dirty, plugins (a hash of each whose names the case uses), data (label, synthetic), gate
-(reference, steps, batch, error, limit), time (phases, samples_s and what `stats.summary` makes of them, cpu_samples_s,
-forward_s, busy), floor (`Floor`), memory
-(bytes per meter; working_bytes is the one to compare), fidelity (overall and per_parameter, against float64 BPTT),
-activity (firing_rate, silent and spike_mismatch per layer), started, duration_s. Times are in seconds, memory in bytes.
+A record has the fields: schema_version, plan, run (when the run that measured it began, the same for all that it
+measured), round, limit_s, case_key, case, status, reason, refused, env_hash, implementation_sha, commit and dirty,
+plugins (a hash of each whose names the case uses), data (label, synthetic, fingerprint of its files; null where it is
+computed), gate (reference, steps, batch, error, limit), time (phases, samples_s and what `stats.summary` makes of them,
+cpu_samples_s, forward_s, busy), floor (`Floor`), memory (bytes per meter; working_bytes is the one to compare),
+fidelity (overall, per_layer and per_parameter, against float64 BPTT), activity (firing_rate, silent and spike_mismatch
+per layer), started, duration_s. Times are in seconds, memory in bytes; cpu_samples_s are of all threads together.
+Records of earlier versions lack run, data.fingerprint and fidelity.per_layer.
 """
 
 import json
 import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from drtrl_bench.case import Case
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
+AGREEMENT = ("cosine", "error", "norm_ratio", "sign_agreement")
 STATUSES = ("ok", "skip", "wrong", "oom", "timeout", "error")
 """ok: measured. skip: cannot run here. wrong: gate failed, so no time or memory. The rest: how it ended."""
 
@@ -44,15 +49,17 @@ REQUIRED: dict[str, Any] = {
 }
 """What every record has, as paths into it with the types of their values."""
 OPTIONAL: dict[str, Any] = {
-    **dict.fromkeys(("reason", "started", "commit", "data.label", "memory.meter", "gate.reference"), str),
-    **dict.fromkeys(("gate", "time.phases", "fidelity.overall", "fidelity.per_parameter", "plugins"), dict),
+    **dict.fromkeys(("reason", "run", "started", "commit", "memory.meter", "gate.reference"), str),
+    **dict.fromkeys(("data.label", "data.fingerprint"), str),
+    **dict.fromkeys(("gate", "time.phases", "plugins"), dict),
+    **dict.fromkeys(("fidelity.overall", "fidelity.per_layer", "fidelity.per_parameter"), dict),
     **dict.fromkeys(("time.samples_s", "time.cpu_samples_s", "activity.firing_rate", "activity.silent"), list),
     **dict.fromkeys(("limit_s", "gate.error", "gate.limit"), int | float),
     **dict.fromkeys(("gate.steps", "gate.batch"), int),
     **dict.fromkeys(("dirty", "refused"), bool),
     **dict.fromkeys((f"time.{name}_s" for name in ("median", "iqr", "low", "high", "forward")), int | float),
     **dict.fromkeys((f"memory.{name}_bytes" for name in ("working", "analytic", "rss_peak")), int),
-    **{f"fidelity.overall.{k}": int | float for k in ("cosine", "error", "norm_ratio", "sign_agreement")},
+    **{f"fidelity.overall.{k}": int | float for k in AGREEMENT},
 }
 """What a record may have, or have as null; readers take the types for granted."""
 
@@ -136,6 +143,10 @@ def complaint(line: Any) -> str | None:
         numbers: Any = value if isinstance(value, list) else ()
         if path == "time.phases" and isinstance(value, dict):
             numbers = [v for v in value.values() if v is not None]
+        if path in ("fidelity.per_layer", "fidelity.per_parameter") and isinstance(value, dict):
+            if not all(isinstance(each, dict) for each in value.values()):
+                return f"{path} is not a table of tables"
+            numbers = [v for each in value.values() for v in each.values() if v is not None]
         if not all(isinstance(v, int | float) for v in numbers):
             return f"{path} holds more than numbers"
     return None
@@ -156,13 +167,21 @@ def read(path: str | Path) -> list[dict[str, Any]]:
 def load(path: str | Path = "results/records") -> "pd.DataFrame":
     """Records of a file or folder as a pandas frame, a row per record, flat columns.
 
-    Columns: the case's fields (algorithm, framework, cell, steps ...), status, reason, round, plan, time_s
-    (median of the samples; low_s and high_s its 95 % interval), forward_s, forward_flops, flops
-    and moved_bytes (bench/floor.py), samples, samples_s, cpu_samples_s, started, unstable,
-    busy,
-    working_bytes, analytic_bytes, rss_peak_bytes, cosine, error, norm_ratio, sign_agreement (against float64
-    BPTT), firing_rate and silent (mean over spiking layers), data, synthetic, source, env_hash, implementation_sha,
-    commit, dirty, plugins (where the case's names come from; empty for the project's own).
+    Columns, empty where the record says nothing:
+
+    - the case's fields (algorithm, framework, cell, steps ...), case_key, status, reason, plan, run, round, started;
+    - time_s (median of the samples by the clock; low_s and high_s are its 95 % interval), samples (their number),
+      samples_s, cpu_s (median of the processor's time for the same, of all threads together), cpu_samples_s, forward_s,
+      compile_s, unstable, busy; forward_flops, flops and moved_bytes (bench/floor.py);
+    - working_bytes, analytic_bytes, rss_peak_bytes;
+    - cosine, error, norm_ratio, sign_agreement: the gradient against float64 BPTT's, all weights as one vector. That
+      mixes layers; the same of each layer's weights as one vector is in layer0.cosine, layer0.error ...
+      readout.sign_agreement, and of each weight in layer0.x.cosine ... A layer of a record that has no per-layer
+      values is empty, because those of its weights do not determine them, unless it has one weight only;
+    - firing_rate and silent (mean over spiking layers);
+    - data (label), synthetic, data_fingerprint (of the data set's files), source (record file), implementation_sha,
+      commit, dirty, plugins (where the case's names come from; empty for the project's own), env_hash, processor,
+      cores, gpu, python_version and jax_, jaxlib_, torch_, numpy_version.
     """
     return frame(read(path))
 
@@ -180,17 +199,21 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
     """One record, flattened to the columns of `load`."""
     time, memory, activity = record["time"], record["memory"], record["activity"]
     overall = record["fidelity"].get("overall") or {}
+    environment = record.get("environment") or {}
+    versions = environment.get("versions") or {}
     return {
         **record["case"],
         "status": record["status"],
         "reason": record.get("reason"),
         "plan": record.get("plan"),
+        "run": record.get("run"),
         "round": record.get("round", 0),
         "time_s": time.get("median_s"),
         "low_s": time.get("low_s"),
         "high_s": time.get("high_s"),
         "samples": len(time.get("samples_s") or []),
         "samples_s": time.get("samples_s"),
+        "cpu_s": median(time["cpu_samples_s"]) if time.get("cpu_samples_s") else None,
         "cpu_samples_s": time.get("cpu_samples_s"),
         "started": record.get("started"),
         "forward_s": time.get("forward_s"),
@@ -201,14 +224,13 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "working_bytes": memory.get("working_bytes"),
         "analytic_bytes": memory.get("analytic_bytes"),
         "rss_peak_bytes": memory.get("rss_peak_bytes"),
-        "cosine": overall.get("cosine"),
-        "error": overall.get("error"),
-        "norm_ratio": overall.get("norm_ratio"),
-        "sign_agreement": overall.get("sign_agreement"),
+        **{measure: overall.get(measure) for measure in AGREEMENT},
+        **by_part(record["fidelity"]),
         "firing_rate": mean(activity.get("firing_rate")),
         "silent": mean(activity.get("silent")),
         "data": record["data"].get("label"),
         "synthetic": record["data"].get("synthetic"),
+        "data_fingerprint": record["data"].get("fingerprint"),
         "case_key": record.get("case_key"),
         "source": record.get("source"),
         "env_hash": record["env_hash"],
@@ -216,7 +238,20 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "commit": record.get("commit"),
         "dirty": record.get("dirty"),
         "plugins": ", ".join(record.get("plugins") or ()),
+        "processor": environment.get("cpu"),
+        **{fact: environment.get(fact) for fact in ("cores", "gpu")},
+        "python_version": environment.get("python"),
+        **{f"{name}_version": versions.get(name) for name in ("jax", "jaxlib", "torch", "numpy")},
     }
+
+
+def by_part(fidelity: dict[str, Any]) -> dict[str, float | None]:
+    """The agreement of each layer, as in "layer0.cosine", and of each weight, as in "layer0.x.cosine"."""
+    weights = fidelity.get("per_parameter") or {}
+    of_layer = Counter(name.partition(".")[0] for name in weights)
+    alone = {name.partition(".")[0]: each for name, each in weights.items() if of_layer[name.partition(".")[0]] == 1}
+    parts = alone | (fidelity.get("per_layer") or {}) | weights
+    return {f"{name}.{measure}": (each or {}).get(measure) for name, each in parts.items() for measure in AGREEMENT}
 
 
 def mean(values: list[float] | None) -> float | None:

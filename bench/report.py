@@ -4,7 +4,10 @@ import base64
 import importlib
 import io
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import jinja2
@@ -18,16 +21,26 @@ TITLES = {
     "memory_vs_t": "Working memory beyond the arguments",
     "fidelity": "Cosine and relative error of each gradient against float64 BPTT",
 }
-MEASURED = {
-    "time_s": ("time ms", lambda row: f"{table.digits(row['time_s'] * 1e3)} ±{table.percent(row['spread'])}"),
-    "forward_s": ("forward ms", lambda row: table.digits(row["forward_s"] * 1e3)),
-    "working_bytes": ("memory MiB", lambda row: table.digits(row["working_bytes"] / 2**20)),
-    "analytic_bytes": ("formula MiB", lambda row: table.digits(row["analytic_bytes"] / 2**20)),
-    "cosine": ("cosine", lambda row: table.number(row["cosine"], ".4f")),
-    "error": ("rel. error", lambda row: table.number(row["error"], ".1e")),
-    "firing_rate": ("spikes %", lambda row: table.number(row["firing_rate"] * 100, ".1f")),
+COST = {
+    "time_s": ("time ms", lambda row: f"{table.digits(row['time_s'] * 1e3)} {table.interval(row['spread'])}"),
+    "cpu_s": ("cpu ms", lambda row: table.digits(row["cpu_s"] * 1e3)),
+    "x_time": ("time x BPTT", lambda row: table.share(row["x_time"])),
+    "working_bytes": ("MiB", lambda row: table.digits(row["working_bytes"] / 2**20)),
+    "x_memory": ("MiB x BPTT", lambda row: table.share(row["x_memory"])),
 }
-"""The measured columns: header and text of a row whose status is ok."""
+OTHER = {
+    "cosine": ("all cos", lambda row: table.number(row["cosine"], ".4f")),
+    "error": ("all err", lambda row: table.share(row["error"])),
+    "firing_rate": ("spk %", lambda row: table.number(row["firing_rate"] * 100, ".1f")),
+    "forward_s": ("forward ms", lambda row: table.digits(row["forward_s"] * 1e3)),
+    "analytic_bytes": ("formula MiB", lambda row: table.digits(row["analytic_bytes"] / 2**20)),
+}
+"""The measured columns: header and text of a row whose status is ok. Those of the layers stand between."""
+LEGEND = {
+    "cpu ms": "the processor's time for the same, summed over all threads",
+    "forward ms": "the forward pass alone, by the clock",
+    "formula MiB": "the bytes that the rule must hold, counted by formula",
+}
 
 DOTS = 300
 """At most so many samples are drawn per strip, evenly chosen; more would be a blot."""
@@ -46,7 +59,7 @@ def write(records_path: str | Path, out_html: str | Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     ).get_template("report.html")
-    columns = headers(rows)
+    columns, texts = headers(rows), measured(rows)
     page = template.render(
         version=__version__,
         source=Path(records_path).name,
@@ -56,9 +69,9 @@ def write(records_path: str | Path, out_html: str | Path) -> Path:
         counts={status: n for status in record.STATUSES if (n := Counter(rows["status"])[status])},
         choices={name: sorted(rows[name].unique()) for name in ("status", "framework", "algorithm")},
         columns=columns,
-        measured=len([name for name in columns if name in MEASURED]),
-        legend={key.replace("spk%", "spikes %"): meaning for key, meaning in table.legend(rows).items()},
-        rows=[row_view(row, columns, records) for row in rows.to_dict("records")],
+        measured=len([name for name in columns if name in texts]),
+        legend={k: v for k, v in (table.legend(rows) | LEGEND).items() if k not in LEGEND or k in columns.values()},
+        rows=[row_view(row, columns, texts, records) for row in rows.to_dict("records")],
         figures=[(TITLES[name], *picture(name, frame)) for name in figures.FIGURES],
         environments={name: flat(environment or {}) for name, environment in environments.items()},
     )
@@ -72,24 +85,42 @@ def headers(rows: Frame) -> dict[str, str]:
     """Columns of the table and their headers: what varies, who, how large, how it went, and what was measured."""
     problem = {name: caption.FIELDS[name][0] for name in (caption.varying(rows) if len(rows) else ())}
     who = {"algorithm": "algorithm", "chunk": "K", "framework": "framework", "steps": "T", "status": "status"}
-    measured = {name: header for name, (header, _) in MEASURED.items() if rows[name].notna().any()}
-    return problem | who | (measured or {"time_s": "time ms"})
+    every = rows[rows["status"] == "ok"].to_dict("records")
+    headers = {name: header for name, (header, text) in measured(rows).items() if any(map(text, every))}
+    return problem | who | (headers or {"time_s": "time ms"})
 
 
-def row_view(row: dict[str, Any], columns: dict[str, str], records: list[dict[str, Any]]) -> dict[str, Any]:
+def measured(rows: Frame) -> dict[str, tuple[str, Callable[[dict[str, Any]], str]]]:
+    """The measured columns: cost, the agreement of each layer, that of all weights."""
+    if rows.empty:
+        return COST | OTHER
+    shown = table.measured_columns(rows)
+    layers = {layer: title for layer, title in table.layers(rows).items() if table.of(layer) in shown}
+    texts = {table.of(n): (f"{title} cos norm", partial(table.agreement, layer=n)) for n, title in layers.items()}
+    return COST | texts | OTHER
+
+
+def key(row: dict[str, Any], name: str) -> Any:
+    """What a column is sorted by."""
+    value = row[name] if name in row else table.part(row, name.removeprefix(table.of("")), "cosine")[0]
+    return "" if pd.isna(value) else value
+
+
+def row_view(
+    row: dict[str, Any], columns: dict[str, str], texts: dict[str, Any], records: list[dict[str, Any]]
+) -> dict[str, Any]:
     """What the template shows of a collapsed row: cells, sort keys, and the records it comes from."""
     ok = row["status"] == "ok"
     own = [r for r in records if (r["case_key"], r["env_hash"]) == (row["case_key"], row["env_hash"])]
     own = [r for r in own if r["data"].get("label") in (None, row["data"])]
-    keys = [row[name] for name in columns]
     return {
         **{name: row[name] for name in ("status", "framework", "algorithm", "case_key")},
         "reason": None if ok else row["reason"] or "no reason given",
-        "doubtful": ok and bool(row["unstable"] or row["busy"]),
-        "sort": ["" if pd.isna(key) else key for key in keys],
-        "problem": [(name, table.plain(row[name])) for name in columns if name not in MEASURED],
-        "measured": [MEASURED[name][1](row) for name in columns if name in MEASURED] if ok else [],
-        "text": " ".join(str(row[k]) for k in (*columns, "dataset", "reason", "case_key") if row.get(k) is not None),
+        "doubtful": row["doubtful"],
+        "sort": [key(row, name) for name in columns],
+        "problem": [(name, table.plain(row[name])) for name in columns if name not in texts],
+        "measured": [texts[name][1](row) for name in columns if name in texts] if ok else [],
+        "words": " ".join(sorted(table.words_of(row))).lower(),
         "records": [record_view(r, ok) for r in own],
     }
 
@@ -101,7 +132,7 @@ def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
         "case_key": line.get("case_key"),
         "implementation_sha": line.get("implementation_sha"),
         "commit": f"{line['commit']}{' (modified)' if line.get('dirty') else ''}" if line.get("commit") else None,
-        "data": " ".join(str(v) for v in (data.get("label"), data.get("sha")) if v),
+        "data": " ".join(str(v) for v in (data.get("label"), data.get("fingerprint")) if v),
         "gate": f"error {gate['error']:.1e}, limit {gate['limit']:g}; against {gate['reference']}, "
         f"T = {gate['steps']}, B = {gate['batch']}"
         if all(gate.get(key) is not None for key in ("error", "limit", "reference", "steps", "batch"))
@@ -127,9 +158,10 @@ def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
 
 
 def fidelity(values: dict[str, Any]) -> dict[str, list[str]]:
-    """cosine, error, norm ratio and sign agreement as text, overall and per parameter."""
+    """cosine, error, norm ratio and sign agreement as text: overall, per layer and per weight."""
     forms = {"cosine": ".6f", "error": ".2e", "norm_ratio": ".4f", "sign_agreement": ".3f"}
-    every = {"all": values.get("overall") or {}} | (values.get("per_parameter") or {})
+    parts = ({"all": values.get("overall") or {}}, values.get("per_layer") or {}, values.get("per_parameter") or {})
+    every = {name: agreement for part in parts for name, agreement in part.items()}
     return {name: [table.number(v.get(k), form) for k, form in forms.items()] for name, v in every.items() if v}
 
 
@@ -148,6 +180,7 @@ def strip(time: dict[str, Any]) -> dict[str, Any]:
         "ends": [f"{table.digits(s * 1e3)} ms" for s in (low, high)],
         "text": f"{len(samples)} samples, median {table.digits(time['median_s'] * 1e3)} ms, 95 % interval "
         f"{table.digits(time['low_s'] * 1e3)} to {table.digits(time['high_s'] * 1e3)} ms"
+        + (f"; processor {table.digits(median(worked) * 1e3)} ms" if (worked := time.get("cpu_samples_s")) else "")
         + (", unstable" if time.get("unstable") else "")
         + (", machine busy" if time.get("busy") else ""),
     }

@@ -186,7 +186,7 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
         if line["kind"] == "record" and finished(line, plan):
             known[identity(line)] = line
 
-    todo = schedule(plan)
+    todo, began = schedule(plan), datetime.now(UTC).isoformat()
     found = []
     plugins_checked = False
     took: list[float] = []
@@ -197,13 +197,18 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
                 "kind": "record",
                 "schema_version": record.SCHEMA_VERSION,
                 "plan": plan.name,
+                "run": began,
                 "round": number,
                 "limit_s": plan.limit_s,
                 "case_key": case.key,
                 "case": asdict(case),
                 "implementation_sha": implementation_sha(case),
                 "env_hash": described["env_hash"],
-                "data": {"label": module.LABEL, "synthetic": module.SYNTHETIC},
+                "data": {
+                    "label": module.LABEL,
+                    "synthetic": module.SYNTHETIC,
+                    "fingerprint": registry.fingerprint(case.dataset) or None,
+                },
             }
             if named := plugins.fingerprints(case):
                 line["plugins"] = named

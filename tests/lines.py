@@ -18,13 +18,17 @@ def environment(env_hash: str = "e1", **changes: Any) -> dict[str, Any]:
 
 
 def line(case: Case, time_s: float = 0.0123, error: float = 3e-7, unstable: bool = False, **changes: Any) -> dict:
-    """A record line; with a status other than ok it holds no measurement, as the worker writes it."""
+    """A record line; with a status other than ok it holds no measurement, as the worker writes it.
+
+    The processor works 3 % less than the clock says.
+    """
     gate = {"reference": case.algorithm, "steps": 35, "batch": 2, "error": 2e-16, "limit": 1e-10}
     close = {"cosine": 1 - error**2, "error": error, "norm_ratio": 1.0, "sign_agreement": 1.0}
     record = {
         "kind": "record",
         "schema_version": 1,
         "plan": "quick",
+        "run": "2026-03-01T12:00:00+00:00",
         "round": 0,
         "case_key": case.key,
         "case": asdict(case),
@@ -34,11 +38,12 @@ def line(case: Case, time_s: float = 0.0123, error: float = 3e-7, unstable: bool
         "implementation_sha": "f00d",
         "commit": "0123456789abcdef",
         "dirty": False,
-        "data": {"label": DIGITS, "synthetic": False, "sha": "beef"},
+        "data": {"label": DIGITS, "synthetic": False, "fingerprint": "beef"},
         "gate": gate,
         "time": {
             "phases": {"lower_s": 0.3, "compile_s": 0.9, "first_call_s": 0.1},
             "samples_s": [time_s * x for x in (0.98, 1.0, 1.0, 1.04)],
+            "cpu_samples_s": [time_s * x for x in (0.96, 0.97, 0.97, 0.99)],
             "median_s": time_s,
             "iqr_s": 0.01 * time_s,
             "low_s": 0.98 * time_s,
@@ -53,7 +58,11 @@ def line(case: Case, time_s: float = 0.0123, error: float = 3e-7, unstable: bool
             "analytic_bytes": 1 << 20,
             "rss_peak_bytes": None,
         },
-        "fidelity": {"overall": close, "per_parameter": {"layer0.x": close, "readout.b": close}},
+        "fidelity": {
+            "overall": close,
+            "per_layer": {f"layer{i}": close for i in range(case.layers)} | {"readout": close},
+            "per_parameter": {"layer0.x": close, "layer0.r": close, "readout.b": close},
+        },
         "activity": {"firing_rate": [0.08], "silent": [0.1], "spike_mismatch": [0.0]},
         "started": "2026-03-01T12:00:00+00:00",
         "duration_s": 4.0,

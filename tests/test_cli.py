@@ -1,6 +1,7 @@
 """The command: what it prints, and that bad input is one clear line and exit code 2."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from genuine import WRITERS
-from lines import environment, line
+from lines import environment, line, write
 
-from drtrl_bench import record
+from drtrl_bench import cli, record, report, table
 from drtrl_bench.case import Case
 
 
@@ -55,6 +56,8 @@ def test_list_filters_a_plan() -> None:
 BAD = {
     "unknown plan": (["run", "quik"], "quick"),
     "unknown word": (["list", "quick", "-k", "drtlr"], "drtrl"),
+    "unknown size": (["list", "quick", "-k", "K=33"], "-k K=33: unknown; did you mean K=32"),
+    "words that no case has both": (["list", "quick", "-k", "T=64", "-k", "T=256"], "-k T=64 -k T=256 together"),
     "no such file": (["run", "nothing.toml"], "nothing.toml"),
     "no records": (["show", "nowhere"], "drtrl-bench run"),
     "empty folder": (["show", "."], "drtrl-bench run"),
@@ -84,6 +87,56 @@ def test_show_fits_a_terminal_and_filters(records: Path) -> None:
     table = command("show", str(records), "-k", "torch").stdout
     assert "500" in table
     assert "12.3" not in table
+
+
+FOUND_BY = {
+    "T=64": {"slow", "torch"},
+    "t=64": {"slow", "torch"},
+    "K=16": {"slow"},
+    "N=32": {"torch"},
+    "drtrl": {"slow", "torch"},
+    "rtrl": {"exact"},
+    "unstable": {"slow"},
+    "busy": {"torch"},
+    "wrong": {"exact"},
+    "mine": {"exact"},
+    "synthetic": {"torch"},
+}
+
+
+@pytest.mark.parametrize("word", FOUND_BY)
+def test_show_finds_what_list_and_the_page_find(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = {
+        "slow": Case(steps=64, chunk=16),
+        "torch": Case(framework="torch", neurons=32, steps=64),
+        "exact": Case(algorithm="rtrl"),
+    }
+    lines = {
+        "slow": line(cases["slow"], unstable=True),
+        "torch": line(cases["torch"], data={"label": "digits (synthetic)", "synthetic": True}),
+        "exact": line(cases["exact"], status="wrong", reason="gate red; rtrl and drtrl", plan="mine"),
+    }
+    lines["torch"]["time"] |= {"busy": True}
+    path = write(tmp_path, [*lines.values()])
+    rows = {row["case_key"]: row for row in table.collapse(record.load(path)).to_dict("records")}
+    for name, case in cases.items():
+        try:
+            found = cli.matching([table.words_of(rows[case.key])], [word], "record") == [True]
+        except cli.UsageError:
+            found = False
+        assert found == (name in FOUND_BY[word])
+    monkeypatch.setattr(report, "picture", lambda name, frame: ("AAAA", False))
+    page = report.write(path, tmp_path / "report.html").read_text(encoding="utf-8")
+    searched = [set(own.split()) for own in re.findall(r'data-words="([^"]*)"', page)]
+    assert sum(word.lower() in own for own in searched) == len(FOUND_BY[word])
+
+
+def test_a_filter_leaves_the_rounds_and_the_ratios_as_they_are(tmp_path: Path) -> None:
+    bptt, drtrl = Case(algorithm="bptt", steps=64, chunk=64), Case(steps=64, chunk=16)
+    rounds = [line(bptt, time_s=0.010), line(bptt, time_s=0.010, round=1)]
+    rounds += [line(drtrl, time_s=0.020), line(drtrl, time_s=0.022, round=1, unstable=True)]
+    done = command("show", str(write(tmp_path, rounds)), "-k", "unstable")
+    assert re.search(r"^drtrl +16 +64 +21.0 ±10%~ +2.10 ", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_show_keeps_what_a_corrupt_line_leaves(records: Path) -> None:

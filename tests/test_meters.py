@@ -292,6 +292,20 @@ def test_fidelity_of_known_gradients() -> None:
     assert against == pytest.approx({"cosine": -1, "error": 2, "norm_ratio": 1, "sign_agreement": 0})
 
 
+def test_fidelity_of_a_layer_is_that_of_its_weights_as_one_vector() -> None:
+    true = [{"x": np.array([3.0, 4.0]), "r": np.array([0.0, 12.0])}, {"x": np.array([1.0, -2.0])}]
+    found = [{"x": np.array([3.0, 0.0]), "r": np.array([0.0, 6.0])}, {"x": np.array([1.0, -2.0])}]
+    compared = fidelity.compare(found, true)
+    hidden = {"cosine": 81 / (13 * 45**0.5), "error": 52**0.5 / 13, "norm_ratio": 45**0.5 / 13, "sign_agreement": 2 / 3}
+    assert compared["per_layer"]["layer0"] == pytest.approx(hidden)
+    assert compared["per_layer"]["readout"] == pytest.approx(
+        {"cosine": 1, "error": 0, "norm_ratio": 1, "sign_agreement": 1}
+    )
+    assert compared["per_parameter"]["layer0.x"]["cosine"] == pytest.approx(0.6)
+    assert compared["per_parameter"]["layer0.r"]["norm_ratio"] == pytest.approx(0.5)
+    assert compared["overall"]["cosine"] == pytest.approx(86 / (174 * 50) ** 0.5)
+
+
 def test_fidelity_does_not_depend_on_the_order_of_a_dict() -> None:
     turned = [dict(reversed(layer.items())) for layer in GRADIENT]
     assert fidelity.compare(turned, GRADIENT)["overall"]["error"] == 0

@@ -1,7 +1,9 @@
 """Records: what a file survives, and that nothing in it is lost or executed."""
 
 import json
+import re
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,57 @@ def test_round_trip_and_frame(path: Path) -> None:
     assert min(frame["time_s"]) > 0
 
 
+def test_the_frame_says_what_a_number_depends_on(tmp_path: Path) -> None:
+    file = tmp_path / "r.jsonl"
+    versions = {"jax": "0.10.2", "jaxlib": "0.10.1", "torch": "2.13.0+cpu", "numpy": "2.4.6"}
+    for entry in (environment(versions=versions), line(Case()), line(Case(seed=1), env_hash="unknown")):
+        record.append(file, entry)
+    known, unknown = drtrl_bench.load(file).to_dict("records")
+    expected = {
+        "python_version": "3.11.7",
+        "jax_version": "0.10.2",
+        "jaxlib_version": "0.10.1",
+        "torch_version": "2.13.0+cpu",
+        "numpy_version": "2.4.6",
+        "processor": "AMD EPYC",
+        "cores": 2,
+    }
+    assert {name: known[name] for name in expected} == expected
+    assert all(unknown[name] != unknown[name] or unknown[name] is None for name in expected)
+    assert known["data_fingerprint"] == "beef"
+    assert known["run"] == "2026-03-01T12:00:00+00:00"
+
+
+def test_the_frame_has_every_layer_and_every_weight(path: Path) -> None:
+    entry = line(Case(seed=5))
+    measures = ("cosine", "error", "norm_ratio", "sign_agreement")
+    parts = ("layer0", "readout", "layer0.x", "layer0.r", "readout.x")
+    numbers = {f"{p}.{m}": 0.1 * i + 0.01 * j for i, p in enumerate(parts) for j, m in enumerate(measures)}
+    for kind, own in (("per_layer", parts[:2]), ("per_parameter", parts[2:])):
+        entry["fidelity"][kind] = {p: {m: numbers[f"{p}.{m}"] for m in measures} for p in own}
+    record.append(path, entry)
+    found = drtrl_bench.load(path).to_dict("records")[-1]
+    assert {name: found[name] for name in numbers} == numbers
+
+
+def test_a_layer_of_an_older_record_is_empty_unless_it_has_one_weight(path: Path) -> None:
+    entry = line(Case(seed=5))
+    del entry["fidelity"]["per_layer"]
+    record.append(path, entry)
+    found = drtrl_bench.load(path).to_dict("records")[-1]
+    assert found["layer0.cosine"] != found["layer0.cosine"]
+    assert found["layer0.x.cosine"] == 1 - 3e-7**2
+    assert found["readout.error"] == 3e-7
+
+
+def test_every_column_of_the_frame_is_described(path: Path) -> None:
+    described = set(re.findall(r"\w+", drtrl_bench.load.__doc__ or ""))
+    apart = {"torch_version", "jaxlib_version", "numpy_version", "jax_version"}
+    fields = set(asdict(Case()))
+    columns = {name for name in drtrl_bench.load(path) if "." not in name}
+    assert columns - fields - apart <= described
+
+
 def test_torn_line_costs_only_itself(path: Path) -> None:
     with path.open("a") as file:
         file.write('{"kind": "record", "sche')
@@ -48,6 +101,8 @@ def test_torn_line_costs_only_itself(path: Path) -> None:
         json.dumps(line(Case()) | {"case": [1]}),
         json.dumps(line(Case()) | {"time": {"median_s": "__import__('os').abort()"}}),
         json.dumps(line(Case()) | {"time": {"median_s": float("nan")}}),
+        json.dumps(line(Case()) | {"fidelity": {"per_layer": {"layer0": 1.0}}}),
+        json.dumps(line(Case()) | {"fidelity": {"per_layer": {"layer0": {"cosine": "1"}}}}),
         json.dumps({k: v for k, v in line(Case()).items() if k != "env_hash"}),
         "[" * 100_000,
     ],

@@ -70,7 +70,7 @@ def test_is_the_same_each_time(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("pictures_are_quick")
 def test_everything_read_is_escaped(tmp_path: Path) -> None:
     bad = line(Case(), status="error", reason=EVIL, plan=EVIL, commit=EVIL, implementation_sha=EVIL, started=EVIL)
-    odd = line(Case(steps=64), data={"label": EVIL, "synthetic": False, "sha": EVIL})
+    odd = line(Case(steps=64), data={"label": EVIL, "synthetic": False, "fingerprint": EVIL})
     odd["fidelity"]["per_parameter"] = {EVIL: odd["fidelity"]["overall"]}
     odd["case"]["cell"] = EVIL
     text = made(tmp_path, [bad, odd], [environment(cpu=EVIL, versions={EVIL: EVIL, "jax": EVIL})])
@@ -104,9 +104,31 @@ def test_headers_sort_by_keyboard_and_filters_have_labels(tmp_path: Path) -> Non
 
 
 def small(page: Page) -> list[dict[str, str | None]]:
-    """Header cells of the tables inside details: five above each, one before each of its three rows."""
+    """Header cells of the tables inside details: five above each, one before each of its six rows."""
     tables = [t for t in page.all("table") if t.get("class") == "small"]
-    return [{}] * (8 * len(tables))
+    return [{}] * (11 * len(tables))
+
+
+@pytest.mark.usefixtures("pictures_are_quick")
+def test_the_search_finds_whole_words_those_of_the_command(tmp_path: Path) -> None:
+    lines = [line(Case(steps=64, chunk=32), unstable=True), line(Case(algorithm="rtrl"), plan="mine")]
+    text = made(tmp_path, lines)
+    drtrl, rtrl = (set((body["data-words"] or "").split()) for body in Page(text).all("tbody") if "data-words" in body)
+    own = {Case(steps=64, chunk=32).key, "quick", "ok", "unstable"}
+    sizes = {"t=64", "k=32", "n=64", "b=8", "l=1"}
+    assert drtrl == {"drtrl", "jax", "lif_delta", "leaky", "digits", "float32", "cpu"} | sizes | own
+    assert {"rtrl", "mine"} <= rtrl
+    assert not {"unstable", "quick"} & rtrl
+    assert 'words.every(w => c.dataset.words.split(" ").includes(w))' in text
+
+
+@pytest.mark.usefixtures("pictures_are_quick")
+def test_every_case_shows_its_layers_and_its_cost_over_bptt(tmp_path: Path) -> None:
+    lines = [line(Case(algorithm="bptt", chunk=128), time_s=0.01), line(Case(), time_s=0.025)]
+    lines[1]["fidelity"]["per_layer"]["layer0"] = {"cosine": 0.951, "error": 0.9, "norm_ratio": 0.1}
+    text = made(tmp_path, lines)
+    for said in ("time x BPTT", "hidden cos norm", ">2.50<", ">0.951 0.10<", ">24.2<"):
+        assert said in text, said
 
 
 @pytest.mark.usefixtures("pictures_are_quick")

@@ -48,7 +48,8 @@ def test_a_measured_row_has_everything_and_is_not_run_again(
     assert line["time"]["median_s"] > 0 < line["time"]["forward_s"]
     assert line["memory"]["working_bytes"] > 0 < line["memory"]["analytic_bytes"]
     assert set(line["fidelity"]["per_parameter"]) == {"layer0.x", "layer0.r", "layer0.b", "readout.x"}
-    assert line["data"] == {"label": "bernoulli (synthetic)", "synthetic": True}
+    assert set(line["fidelity"]["per_layer"]) == {"layer0", "readout"}
+    assert line["data"] == {"label": "bernoulli (synthetic)", "synthetic": True, "fingerprint": None}
     assert [r["environment"]["env_hash"] for r in record.read(path)] == [line["env_hash"]]
 
     monkeypatch.setattr(runner, "measure", no_children)
@@ -56,6 +57,21 @@ def test_a_measured_row_has_everything_and_is_not_run_again(
     monkeypatch.setattr(runner, "implementation_sha", lambda case: "changed")
     with pytest.raises(AssertionError, match="started again"):
         run(path, case)
+
+
+def test_a_record_names_the_run_and_the_files_that_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "measure", lambda case, plan, folder: {"status": "timeout", "reason": "made up"})
+    monkeypatch.setattr(runner.registry, "fingerprint", lambda name: f"files of {name}")
+    cases = [replace(SMALL, seed=i) for i in range(3)]
+    first = run(tmp_path / "r.jsonl", *cases[:2])
+    both = run(tmp_path / "r.jsonl", *cases)
+    assert {line["data"]["fingerprint"] for line in both} == {"files of bernoulli"}
+    assert len({line["run"] for line in first}) == 1
+    assert [line["run"] == first[0]["run"] for line in sorted(both, key=lambda line: line["case"]["seed"])] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .place import MARKER, Published, cache, found, marker
+from .place import MARKER, Published, cache, found, ignored, marker
 
 SETTLED_NS = 10**9
 """How old a change must be before the file's times are believed to tell it from the next."""
@@ -26,7 +26,7 @@ def of(what: Published) -> str:
 
 
 def of_folder(folder: Path) -> str:
-    """Hash of all files of a folder and of the folders that are linked in it, but hidden ones."""
+    """Hash of all files of a folder and of the folders that are linked in it, but hidden ones and the system's."""
     memory = cache() / "fingerprints" / f"{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}.json"
     known = remembered(memory)
     contents: dict[str, str] = {}
@@ -53,7 +53,8 @@ def files(folder: Path) -> Iterator[Path]:
             inner.clear()
             continue
         been.add((at.st_dev, at.st_ino))
-        paths = (Path(place, name) for name in names if name != MARKER and not name.startswith("."))
+        inner[:] = [name for name in inner if not ignored(name)]
+        paths = (Path(place, name) for name in names if name != MARKER and not ignored(name))
         yield from (path for path in paths if path.is_file())
 
 

@@ -11,8 +11,8 @@ PLANTED = [
     Planted(
         "overall agreement halved",
         "bench/fidelity.py",
-        '"overall": agreement(*whole),',
-        '"overall": {k: 0.5 * v if v else v for k, v in agreement(*whole).items()},',
+        '"overall": together(true),',
+        '"overall": {k: 0.5 * v if v else v for k, v in together(true).items()},',
         "tests/test_meters.py",
     ),
     Planted(
