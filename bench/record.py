@@ -204,6 +204,8 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "error": overall.get("error"),
         "norm_ratio": overall.get("norm_ratio"),
         "sign_agreement": overall.get("sign_agreement"),
+        "per_layer": record["fidelity"].get("per_layer"),
+        "per_parameter": record["fidelity"].get("per_parameter"),
         "firing_rate": mean(activity.get("firing_rate")),
         "silent": mean(activity.get("silent")),
         "data": record["data"].get("label"),
