@@ -256,7 +256,11 @@ def report(
     folder = out or (where if where.is_dir() else where.parent)
     for name, module in figures.FIGURES.items():
         drawing = import_module(module)
-        figures.save(drawing.draw(frame), drawing.data(frame), folder, name)
+        try:
+            figures.save(drawing.draw(frame), drawing.data(frame), folder, name)
+        except figures.NothingToDraw as error:
+            complaints.print(f"{name} was not drawn: {error}", style="yellow", markup=False)
+            continue
         console.print(f"{folder / name}.png .pdf .csv", markup=False, soft_wrap=True)
     path = folder / "report.html"
     runner.quietly(lambda: page.write(where, path))

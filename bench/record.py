@@ -177,7 +177,8 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
     - cosine, error, norm_ratio, sign_agreement: the gradient against float64 BPTT's, all weights as one vector. That
       mixes layers; the same of each layer's weights as one vector is in layer0.cosine, layer0.error ...
       readout.sign_agreement, and of each weight in layer0.x.cosine ... A layer of a record that has no per-layer
-      values is empty, because those of its weights do not determine them, unless it has one weight only;
+      values is empty, because those of its weights do not determine them, unless it has one weight only; per_layer and
+      per_parameter hold the same as dicts, as the record has them;
     - firing_rate and silent (mean over spiking layers);
     - data (label), synthetic, data_fingerprint (of the data set's files), source (record file), implementation_sha,
       commit, dirty, plugins (where the case's names come from; empty for the project's own), env_hash, processor,
@@ -226,6 +227,8 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "rss_peak_bytes": memory.get("rss_peak_bytes"),
         **{measure: overall.get(measure) for measure in AGREEMENT},
         **by_part(record["fidelity"]),
+        "per_layer": record["fidelity"].get("per_layer"),
+        "per_parameter": record["fidelity"].get("per_parameter"),
         "firing_rate": mean(activity.get("firing_rate")),
         "silent": mean(activity.get("silent")),
         "data": record["data"].get("label"),

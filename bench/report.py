@@ -19,7 +19,7 @@ from drtrl_bench.caption import Frame
 TITLES = {
     "time_vs_t": "Time of one gradient of the whole sequence",
     "memory_vs_t": "Working memory beyond the arguments",
-    "fidelity": "Cosine and relative error of each gradient against float64 BPTT",
+    "fidelity": "Cosine and norm of each layer's gradient against float64 BPTT",
 }
 COST = {
     "time_s": ("time ms", lambda row: f"{table.digits(row['time_s'] * 1e3)} {table.interval(row['spread'])}"),
@@ -72,7 +72,7 @@ def write(records_path: str | Path, out_html: str | Path) -> Path:
         measured=len([name for name in columns if name in texts]),
         legend={k: v for k, v in (table.legend(rows) | LEGEND).items() if k not in LEGEND or k in columns.values()},
         rows=[row_view(row, columns, texts, records) for row in rows.to_dict("records")],
-        figures=[(TITLES[name], *picture(name, frame)) for name in figures.FIGURES],
+        figures=[(TITLES[name], *drawn) for name in figures.FIGURES if (drawn := picture(name, frame))],
         environments={name: flat(environment or {}) for name, environment in environments.items()},
     )
     out_html = Path(out_html)
@@ -186,10 +186,13 @@ def strip(time: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def picture(name: str, frame: Frame) -> tuple[str, bool]:
-    """A figure as base64 PNG, and whether it wants the whole width of the page."""
-    file, figure = io.BytesIO(), importlib.import_module(figures.FIGURES[name]).draw(frame)
-    figure.savefig(file, dpi=150, metadata={"Software": None})
+def picture(name: str, frame: Frame) -> tuple[str, bool] | None:
+    """A figure as base64 PNG, and whether it wants the whole width of the page; None if it has nothing to draw."""
+    try:
+        file, figure = io.BytesIO(), importlib.import_module(figures.FIGURES[name]).draw(frame)
+    except figures.NothingToDraw:
+        return None
+    figure.savefig(file, dpi=figures.DPI, metadata={"Software": None})
     return base64.b64encode(file.getvalue()).decode(), figure.get_size_inches()[0] > 7
 
 

@@ -1,53 +1,90 @@
-"""Time per step of exact RTRL against the number of neurons, with the exponent that fits each line."""
+"""Time per step of exact RTRL against the number of neurons, and how steeply it grows."""
 
 import numpy as np
-import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from drtrl_bench import caption, figures
 from drtrl_bench.caption import Frame
 from drtrl_bench.figures import style
 
+STRAIGHT = 0.3
+"""A line has one exponent if those from each size to the next differ by no more than this."""
+LINE = ["way", "chunk", "batch", "steps"]
 
-def data(frame: Frame) -> Frame:
-    """The plotted points of RTRL: seconds per step, and the exponent fitted to all points of their line."""
+
+def found(frame: Frame) -> Frame:
+    """The points of RTRL at three sizes or more: seconds per step, and the exponent from the size before."""
     rows = style.points(frame).drop_duplicates(["case_key", "setup", "data"])
     rows = style.measured(rows[rows["algorithm"] == "rtrl"], "time_s")
-    found = []
-    for _, group in rows.groupby(["framework", "chunk", "batch", "steps"], sort=False):
-        if group["neurons"].nunique() > 2:
-            group = group.sort_values("neurons").assign(step_s=group["time_s"] / group["steps"])
-            slope = np.polyfit(np.log(group["neurons"]), np.log(group["step_s"]), 1)[0]
-            found.append(group.assign(exponent=slope))
-    columns = ["framework", "chunk", "neurons", "batch", "steps", "step_s", "exponent", "unstable", "busy", "case_key"]
-    return pd.concat(found, ignore_index=True)[[*columns, "env_hash"]] if found else pd.DataFrame(columns=columns)
+    rows = rows[rows.groupby(LINE)["neurons"].transform("nunique") > 2] if len(rows) else rows
+    rows = style.some(rows, frame, "rtrl with a time at three numbers of neurons, the rest alike")
+    rows = rows.sort_values([*LINE, "neurons"], ignore_index=True)
+    per_step = {f"step_{name}": rows[name] / rows["steps"] for name in ("time_s", "low_s", "high_s")}
+    rows = rows.assign(**per_step)
+    lines = rows.groupby(LINE)
+    grown = np.log(rows["time_s"] / lines["time_s"].shift()) / np.log(rows["neurons"] / lines["neurons"].shift())
+    return rows.assign(exponent=grown)
+
+
+def data(frame: Frame) -> Frame:
+    """The plotted points; `exponent` is that of the time from the next smaller n to this one."""
+    columns = ["framework", "mode", "chunk", "neurons", "batch", "steps", "step_time_s", "step_low_s", "step_high_s"]
+    return found(frame)[[*columns, "exponent", "unstable", "busy", "rounds", "case_key", "env_hash"]]
+
+
+def grows(line: Frame) -> str:
+    """The exponent of a line, if it has one; else that of the last size."""
+    own = line["exponent"].dropna()
+    if own.max() - own.min() <= STRAIGHT:
+        slope = np.polyfit(np.log(line["neurons"]), np.log(line["step_time_s"]), 1)[0]
+        return f"grows as $n^{{{slope:.1f}}}$"
+    before, last = line["neurons"].tolist()[-2:]
+    return f"$n^{{{own.iloc[-1]:.1f}}}$ from {before} to {last}"
+
+
+def panel(axes: Axes, rows: Frame) -> None:
+    """The lines of one way, with the exponent from each size to the next beside them."""
+    axes.set_xscale("log", base=2)
+    style.scale_values(axes, "y", "time of a step (ms)")
+    chunks = sorted(rows["chunk"].unique())
+    for (K, _, _), group in rows.groupby(LINE[1:]):
+        white = 0.0 if chunks[-1] == K else 0.5
+        red, green, blue = (part + (1 - part) * white for part in style.to_rgb(style.ALGORITHMS["rtrl"][1]))
+        line = style.Line((red, green, blue), "D", "-" if chunks[-1] == K else (0, (5, 1.5)))
+        times = group.assign(**{name: group[f"step_{name}"] for name in ("time_s", "low_s", "high_s")})
+        at = group["neurons"], group["step_time_s"] * 1e3
+        style.timed(axes, times, line, at, "y")
+        axes.plot(*at, label=f"{rows['way'].iloc[0]}, K = {K}: {grows(group)}", **line.look())
+        style.doubt(axes, times, line, at)
+        middle = [np.sqrt(values * values.shift()) for values in at]
+        for x, y, slope in zip(*middle, group["exponent"], strict=True):
+            if not np.isnan(slope):
+                style.annotate(axes, f"{slope:.1f}", x, y)
+    sizes = sorted(rows["neurons"].unique())
+    axes.set_xlim(sizes[0] / 1.25, sizes[-1] * 1.25)
+    axes.set_xticks(sizes, [str(n) for n in sizes])
+    axes.xaxis.set_minor_locator(style.NullLocator())
+    axes.set_xlabel("n, neurons (one state each)")
+    axes.grid(visible=False, axis="x")
 
 
 def draw(frame: Frame) -> Figure:
     """Double logarithmic; the slope of a line is its exponent."""
-    found, rows = data(frame), style.points(frame)
-    with style.matplotlib.rc_context(style.RC):
-        figure = Figure(figsize=(5.6, 4.2), layout="constrained")
-        style.FigureCanvasAgg(figure)
-        axes = figure.subplots()
-        axes.set_xscale("log", base=2)
-        style.scale_values(axes, "time per step (ms)")
-        chunks = sorted(found["chunk"].unique())
-        for (framework, K, _, _), group in found.groupby(["framework", "chunk", "batch", "steps"]):
-            shade = "#f0a673" if chunks[0] == K and len(chunks) > 1 else style.ALGORITHMS["rtrl"][1]
-            label = f"{style.FRAMEWORKS[framework][0]}, K = {K}: n^{group['exponent'].iloc[0]:.2f}"
-            axes.plot(group["neurons"], group["step_s"] * 1e3, color=shade, label=label, **style.look(framework))
-        sizes = sorted(found["neurons"].unique())
-        axes.set_xticks(sizes, [str(n) for n in sizes])
-        axes.xaxis.set_minor_locator(style.NullLocator())
-        axes.set_xlabel("n, neurons (one state each)")
-        axes.set_title("Exact RTRL: cost of a step")
-        if len(found):
-            axes.legend()
-            said = [caption.shared(rows[rows["case_key"].isin(found["case_key"])]), *caption.machines(rows)]
-            text = "\n".join(caption.wrap(line, 95) for line in said)
-            figure.supxlabel(text, x=0.012, ha="left", fontsize=7, color="#5b616b")
-    return figure
+    rows = found(frame)
+    ways = {way: style.Panel(way, lambda axes, own=own: panel(axes, own)) for way, own in rows.groupby("way")}
+    shown = style.points(frame)
+    shown = shown[shown["case_key"].isin(rows["case_key"])]
+    said = [
+        style.shared(shown),
+        "numbers beside lines: exponent of the time from one n to the next",
+        "small sizes are bound by what a step costs at any size",
+        style.UNLIKE,
+        *caption.machines(shown),
+    ]
+    return style.sheet(
+        "Exact RTRL: time of a step", [style.Band("", [ways[name] for name in style.ordered(rows)], 2.8)], said
+    )
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
 """How often the speed gate raises an alarm, against the slowdown that was planted: 1 is a false alarm."""
 
+import math
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from drtrl_bench import caption, compare, figures, rehearsal, table
 from drtrl_bench.caption import Frame
 from drtrl_bench.figures import style
 
-COLUMNS = ["case", "algorithm", "framework", "slowdown", "alarms", "comparisons", "rate"]
+COLUMNS = ["case", "algorithm", "framework", "slowdown", "alarms", "comparisons", "rate", "low", "high"]
+INTERVAL = "95 % interval, each pair counted once"
 
 
 def data(frame: Frame) -> Frame:
-    """Alarms, comparisons and rate per case and factor."""
+    """Alarms, comparisons and rate per case and factor; low and high are the ends of the error bars."""
     lines = [
         {name: row[name] for name in ("plan", "case_key", "round")}
         | {
@@ -28,39 +31,55 @@ def data(frame: Frame) -> Frame:
     for quartets in rehearsal.looks(lines):
         for factor in rehearsal.FACTORS:
             alarms, number = rehearsal.alarms(quartets, factor)
-            rate = alarms / number if number else None
-            line = quartets[0][0]
-            of = (line["case_key"], line["case"]["algorithm"], line["case"]["framework"])
-            found.append(dict(zip(COLUMNS, (*of, factor, alarms, number, rate), strict=True)))
-    return pd.DataFrame(found, columns=COLUMNS)
+            if number:
+                line = quartets[0][0]
+                of = (line["case_key"], line["case"]["algorithm"], line["case"]["framework"])
+                values = (*of, factor, alarms, number, alarms / number, *wilson(alarms / number, number / 2))
+                found.append(dict(zip(COLUMNS, values, strict=True)))
+    needs = "comparisons of a commit with itself, as drtrl-bench rehearse records them"
+    return style.some(pd.DataFrame(found, columns=COLUMNS), frame, needs)
+
+
+def wilson(rate: float, number: float) -> tuple[float, float]:
+    """95 % interval of a rate (Wilson 1927). The two orders of a pair are not independent: a pair is one."""
+    z = 1.959964
+    middle, scale = rate + z * z / (2 * number), 1 + z * z / number
+    half = z * math.sqrt(rate * (1 - rate) / number + z * z / (4 * number * number))
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def panel(axes: Axes, rows: Frame, names: list[str]) -> None:
+    """Rate of alarms of each rule, the points a little apart sideways."""
+    axes.axvline(compare.SLOWER, label=style.LIMIT, **style.GENERAL[style.LIMIT])
+    for algorithm, group in rows.groupby("algorithm", sort=False):
+        name, (_, colour, marker) = style.named(algorithm), style.ALGORITHMS.get(algorithm, ("", *style.OTHER))
+        aside = 0.012 * (names.index(algorithm) - (len(names) - 1) / 2)
+        at = group["slowdown"] + aside, 100 * group["rate"]
+        bars = [100 * (group["rate"] - group["low"]).clip(lower=0), 100 * (group["high"] - group["rate"]).clip(lower=0)]
+        axes.errorbar(*at, yerr=bars, color=colour, label=INTERVAL, **style.BAR)
+        axes.plot(*at, label=name, **style.Line(style.to_rgb(colour), marker, "-").look())
+    axes.xaxis.set_major_locator(FixedLocator(sorted(rows["slowdown"].unique())))
+    axes.set(xlabel="slowdown (samples times this)", ylabel="alarms (%)", ylim=(-4, 104))
 
 
 def draw(frame: Frame) -> Figure:
     """Rate of alarms against the planted slowdown, a line per case."""
     points = data(frame)
-    with style.matplotlib.rc_context(style.RC):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-        style.FigureCanvasAgg(figure)
-        axes: Axes = figure.subplots()
-        for (_, algorithm, framework), group in points.groupby(COLUMNS[:3], sort=False):
-            name, colour = style.ALGORITHMS[str(algorithm)]
-            label = f"{name}, {style.FRAMEWORKS[str(framework)][0]}"
-            axes.plot(group["slowdown"], 100 * group["rate"], label=label, color=colour, **style.look(str(framework)))
-        axes.axvline(compare.SLOWER, color=style.GREY, linewidth=1, linestyle=":")
-        axes.text(compare.SLOWER, 3, "  the gate's limit", color="#5b616b")
-        axes.set(
-            xlabel="slowdown (samples scaled)", ylabel="alarms (%)", ylim=(-4, 104), title="Alarms of the speed gate"
-        )
-        axes.legend()
-        number = " to ".join(str(n) for n in sorted({points["comparisons"].min(), points["comparisons"].max()}))
-        rows = frame[frame["plan"] == rehearsal.ALIKE]
-        said = (
-            f"{number} comparisons of a commit with itself per point, both orders of A and B",
-            "verdicts by the processor's time · the machine was shared with other work",
-            *(line for text in caption.machines(table.collapse(rows)) for line in caption.wrap(text, 90).splitlines()),
-        )
-        figure.supxlabel("\n".join(said), fontsize=7, color="#5b616b", x=0.02, ha="left")
-    return figure
+    names = list(points["algorithm"].unique())
+    panels = [
+        style.Panel(style.FRAMEWORKS.get(str(name), str(name)), lambda axes, own=own: panel(axes, own, names))
+        for name, own in points.groupby("framework")
+    ]
+    rows = table.collapse(frame[frame["plan"] == rehearsal.ALIKE])
+    number = " to ".join(str(n) for n in sorted({points["comparisons"].min(), points["comparisons"].max()}))
+    said = [
+        f"{number} comparisons of a commit with itself per point, both orders of A and B",
+        "points are set apart sideways",
+        "verdicts by the processor's time · the machine was shared with other work",
+        style.shared(rows),
+        *caption.machines(rows),
+    ]
+    return style.sheet("Alarms of the speed gate", [style.Band("", panels, 2.8)], said)
 
 
 if __name__ == "__main__":

@@ -1,38 +1,75 @@
 """Working memory against the length of the sequence, measured and by formula."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from drtrl_bench import figures
+from drtrl_bench import figures, table
 from drtrl_bench.caption import Frame
 from drtrl_bench.figures import style
 
 MIB = 2**20
+COLUMNS = ["panel", "facet", "line", "algorithm", "framework", "mode", "chunk", "steps"]
+
+
+def found(frame: Frame) -> Frame:
+    """The points of the figure, with all their columns."""
+    needs = "cases with a working memory"
+    return style.apart(style.some(style.measured(style.points(frame), "working_bytes"), frame, needs))
 
 
 def data(frame: Frame) -> Frame:
     """The plotted points, bytes as measured."""
-    columns = ["panel", "line", "algorithm", "framework", "chunk", "steps", "working_bytes", "analytic_bytes"]
-    return style.measured(style.points(frame), "working_bytes")[[*columns, "rounds", "case_key", "env_hash"]]
+    return found(frame)[[*COLUMNS, "working_bytes", "analytic_bytes", "rounds", "case_key", "env_hash"]]
 
 
-def panel(axes: Axes, rows: Frame, colours: style.Colours) -> None:
-    """Measured lines with markers, and the formula of each as a thin dashed one."""
-    style.scale_values(axes, "working memory (MiB)")
-    for line, group in style.measured(rows, "analytic_bytes").groupby("line", sort=False):
-        formula = group.groupby("steps")["analytic_bytes"].median() / MIB
-        axes.plot(formula.index, formula, color=colours[str(line)], **style.ANALYTIC)
-    known = style.measured(rows, "working_bytes")
-    known = known if known["steps"].nunique() > 1 else style.dodged(known, colours)
-    for line, framework, group in style.curves(known):
-        axes.plot(group["steps"], group["working_bytes"] / MIB, color=colours[line], **style.look(framework))
+def sweep(axes: Axes, rows: Frame, looks: dict[str, style.Line]) -> None:
+    """Measured lines with markers over T, and the formula of each as a thin dotted one."""
+    style.scale_steps(axes, sorted(rows["steps"].unique()))
+    style.scale_values(axes, "y", "working memory (MiB)")
+    for line, group in style.curves(style.measured(rows, "analytic_bytes")):
+        formula: dict[str, Any] = {"color": looks[line].colour, "label": style.FORMULA_NAME, **style.FORMULA}
+        axes.plot(group["steps"], group["analytic_bytes"] / MIB, **formula)
+    for line, group in style.curves(rows):
+        axes.plot(group["steps"], group["working_bytes"] / MIB, label=line, **looks[line].look())
+
+
+def dots(axes: Axes, rows: Frame, looks: dict[str, style.Line], names: list[str]) -> None:
+    """Measured memory at one T, and a dotted line from it to the formula's."""
+    style.scale_values(axes, "x", "working memory (MiB)")
+    style.list_lines(axes, names)
+    for line, group in style.curves(style.measured(rows, "analytic_bytes")):
+        ends = [group["working_bytes"].iloc[0] / MIB, group["analytic_bytes"].iloc[0] / MIB]
+        formula: dict[str, Any] = {"color": looks[line].colour, "label": style.FORMULA_NAME, **style.FORMULA}
+        axes.plot(
+            ends, [names.index(line)] * 2, marker="|", markersize=9, markeredgewidth=1.4, markevery=[1], **formula
+        )
+    for line, group in style.curves(rows):
+        place = [names.index(line)] * len(group)
+        mark: dict[str, Any] = looks[line].look() | {"linestyle": "none"}
+        axes.plot(group["working_bytes"] / MIB, place, label=f"_{line}", **mark)
+    style.room(axes, "x", [*rows["working_bytes"] / MIB, *rows["analytic_bytes"].dropna() / MIB])
+
+
+def by_formula(rows: Frame) -> str:
+    """What the formula is, and how far it is from what was measured; nothing if no row has it."""
+    shares = (rows["working_bytes"] / rows["analytic_bytes"]).dropna()
+    if shares.empty:
+        return ""
+    low, high = (table.digits(share) for share in (shares.min(), shares.max()))
+    return (
+        "by formula: the arrays that the rule itself has to hold (its carry, the gradients, the arrays of a chunk) · "
+        "it leaves out a framework's temporaries, and counts arrays that a compiler can do without · "
+        f"measured / formula here: {low if low == high else f'{low} to {high}'}"
+    )
 
 
 def draw(frame: Frame) -> Figure:
     """Working memory beyond the arguments against T, double logarithmic."""
-    notes = [Line2D([], [], color=style.INK, label="by formula", **style.ANALYTIC)]
-    return style.compose("Memory of one gradient", style.points(frame), [panel], notes)
+    rows = found(frame)
+    said = style.footer(style.points(frame), by_formula(rows), style.UNLIKE + ", and its own meter")
+    return style.sheet("Working memory of one gradient, beyond its arguments", style.bands(rows, sweep, dots), said)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Time of one gradient against its working memory, a point for each chunk length K: what can be traded for what."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -8,63 +10,81 @@ from drtrl_bench.caption import Frame
 from drtrl_bench.figures import style
 
 MIB = 2**20
+NEEDS = "a rule with a time and a memory at three lengths of chunk K, and the same T"
+
+
+def found(frame: Frame) -> Frame:
+    """The points of the problem and length T at which most rules were measured at three K or more."""
+    rows = style.points(frame).drop_duplicates(["case_key", "setup", "data"])
+    rows = style.measured(rows, "time_s", "working_bytes")
+    rows = style.some(rows[~rows["auto"].astype(bool)], frame, NEEDS)  # auto picks a K that is there, or one of its own
+    chunks = rows.groupby(["panel", "steps", "algorithm", "way"])["chunk"].nunique()
+    rules = chunks[chunks > 2].reset_index().groupby(["panel", "steps"])["algorithm"].nunique()
+    swept = rules[rules == rules.max()].reset_index()[["panel", "steps"]]
+    kept = style.some(rows.merge(swept, on=["panel", "steps"]), frame, NEEDS)
+    kept = kept.sort_values(["panel", "steps", "way", "algorithm", "chunk"], ignore_index=True)
+    kept.attrs = rows.attrs
+    return kept
 
 
 def data(frame: Frame) -> Frame:
-    """The plotted points: of the problem and length T at which most rules were measured at three K or more."""
-    rows = style.points(frame).drop_duplicates(["case_key", "setup", "data"])
-    rows = style.measured(rows, "time_s", "working_bytes")
-    rows = rows[~rows["auto"].astype(bool)]  # what auto picked is a K of its own, or one that is there already
-    if rows.empty:
-        return rows
-    chunks = rows.groupby(["panel", "steps", "algorithm", "framework"])["chunk"].nunique()
-    rules = chunks[chunks > 2].reset_index().groupby(["panel", "steps"])["algorithm"].nunique()
-    swept = rules[rules == rules.max()].reset_index()[["panel", "steps"]]
-    columns = ["panel", "algorithm", "framework", "chunk", "steps", "time_s", "low_s", "high_s", "working_bytes"]
-    kept = rows.merge(swept, on=["panel", "steps"])[[*columns, "unstable", "busy", "case_key", "env_hash"]]
-    return kept.sort_values(["panel", "steps", "framework", "algorithm", "chunk"], ignore_index=True)
+    """The plotted points."""
+    columns = ["panel", "algorithm", "framework", "mode", "chunk", "steps", "time_s", "low_s", "high_s"]
+    return found(frame)[[*columns, "working_bytes", "unstable", "busy", "rounds", "case_key", "env_hash"]]
 
 
 def draw(frame: Frame) -> Figure:
-    """A panel per problem and framework; points of one rule joined in the order of K, which is written beside them."""
-    found = data(frame)
-    panels = list(found.groupby(["panel", "steps", "framework"], sort=False)) if len(found) else []
-    with style.matplotlib.rc_context(style.RC):
-        figure = Figure(figsize=(max(4.6, 4.1 * len(panels)), 4.4), layout="constrained")
-        style.FigureCanvasAgg(figure)
-        grid = figure.subplots(1, max(1, len(panels)), squeeze=False)[0]
-        for axes, ((_, steps, framework), rows) in zip(grid, panels, strict=False):
-            axes.set_title(f"{style.FRAMEWORKS[framework][0]}, T = {steps}")
-            curves(axes, rows)
-        grid[0].set_ylabel("time (ms)")
-        grid[-1].legend()
-        figure.suptitle("Time against memory, over K", x=0.012, ha="left", fontsize=12, fontweight="bold")
-        shown = style.points(frame)
-        said = [shared_by(shown, found), *caption.machines(shown)]
-        text = "\n".join(caption.wrap(line, 22 * int(figure.get_figwidth())) for line in said)
-        figure.supxlabel(text, x=0.012, ha="left", fontsize=7, color="#5b616b")
-    return figure
+    """A panel per problem and way; points of one rule joined in the order of K, which is written beside them."""
+    rows, bands = found(frame), []
+    for (panel, steps), group in rows.groupby(["panel", "steps"], sort=False):
+        ways = {way: style.Panel(way, lambda axes, own=own: curves(axes, own)) for way, own in group.groupby("way")}
+        said = f"{panel} · T = {steps}" if len(rows[["panel", "steps"]].drop_duplicates()) > 1 else ""
+        bands.append(style.Band(said, [ways[name] for name in style.ordered(group)], 3.0))
+    shown = style.points(frame)
+    shown = shown[shown["case_key"].isin(rows["case_key"])]
+    said = [
+        f"{style.shared(shown)} · T = {rows['steps'].iloc[0]}" if rows["steps"].nunique() == 1 else style.shared(shown),
+        "numbers beside points: K, steps in a chunk; T: one chunk" + back(rows),
+        style.UNLIKE,
+        *caption.machines(shown),
+    ]
+    return style.sheet("Time against memory, over the length of a chunk", bands, said)
 
 
-def shared_by(rows: Frame, found: Frame) -> str:
-    """What the problems of the figure have in common, in words."""
-    return caption.shared(rows[rows["case_key"].isin(found["case_key"])])
+def back(rows: Frame) -> str:
+    """Why a line turns back, if one does."""
+    for _, group in rows.groupby(["panel", "steps", "way", "algorithm"]):
+        last = group["working_bytes"].tolist()[-2:]
+        if group["chunk"].iloc[-1] == group["steps"].iloc[0] and last[-1] < last[0]:
+            return (
+                " · a line turns back where one chunk takes less memory than several: there is no carry between chunks"
+            )
+    return ""
 
 
 def curves(axes: Axes, rows: Frame) -> None:
     """The lines of one panel."""
-    axes.set_xscale("log")
-    axes.set_xlabel("working memory (MiB)")
-    axes.xaxis.set_major_formatter(style.FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(style.NullFormatter())
-    style.scale_values(axes, "")
+    style.scale_values(axes, "x", "working memory (MiB)")
+    style.scale_values(axes, "y", "time (ms)")
     for algorithm, group in rows.groupby("algorithm", sort=False):
-        name, colour = style.ALGORITHMS[str(algorithm)]
+        _, colour, marker = style.ALGORITHMS.get(str(algorithm), ("", *style.OTHER))
+        name = style.named(str(algorithm))
         memory, time = group["working_bytes"] / MIB, group["time_s"] * 1e3
-        axes.plot(memory, time, marker="o", markersize=4, color=colour, label=name)
+        line = style.Line(style.to_rgb(colour), marker, "-")
+        style.timed(axes, group, line, (memory, time), "y")
+        several = (group["chunk"] < group["steps"]).to_numpy(bool)
+        mark: dict[str, Any] = line.look() | {"linestyle": "none"}
+        if several.any():
+            axes.plot(memory[several], time[several], label=name, **line.look())
+        if several.any() and not several.all():
+            axes.plot(memory[-2:], time[-2:], color=colour, label=style.ONE_CHUNK, **style.DOTTED)
+        axes.plot(memory[~several], time[~several], label=name, **mark)
+        style.doubt(axes, group, line, (memory, time))
         if len(group) > 1:
             for x, y, K, T in zip(memory, time, group["chunk"], group["steps"], strict=True):
-                axes.annotate("T" if K == T else str(K), (x, y), (3, 3), textcoords="offset points", fontsize=7)
+                style.annotate(axes, "T" if K == T else str(K), x, y)
+    style.room(axes, "x", rows["working_bytes"] / MIB)
+    style.room(axes, "y", rows[["time_s", "low_s", "high_s"]] * 1e3)
 
 
 if __name__ == "__main__":

@@ -1,91 +1,157 @@
-"""What the figures have in common: colour is the algorithm, shade its K, marker and line the framework."""
+"""What the figures have in common: colour and marker are the algorithm, shade its K; each framework has its own panel.
 
-import itertools
+A figure is a sheet of bands, one below the other; a band is a heading and panels side by side. The legend is gathered
+from the labels of what was drawn, so nothing in a figure is without its name: an artist's label is either in the legend
+as it stands, or made of names that are, joined by SEPARATOR; labels that start with "_" are named on an axis.
+"""
+
+import math
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.text import Annotation
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
+from matplotlib.transforms import Bbox
 
 from drtrl_bench import caption, table
 from drtrl_bench.caption import Frame
+from drtrl_bench.figures import DPI, NothingToDraw
 
 ALGORITHMS = {
-    "bptt": ("BPTT", "#0072B2"),
-    "bptt_checkpointed": ("BPTT, checkpointed", "#56B4E9"),
-    "rtrl": ("RTRL", "#D55E00"),
-    "drtrl": ("D-RTRL", "#009E73"),
-    "es_drtrl": ("ES-D-RTRL", "#CC79A7"),
-    "snap1": ("SnAp-1", "#E69F00"),
-    "drtrl_window": ("D-RTRL, windows", "#6A5ACD"),
-    "random_feedback": ("random feedback", "#7F7F7F"),
-    "no_trace": ("no trace", "#444444"),
+    "bptt": ("BPTT", "#0072B2", "o"),
+    "bptt_checkpointed": ("BPTT, checkpointed", "#56B4E9", "s"),
+    "rtrl": ("RTRL", "#D55E00", "D"),
+    "drtrl": ("D-RTRL", "#009E73", "^"),
+    "es_drtrl": ("ES-D-RTRL", "#CC79A7", "v"),
+    "snap1": ("SnAp-1", "#E69F00", ">"),
+    "drtrl_window": ("D-RTRL, windows", "#6A5ACD", "<"),
+    "random_feedback": ("random feedback", "#7F7F7F", "X"),
+    "no_trace": ("no trace", "#444444", "p"),
 }
-"""Name and colour; the colours are Okabe and Ito's, told apart by colour-blind readers."""
-
-FRAMEWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "jax": ("JAX", {"marker": "o", "markersize": 5, "zorder": 2.2, "markeredgecolor": "white"}),
-    "torch": ("PyTorch", {"marker": "s", "markersize": 7, "linestyle": (0, (5, 1.5)), "markeredgecolor": "white"}),
+"""Name, colour and marker. Okabe and Ito's colours, told apart by colour-blind readers; the markers tell all apart."""
+OTHER = ("#B8860B", "h")
+"""Colour and marker of an algorithm that is not the project's own."""
+FRAMEWORKS = {"jax": "JAX", "torch": "PyTorch"}
+WAYS = {
+    ("jax", "plain"): "JAX, compiled",
+    ("torch", "plain"): "PyTorch, eager",
+    ("torch", "compile"): "PyTorch, torch.compile",
+    ("torch", "cuda_graph"): "PyTorch, CUDA graph",
+    ("torch", "triton"): "PyTorch, Triton",
 }
-ANALYTIC: dict[str, Any] = {"linestyle": (0, (1.5, 1.5)), "linewidth": 1.0, "alpha": 0.8}
+"""How a framework runs a case, in words."""
 ENDINGS = {"skip": "skipped", "wrong": "failed its check", "oom": "out of memory", "timeout": "over the time limit"}
+UNLIKE = "each panel has its own scale: compiled JAX and eager PyTorch are no comparison of the frameworks"
+
+SEPARATOR = " / "
+GREY, INK, SOFT, PALE = "#8a8f98", "#22252a", "#5b616b", "#e8eaed"
 HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
-Colours = dict[str, tuple[float, float, float]]
-Drawer = Callable[[Axes, Frame, Colours], None]
-GREY, INK = "#8a8f98", "#22252a"
+FORMULA: dict[str, Any] = {"linestyle": (0, (1.2, 1.5)), "linewidth": 1.1, "alpha": 0.9, "zorder": 1.8}
+FORWARD: dict[str, Any] = {"color": GREY, "linewidth": 1.1, "marker": ".", "markersize": 4, "zorder": 1.7}
+BAR: dict[str, Any] = {"linestyle": "none", "elinewidth": 1.2, "capsize": 2}
+DOTTED: dict[str, Any] = {"linestyle": (0, (1.2, 1.2)), "linewidth": 1.5}
+RING: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 10, "markerfacecolor": "none"}
+DOUBTFUL, FORMULA_NAME, FORWARD_NAME = "unstable, or machine busy", "by formula", "forward pass alone"
+ONE_CHUNK, EQUAL, LIMIT = "to one chunk, K = T", "BPTT needs as much memory", "the gate's limit"
+OVER_T = "over T"
+NEAR = (7, 7)
+"""Points between an annotation and what it is of, before `settle` moves it."""
+COLUMN, MARGIN = 3.55, 0.9
+"""Inches: a panel's width with its axis, and what the first takes besides."""
 
 RC: dict[Any, Any] = {
+    "figure.dpi": DPI,
     "font.size": 9,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": GREY,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 9.5,
+    "axes.titlesize": 9,
     "axes.titlelocation": "left",
+    "axes.titlepad": 5,
     "axes.grid": True,
-    "grid.color": "#e8eaed",
+    "grid.color": PALE,
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "lines.linewidth": 1.6,
-    "lines.markeredgewidth": 0.9,
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 5.5,
+    "lines.markeredgewidth": 0.8,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
-    "errorbar.capsize": 2,
 }
+
+Draw = Callable[[Axes], None]
+
+
+class Panel(NamedTuple):
+    """One axes: its title, and what fills it."""
+
+    title: str
+    draw: Draw
+
+
+class Band(NamedTuple):
+    """Panels side by side. The height of the axes is in inches."""
+
+    heading: str
+    panels: list[Panel]
+    height: float = 2.5
+
+
+class Line(NamedTuple):
+    """How a line of a figure looks."""
+
+    colour: tuple[float, float, float]
+    marker: str
+    style: Any
+
+    def look(self) -> dict[str, Any]:
+        """As matplotlib takes it."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.style, "markeredgecolor": "white"}
 
 
 def points(frame: Frame) -> Frame:
-    """The collapsed rows, each with the `line` it lies on ("D-RTRL, K = 32"), its `order` and its `panel`.
+    """The collapsed rows, each with the `line` it lies on ("D-RTRL, K = 32"), its `order`, its `panel` and its `way`.
 
     K = T of several T is a line, and so is each K that is smaller than some T; a row that lies on both is there
-    twice. Of cases measured again on the same machine the last measurement counts.
+    twice. Of cases measured again on the same machine the last measurement counts. A panel is a problem; the way is
+    the framework and how it runs.
     """
     rows = table.collapse(frame).drop_duplicates(["case_key", "setup", "data"], keep="last")
     if rows.empty:
-        return rows.assign(line=[], order=[], panel=[])
-    differ = caption.varying(rows)
-    title = rows.apply(lambda row: " · ".join(caption.phrase(name, row[name]) for name in differ), axis=1)
-    rows = rows.assign(panel=title)
+        return rows.assign(line=[], order=[], panel=[], way=[])
+    rows = rows.assign(
+        panel=headings(rows), way=[way(*pair) for pair in zip(rows["framework"], rows["mode"], strict=True)]
+    )
     found = []
     for algorithm, group in rows.groupby("algorithm"):
-        name = ALGORITHMS.get(str(algorithm), (str(algorithm).upper(), ""))[0]
+        name = named(str(algorithm))
         chunks = sorted(group.loc[group["chunk"] < group["steps"], "chunk"].unique())
         truncated = " (truncated)" if algorithm == "bptt" else ""
         for order, K in enumerate(chunks):
             found.append(group[group["chunk"] == K].assign(line=f"{name}, K = {K}{truncated}", order=order))
         whole = group[group["chunk"] == group["steps"]]
         if not whole["steps"].isin(chunks).all():
-            line = name if algorithm == "bptt" else f"{name}, K = T"
+            line = name if str(algorithm).startswith("bptt") else f"{name}, K = T"
             found.append(whole.assign(line=line, order=len(chunks)))
     joined = pd.concat(found, ignore_index=True)
     by = [*caption.FIELDS, "algorithm", "order", "framework", "steps"]
@@ -94,131 +160,388 @@ def points(frame: Frame) -> Frame:
     return joined
 
 
+def headings(rows: Frame) -> list[str]:
+    """What sets each row's problem apart, in words; what is as usual is not said, unless nothing else is."""
+    differ = [name for name in caption.varying(rows) if name != "mode"]
+    found = []
+    for row in rows.to_dict("records"):
+        said = [name for name in differ if caption.UNSAID.get(name) != row[name] or name == "setup"]
+        found.append(" · ".join(caption.phrase(name, row[name]) for name in said or differ))
+    return found
+
+
+def way(framework: str, mode: str) -> str:
+    """A framework and how it runs, in words."""
+    known = FRAMEWORKS.get(framework, framework)
+    return WAYS.get((framework, mode), known if mode == "plain" else f"{known}, {mode}")
+
+
+def named(algorithm: str) -> str:
+    """An algorithm's name in a figure."""
+    return ALGORITHMS[algorithm][0] if algorithm in ALGORITHMS else algorithm
+
+
 def measured(rows: Frame, *columns: str) -> Frame:
     """The points that can be drawn: status ok and a number in each of the columns."""
     return rows[(rows["status"] == "ok") & rows[list(columns)].notna().all(axis=1)]
 
 
-def colour(rows: Frame, line: str) -> tuple[float, float, float]:
-    """The algorithm's colour, the lighter the smaller K is."""
-    on_line = rows[rows["line"] == line].iloc[0]
-    same = rows.loc[rows["algorithm"] == on_line["algorithm"], "order"]
-    rgb = to_rgb(ALGORITHMS.get(on_line["algorithm"], ("", "#CC79A7"))[1])
-    white = 0.6 * (1 - on_line["order"] / max(same.max(), 1)) if same.nunique() > 1 else 0.0
-    red, green, blue = (part + (1 - part) * white for part in rgb)
-    return red, green, blue
+def some(found: Frame, frame: Frame, needs: str) -> Frame:
+    """The rows found, or `NothingToDraw` if there are none: what the figure needs, and what the records are."""
+    if found.empty:
+        endings = ", ".join(f"{number} {status}" for status, number in Counter(table.collapse(frame)["status"]).items())
+        raise NothingToDraw(f"it needs {needs}; there are no such cases among {endings or 'no records'}")
+    return found
 
 
-def look(framework: str) -> dict[str, Any]:
-    """Marker and line style of a framework."""
-    return FRAMEWORKS.get(framework, (framework, {"marker": "^", "linestyle": "-."}))[1]
+def apart(rows: Frame) -> Frame:
+    """The points with the `facet` each is drawn in: over T, or at one T.
+
+    A line that was measured at one T only is no line. All that were measured at that T stand beside it.
+    """
+    lengths = rows.groupby(["panel", "line", "way"])["steps"].transform("nunique")
+    swept = rows[lengths > 1].assign(facet=OVER_T)
+    alone = rows.loc[lengths == 1, ["panel", "way", "steps"]].drop_duplicates()
+    beside = rows.reset_index().merge(alone, on=["panel", "way", "steps"]).set_index("index").sort_index()
+    beside = beside.drop_duplicates(["case_key", "setup", "data"])
+    beside = beside.assign(facet=[f"T = {T}" for T in beside["steps"]])
+    found = pd.concat([swept, beside]) if len(beside) else swept
+    order = {panel: place for place, panel in enumerate(rows["panel"].unique())}
+    found = found.sort_values("panel", kind="stable", key=lambda panels: panels.map(order), ignore_index=True)
+    found.attrs = rows.attrs
+    return found
 
 
-def curves(rows: Frame) -> Iterator[tuple[str, str, Frame]]:
-    """Line, framework and points, in steps' order, of everything to be drawn."""
-    for (line, framework), group in rows.groupby(["line", "framework"], sort=False):
-        yield str(line), str(framework), group.sort_values("steps")
+def lines(rows: Frame) -> dict[str, Line]:
+    """How each line looks: colour and marker of its algorithm; the smaller K is, the lighter, and dashed."""
+    found = {}
+    for line, group in rows.groupby("line", sort=False):
+        algorithm, order = str(group["algorithm"].iloc[0]), group["order"].iloc[0]
+        _, colour, marker = ALGORITHMS.get(algorithm, ("", *OTHER))
+        orders = sorted(rows.loc[rows["algorithm"] == algorithm, "order"].unique())
+        below = len(orders) - 1 - orders.index(order)
+        white = 0.55 * below / max(len(orders) - 1, 1)
+        red, green, blue = (part + (1 - part) * white for part in to_rgb(colour))
+        dashes = ("-", (0, (5, 1.5)), (0, (2.5, 1.2)), (0, (6, 1.5, 1.2, 1.5)))[below % 4]
+        found[str(line)] = Line((red, green, blue), marker, dashes)
+    return found
 
 
-def dodged(rows: Frame, colours: Colours) -> Frame:
-    """The points, moved apart sideways by line, where many would lie on top of each other."""
-    places = {line: (number + 0.5) / len(colours) - 0.5 for number, line in enumerate(colours)}
-    return rows.assign(steps=rows["steps"] * 1.35 ** rows["line"].map(places))
+def curves(rows: Frame) -> Iterator[tuple[str, Frame]]:
+    """Line and points, in steps' order, of everything to be drawn."""
+    for line, group in rows.groupby("line", sort=False):
+        yield str(line), group.sort_values("steps")
 
 
-def compose(title: str, rows: Frame, drawers: list[Drawer], notes: list[Line2D]) -> Figure:
-    """A figure of `points`: one axes per problem and drawer; the legend stands beside them, the caption below.
+def interval(rows: Frame) -> str:
+    """What an error bar of a time is, in words."""
+    rounds = rows["rounds"].max()
+    return "95 % interval of the median" if rounds == 1 else f"range of the medians of {rounds} rounds"
 
-    A drawer fills one axes with the points of one problem, given the colour of each line. Those of one problem
-    stand below each other, or side by side if there is only one problem.
+
+def timed(axes: Axes, rows: Frame, line: Line, at: tuple[Any, Any], which: str) -> None:
+    """Intervals of times in ms, along `which`, at the points of a line."""
+    bars = [(rows["time_s"] - rows["low_s"]).clip(lower=0) * 1e3, (rows["high_s"] - rows["time_s"]).clip(lower=0) * 1e3]
+    spread: dict[str, Any] = {f"{which}err": bars, "color": line.colour, "label": interval(rows), **BAR}
+    axes.errorbar(*at, **spread)
+
+
+def doubt(axes: Axes, rows: Frame, line: Line, at: tuple[Any, Any]) -> None:
+    """Hollow marks at the points of a line whose times are not to be trusted."""
+    doubtful = rows[["unstable", "busy"]].any(axis=1).to_numpy(bool)
+    if doubtful.any():
+        hollow: dict[str, Any] = line.look() | HOLLOW | {"markeredgecolor": line.colour, "label": DOUBTFUL}
+        axes.plot(*(np.asarray(values)[doubtful] for values in at), **hollow)
+
+
+def bands(rows: Frame, sweep: Callable[[Axes, Frame, dict[str, Line]], None], dots: Any) -> list[Band]:
+    """A band for each problem and facet of `apart`, a panel for each way."""
+    looks, found = lines(rows), []
+    for (panel, facet), group in rows.groupby(["panel", "facet"], sort=False):
+        over = facet == OVER_T
+        names = list(group["line"].unique())
+        drawn = {
+            name: Panel(name, (lambda axes, own=own: sweep(axes, own, looks)))
+            if over
+            else Panel(name, (lambda axes, own=own, names=names: dots(axes, own, looks, names)))
+            for name, own in group.groupby("way", sort=False)
+        }
+        said = " · ".join(str(part) for part in (panel, "" if over else facet) if part)
+        height = 2.45 if over else 0.23 * len(names) + 0.25
+        found.append(Band(said, [drawn[name] for name in ordered(group)], height))
+    return found
+
+
+def ordered(rows: Frame) -> list[str]:
+    """The ways that occur, in the order of `WAYS`."""
+    known = list(WAYS.values())
+    return sorted(rows["way"].unique(), key=lambda name: known.index(name) if name in known else len(known))
+
+
+def heading(axes: Axes, text: str) -> None:
+    """A band's heading, in a place of its own above the panels."""
+    axes.axis("off")
+    axes.text(0, 0, text, fontsize=9.5, fontweight="bold", va="bottom", transform=axes.transAxes, in_layout=False)
+
+
+def sheet(title: str, bands: list[Band], said: list[str], keys: dict[str, Line2D] | None = None) -> Figure:
+    """A figure of bands: title, legend, panels, caption from top to bottom.
+
+    keys: how names that are part of labels look in the legend; they come first.
     """
     with matplotlib.rc_context(RC):
-        titles = rows["panel"].unique().tolist() or [""]
-        alone, count = len(titles) == 1, len(drawers)
-        columns = count if alone else min(3, len(titles))
-        down = 1 if alone else -(-len(titles) // columns) * count
-        width, height = max(4.6, 3.5 * columns) + 1.9, 2.6 * down + (2.3 if down == 1 else 1.5)
-        figure = Figure(figsize=(width, height), layout="constrained")
+        columns = max(len(band.panels) for band in bands)
+        width = MARGIN + max(columns, 1.45) * (COLUMN if columns < 3 else 2.75 if columns == 3 else 2.1)
+        bands = [band._replace(heading=caption.wrap(band.heading, int(width * 11))) for band in bands]
+        heights = []
+        for band in bands:
+            heights += [0.16 * (1 + band.heading.count("\n"))] if band.heading else []
+            heights.append(band.height)
+        parts = [part for text in said if text for part in caption.wrap(text, int(width * 16)).splitlines()]
+        lines = [line for part in parts for line in textwrap.wrap(part, int(width * 16))]
+        footer = 0.14 * len(lines) + 0.12
+        above = max((1 + panel.title.count("\n") for band in bands for panel in band.panels), default=0)
+        inner = sum(heights) + (0.62 + 0.14 * above) * len(bands) + 0.1 * len(heights)
+        figure = Figure(figsize=(width, inner), layout="constrained")
         FigureCanvasAgg(figure)
-        grid = figure.subplots(down, columns, squeeze=False)
-        colours = {line: colour(rows, line) for line in rows["line"].unique()}
-        for axes in grid.flat:
-            axes.set_visible(False)
-        for place, (panel, (number, draw)) in enumerate(itertools.product(titles, enumerate(drawers))):
-            problem = place // count
-            at = (0, number) if alone else (problem // columns * count + number, problem % columns)
-            axes, here = grid[at], rows[rows["panel"] == panel]
-            axes.set_visible(True)
-            axes.set_title(panel if number == 0 else "")
-            scale_steps(axes, here, labels=alone or number == count - 1)
-            draw(axes, here, colours)
-            finish(axes, label=alone or at[1] == 0)
-        figure.legend(handles=legend(rows, colours, notes), loc="outside right upper", handlelength=2.8)
-        figure.suptitle(title, x=0.012, ha="left", fontsize=12, fontweight="bold")
-        figure.supxlabel(footer(rows, int(width * 17)), x=0.012, ha="left", fontsize=7, color="#5b616b")
+        grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+        place = 0
+        for band in bands:
+            if band.heading:
+                heading(figure.add_subplot(grid[place, :]), band.heading)
+                place += 1
+            for column, panel in enumerate(band.panels):
+                axes = figure.add_subplot(grid[place, column])
+                axes.set_title(panel.title)
+                panel.draw(axes)
+            place += 1
+        head = 0.34 + legend(figure, keys or {}, width)
+        height = head + inner + footer
+        figure.set_size_inches(width, height)
+        figure.get_layout_engine().set(rect=(0.005, footer / height, 0.99, inner / height), hspace=0.03)  # type: ignore
+        for own in figure.legends:
+            own.set_bbox_to_anchor((0.1 / width, 1 - 0.3 / height))
+        left = {"x": 0.12 / width, "ha": "left", "in_layout": False}
+        figure.text(y=1 - 0.08 / height, s=title, va="top", fontsize=12, fontweight="bold", **left)
+        figure.text(y=0.08 / height, s="\n".join(lines), va="bottom", fontsize=7, color=SOFT, linespacing=1.35, **left)
+        settle(figure)
     return figure
 
 
-def scale_steps(axes: Axes, rows: Frame, labels: bool) -> None:
+def legend(figure: Figure, keys: dict[str, Line2D], width: float) -> float:
+    """Puts the legend of all that has a label below the title, and returns its height in inches."""
+    found: dict[str, Any] = dict(keys)
+    drawn = [pair for axes in figure.axes for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    apart = {
+        label: handle for handle, label in reversed(drawn) if not all(part in keys for part in label.split(SEPARATOR))
+    }
+    apart = dict(reversed(apart.items()))
+    later = {label: proxy(handle, label) for label, handle in apart.items() if is_general(handle, label)}
+    found |= {label: handle for label, handle in apart.items() if label not in later} | later
+    if not found:
+        return 0.1
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    look: dict[str, Any] = {"loc": "upper left", "handlelength": 2.4, "borderaxespad": 0}
+    for columns in range(min(len(found), 6), 0, -1):
+        figure.legends.clear()
+        own = figure.legend(list(found.values()), list(found), ncols=columns, **look)
+        own.set_in_layout(False)
+        if own.get_window_extent(renderer).width / figure.dpi < width - 0.2:
+            break
+    return figure.legends[0].get_window_extent(renderer).height / figure.dpi
+
+
+GENERAL: dict[str, dict[str, Any]] = {
+    FORWARD_NAME: FORWARD,
+    FORMULA_NAME: {"color": INK, **FORMULA},
+    ONE_CHUNK: {"color": INK, **DOTTED},
+    LIMIT: {"color": INK, "linewidth": 1.0, "linestyle": (0, (4, 3))},
+    EQUAL: {"markeredgecolor": INK, **RING},
+    DOUBTFUL: {"color": INK, "marker": "o", "markeredgecolor": INK, **HOLLOW},
+}
+"""How names look in the legend that stand for marks of all colours."""
+
+
+def is_general(handle: Any, label: str) -> bool:
+    """Whether a mark of the legend belongs to no line: such stand last."""
+    return label in GENERAL or isinstance(handle, ErrorbarContainer)
+
+
+def proxy(handle: Any, label: str) -> Any:
+    """A mark that belongs to no line, without the colour of one."""
+    if label in GENERAL:
+        return Line2D([], [], **GENERAL[label])
+    (bars,) = handle.lines[2]
+    bars = LineCollection([], colors=[INK], linewidths=bars.get_linewidths())
+    nothing: Any = None
+    return ErrorbarContainer((nothing, (), (bars,)), has_xerr=handle.has_xerr, has_yerr=handle.has_yerr)
+
+
+def settle(figure: Figure) -> None:
+    """Fixes the layout, hides tick labels that would touch, and moves annotations apart."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        thin(axes.xaxis)
+        thin(axes.yaxis)
+    for axes in figure.axes:
+        spread(axes)
+
+
+def thin(axis: Axis) -> None:
+    """Hides labels of an axis so that those that stay do not touch; the first and the last stay, if both can."""
+    labels = [
+        (label, label.get_window_extent())
+        for label in axis.get_ticklabels()
+        if label.get_text() and label.get_visible()
+    ]
+    kept: list[Bbox] = []
+    for label, box in [*labels[:1], *labels[-1:], *labels[1:-1]]:
+        wide = Bbox.from_extents(box.x0 - 4, box.y0 - 1, box.x1 + 4, box.y1 + 1)
+        if any(other is not box and wide.overlaps(other) for other in kept):
+            label.set_visible(False)
+        elif box not in kept:
+            kept.append(box)
+
+
+def spread(axes: Axes) -> None:
+    """Moves each annotation of an axes to the nearest place around its point where it touches no other and no mark."""
+    notes = [text for text in axes.texts if isinstance(text, Annotation)]
+    if not notes:
+        return
+    marks = [box for line in axes.lines if line.get_transform().contains_branch(axes.transData) for box in inked(line)]
+    inside, taken, scale = axes.get_window_extent(), [], axes.figure.dpi / 72
+    places = [(far, angle) for far in (7, 11, 16, 22) for angle in range(45, 405, 30)]
+    for note in notes:
+        start, costs = note.get_window_extent().padded(1.5), []
+        for far, angle in places:
+            x, y = far * math.cos(math.radians(angle)), far * math.sin(math.radians(angle))
+            box = start.translated((x - NEAR[0]) * scale, (y - NEAR[1]) * scale)
+            over = 10 * overlap(box, taken) + overlap(box, marks)
+            out = box.width * box.height - overlap(box, [inside])
+            costs.append((over + out, far, angle, (x, y), box))
+        *_, position, box = min(costs, key=lambda cost: cost[:3])
+        note.set_position(position)
+        taken.append(box)
+
+
+def inked(line: Line2D) -> list[Bbox]:
+    """Boxes around the marks of a line and along it, in pixels."""
+    at = line.get_transform().transform(np.asarray(line.get_xydata()).reshape(-1, 2))
+    marked = line.get_marker() not in ("", "None", None)
+    boxes = [Bbox.from_extents(x - 6, y - 6, x + 6, y + 6) for x, y in at] if marked else []
+    if line.get_linestyle() not in ("", "None", "none"):
+        for start, end in pairwise(at):
+            number = int(np.hypot(*(end - start)) // 6) + 1
+            between = start + np.linspace(0, 1, number)[:, None] * (end - start)
+            boxes += [Bbox.from_extents(x - 2, y - 2, x + 2, y + 2) for x, y in between]
+    return boxes
+
+
+def overlap(box: Bbox, others: list[Bbox]) -> float:
+    """The area that a box shares with others."""
+    if not others:
+        return 0.0
+    ends = np.array([other.extents for other in others])
+    low, high = np.maximum(ends[:, :2], box.extents[:2]), np.minimum(ends[:, 2:], box.extents[2:])
+    return float((high - low).clip(min=0).prod(axis=1).sum())
+
+
+def annotate(axes: Axes, text: str, x: float, y: float) -> None:
+    """A small word at a point; `settle` finds its place."""
+    how: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "color": SOFT, "ha": "center", "va": "center"}
+    axes.annotate(text, (x, y), NEAR, **how).set_in_layout(False)
+
+
+def scale_steps(axes: Axes, steps: list[int]) -> None:
     """A logarithmic axis of T with a tick at each length that occurs."""
-    steps = sorted(rows["steps"].unique())
     axes.set_xscale("log", base=2)
-    axes.set_xlabel("T, steps of the sequence" if labels else "")
-    axes.tick_params(axis="x", labelbottom=labels)
-    if steps:
-        axes.set_xlim(steps[0] / 1.35, steps[-1] * 1.35)
-        axes.set_xticks(steps, [str(T) for T in steps])
+    axes.set_xlabel("T, steps of the sequence")
+    axes.set_xlim(steps[0] / 1.3, steps[-1] * 1.3)
+    axes.set_xticks(steps, [str(T) for T in steps])
     axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(visible=False, axis="x")
 
 
-def scale_values(axes: Axes, label: str) -> None:
-    """A logarithmic y axis that writes 0.1, 1, 10 rather than powers."""
-    axes.set_yscale("log")
-    axes.set_ylabel(label)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+def scale_values(axes: Axes, which: str, label: str) -> None:
+    """A logarithmic axis with three to six ticks, whatever it spans."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axes.set(**{f"{which}scale": "log", f"{which}label": label})
+    axis.set_major_locator(Ticks())
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: spelt(value)))
 
 
-def finish(axes: Axes, label: bool) -> None:
-    """Says so if the axes are empty; finer ticks on a short logarithmic axis; one y label per row of axes."""
-    if not axes.lines:
-        axes.set_yticks([])
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.text(0.5, 0.5, "nothing was measured", transform=axes.transAxes, ha="center", color=GREY)
-    low, high = axes.get_ylim()
-    if axes.lines and axes.get_yscale() == "log" and high < 300 * low:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    if not label:
-        axes.set_ylabel("")
+class Ticks(Locator):
+    """Ticks of a logarithmic axis: 1, 10, 100 if it is long, 1, 2, 5 if it is shorter, even steps if it is short."""
+
+    SETS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
+
+    def __call__(self) -> list[float]:
+        return self.tick_values(*self.axis.get_view_interval())  # type: ignore[union-attr]
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        """Of the limits of the axis."""
+        low, high = sorted((vmin, vmax))
+        if not 0 < low < high:
+            return []
+        tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        for own in self.SETS:
+            found = [start * 10.0**ten for ten in tens for start in own if low <= start * 10.0**ten <= high]
+            if len(found) > 2:
+                return found[:: -(-len(found) // 6)]
+        return [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
 
 
-def legend(rows: Frame, colours: Colours, notes: list[Line2D]) -> list[Line2D]:
-    """Lines by colour, frameworks by marker, then what else is in the figure."""
-    handles = [Line2D([], [], color=shade, linewidth=3, label=line) for line, shade in colours.items()]
-    handles.append(Line2D([], [], linestyle="none", label=" "))
-    for name in sorted(rows["framework"].unique()):
-        label = FRAMEWORKS.get(name, (name,))[0]
-        handles.append(Line2D([], [], color=INK, label=label, **look(name)))
-    return handles + notes
+def spelt(value: float) -> str:
+    """A tick of a logarithmic axis: 0.1, 1, 10, and powers of ten where the digits would be many."""
+    if 1e-3 <= value < 1e5:
+        return f"{value:g}"
+    ten = math.floor(math.log10(value) + 1e-9)
+    front = value / 10.0**ten
+    return f"$10^{{{ten}}}$" if math.isclose(front, 1) else rf"${front:g}\times10^{{{ten}}}$"
 
 
-def footer(rows: Frame, width: int) -> str:
-    """The caption: problem, machine, and what is missing."""
-    if rows.empty:
-        return "no records"
-    said = [caption.wrap(text, width) for text in (caption.shared(rows), *caption.machines(rows))]
-    if rows["chunk"].nunique() == 1:
-        said[0] += f" · K = {rows['chunk'].iloc[0]}"
-    return "\n".join([*said, *missing(rows, width)])
+def list_lines(axes: Axes, names: list[str]) -> None:
+    """The vertical axis of a dot plot: one place per line, the first on top; named once for all panels of a band."""
+    first = axes.get_subplotspec().colspan.start == 0  # type: ignore[union-attr]
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0, labelleft=first)
+    axes.grid(visible=False, axis="y")
 
 
-def missing(rows: Frame, width: int, limit: int = 6) -> list[str]:
+def room(axes: Axes, which: str, values: Any) -> None:
+    """Limits a logarithmic axis a little beyond the values, and to no less than half a decade."""
+    known = np.asarray(values, dtype=float)
+    known = known[np.isfinite(known) & (known > 0)]
+    low, high = known.min(), known.max()
+    more = max(1.18 * (high / low) ** 0.04, math.sqrt(3.2 * low / high) if high / low < 3.2 else 1)
+    axes.set(**{f"{which}lim": (low / more, high * more)})
+
+
+def footer(rows: Frame, *said: str) -> list[str]:
+    """The caption: problem and data, machine, what else is to say, and what is missing."""
+    first = shared(rows) + (f" · K = {rows['chunk'].iloc[0]}" if rows["chunk"].nunique() == 1 else "")
+    return [first, *(text for text in said if text), *caption.machines(rows), *missing(rows)]
+
+
+def shared(rows: Frame) -> str:
+    """The problem and its data, in words; synthetic data are called so, whatever their label."""
+    made = sorted(
+        {str(label) for label, synthetic in zip(rows["data"], rows["synthetic"], strict=True) if synthetic is True}
+    )
+    unsaid = [label for label in made if "synthetic" not in label]
+    return caption.shared(rows) + (f" · synthetic data: {', '.join(unsaid)}" if unsaid else "")
+
+
+def missing(rows: Frame, limit: int = 6) -> list[str]:
     """A line for each line of the figure that has gaps: which lengths, and how they ended."""
     gaps = []
     failed = rows[rows["status"] != "ok"].drop_duplicates(["case_key", "setup"])
-    for (panel, line, framework, status), group in failed.groupby(["panel", "line", "framework", "status"], sort=False):
+    for (panel, line, name, status), group in failed.groupby(["panel", "line", "way", "status"], sort=False):
         lengths = ", ".join(str(T) for T in sorted(group["steps"].unique()))
-        what = f"{line}, {FRAMEWORKS.get(framework, (framework,))[0]}, T = {lengths}: {ENDINGS.get(status, status)}"
+        what = f"{line}, {name}, T = {lengths}: {ENDINGS.get(status, status)}"
         gaps.append(f"not measured: {panel} · {what}" if panel else f"not measured: {what}")
     more = [f"and {len(gaps) - limit} more lines like these; the table has them all, with reasons"]
-    return [textwrap.shorten(gap, width, placeholder=" …") for gap in gaps[:limit]] + more * (len(gaps) > limit)
+    return [textwrap.shorten(gap, 200, placeholder=" …") for gap in gaps[:limit]] + more * (len(gaps) > limit)

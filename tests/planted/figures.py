@@ -1,0 +1,76 @@
+"""Errors of the figures: what they draw, what they say of it, and of which records they draw nothing."""
+
+from planted import Planted
+
+PLANTED = [
+    Planted(
+        "forward pass drawn without a name",
+        "bench/figures/time_vs_t.py",
+        "axes.plot(floor.index, floor, label=style.FORWARD_NAME, **style.FORWARD)",
+        "axes.plot(floor.index, floor, **style.FORWARD)",
+        "tests/test_figures.py::test_every_mark_is_named_and_no_word_lies_on_another[time_vs_t]",
+    ),
+    Planted(
+        "tick labels of neighbouring lengths left to touch",
+        "bench/figures/style.py",
+        "        thin(axes.xaxis)\n",
+        "",
+        "tests/test_figures.py::test_labels_of_neighbouring_lengths_do_not_touch",
+    ),
+    Planted(
+        "lengths of a chunk written on each other",
+        "bench/figures/style.py",
+        "        spread(axes)\n",
+        "        pass\n",
+        "tests/test_figures.py::test_every_mark_is_named_and_no_word_lies_on_another[pareto]",
+    ),
+    Planted(
+        "upper ends of the intervals drawn where the lower ones are",
+        "bench/figures/style.py",
+        '(rows["high_s"] - rows["time_s"]).clip(lower=0) * 1e3]',
+        '(rows["time_s"] - rows["high_s"]).clip(lower=0) * 1e3]',
+        "tests/test_figures.py::test_picture_and_csv_show_the_measured_times",
+    ),
+    Planted(
+        "all weights as one vector drawn as each layer",
+        "bench/figures/fidelity.py",
+        "known = [agreement[metric] for agreement in own if agreement.get(metric) is not None]",
+        "known = [row[metric]]",
+        "tests/test_figures.py::test_fidelity_is_drawn_by_layer",
+    ),
+    Planted(
+        "power law said of a bent line",
+        "bench/figures/cost_vs_n.py",
+        "STRAIGHT = 0.3",
+        "STRAIGHT = 3.0",
+        "tests/test_cost_figures.py::test_a_bent_line_has_only_the_exponent_of_its_last_size",
+    ),
+    Planted(
+        "empty figure of records that do not suit",
+        "bench/figures/style.py",
+        "    if found.empty:\n        endings",
+        "    if False:\n        endings",
+        "tests/test_figures.py::test_nothing_is_written_of_one_case[gate_power]",
+    ),
+    Planted(
+        "both frameworks in one panel",
+        "bench/figures/style.py",
+        'for name, own in group.groupby("way", sort=False)',
+        'for name, own in [(group["way"].iloc[0], group.assign(way=group["way"].iloc[0]))]',
+        "tests/test_figures.py::test_frameworks_and_ways_to_run_them_have_panels_of_their_own[time_vs_t]",
+    ),
+    Planted(
+        "one length joined by a line",
+        "bench/figures/time_vs_t.py",
+        'line.look() | ({} if which == "y" else {"linestyle": "none"})',
+        "line.look()",
+        "tests/test_figures.py::test_one_length_is_dots_and_no_line[time_vs_t]",
+    ),
+    Planted(
+        "synthetic data not called so",
+        "bench/figures/style.py",
+        """(f" · synthetic data: {', '.join(unsaid)}" if unsaid else "")""",
+        '""',
+        "tests/test_figures.py::test_synthetic_data_is_called_so[pareto]",
+    ),
+]
