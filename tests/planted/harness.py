@@ -113,7 +113,7 @@ PLANTED = [
         "bench/worker.py",
         "np.where(reach == reach.max(), density",
         "np.where(reach == reach, density",
-        f"{WINDOW}test_the_window_ends_in_the_label_at_the_last_step",
+        f"{WINDOW}test_a_label_comes_after_every_chunk_boundary",
     ),
     Planted(
         "labels anywhere in the window will do",
