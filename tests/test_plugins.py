@@ -208,7 +208,7 @@ def test_a_plan_with_plugins_is_measured_from_anywhere(mine: Path) -> None:
 @needs("jax")
 def test_an_edit_measures_again_and_a_wrong_gradient_is_wrong(mine: Path) -> None:
     def measured() -> Any:
-        what = {"algorithm": "fading", "framework": "jax", "plugins": [mine / "mine.py"], **SMALL}
+        what: dict[str, Any] = {"algorithm": "fading", "framework": "jax", "plugins": [mine / "mine.py"], **SMALL}
         return drtrl_bench.run_case(records=mine / "r.jsonl", **what).iloc[0]
 
     first, same = measured(), measured()
@@ -269,9 +269,10 @@ def test_what_an_implementation_lacks_is_said_before_anything_is_measured(mine: 
 @needs("torch")
 def test_a_plugin_does_not_bring_the_other_framework_along(mine: Path) -> None:
     edit(mine / "mine.py", "import helper\n", "import helper\nimport jax\n")
-    what = {"algorithm": "drtrl", "framework": "torch", "plugins": [mine / "mine.py"], **SMALL}
+    what: dict[str, Any] = {"algorithm": "drtrl", "framework": "torch", "plugins": [mine / "mine.py"], **SMALL}
+    what["cell"] = "rectified_rnn"
     with pytest.raises(PluginError) as raised:
-        drtrl_bench.run_case(**what | {"cell": "rectified_rnn"})
+        drtrl_bench.run_case(**what)
     assert str(raised.value) == (
         f"plugin {mine / 'mine.py'}: it imports jax as it is loaded, and a case in torch must run without it; "
         "import it in a function, or in a module of its own"
