@@ -6,6 +6,7 @@ and sample for n states and p parameters of a layer. Formulas, not counts: XLA's
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from drtrl_bench import memory, registry
 from drtrl_bench.case import Case
@@ -16,9 +17,10 @@ class Floor:
     """Of one gradient of the whole sequence."""
 
     forward_flops: int
-    flops: int | None
-    moved_bytes: int | None
-    """Of the carry, read and written once for each chunk but the last. Both are None for a carry that is not known."""
+    flops: Any
+    """A whole number; None for a carry that no formula knows, as the next."""
+    moved_bytes: Any
+    """Of the carry, read and written once for each chunk but the last."""
 
 
 def of(case: Case, features: int, classes: int) -> Floor:

@@ -208,8 +208,8 @@ def held(case: Case, features: int, classes: int) -> Held:
     return Held(carry, 2 * size * weights, chunk)
 
 
-def analytic_bytes(case: Case, features: int, classes: int) -> int | None:
-    """`held` in all; None for an algorithm that carries what no formula knows."""
+def analytic_bytes(case: Case, features: int, classes: int) -> Any:
+    """`held` in all, a whole number; None for an algorithm that carries what no formula knows."""
     if registry.ALGORITHMS[case.algorithm].carry == "other":
         return None
     return held(case, features, classes).total

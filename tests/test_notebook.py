@@ -75,7 +75,7 @@ def test_a_case_is_measured_in_a_thread_and_its_frame_is_that_of_load(
     before = dict(os.environ)
     path = tmp_path / "r.jsonl"
     with ThreadPoolExecutor(1) as thread:
-        what = {"algorithm": "drtrl", "records": path, "budget_s": 0.01, "progress": False, **SMALL}
+        what: dict[str, Any] = {"algorithm": "drtrl", "records": path, "budget_s": 0.01, "progress": False, **SMALL}
         frame = thread.submit(lambda: drtrl_bench.run_case(**what)).result()
     assert frame[["algorithm", "status", "neurons"]].to_numpy().tolist() == [["drtrl", "ok", 4]]
     assert frame.loc[0, "time_s"] > 0 < frame.loc[0, "working_bytes"]
@@ -146,8 +146,7 @@ def test_a_plan_of_the_project_is_called_by_name(measured: list[tuple[Case, Plan
 
 
 def test_progress_is_printed_or_not(measured: list[tuple[Case, Plan]], capsys: pytest.CaptureFixture[str]) -> None:
-    many: dict[str, Any] = SMALL | {"threads": 4096}
-    drtrl_bench.run_case(**many, progress=False)
+    drtrl_bench.run_case(**SMALL, progress=False)
     assert capsys.readouterr().out == ""
 
     def skipped(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:

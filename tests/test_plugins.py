@@ -208,7 +208,7 @@ def test_a_plan_with_plugins_is_measured_from_anywhere(mine: Path) -> None:
 @needs("jax")
 def test_an_edit_measures_again_and_a_wrong_gradient_is_wrong(mine: Path) -> None:
     def measured() -> Any:
-        what = {"algorithm": "fading", "framework": "jax", "plugins": [mine / "mine.py"], **SMALL}
+        what: dict[str, Any] = {"algorithm": "fading", "framework": "jax", "plugins": [mine / "mine.py"], **SMALL}
         return drtrl_bench.run_case(records=mine / "r.jsonl", **what).iloc[0]
 
     first, same = measured(), measured()
