@@ -66,8 +66,8 @@ asv: cores $(HISTORY)
 	$(BIN)/drtrl-bench trend HEAD
 
 asv-html: $(HISTORY)
-	@test "$$(git rev-parse --is-shallow-repository)" = false || \
-		{ echo "a shallow clone has no history to draw: git fetch --unshallow" >&2; exit 2; }
+	@test "$$(git rev-parse --is-shallow-repository 2>/dev/null)" = false || \
+		{ echo "no whole history to draw here: git clone, or git fetch --unshallow of a shallow clone" >&2; exit 2; }
 	$(BIN)/asv publish
 
 lint: $(READY)
