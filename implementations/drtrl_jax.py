@@ -41,6 +41,9 @@ from drtrl_bench.implementations.network_jax import (
     tiles,
 )
 
+SHORT = 32
+"""Steps up to which a chunk's products for the trace are quicker as one for all samples than as one for each."""
+
 Trace = list[Array]
 """A trace e [B, J, S, G, N] in tiles of a few samples, so that no second copy of it is made when it moves."""
 Carry = tuple[States, list[dict[str, Trace]]]
@@ -70,9 +73,10 @@ def read_out(c: Array, e: Trace) -> Array:
 def outer(z: Array, p: Array) -> Array:
     """sum_t z^t (x) p^t [b, J, S, G, N] of a few samples, z [K, b, J] and p [K, b, S, G, N].
 
-    On a CPU sample by sample, because XLA's batched product is slower than its plain one.
+    On a CPU a long sum goes sample by sample, as XLA's plain product is quicker than its batched one; a short sum does
+    not, as it costs less than putting the samples' products together.
     """
-    if not on_cpu():
+    if len(z) <= SHORT or not on_cpu():
         return jnp.einsum("tbj,tbsgn->bjsgn", z, p)
     return jnp.stack([jnp.tensordot(z[:, b], p[:, b], (0, 0)) for b in range(z.shape[1])])
 

@@ -155,9 +155,13 @@ def test_tiles_of_a_large_carry(framework: str, algorithm: str, monkeypatch: pyt
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("K", [5, 8, T])
 def test_blocks_of_a_long_chunk(framework: str, algorithm: str, K: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chunk is gone through block by block; at the other tests' lengths it is one block, and compiled as such."""
+    """A chunk is gone through block by block; at the other tests' lengths it is one block, and compiled as such. In JAX
+    a long chunk's trace also moves by a product for each sample.
+    """
     jitted_gradient.cache_clear()
     monkeypatch.setattr(import_module(f"drtrl_bench.implementations.blocks_{framework}"), "BLOCK", 4)
+    if framework == "jax":
+        monkeypatch.setattr(import_module("drtrl_bench.implementations.drtrl_jax"), "SHORT", 4)
     p = problem(network("mixed", 3, "leaky"), T=T, B=3)
     assert_same(gradient(framework, algorithm, p, K), truth(algorithm, p, K))
 

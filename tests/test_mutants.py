@@ -467,6 +467,20 @@ MUTANTS = [
         f"drtrl-gru-{SHALLOW}",
     ),
     Mutant(
+        "a short chunk's products summed over samples",
+        "drtrl_jax.py",
+        "tbj,tbsgn->bjsgn",
+        "tcj,tbsgn->bjsgn",
+        f"drtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "a sample's product taken of the first's in a long chunk",
+        "drtrl_jax.py",
+        "tensordot(z[:, b], p[:, b],",
+        "tensordot(z[:, b], p[:, 0],",
+        blocks("drtrl", 5),
+    ),
+    Mutant(
         "rows of an upper layer not joined",
         "rtrl_jax.py",
         "jnp.concatenate([jnp.pad(above,",
