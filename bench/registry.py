@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache, partial
@@ -208,16 +209,21 @@ def loaded(name: str) -> list[str]:
     """What a data set's files are: its label and their fingerprint; nothing for one that has no files."""
     module = dataset(name)
     if files := getattr(module, "FILES", ()):  # a plugin's
-        there = [Path(file) for file in files if Path(file).is_file()]
-        return [module.LABEL, *(content(file, file.stat().st_size, file.stat().st_mtime_ns) for file in there)]
+        contents = [content(Path(file), Path(file).stat()) if Path(file).is_file() else "none" for file in files]
+        return [module.LABEL, hashlib.sha256(" ".join(contents).encode()).hexdigest()[:16]]
     if not hasattr(module, "PUBLISHED"):
         return []
     return [module.LABEL, dataset("events.fingerprint").of(module.PUBLISHED)]
 
 
-@cache
-def content(file: Path, size: int, changed: int) -> str:
+def content(file: Path, at: os.stat_result) -> str:
     """Hash of a file's content, computed again once the file has changed."""
+    return hashed(file, at.st_size, at.st_ino, at.st_mtime_ns, at.st_ctime_ns)
+
+
+@cache
+def hashed(file: Path, *looks: int) -> str:
+    """Hash of the content of a file that looked like this."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
 

@@ -192,7 +192,7 @@ def test_a_plan_with_plugins_is_measured_from_anywhere(mine: Path) -> None:
     }
     fading = found["fading", "jax"]
     assert fading["gate"]["reference"] == "fading"
-    assert fading["data"] == {"label": "coin (synthetic)", "synthetic": True}
+    assert fading["data"] == {"label": "coin (synthetic)", "synthetic": True, "fingerprint": None}
     # GRU of 4 on 3 lines, leaky readout of 2, B = 2: a trace of one state per weight and sample, and the states.
     weights = 3 * 3 * 4 + 4 * 3 * 4 + 4 * 4 + 4 * 2
     assert fading["floor"]["moved_bytes"] == 2 * 2 * 2 * weights * 4  # moves twice, read and written, two samples
@@ -507,19 +507,25 @@ def test_a_change_of_a_rule_leaves_the_problem(mine: Path, tmp_path: Path) -> No
     assert made() != first
 
 
+@needs("torch")
 def test_what_is_in_the_files_of_a_data_set_is_part_of_its_identity(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(D + f"FILES = [{str(tmp_path / 'data.bin')!r}]\n")
+    names = [str(tmp_path / "first.bin"), str(tmp_path / "second.bin")]
+    (tmp_path / "own.py").write_text(D + f"FILES = {names!r}\n")
+    (tmp_path / "first.bin").write_bytes(b"the same")
     plugins.load([tmp_path / "own.py"])
-    case = Case(dataset="own")
-    refused = runner.refusal(replace(case, threads=1))
-    assert refused == ("skip", f"x (synthetic): no file {tmp_path / 'data.bin'}")
-    found = []
+    case = Case(dataset="own", threads=1, framework="torch")
+    plan = Plan("p", "", (case,))
+    (row,) = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
+    assert (row["status"], row["reason"]) == ("skip", f"x (synthetic): no file {names[1]}")
+    found = [(runner.implementation_sha(case), registry.fingerprint("own"))]
     for content in (b"one", b"two", b"one"):
-        (tmp_path / "data.bin").write_bytes(content)
-        os.utime(tmp_path / "data.bin", ns=(len(found), len(found)))
-        found.append(runner.implementation_sha(case))
-    assert found[0] == found[2] != found[1]
-    assert runner.refusal(replace(case, threads=1)) is None
+        (tmp_path / "second.bin").write_bytes(content)
+        os.utime(tmp_path / "second.bin", ns=(len(found), len(found)))
+        found.append((runner.implementation_sha(case), registry.fingerprint("own")))
+    assert found[1] == found[3]
+    for each in range(2):
+        assert len({both[each] for both in found}) == 3
+    assert runner.refusal(case) is None
 
 
 def test_the_modules_of_an_installed_package_are_its_own_alone(tmp_path: Path) -> None:
