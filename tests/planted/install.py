@@ -97,8 +97,8 @@ PLANTED = [
     Planted(
         "a profiler that refers to itself",
         "bench/memory.py",
-        "torch.autograd.profiler.profile(profile_memory=True) as profile:\n        call()\n    results: Any = profile\n",
-        "torch.profiler.profile(profile_memory=True) as profile:\n        call()\n    results: Any = profile.profiler\n",
+        "autograd.profiler.profile(profile_memory=True) as profile:\n        call()\n    results: Any = profile\n",
+        "profiler.profile(profile_memory=True) as profile:\n        call()\n    results: Any = profile.profiler\n",
         "tests/test_memory_growth.py::test_weighing_keeps_nothing",
     ),
     Planted(
