@@ -38,7 +38,8 @@ def torch_peak_bytes(call: Callable[[], Any], device: str = "cpu") -> int:
     """Most bytes PyTorch's allocator held during a call beyond what it held before.
 
     On the CPU: the running sum of the profiler's allocation events, the same on every run. They are read from
-    the profiler's raw events because its tables fold them into the operators.
+    the profiler's raw events because its tables fold them into the operators. `torch.profiler.profile` would do, too,
+    but it refers to itself: its events, hundreds of MiB of a long sequence, stay until Python looks for such cycles.
     """
     import torch
 
@@ -48,9 +49,9 @@ def torch_peak_bytes(call: Callable[[], Any], device: str = "cpu") -> int:
         call()
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+    with torch.autograd.profiler.profile(profile_memory=True) as profile:
         call()
-    results: Any = profile.profiler
+    results: Any = profile
     raw = results.kineto_results.events()
     events = sorted((event.start_ns(), event.nbytes()) for event in raw if event.name() == "[memory]")
     if not events:

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from conftest import resident
 from problems import in_framework, network, problem
 
 from drtrl_bench import memory
@@ -98,3 +99,20 @@ def test_bptt_keeps_states_and_drives(framework: str, cell: str) -> None:
     subject = import_module(f"drtrl_bench.subject_{framework}").Subject(case, posed, "float32")
     share = subject.weigh()["working_bytes"] / memory.held(case, 64, 10).total
     assert (0.85 if (framework, cell) != ("jax", "lif_delta") else 0.5) < share < 1.2
+
+
+@pytest.mark.xdist_group("torch")
+def test_weighing_keeps_nothing() -> None:
+    """The profiler's events of 15,000 steps take 250 MB; those of one call are gone before the next."""
+    torch = pytest.importorskip("torch")
+
+    def steps() -> None:
+        x = torch.ones(2, 16)
+        for _ in range(15_000):
+            x = torch.tanh(x @ torch.eye(16))
+
+    held = []
+    for _ in range(4):
+        memory.torch_peak_bytes(steps)
+        held.append(resident())
+    assert held[-1] - held[0] < 150e6

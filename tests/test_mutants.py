@@ -497,6 +497,7 @@ def copy(to: Path) -> Path:
     for file in (
         "pyproject.toml",
         "tests/conftest.py",
+        "tests/genuine.py",
         "tests/problems.py",
         "tests/test_contract.py",
         "tests/test_zoo.py",

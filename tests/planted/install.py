@@ -95,6 +95,13 @@ PLANTED = [
         "tests/test_install.py::test_what_is_available_is_the_least_of_what_is_said",
     ),
     Planted(
+        "a profiler that refers to itself",
+        "bench/memory.py",
+        "autograd.profiler.profile(profile_memory=True) as profile:\n        call()\n    results: Any = profile\n",
+        "profiler.profile(profile_memory=True) as profile:\n        call()\n    results: Any = profile.profiler\n",
+        "tests/test_memory_growth.py::test_weighing_keeps_nothing",
+    ),
+    Planted(
         "bytes in the wrong unit",
         "bench/memory.py",
         '((2**30, "GiB"), (2**20, "MiB"))',
