@@ -100,3 +100,20 @@ def test_auto_does_not_take_the_whole_sequence(algorithm: str, neurons: int, siz
 
 def test_without_a_limit_memory_is_constant_in_time() -> None:
     assert len({chunk.best(replace(HEADLINE, steps=T), *SIZES) for T in (512, 4096, 16384)}) == 1
+
+
+def test_a_limit_is_in_mib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step of a chunk takes a MiB, and the longest chunk is the cheapest."""
+    monkeypatch.setattr(memory, "held", lambda case, *sizes: memory.Held(0, 0, case.chunk * 1_048_576))
+    monkeypatch.setattr(chunk, "seconds", lambda case, *sizes: -case.chunk)
+    assert chunk.best(Case(steps=64, limit_mib=4.0), 1, 1) == 4
+
+
+@pytest.mark.parametrize(("held", "seconds"), [(1000, 0.00016), (8_388_608, 0.00016), (8_388_608 + 3_000_000, 0.00216)])
+def test_only_what_the_cache_does_not_hold_goes_through_memory(
+    held: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four chunks start in 40 us each; 3 MB of each go through memory twice, at 12 GB/s."""
+    monkeypatch.setattr(memory, "held", lambda *case: memory.Held(0, 0, held))
+    monkeypatch.setattr(floor, "of", lambda *case: floor.Floor(0, 0, 0))
+    assert chunk.seconds(Case(steps=64, chunk=16, framework="jax"), 1, 1) == pytest.approx(seconds, rel=1e-12)

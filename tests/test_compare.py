@@ -474,3 +474,18 @@ def test_files_that_cannot_be_compared_are_one_line(tmp_path: Path) -> None:
         assert said in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert cli.records_of("HEAD~1") is None
+
+
+@pytest.mark.parametrize("rounds", [(0.41, 0.40), (0.40, 0.41)])
+def test_frameworks_are_held_together_by_their_worst_round(rounds: tuple[float, float]) -> None:
+    records = [line(CASE, error=0.40, round=0), line(CASE, error=0.40, round=1)]
+    records += [line(OTHER, error=error, round=number) for number, error in enumerate(rounds)]
+    (found,) = compare.parity(records)
+    assert (found.old, found.new, found.verdict) == (0.40, 0.41, "apart")
+
+
+@pytest.mark.parametrize("status", ["error", "timeout", "oom"])
+def test_what_no_longer_ends_well_is_a_crash(status: str) -> None:
+    found = compare.changes([line(CASE)], [line(CASE, status=status, reason="because")])
+    assert [(change.metric, change.verdict) for change in found] == [("status", "crashed")]
+    assert gate.verdict(found) == gate.REGRESSION

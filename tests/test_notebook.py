@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from lines import environment as described
+from lines import line, write
 from problems import needs
 
 import drtrl_bench
-from drtrl_bench import environment, record, runner
+from drtrl_bench import environment, record, runner, session
 from drtrl_bench.case import Case, Plan, PlanError
 from drtrl_bench.plugins import PluginError
 
@@ -222,3 +224,11 @@ def test_an_interrupted_call_goes_on_where_it_stopped(tmp_path: Path, monkeypatc
     assert len(record.read(path)) == 2
     assert len(drtrl_bench.run_case(**what)) == 4
     assert sorted(started) == sorted([0, 1, 2, 3, started[2]])
+
+
+def test_a_row_has_the_environment_that_its_record_names(tmp_path: Path) -> None:
+    mine, other = line(Case(), env_hash="e2"), line(Case(seed=1))
+    path = write(tmp_path, [mine, other], [described(), described("e2", cpu="Intel Xeon")])
+    frame = session.frame([mine, other, line(Case(seed=2), env_hash="e3")], path)
+    assert frame["processor"].tolist()[:2] == ["Intel Xeon", "AMD EPYC"]
+    assert frame["processor"].isna().tolist() == [False, False, True]

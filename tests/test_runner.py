@@ -336,3 +336,16 @@ def test_a_compiled_case_is_measured(algorithm: str, steps: int, chunk: int, tmp
     (line,) = run(tmp_path / "r.jsonl", case, limit_s=500)
     assert line["status"] == "ok", line["reason"]
     assert line["time"]["phases"]["compile_s"] > 0
+
+
+def test_a_child_gets_the_seconds_of_its_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: dict[str, Any] = {}
+
+    def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: Path) -> dict[str, Any]:
+        jobs[module] = job | {"limit_s": limit_s}
+        return {"problem": "solved"}
+
+    monkeypatch.setattr(runner, "child", child)
+    monkeypatch.setattr(runner, "refusal", lambda case: None)
+    runner.measure(SMALL, Plan("p", "", (SMALL,), limit_s=7.0, budget_s=0.125), tmp_path)
+    assert jobs["drtrl_bench.worker"] == {"problem": "solved", "budget_s": 0.125, "limit_s": 7.0}

@@ -370,3 +370,9 @@ def test_progress_says_what_the_table_says(tmp_path: Path) -> None:
     said = "10.0 ms ±2%~, cpu 9.70 ms, 1.50 MiB, hidden cos norm 0.960 0.09, readout cos norm 1.000 1.00, all cos 0.595"
     assert table.sentence(rows) == f"{said}, synthetic data"
     assert "10.0 ±2%~" in shown(write(tmp_path, [busy]))
+
+
+def test_the_newest_sources_are_shown(tmp_path: Path) -> None:
+    old, new = line(CASE, time_s=0.010, implementation_sha="01d"), line(CASE, time_s=0.020, implementation_sha="2e3")
+    (row,) = table.collapse(load(write(tmp_path, [old, old | {"round": 1}, new]))).to_dict("records")
+    assert (row["implementation_sha"], row["rounds"], row["time_s"]) == ("2e3", 1, 0.020)
