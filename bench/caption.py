@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 Frame = Any
 """A pandas DataFrame or Series. Pandas without stubs gives a type checker unions that say nothing."""
 
@@ -17,6 +19,8 @@ FIELDS = {
     "scale_x": ("scale x", "scale_x = {}"),
     "scale_r": ("scale r", "scale_r = {}"),
     "initial": ("initial", "{} initial weights"),
+    "auto": ("auto", "auto = {}"),
+    "limit_mib": ("limit", "limit_mib = {}"),
     "decay": ("decay", "decay = {}"),
     "bias_correction": ("correction", "bias correction {}"),
     "segments": ("segments", "{} segments"),
@@ -37,6 +41,8 @@ UNSAID = {
     "scale_x": 1.0,
     "scale_r": 1.0,
     "initial": "normal",
+    "auto": False,
+    "limit_mib": 0.0,
     "decay": 0.9,
     "bias_correction": "corrected",
     "segments": 0,
@@ -60,7 +66,14 @@ def varying(rows: Frame) -> list[str]:
 
 def phrase(name: str, value: Any) -> str:
     """A problem field in words: ("neurons", 64) -> "N = 64"."""
-    return FIELDS[name][1].format(f"{value:g}" if isinstance(value, float) else value)
+    return FIELDS[name][1].format(plain(value))
+
+
+def plain(value: Any) -> str:
+    """The value of a problem field as a cell or a caption has it."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def shared(rows: Frame) -> str:

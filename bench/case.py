@@ -85,7 +85,10 @@ class Case:
         sizes = f"T={self.steps} K={self.chunk} N={self.neurons} B={self.batch} L={self.layers}"
         words = (self.algorithm, self.framework, self.cell, self.readout, self.dataset, sizes, self.dtype, self.device)
         how = [self.mode] if self.mode != "plain" else []
-        return " ".join([*words, *how, *(["trace", self.trace_dtype] if self.trace_dtype != "same" else [])])
+        how += ["trace", self.trace_dtype] if self.trace_dtype != "same" else []
+        how += ["auto"] if self.auto else []
+        how += [f"limit_mib={self.limit_mib:g}"] if self.limit_mib else []
+        return " ".join([*words, *how])
 
 
 def words(case: Case, *more: str) -> set[str]:
@@ -154,9 +157,7 @@ def read(name: str) -> Plan:
     for key, value in table.items():
         if key not in settings:
             raise PlanError(f"{path}: key {key!r}: {registry.nearest(key, settings)}")
-        table[key] = typed(path, key, value, settings[key])
-        if key in ("limit_s", "rounds") and not 0 < table[key] < math.inf:
-            raise PlanError(f"{path}: {key} is {value}; it must be above 0 and finite")
+        table[key] = setting(path, key, value)
     cases: dict[Case, None] = {}
     for number, grid in enumerate(grids, start=1):
         cases |= dict.fromkeys(expand(path, f"grid {number}", {**defaults, **grid}))
@@ -211,10 +212,20 @@ def check(path: Path, where: str, case: Case) -> Case:
     return replace(case, chunk=min(case.chunk or case.steps, case.steps))
 
 
+def setting(path: Path, key: str, value: Any) -> Any:
+    """The value of a plan's own field, if it is of the field's kind and within its range."""
+    found = typed(path, key, value, next(f.type for f in fields(Plan) if f.name == key))
+    if key in ("limit_s", "rounds") and not 0 < found < math.inf:
+        raise PlanError(f"{path}: {key} is {value}; it must be above 0 and finite")
+    if key == "budget_s" and not 0 <= found < math.inf:
+        raise PlanError(f"{path}: {key} is {value}; it must be 0 or more, and finite")
+    return found
+
+
 def typed(path: Path, key: str, value: Any, kind: Any) -> Any:
     """The value, if it is of the field's kind; whole numbers serve as floats."""
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise PlanError(f"{path}: {key} is {value!r}; it must be a {kind.__name__}")
+        raise PlanError(f"{path}: {key} is {value!r}; it must be {'an' if kind is int else 'a'} {kind.__name__}")
     return value

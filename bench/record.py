@@ -226,7 +226,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "analytic_bytes": memory.get("analytic_bytes"),
         "rss_peak_bytes": memory.get("rss_peak_bytes"),
         **{measure: overall.get(measure) for measure in AGREEMENT},
-        **by_part(record["fidelity"]),
+        **by_part(record["fidelity"], record["case"]["layers"]),
         "per_layer": record["fidelity"].get("per_layer"),
         "per_parameter": record["fidelity"].get("per_parameter"),
         "firing_rate": mean(activity.get("firing_rate")),
@@ -248,12 +248,13 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def by_part(fidelity: dict[str, Any]) -> dict[str, float | None]:
-    """The agreement of each layer, as in "layer0.cosine", and of each weight, as in "layer0.x.cosine"."""
+def by_part(fidelity: dict[str, Any], layers: int) -> dict[str, float | None]:
+    """The agreement of each layer, as in "layer0.cosine", and of each known weight, as in "layer0.x.cosine"."""
     weights = fidelity.get("per_parameter") or {}
     of_layer = Counter(name.partition(".")[0] for name in weights)
     alone = {name.partition(".")[0]: each for name, each in weights.items() if of_layer[name.partition(".")[0]] == 1}
-    parts = alone | (fidelity.get("per_layer") or {}) | weights
+    every: dict[str, Any] = dict.fromkeys([*(f"layer{i}" for i in range(layers)), "readout"])
+    parts = every | alone | (fidelity.get("per_layer") or {}) | weights
     return {f"{name}.{measure}": (each or {}).get(measure) for name, each in parts.items() for measure in AGREEMENT}
 
 

@@ -118,7 +118,7 @@ def row_view(
         "reason": None if ok else row["reason"] or "no reason given",
         "doubtful": row["doubtful"],
         "sort": [key(row, name) for name in columns],
-        "problem": [(name, table.plain(row[name])) for name in columns if name not in texts],
+        "problem": [(name, caption.plain(row[name])) for name in columns if name not in texts],
         "measured": [texts[name][1](row) for name in columns if name in texts] if ok else [],
         "words": " ".join(sorted(table.words_of(row))).lower(),
         "records": [record_view(r, ok) for r in own],

@@ -90,9 +90,8 @@ def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool
     """The frame of a plan's cases, measured now or found in `records`."""
     from drtrl_bench import cli
 
-    for name in ("limit_s", "rounds"):
-        if not getattr(plan, name) > 0:
-            raise PlanError(f"{plan.name}: {name} is {getattr(plan, name)}; it must be above 0")
+    settings = ("limit_s", "budget_s", "rounds", "order_seed")
+    plan = replace(plan, **{key: cases.setting(Path(plan.name), key, plain(getattr(plan, key))) for key in settings})
     report = cli.progress if progress else silent
     with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
         path = Path(records) if records is not None else Path(folder) / f"{plan.name}.jsonl"

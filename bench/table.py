@@ -44,6 +44,7 @@ EACH_LAYER = 4
 
 TIME = "gradient of the whole sequence by the clock: median, ± half its 95 % interval"
 ROUNDS = "gradient of the whole sequence by the clock: median, ± range, of {} rounds"
+SOME_ROUNDS = f"{TIME}; of cases with {{}} rounds, ± their range"
 VECTOR = "its weights and biases as one vector: cosine, and its norm over the true one's"
 AGAIN = "measure this time again, on an idle machine, with run --again"
 ONE_THREAD = f"believe cpu ms, of which x BPTT is here, or {AGAIN}"
@@ -285,8 +286,9 @@ def legend(rows: Frame) -> dict[str, str]:
     old = any("*" in agreement(row, name) for row in measured.to_dict("records") for name in shown)
     entries = {
         "L, N, B, I": ("hidden layers, neurons in each, samples of a batch, input lines", True),
+        "auto": ("whether the cost model chose K", bool(rows["auto"].any())),
         "K, T": ("the sequence has T steps, taken in chunks of K", True),
-        "time ms": (ROUNDS.format(rows["rounds"].max()) if rows["rounds"].max() > 1 else TIME, len(measured) > 0),
+        "time ms": (timed(measured["rounds"]), len(measured) > 0),
         "cpu ms": ("the processor's time for the same, summed over all threads", "cpu" in names),
         "x BPTT": (
             "time, memory over BPTT's: same framework, same work, same round of the same run; empty without one",
@@ -307,6 +309,15 @@ def legend(rows: Frame) -> dict[str, str]:
         "noisy": (f"an interval or range above ± {NOISY:.0%}: no result", measured["spread"].gt(NOISY).any()),
     }
     return {key: meaning for key, (meaning, known) in entries.items() if known}
+
+
+def timed(rounds: Frame) -> str:
+    """What the times of rows with so many rounds are."""
+    several = sorted({int(number) for number in rounds if number > 1})
+    if not several:
+        return TIME
+    known = str(several[0]) if len(several) == 1 else f"{several[0]} to {several[-1]}"
+    return (SOME_ROUNDS if (rounds == 1).any() else ROUNDS).format(known)
 
 
 def advice(doubtful: Frame) -> str:
@@ -349,9 +360,9 @@ def lay_out(
 
 def line(row: dict[str, Any], columns: list[str], reasons: list[str]) -> dict[str, Text]:
     """The cells of one row by column; measured values only where the status is ok."""
-    cells = {caption.FIELDS[name][0]: Text(plain(row[name])) for name in columns}
+    cells = {caption.FIELDS[name][0]: Text(caption.plain(row[name])) for name in columns}
     cells["algorithm"] = Text(row["algorithm"], style=COLOURS.get(row["algorithm"], ""))
-    cells |= {"K": Text(plain(row["chunk"])), "T": Text(plain(row["steps"]))}
+    cells |= {"K": Text(caption.plain(row["chunk"])), "T": Text(caption.plain(row["steps"]))}
     if row["status"] == "ok":
         return cells | measures(row)
     ending = f"{row['status']} [{reasons.index(short(row['reason'])) + 1}]"
@@ -386,10 +397,6 @@ def share(value: float) -> str:
     if 0 < value < 0.01:
         return f"{value:.0e}".replace("e-0", "e-")
     return digits(value) if value >= 10 else f"{value:.2f}"
-
-
-def plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def number(value: float | None, form: str) -> str:

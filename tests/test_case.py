@@ -56,6 +56,9 @@ def test_chunk_is_at_most_the_sequence_and_equal_cases_run_once(tmp_path: Path) 
         ("[[grid]]\nsteps = []", ["steps", "empty"]),
         ("limit_s = 0\n[[grid]]\nsteps = 3", ["limit_s", "above 0"]),
         ("rounds = 0\n[[grid]]\nsteps = 3", ["rounds", "above 0"]),
+        ("rounds = 1.5\n[[grid]]\nsteps = 3", ["rounds", "1.5", "must be an int"]),
+        ("budget_s = -1\n[[grid]]\nsteps = 3", ["budget_s", "-1", "0 or more"]),
+        ("budget_s = inf\n[[grid]]\nsteps = 3", ["budget_s", "finite"]),
         ("grid = 3", ["[[grid]]"]),
         ("defaults = 3\n[[grid]]\nsteps = 3", ["[defaults]"]),
         ("[[grid]\n", ["TOML"]),
@@ -82,3 +85,9 @@ def test_one_problem_for_all_implementations() -> None:
         assert other.problem_key == one.problem_key
         assert other.key != one.key
     assert replace(one, neurons=65).problem_key != one.problem_key
+
+
+def test_a_case_whose_chunk_was_chosen_has_a_word_of_it() -> None:
+    chosen, given = Case(chunk=8, auto=True, limit_mib=1.5), Case(chunk=8)
+    assert cases.words(chosen) - cases.words(given) == {"auto", "limit_mib=1.5"}
+    assert "auto" not in cases.words(given)

@@ -168,10 +168,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"neuron": 3}, "run_case: arguments: key 'neuron': unknown; did you mean neurons?"),
     ({"neurons": 0}, "run_case: arguments: neurons is 0; it must be at least 1"),
-    ({"neurons": 2.5}, "run_case: arguments: neurons is 2.5; it must be a int"),
+    ({"neurons": 2.5}, "run_case: arguments: neurons is 2.5; it must be an int"),
     ({"steps": []}, "run_case: arguments: steps is an empty list, which leaves no case"),
-    ({"limit_s": 0}, "run_case: limit_s is 0; it must be above 0"),
-    ({"rounds": 0}, "run_case: rounds is 0; it must be above 0"),
+    ({"limit_s": 0}, "run_case: limit_s is 0; it must be above 0 and finite"),
+    ({"limit_s": "3"}, "run_case: limit_s is '3'; it must be a float"),
+    ({"rounds": 0}, "run_case: rounds is 0; it must be above 0 and finite"),
+    ({"rounds": 1.5}, "run_case: rounds is 1.5; it must be an int"),
+    ({"budget_s": -1}, "run_case: budget_s is -1; it must be 0 or more, and finite"),
+    ({"budget_s": float("nan")}, "run_case: budget_s is nan; it must be 0 or more, and finite"),
 ]
 
 

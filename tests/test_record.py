@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from lines import environment, line
+from lines import environment, line, write
 
 import drtrl_bench
 from drtrl_bench import record
@@ -130,3 +130,15 @@ def test_concatenated_files_are_a_file(path: Path, tmp_path: Path) -> None:
 def test_no_records_says_what_makes_some(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="drtrl-bench run"):
         record.read(tmp_path / "none.jsonl")
+
+
+def test_a_frame_of_older_records_has_the_columns_of_all_their_layers(tmp_path: Path) -> None:
+    older = line(Case(layers=2))
+    del older["fidelity"]["per_layer"]
+    failed = line(Case(layers=2, seed=1), status="oom", reason="because")
+    for lines in ([older, failed], [failed]):
+        frame = drtrl_bench.load(write(tmp_path, lines))
+        for name in ("layer0.cosine", "layer0.error", "layer1.norm_ratio", "layer1.sign_agreement"):
+            assert all(frame[name].isna()), name
+        assert "readout.cosine" in frame
+        assert "layer2.cosine" not in frame

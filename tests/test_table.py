@@ -376,3 +376,39 @@ def test_the_newest_sources_are_shown(tmp_path: Path) -> None:
     old, new = line(CASE, time_s=0.010, implementation_sha="01d"), line(CASE, time_s=0.020, implementation_sha="2e3")
     (row,) = table.collapse(load(write(tmp_path, [old, old | {"round": 1}, new]))).to_dict("records")
     assert (row["implementation_sha"], row["rounds"], row["time_s"]) == ("2e3", 1, 0.020)
+
+
+TOLD = "gradient of the whole sequence by the clock: median, ± "
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((1, 1), "half its 95 % interval"),
+        ((2, 2), "range, of 2 rounds"),
+        ((2, 4), "range, of 2 to 4 rounds"),
+        ((1, 2), "half its 95 % interval; of cases with 2 rounds, ± their range"),
+        ((1, 2, 5), "half its 95 % interval; of cases with 2 to 5 rounds, ± their range"),
+    ],
+    ids=["one", "two", "two or four", "one or two", "one to five"],
+)
+def test_the_legend_says_what_each_time_is_of(numbers: tuple[int, ...], told: str, tmp_path: Path) -> None:
+    lines = [line(Case(seed=seed), round=n) for seed, number in enumerate(numbers) for n in range(number)]
+    failed = [line(Case(seed=9), round=n, status="oom", reason="because") for n in range(7)]
+    rows = table.collapse(load(write(tmp_path, [*lines, *failed])))
+    assert table.legend(rows)["time ms"] == TOLD + told
+    path = write(tmp_path, [*lines, *failed])
+    assert told in " ".join(shown(path, width=200).split())
+
+
+def test_a_chunk_that_was_chosen_is_told_from_one_that_was_given(tmp_path: Path) -> None:
+    given, chosen = Case(steps=64, chunk=16), Case(steps=64, chunk=16, auto=True)
+    text = shown(write(tmp_path, [line(given, time_s=0.01), line(chosen, time_s=0.02)]))
+    assert re.search(r"^auto +algorithm +K +T", text, re.MULTILINE)
+    assert [row.split()[:4] for row in text.splitlines() if " drtrl " in row] == [
+        ["no", "drtrl", "16", "64"],
+        ["yes", "drtrl", "16", "64"],
+    ]
+    assert "auto           whether the cost model chose K" in text
+    assert "auto" not in shown(write(tmp_path, [line(given)]))
+    assert "auto = yes" in shown(write(tmp_path, [line(chosen)]))

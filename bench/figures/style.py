@@ -162,7 +162,7 @@ def points(frame: Frame) -> Frame:
 
 def headings(rows: Frame) -> list[str]:
     """What sets each row's problem apart, in words; what is as usual is not said, unless nothing else is."""
-    differ = [name for name in caption.varying(rows) if name != "mode"]
+    differ = [name for name in caption.varying(rows) if name not in ("mode", "auto", "limit_mib")]
     found = []
     for row in rows.to_dict("records"):
         said = [name for name in differ if caption.UNSAID.get(name) != row[name] or name == "setup"]

@@ -2,8 +2,8 @@
 
 from planted import Planted
 
-WORKER, RUNNER, TABLE, COMPARE, CHUNK, NOTEBOOK = (
-    f"tests/test_{name}.py" for name in ("worker", "runner", "table", "compare", "chunk", "notebook")
+WORKER, RUNNER, TABLE, COMPARE, CHUNK, NOTEBOOK, CASE, RECORD = (
+    f"tests/test_{name}.py" for name in ("worker", "runner", "table", "compare", "chunk", "notebook", "case", "record")
 )
 PLANTED = [
     Planted(
@@ -75,5 +75,54 @@ PLANTED = [
         'environments.get(line["env_hash"])',
         "next(iter(environments.values()), None)",
         f"{NOTEBOOK}::test_a_row_has_the_environment_that_its_record_names",
+    ),
+    Planted(
+        "rows of one round explained as of several",
+        "bench/table.py",
+        "(SOME_ROUNDS if (rounds == 1).any() else ROUNDS)",
+        "ROUNDS",
+        f"{TABLE}::test_the_legend_says_what_each_time_is_of[one or two]",
+    ),
+    Planted(
+        "rounds of cases that were not measured in the legend",
+        "bench/table.py",
+        'timed(measured["rounds"])',
+        'timed(rows["rounds"])',
+        f"{TABLE}::test_the_legend_says_what_each_time_is_of[one]",
+    ),
+    Planted(
+        "a chosen chunk looks as one that was given",
+        "bench/caption.py",
+        '    "auto": ("auto", "auto = {}"),\n',
+        "",
+        f"{TABLE}::test_a_chunk_that_was_chosen_is_told_from_one_that_was_given",
+    ),
+    Planted(
+        "no word for a chosen chunk",
+        "bench/case.py",
+        'how += ["auto"] if self.auto else []',
+        "pass",
+        f"{CASE}::test_a_case_whose_chunk_was_chosen_has_a_word_of_it",
+    ),
+    Planted(
+        "seconds below 0 for timing",
+        "bench/case.py",
+        'key == "budget_s" and',
+        'key == "limit_s" and',
+        f"{NOTEBOOK}::test_what_cannot_be_run_is_one_line[{{'budget_s': -1}}]",
+    ),
+    Planted(
+        "settings of a call are not looked at",
+        "bench/session.py",
+        "cases.setting(Path(plan.name), key, plain(getattr(plan, key)))",
+        "plain(getattr(plan, key))",
+        f"{NOTEBOOK}::test_what_cannot_be_run_is_one_line[{{'rounds': 1.5}}]",
+    ),
+    Planted(
+        "no columns for layers that no record knows",
+        "bench/record.py",
+        "parts = every | alone",
+        "parts = alone",
+        f"{RECORD}::test_a_frame_of_older_records_has_the_columns_of_all_their_layers",
     ),
 ]
