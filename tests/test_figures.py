@@ -123,6 +123,7 @@ def test_fidelity_is_drawn_by_layer(tmp_path: Path) -> None:
 def test_fidelity_of_old_records_is_the_middle_and_the_range_of_a_layers_weights(tmp_path: Path) -> None:
     old = line(Case(steps=64, chunk=16), error=0.6)
     weights = {"layer0.x": (0.5, 0.1), "layer0.r": (0.9, 0.4), "layer0.b": (0.7, 0.3), "readout.x": (1.0, 1.0)}
+    del old["fidelity"]["per_layer"]
     old["fidelity"]["per_parameter"] = {
         name: {"cosine": c, "error": 0.5, "norm_ratio": n, "sign_agreement": None} for name, (c, n) in weights.items()
     }
@@ -363,4 +364,4 @@ def test_frame_has_fidelity_by_layer_and_by_weight(tmp_path: Path) -> None:
     one["fidelity"]["per_layer"] = per_layer((0.5, 0.25))
     frame: Any = record.load(write(tmp_path, [one]))
     assert frame["per_layer"][0]["layer0"]["norm_ratio"] == 0.25
-    assert sorted(frame["per_parameter"][0]) == ["layer0.x", "readout.b"]
+    assert sorted(frame["per_parameter"][0]) == ["layer0.r", "layer0.x", "readout.b"]
