@@ -206,7 +206,7 @@ def dataset(name: str) -> Any:
 
 
 def loaded(name: str) -> list[str]:
-    """What a data set's files are: its label and their fingerprint, which is empty where they are not there; nothing for
+    """What a data set's files are: its label and their fingerprint, empty where they are not there; nothing for
     one that needs none."""
     module = dataset(name)
     if files := getattr(module, "FILES", ()):  # a plugin's

@@ -13,7 +13,7 @@ import pytest
 from copies import copied
 from problems import FRAMEWORKS, needs
 
-from drtrl_bench import problem, record, registry, runner
+from drtrl_bench import environment, problem, record, registry, runner
 from drtrl_bench.case import Case, Plan
 
 pytestmark = pytest.mark.xdist_group("torch")
@@ -336,3 +336,10 @@ def test_a_compiled_case_is_measured(algorithm: str, steps: int, chunk: int, tmp
     (line,) = run(tmp_path / "r.jsonl", case, limit_s=500)
     assert line["status"] == "ok", line["reason"]
     assert line["time"]["phases"]["compile_s"] > 0
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container or under taskset there are fewer than the machine has."""
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: {1, 4, 6})
+    monkeypatch.setattr(environment.os, "cpu_count", lambda: 64)
+    assert environment.describe()["cores"] == 3

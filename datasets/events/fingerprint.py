@@ -20,7 +20,7 @@ SETTLED_NS = 10**9
 
 
 def of(what: Published) -> str:
-    """Hash of the names and contents of the files that would be loaded, and of their marker; empty where there are none."""
+    """Hash of names and contents of the files that would be loaded, and of their marker; empty if there are none."""
     place = found(what)
     return of_folder(place.folder) if place else ""
 

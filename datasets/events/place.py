@@ -209,7 +209,7 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def marker(folder: Path) -> dict[str, Any] | None:
-    """What the maker of a stand-in wrote of it, or None for other files. DamagedError for what it cannot have written."""
+    """What the maker of a stand-in wrote of it, or None for other files. DamagedError for what no maker writes."""
     again = f"move {folder} away and make the stand-in again"
     try:
         written = json.loads(regular(folder / MARKER).read_text(encoding="utf-8"))
