@@ -149,6 +149,16 @@ PLANTED = [
         "2**20 + number",
         f"{LEARNING}test_the_seed_draws_the_batches_of_training",
     ),
+    *(
+        Planted(
+            f"a checkpoint every hundred batches, whatever was asked for ({framework})",
+            f"implementations/fit_{framework}.py",
+            "len(losses) % every == 0",
+            "len(losses) % 100 == 0",
+            f"tests/test_fit.py::test_a_checkpoint_is_written_every_so_often_and_at_the_end[{framework}]",
+        )
+        for framework in ("jax", "torch")
+    ),
     Planted(
         "the same later pieces for every seed of a stream",
         "bench/stream.py",
