@@ -289,7 +289,7 @@ def test_names_and_the_marker_count_and_hidden_files_do_not(folder: Path) -> Non
     (folder / "a.bin").rename(folder / "c.bin")
     renamed = fingerprint.of_folder(folder)
     assert renamed != before
-    (folder / place.MARKER).write_text("{}")
+    (folder / place.MARKER).write_text('{"of": "N-MNIST", "stand_in": "a toy", "synthetic": true}')
     assert fingerprint.of_folder(folder) != renamed
 
 
