@@ -113,22 +113,33 @@ def list_(
         for case in chosen(cases.read(plan), only):
             console.print(case.label, soft_wrap=True)
         return
+    if only:
+        raise UsageError(f"-k chooses among the cases of a plan: drtrl-bench list PLAN -k {only[0]}")
     sections = {
         "plans": {name: cases.read(name).description for name in cases.names()},
         "algorithms": {name: algorithm.about for name, algorithm in registry.ALGORITHMS.items()},
         "frameworks": {name: registry.missing(name) or "installed" for name in registry.FRAMEWORKS},
         "cells": {name: described(name) for name in registry.CELLS},
         "readouts": {name: first_line(registry.network("gru", name, 1)[1]) for name in registry.READOUTS},
-        "data sets": {name: registry.dataset(name).LABEL for name in registry.datasets()},
+        "data sets": {name: labelled(name) for name in registry.datasets()},
     }
     for title, entries in sections.items():
         grid = Table.grid(padding=(0, 2))
         grid.add_column(min_width=17, no_wrap=True)
+        grid.add_column(overflow="fold")  # a path, which no line may hold, is not cut short
         for name, about in entries.items():
             brought = plugins.owner(FIELDS.get(title, ""), name)
             grid.add_row(f"  {name}", Text(f"{about} ({brought.origin})" if brought else about))
         console.print(f"[bold]{title}[/bold]")
         console.print(grid)
+
+
+def labelled(name: str) -> str:
+    """What a data set would load now, or what is wrong with its files."""
+    try:
+        return registry.dataset(name).LABEL
+    except registry.dataset("events.place").DamagedError as error:
+        return str(error)
 
 
 def first_line(cell: Any) -> str:

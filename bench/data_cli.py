@@ -207,6 +207,8 @@ def checked(module: ModuleType, named: bool) -> bool:
                     held, _ = module.opened(split)
                 except ValueError as error:  # nothing to hold out
                     raise place.DamagedError(f"{found.folder / archive.unpacked}: {error}") from None
+                for lacking in sorted(set(range(module.CLASSES)) - set(held.labels.tolist())):
+                    console.print(f"  {split}: warning: no recording of class {lacking}", style="yellow", markup=False)
                 task = bar.add_task(f"  {split}", total=len(held))
                 whole = statistics.statistics(held, None, partial(advance, bar, task), bad.append)
             if whole:
@@ -223,7 +225,8 @@ def checked(module: ModuleType, named: bool) -> bool:
 
 def published_one(folder: Path, archive: Any) -> bool:
     """Whether an archive left beside its files, in any case of letters, is the published one; prints if it is not."""
-    file = next((file for file in folder.iterdir() if file.name.lower() == archive.file.lower()), None)
+    files = (file for file in folder.iterdir() if file.is_file())
+    file = next((file for file in files if file.name.lower() == archive.file.lower()), None)
     if file is None:
         console.print(
             f"  {folder / archive.file}: archive not there: checksum not compared", soft_wrap=True, markup=False

@@ -206,7 +206,8 @@ def dataset(name: str) -> Any:
 
 
 def loaded(name: str) -> list[str]:
-    """What a data set's files are: its label and their fingerprint; nothing for one that has no files."""
+    """What a data set's files are: its label and their fingerprint, empty where they are not there; nothing for
+    one that needs none."""
     module = dataset(name)
     if files := getattr(module, "FILES", ()):  # a plugin's
         contents = [content(Path(file), Path(file).stat()) if Path(file).is_file() else "none" for file in files]
@@ -229,7 +230,7 @@ def hashed(file: Path, *looks: int) -> str:
 
 
 def fingerprint(name: str) -> str:
-    """That of a data set's files; nothing for one that has no files."""
+    """That of a data set's files; empty for one that has none, because it needs none or they are not there."""
     return (loaded(name) or ["", ""])[1]
 
 

@@ -29,7 +29,7 @@ class RevisionError(ValueError):
 
 def require(command: str, history: bool = True) -> None:
     """Raises RevisionError where a command lacks what it measures: the project's folder, or also its commits."""
-    if not (ROOT / "pyproject.toml").is_file():
+    if not install.in_checkout(ROOT):
         raise RevisionError(f"{command} needs a checkout of the project; git clone it, and run drtrl-bench there")
     if not history:
         return

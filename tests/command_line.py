@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 
-def command(*words: str) -> subprocess.CompletedProcess[str]:
+def command(*words: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    return subprocess.run([sys.executable, "-m", "drtrl_bench", *words], capture_output=True, text=True, env=env)
+    line = [sys.executable, "-m", "drtrl_bench", *words]
+    return subprocess.run(line, capture_output=True, text=True, env=env, timeout=timeout)

@@ -260,3 +260,13 @@ def test_late_spikes_of_a_word_are_in_the_last_bin(
     expected = {1.4: [[0, 1], [], [], [2, 3]], 2.0: [[0, 1], [], [2], [3]], 1.2: [[0, 1], [], [], []]}[end]
     assert [np.flatnonzero(step).tolist() for step in inputs[:, 0]] == expected
     assert len(expected[-1]) == last
+
+
+def test_any_of_the_slices_is_drawn() -> None:
+    """Eight events a quarter of a second apart: three whole slices of half a second, two events in each."""
+    t = np.arange(8, dtype=np.int32) * 250_000 + 1000
+    recording = recordings.Events(t, np.arange(8), np.zeros(8, np.int64), np.zeros(8, np.int64))
+    rng, sliced = np.random.default_rng(0), registry.dataset("dvs_gesture").sliced
+    found = [sliced(rng, recording, 0.5, Path("a")) for _ in range(40)]
+    assert {tuple(part.x.tolist()) for part in found} == {(0, 1), (2, 3), (4, 5)}
+    assert {tuple(part.t.tolist()) for part in found} == {(0, 250_000)}

@@ -58,6 +58,7 @@ BAD = {
     "unknown word": (["list", "quick", "-k", "drtlr"], "drtrl"),
     "unknown size": (["list", "quick", "-k", "K=33"], "-k K=33: unknown; did you mean K=32"),
     "words that no case has both": (["list", "quick", "-k", "T=64", "-k", "T=256"], "-k T=64 -k T=256 together"),
+    "words without a plan": (["list", "-k", "T=64"], "of a plan: drtrl-bench list PLAN -k T=64"),
     "no such file": (["run", "nothing.toml"], "nothing.toml"),
     "no records": (["show", "nowhere"], "drtrl-bench run"),
     "empty folder": (["show", "."], "drtrl-bench run"),
@@ -278,3 +279,12 @@ def test_data_help_teaches(name: str) -> None:
     done = command("data", name, "--help")
     assert done.returncode == 0
     assert "drtrl-bench data " + name in done.stdout
+
+
+@pytest.mark.parametrize("variable", ["DRTRL_BENCH_CACHE", "DRTRL_BENCH_DATA"])
+@pytest.mark.parametrize("words", [["list"], ["data", "list"]])
+def test_the_home_of_nobody_is_one_line(words: list[str], variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "~nouser/x")
+    done = command(*words)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr == f"drtrl-bench: ${variable} ~nouser/x: no such home; write the path in full\n"

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -261,6 +262,32 @@ def test_without_main_no_other_commit_passes_for_it(tmp_path: Path, monkeypatch:
     subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "apart"], cwd=tmp_path, check=True)
     with pytest.raises(revisions.RevisionError, match="git fetch --unshallow, or --against REV"):
         revisions.base()
+
+
+def test_a_change_is_compared_with_the_main_of_the_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where both are there, since one's own main may be old."""
+    monkeypatch.setattr(revisions, "ROOT", repository(tmp_path, "change"))
+    subprocess.run(["git", "branch", "main", "HEAD~1"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "update-ref", "refs/remotes/origin/main", "HEAD"], cwd=tmp_path, check=True)
+    origin_s = revisions.resolved("HEAD")
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "the change"], cwd=tmp_path, check=True)
+    assert revisions.base() == origin_s
+
+
+def test_sides_are_measured_a_b_b_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+
+    def once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[str, Any]]:
+        measured.append(tree.name)
+        return [{"side": tree.name}]
+
+    monkeypatch.setattr(revisions, "checkout", lambda side: nullcontext(Path(side)))
+    monkeypatch.setattr(revisions, "measure_once", once)
+    sides = revisions.interleaved(("a", "b"), Plan("p", "", (Case(),)), lambda _: None, lambda *_: True)
+    assert measured == ["a", "b", "b", "a"] * 2
+    assert [(line["side"], line["round"]) for line in sides[0]] == [("a", 0), ("a", 3), ("a", 4), ("a", 7)]
+    assert [(line["side"], line["round"]) for line in sides[1]] == [("b", 1), ("b", 2), ("b", 5), ("b", 6)]
 
 
 def test_a_checkout_that_fails_leaves_no_worktree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

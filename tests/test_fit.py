@@ -218,3 +218,13 @@ def test_a_checkpoint_of_another_network_is_refused(framework: str, tmp_path: Pa
     fit(framework, "gru", "drtrl", updates=1, checkpoint=tmp_path / "fit.npz")
     with pytest.raises(ValueError, match=r"fit\.npz belongs to another network"):
         fit(framework, "lif", "drtrl", updates=1, checkpoint=tmp_path / "fit.npz")
+
+
+def test_a_checkpoint_is_written_every_so_often_and_at_the_end(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    module = import_module(f"drtrl_bench.implementations.fit_{framework}")
+    monkeypatch.setattr(module, "kept", lambda path, tree, losses: written.append(len(losses)))
+    fit(framework, "gru", "bptt", updates=8, checkpoint=tmp_path / "fit.npz", every=3)
+    assert written == [3, 6, 8]

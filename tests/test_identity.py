@@ -289,7 +289,7 @@ def test_names_and_the_marker_count_and_hidden_files_do_not(folder: Path) -> Non
     (folder / "a.bin").rename(folder / "c.bin")
     renamed = fingerprint.of_folder(folder)
     assert renamed != before
-    (folder / place.MARKER).write_text("{}")
+    (folder / place.MARKER).write_text('{"of": "N-MNIST", "stand_in": "a toy", "synthetic": true}')
     assert fingerprint.of_folder(folder) != renamed
 
 
@@ -311,6 +311,29 @@ def test_a_file_that_has_just_changed_is_read_again(folder: Path, monkeypatch: p
     monkeypatch.setattr(fingerprint, "content", lambda path: read.append(path.name) or content(path))
     fingerprint.of_folder(folder)
     fingerprint.of_folder(folder)
+    assert sorted(read) == ["a.bin", "a.bin", "b.bin", "b.bin"]
+
+
+@pytest.mark.parametrize("entry", [5, None, {}, [], "text", [3, 1, 1, 1, 7]], ids=repr)
+def test_a_memory_of_another_form_is_forgotten(entry: object, folder: Path) -> None:
+    before = fingerprint.of_folder(folder)
+    (memory,) = (folder.parent / "cache" / "fingerprints").iterdir()
+    whole = memory.read_bytes()
+    memory.write_text(json.dumps({"a.bin": entry, "gone.bin": entry}), encoding="utf-8")
+    assert fingerprint.of_folder(folder) == before
+    assert memory.read_bytes() == whole
+
+
+def test_a_file_with_an_old_date_that_was_just_written_is_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As unpacking writes it: its date is the archive's, and only its change of state is new."""
+    monkeypatch.setattr(fingerprint, "SETTLED_NS", 10**12)
+    read, content = [], fingerprint.content
+    monkeypatch.setattr(fingerprint, "content", lambda path: read.append(path.name) or content(path))
+    os.utime(folder / "a.bin", (10**9, 10**9))
+    for _ in range(2):
+        fingerprint.of_folder(folder)
     assert sorted(read) == ["a.bin", "a.bin", "b.bin", "b.bin"]
 
 

@@ -325,6 +325,11 @@ def test_hints_suit_a_checkout_and_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_
     assert {"jax", "torch", "events"} <= PROJECT["optional-dependencies"].keys()
     monkeypatch.setattr(install, "ROOT", tmp_path)
     assert install.command("jax") == "pip install 'drtrl-bench[jax]'"
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "another"\n')
+    assert install.command("jax") == "pip install 'drtrl-bench[jax]'", "vendored into another project"
+    monkeypatch.setattr(revisions, "ROOT", tmp_path)
+    with pytest.raises(revisions.RevisionError, match="check needs a checkout of the project; git clone it"):
+        revisions.require("check", history=False)
 
 
 def test_an_installed_wheel_hints_at_itself(installed: Installed) -> None:
@@ -357,7 +362,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that passes for the project's, as far as the commands of revisions look at it."""
     folder = tmp_path / "project"
     folder.mkdir()
-    (folder / "pyproject.toml").touch()
+    (folder / "pyproject.toml").write_text('[project]\nname = "drtrl-bench"\n')
     monkeypatch.setattr(revisions, "ROOT", folder)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     return folder

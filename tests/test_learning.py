@@ -147,3 +147,22 @@ def test_each_accuracy_is_of_its_own_split(monkeypatch: pytest.MonkeyPatch) -> N
     assert [row[f"{split}_accuracy"] for split in ("train", "valid", "test")] == [1.0, 0.5, 0.0]
     assert row["tested"] == 4
     assert (row["low"], row["high"]) == (0.0, 0.4899)  # Wilson's, of 0 in 4
+
+
+@needs("jax")
+@pytest.mark.xdist_group("jax")
+@pytest.mark.parametrize(("seed", "first"), [(0, 1_048_576), (2, 3_145_728)])
+def test_the_seed_draws_the_batches_of_training(seed: int, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from drtrl_bench.implementations import fit_jax
+
+    class EnoughError(Exception):
+        pass
+
+    def fit(rule: Any, net: Any, params: Any, drawn: Any, *_: Any, **__: Any) -> None:
+        raise EnoughError([drawn(number) for number in range(3)])
+
+    monkeypatch.setattr(fit_jax, "fit", fit)
+    monkeypatch.setattr(learning, "batch", lambda name, setting, split, seed, size: (split, seed, size))
+    with pytest.raises(EnoughError) as caught:
+        learning.train("integrator", learning.Setting(steps=4, neurons=3, batch=2), seed)
+    assert caught.value.args == ([("train", first + number, 2) for number in range(3)],)

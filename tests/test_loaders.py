@@ -1,5 +1,6 @@
 """Loaders: genuine files used as they lie, what a record says of them, missing ones with what to get."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -152,7 +153,7 @@ def test_a_case_without_files_is_a_row_that_says_so(tmp_path: Path) -> None:
     (line,) = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     assert line["status"] == "skip"
     assert "drtrl-bench data make shd" in line["reason"]
-    assert line["data"] == {"label": "SHD (no files)", "synthetic": False}
+    assert line["data"] == {"label": "SHD (no files)", "synthetic": False, "fingerprint": None}
 
 
 def test_a_record_names_what_was_loaded(
@@ -162,8 +163,10 @@ def test_a_record_names_what_was_loaded(
     plan = Plan("p", "", (Case(dataset="shd"), Case(dataset="dms")))
     lines = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     labels = {line["case"]["dataset"]: line["data"] for line in lines}
+    files = labels["shd"].pop("fingerprint")
+    assert re.fullmatch("[0-9a-f]{16}", files)
     assert labels["shd"] == {"label": "SHD layout (other recordings)", "synthetic": False}
-    assert labels["dms"] == {"label": "delayed match-to-sample (synthetic)", "synthetic": True}
+    assert labels["dms"] == {"label": "delayed match-to-sample (synthetic)", "synthetic": True, "fingerprint": None}
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 from copies import copied
 from problems import FRAMEWORKS, needs
 
-from drtrl_bench import problem, record, registry, runner
+from drtrl_bench import environment, problem, record, registry, runner
 from drtrl_bench.case import Case, Plan
 
 pytestmark = pytest.mark.xdist_group("torch")
@@ -349,3 +349,10 @@ def test_a_child_gets_the_seconds_of_its_plan(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(runner, "refusal", lambda case: None)
     runner.measure(SMALL, Plan("p", "", (SMALL,), limit_s=7.0, budget_s=0.125), tmp_path)
     assert jobs["drtrl_bench.worker"] == {"problem": "solved", "budget_s": 0.125, "limit_s": 7.0}
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container or under taskset there are fewer than the machine has."""
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: {1, 4, 6})
+    monkeypatch.setattr(environment.os, "cpu_count", lambda: 64)
+    assert environment.describe()["cores"] == 3

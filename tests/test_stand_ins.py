@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -277,3 +278,28 @@ def test_bars_swing_along_their_axis(motion: int, axes: tuple[int, int]) -> None
     assert (int(dx > 20), int(dy > 20)) == axes
     if motion == 10:
         assert np.corrcoef(np.transpose(centres))[0, 1] > 0.99  # right and down together
+
+
+def test_rate_is_per_line_and_second() -> None:
+    """Eight events within two seconds on four lines."""
+    events = registry.dataset("events.recordings").Events
+    t = np.linspace(0, 2_000_000, 8).astype(np.int32)
+    recording = events(t, np.arange(8) % 4, np.zeros(8, np.int64), np.zeros(8, np.int64))
+    held: Any = SimpleNamespace(sensor=(4, 1, 1), read=lambda index, anew: recording)
+    found = statistics.statistics(held, [0, 0])
+    assert (found["recordings"], found["events"], found["seconds"], found["rate_hz"]) == (2, 8.0, 2.0, 1.0)
+
+
+def test_a_user_s_habits_are_the_same_in_every_motion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    habits_: list[float] = []
+
+    def shapes(motion: int, own: np.random.Generator, rng: np.random.Generator) -> Iterator[Any]:
+        habits_.append(own.uniform())
+        return iter(())
+
+    monkeypatch.setattr(gestures, "shapes", shapes)
+    monkeypatch.setattr(camera, "watch", lambda *_: np.zeros((1, 4)))
+    gestures.make(tmp_path, "train", 2, 5, quiet)
+    assert len(habits_) == 22
+    assert len(set(habits_[:11])) == len(set(habits_[11:])) == 1
+    assert habits_[0] != habits_[11]

@@ -67,12 +67,23 @@ def beside(name: str) -> dict[str, Any]:
         f"folder{file_type(name)}": lambda part, file: (file.parent / f"folder{file_type(name)}").mkdir(),
         f"gone{file_type(name)}": lambda part, file: (file.parent / f"gone{file_type(name)}").symlink_to("nowhere"),
         f"{inside}{file_type(name)}": lambda part, file: replaced(file.parent / f"{inside}{file_type(name)}"),
+        "00009.BIN" if name == "nmnist" else "9.NPY": lambda part, file: shutil.copy(
+            file, file.parent / ("00009.BIN" if name == "nmnist" else "9.NPY")
+        ),
+        "a file as a folder": lambda part, file: file_as_folder(part, "7" if name == "nmnist" else "user07_led"),
+        "a pipe": lambda part, file: (file.unlink(), os.mkfifo(file)),
         "4": lambda part, file: (part / "4_gone" if name == "dvs_gesture" else part / "x").symlink_to("nowhere"),
     }
 
 
 def file_type(name: str) -> str:
     return Path(FOLDERS[name][2]).suffix
+
+
+def file_as_folder(part: Path, name: str) -> None:
+    """What an archive that was unpacked badly leaves."""
+    shutil.rmtree(part / name, ignore_errors=True)
+    (part / name).write_bytes(b"")
 
 
 def replaced(file: Path) -> None:
@@ -97,6 +108,73 @@ def test_what_looks_like_data_is_named(name: str, stray: str, tmp_path: Path, mo
     assert "move it away" in said[0] or "nowhere, where there is nothing" in said[0]
     assert "\n" not in said[0]
     assert registry.dataset(name).LABEL.endswith("layout (other recordings)")
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("whole", [True, False], ids=["folder", "recording"])
+def test_nothing_counts_twice(name: str, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder or a recording that is there by a link as well."""
+    part, file = put(name, tmp_path, monkeypatch)
+    folders = sorted(part.iterdir())
+    first, second = (folders[0], folders[-1]) if whole else (file.parent / sorted(os.listdir(file.parent))[0], file)
+    if not whole and first == second:
+        second = file.parent / "00002.bin"
+    shutil.rmtree(second) if whole else second.unlink()
+    second.symlink_to(first)
+    for ask in (lambda: registry.dataset(name).opened("train"), lambda: registry.dataset(name).count(part)):
+        with pytest.raises(place.DamagedError) as caught:
+            ask()
+        assert str(caught.value) == f"{second}: the same as {first}, by a link; remove one of the two"
+
+
+@pytest.mark.parametrize(("name", "lacking"), [("nmnist", "7"), ("dvs_gesture", "10")])
+def test_a_class_without_recordings_is_named(
+    name: str, lacking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, _ = put(name, tmp_path, monkeypatch)
+    if name == "nmnist":
+        shutil.rmtree(part / lacking)
+    for file in part.rglob(f"{lacking}.npy"):
+        file.unlink()
+    done = command("data", "check", name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    warned = [line for line in done.stdout.splitlines() if "warning" in line]
+    assert warned == [f"  train: warning: no recording of class {lacking}"]
+
+
+@pytest.mark.parametrize("text", ['{"of": "x"}', "[1]", "{}", "5", "null", '{"of": 1, "stand_in": 2, "synthetic": 3}'])
+def test_a_marker_of_another_form_makes_nothing_genuine(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("nmnist", tmp_path, monkeypatch)
+    file = tmp_path / "NMNIST" / "STAND_IN.json"
+    file.write_text(text)
+    for ask in (lambda: registry.dataset("nmnist").LABEL, lambda: registry.dataset("nmnist").batch(5, 1, 0)):
+        with pytest.raises(place.DamagedError) as caught:
+            ask()
+        said = "'stand_in'" if text == '{"of": "x"}' else "'of'"
+        told = (
+            f"{file}: says no {said}, which every stand-in's does; move {file.parent} away and make the stand-in again"
+        )
+        assert str(caught.value) == told
+    done = command("list")
+    assert done.returncode == 0, done.stderr
+    assert "STAND_IN.json" in "".join(done.stdout.split())
+    assert "SHD (no files)" in done.stdout, "the rest is listed"
+
+
+@pytest.mark.parametrize(("what", "said"), [(os.mkfifo, "a pipe or a device"), (os.mkdir, "a folder")])
+@pytest.mark.parametrize(("name", "file"), [("shd", "SHD/shd_train.h5"), ("nmnist", "NMNIST/STAND_IN.json")])
+def test_what_is_no_file_is_not_waited_for(
+    name: str, file: str, what: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WRITERS[name](tmp_path)
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    (tmp_path / file).unlink(missing_ok=True)
+    what(tmp_path / file)
+    done = command("data", "check", name, timeout=60)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"  {tmp_path / file}: {said}, and not a file; move it away\n" in done.stdout
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -144,6 +222,10 @@ def test_a_data_set_that_is_a_link_to_nothing_is_no_missing_one(
     done = command("data", "list")
     assert done.returncode == 0, done.stderr
     assert f"{path}: a link to" in done.stdout
+    assert "bernoulli (synthetic)" in done.stdout
+    done = command("list")
+    assert done.returncode == 0, done.stderr
+    assert "alinkto" in "".join(done.stdout.split())
     assert "bernoulli (synthetic)" in done.stdout
 
 

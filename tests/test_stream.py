@@ -205,3 +205,16 @@ def test_a_long_stream_is_nothing_special() -> None:
     """A recording of 100,000 steps: its dense inputs would take 1.7 GiB as floats."""
     (first, _), *_ = stream.chunks("nmnist", 64, 2, 0, 64, 100_000)
     assert first.shape == (64, 2, 2312)
+
+
+@pytest.mark.parametrize(("seed", "seeds"), [(7, [7, 604133646, 596936635]), (8, [8, 90078207, 895360186])])
+def test_the_seed_draws_every_piece(seed: int, seeds: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def piece(name: str, period: int, size: int, seed: int) -> stream.Dense:
+        drawn.append(seed)
+        return stream.Dense(np.zeros((period, size, 1), np.float32), np.zeros((period, size), np.int32))
+
+    monkeypatch.setattr(stream, "piece", piece)
+    assert len(list(stream.chunks("dms", 6, 1, seed, 2, 2))) == 3
+    assert drawn == seeds

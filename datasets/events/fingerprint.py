@@ -20,9 +20,9 @@ SETTLED_NS = 10**9
 
 
 def of(what: Published) -> str:
-    """Hash of the names and contents of the files that would be loaded, and of their marker."""
+    """Hash of names and contents of the files that would be loaded, and of their marker; empty if there are none."""
     place = found(what)
-    return of_folder(place.folder) if place else "none"
+    return of_folder(place.folder) if place else ""
 
 
 def of_folder(folder: Path) -> str:
@@ -70,7 +70,8 @@ def remembered(memory: Path) -> dict[str, list[int | str]]:
         known = json.loads(memory.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    entries = known.items() if isinstance(known, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, list) and entry and isinstance(entry[-1], str)}
 
 
 def remember(memory: Path, settled: dict[str, list[int | str]]) -> None:

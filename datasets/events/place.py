@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from drtrl_bench import install
 
 MARKER = "STAND_IN.json"
+MARKED = {"of": str, "stand_in": str, "synthetic": bool}
+"""What a marker says at least, and in which type."""
 NEEDED = install.command("events")
 """What installs the readers of published files."""
 
@@ -91,17 +93,29 @@ class Found:
 
 
 def cache() -> Path:
-    """Where converted data are kept: $DRTRL_BENCH_CACHE, else ~/.cache/drtrl-bench. RuntimeError without a home."""
-    return Path(os.environ.get("DRTRL_BENCH_CACHE") or "~/.cache/drtrl-bench").expanduser()
+    """Where converted data are kept: $DRTRL_BENCH_CACHE, else ~/.cache/drtrl-bench. RuntimeError without a home.
+
+    NotADirectoryError for another user's home that nobody has.
+    """
+    return named("DRTRL_BENCH_CACHE") or Path("~/.cache/drtrl-bench").expanduser()
+
+
+def named(variable: str) -> Path | None:
+    """The path that an environment variable names. NotADirectoryError if it is in the home of an unknown user."""
+    if not (told := os.environ.get(variable)):
+        return None
+    try:
+        return Path(told).expanduser()
+    except RuntimeError:
+        raise NotADirectoryError(f"${variable} {told}: no such home; write the path in full") from None
 
 
 def data_folder() -> Path:
     """Where genuine files are looked for. Raises NotADirectoryError if $DRTRL_BENCH_DATA is none."""
-    told = os.environ.get("DRTRL_BENCH_DATA")
-    folder = Path(told or cache() / "data").expanduser()
-    if told and not folder.is_dir():
-        raise NotADirectoryError(f"$DRTRL_BENCH_DATA {told}: no such folder")
-    return folder
+    folder = named("DRTRL_BENCH_DATA")
+    if folder and not folder.is_dir():
+        raise NotADirectoryError(f"$DRTRL_BENCH_DATA {os.environ['DRTRL_BENCH_DATA']}: no such folder")
+    return folder or cache() / "data"
 
 
 def stand_in_folder() -> Path:
@@ -150,21 +164,34 @@ def recordings(part: Path, folder: str, file: str, expected: str) -> list[Path]:
     instead, in words.
     """
     found: list[Path] = []
+    been: dict[str, str] = {}
     for outer in entries(part):
         if outer.is_dir() and re.fullmatch(folder, outer.name):
+            lies = once(outer.path, os.path.realpath(outer), been)
             for inner in entries(Path(outer)):
-                if not inner.is_dir() and re.fullmatch(file, inner.name):
+                if inner.is_file() and re.fullmatch(file, inner.name):
+                    own = os.path.realpath(inner) if inner.is_symlink() else os.path.join(lies, inner.name)
+                    once(inner.path, own, been)
                     found.append(Path(inner))
                 else:
                     refuse(inner, file, expected)
         else:
-            refuse(outer, file, expected)
+            refuse(outer, file, expected, folder)
     return found
 
 
-def refuse(entry: os.DirEntry[str], file: str, expected: str) -> None:
-    """Raises DamagedError for a folder or a file of the recordings' kind."""
-    if entry.is_dir() or Path(entry).suffix == Path(file).suffix:
+def once(path: str, lies: str, been: dict[str, str]) -> str:
+    """Where a file or a folder really lies. DamagedError if it has been there by another path: it would count twice."""
+    if lies in been:
+        raise DamagedError(f"{path}: the same as {been[lies]}, by a link; remove one of the two")
+    been[lies] = path
+    return lies
+
+
+def refuse(entry: os.DirEntry[str], file: str, expected: str, folder: str = "") -> None:
+    """Raises DamagedError for a folder, a file of the recordings' kind, or what is named as their folders are."""
+    alike = Path(entry).suffix.lower() == Path(file).suffix or re.fullmatch(folder, entry.name)
+    if entry.is_dir() or alike:
         raise DamagedError(f"{entry.path}: no part of the data set, which has {expected}; move it away")
 
 
@@ -182,13 +209,27 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def marker(folder: Path) -> dict[str, Any] | None:
-    """What the maker of a stand-in wrote of it, or None for other files."""
+    """What the maker of a stand-in wrote of it, or None for other files. DamagedError for what no maker writes."""
+    again = f"move {folder} away and make the stand-in again"
     try:
-        return json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        written = json.loads(regular(folder / MARKER).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise DamagedError(f"{folder / MARKER}: not JSON ({error}); make the stand-in again") from None
+        raise DamagedError(f"{folder / MARKER}: not JSON ({error}); {again}") from None
+    for key, kind in MARKED.items():
+        if not isinstance(written, dict) or not isinstance(written.get(key), kind):
+            raise DamagedError(f"{folder / MARKER}: says no {key!r}, which every stand-in's does; {again}")
+    return written
+
+
+def regular(path: Path) -> Path:
+    """The path. DamagedError if it is a folder or a pipe, which cannot be read as a file or is waited for for ever."""
+    if path.exists() and not path.is_file():
+        raise DamagedError(
+            f"{path}: {'a folder' if path.is_dir() else 'a pipe or a device'}, and not a file; move it away"
+        )
+    return path
 
 
 def part(what: Published, split: str) -> Path:

@@ -27,14 +27,14 @@ def hdf5() -> Any:
 
 def count(file: Path) -> int:
     """Recordings in a file. Raises ReaderError, and OSError if it is damaged."""
-    with hdf5().File(file) as content:
+    with hdf5().File(place.regular(file)) as content:
         labels: Any = content["labels"]
         return len(labels)
 
 
 def recordings(what: place.Published, part: str, **options: Any) -> Recordings:
     """What the file of a part holds. Raises MissingError, DamagedError or ReaderError."""
-    file = place.part(what, part)
+    file = place.regular(place.part(what, part))
     return opened(what.folder, file, decoded.stamp(file), what.classes, what.clock, tuple(options.items()))
 
 
