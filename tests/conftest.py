@@ -1,14 +1,14 @@
 """Which framework a test runs in, and how: `framework` as an argument gives one test per framework.
 
 The tests of one framework stay on one worker of `pytest -n 2 --dist loadgroup`; those of a framework that is not
-installed are skipped.
+installed are skipped. So is a test that asks for the readers of event files where they are not installed.
 """
 
 import ctypes
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,11 +19,16 @@ from typing import Any
 import pytest
 from genuine import cache_folder as cache_folder
 from genuine import known as known
+from genuine import unread
 from genuine import written as written
 from hypothesis import settings
 from problems import FRAMEWORKS, needs
 
 from drtrl_bench import memory
+
+# Small problems are tested, by as many processes as pytest has workers: each would compile for an accelerator, and
+# hold three quarters of its memory. A measuring process is not told: `environment.child` leaves these variables out.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -66,6 +71,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in zoo[::2]:
         item.own_markers = [mark for mark in item.own_markers if mark.name != "xdist_group"]
         item.add_marker(pytest.mark.xdist_group("torch"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    """Skips a test that cannot read its files: those that read with the project's own code alone still run."""
+    try:
+        return (yield)
+    except Exception as error:
+        if reason := unread(error):
+            pytest.skip(reason)
+        raise
+
+
+@pytest.hookimpl(wrapper=True, specname="pytest_runtest_setup")
+def pytest_runtest_fixtures() -> Generator[None, Any, Any]:
+    return (yield from pytest_runtest_call())
 
 
 CHEAP = (

@@ -1,6 +1,7 @@
 """Files in the layouts of the published data sets, small and with known events, as a user would put them in place."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,37 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from drtrl_bench.datasets.events import place
+from drtrl_bench.datasets.stand_ins import espeak
+
 Known = dict[str, list[tuple[NDArray[Any], int]]]
 """For each part: events [E, 4] of x, y, p and t (us) in order of time, and class."""
+
+
+def absences() -> dict[str, str]:
+    """What is said where an optional package is not installed, by package; nothing where it is.
+
+    A package that is there is asked for by nobody: whatever fails then is a failure.
+    """
+    absent = [name for name in ("tonic", "h5py", "espeakng_loader") if find_spec(name) is None]
+    return {name: espeak.MISSING if name == "espeakng_loader" else place.needs(name) for name in absent}
+
+
+def unread(error: BaseException) -> str | None:
+    """Why a test that ended in an error could not run, if what is not installed is the cause; else None."""
+    seen: BaseException | None = error
+    while seen:  # another error may have been expected, or be raised on the way
+        for package, said in absences().items():
+            if said in str(seen) and isinstance(seen, OSError):
+                return said
+            if isinstance(seen, ModuleNotFoundError) and (seen.name or "").partition(".")[0] == package:
+                return said
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+needs_tonic = pytest.mark.skipif(find_spec("tonic") is None, reason=place.needs("tonic"))
+"""Skip what leaves reading to another process: the error stays there."""
 
 
 def drawn(seed: int, sensor: tuple[int, int, int], length: int, unit: int, number: int = 60) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from genuine import WRITERS
+from genuine import WRITERS, needs_tonic
 from lines import environment, line, write
 
 from drtrl_bench import cli, record, report, table
@@ -225,6 +225,7 @@ def test_data_list_says_what_would_be_loaded(tmp_path: Path, monkeypatch: pytest
         assert word in done.stdout
 
 
+@needs_tonic
 def test_data_make_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
     made = command("data", "make", "nmnist", "--train", "2", "--test", "1")

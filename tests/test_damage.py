@@ -36,7 +36,7 @@ from damages import (
     three_columns,
     twice,
 )
-from genuine import WRITERS
+from genuine import WRITERS, needs_tonic
 
 from drtrl_bench import registry
 
@@ -214,7 +214,9 @@ def test_a_class_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytes
         registry.dataset("dvs_gesture").batch(5, 1, 0)
 
 
-@pytest.mark.parametrize(("name", "needed"), [("shd", "h5py"), ("shd", "tonic"), ("nmnist", "tonic")])
+@pytest.mark.parametrize(
+    ("name", "needed"), [pytest.param("shd", "h5py", marks=needs_tonic), ("shd", "tonic"), ("nmnist", "tonic")]
+)
 def test_a_reader_that_is_not_installed_is_one_line(
     name: str, needed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +234,7 @@ def test_a_reader_that_is_not_installed_is_one_line(
     assert (advice in listed.stdout) == (needed == "h5py")  # without tonic files can be counted
 
 
+@needs_tonic
 @pytest.mark.parametrize("name", ["shd", "dvs_gesture"])
 def test_recordings_of_one_speaker_are_a_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS[name](tmp_path)
@@ -249,6 +252,7 @@ def test_recordings_of_one_speaker_are_a_line(name: str, tmp_path: Path, monkeyp
     assert not done.stderr
 
 
+@needs_tonic
 def test_check_names_every_damaged_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS["nmnist"](tmp_path)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
@@ -269,6 +273,7 @@ def test_check_names_every_damaged_recording(tmp_path: Path, monkeypatch: pytest
     assert row[2] == "60000"
 
 
+@needs_tonic
 def test_check_says_whether_it_compared_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS["nmnist"](tmp_path)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import command
-from genuine import WRITERS, Known
+from genuine import WRITERS, Known, needs_tonic
 
 from drtrl_bench import learning, problem, registry, runner
 from drtrl_bench.case import Case, Plan
@@ -37,6 +37,7 @@ def test_tonic_s_reader_gives_what_was_written(known: dict[str, Known], name: st
         assert (np.diff(e.t) >= 0).all()
 
 
+@needs_tonic
 @pytest.mark.parametrize("name", NAMES)
 def test_files_put_in_place_are_used(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module = registry.dataset(name)
@@ -169,6 +170,7 @@ def test_a_record_names_what_was_loaded(
     assert labels["dms"] == {"label": "delayed match-to-sample (synthetic)", "synthetic": True, "fingerprint": None}
 
 
+@needs_tonic
 @pytest.mark.slow
 def test_event_data_goes_through_a_whole_case(known: dict[str, Known], tmp_path: Path) -> None:
     plan = Plan(

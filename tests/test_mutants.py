@@ -517,6 +517,18 @@ def contract(at: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def edited(mutant: Mutant) -> str:
+    """The source of its file with the error."""
+    source = (ROOT / "implementations" / mutant.file).read_text(encoding="utf-8")
+    assert source.count(mutant.old) == 1, f"{mutant.file} has this {source.count(mutant.old)} times: {mutant.old}"
+    return source.replace(mutant.old, mutant.new)
+
+
+def test_every_mutant_has_its_place() -> None:
+    for mutant in MUTANTS:
+        assert edited(mutant) != (ROOT / "implementations" / mutant.file).read_text(encoding="utf-8"), mutant
+
+
 @pytest.mark.parametrize("installed", [pytest.param(f, marks=needs(f)) for f in FRAMEWORKS])
 def test_no_mutant_passes(installed: str, tmp_path: Path) -> None:
     tests = sorted({m.test for m in MUTANTS if m.framework == installed})
@@ -529,10 +541,7 @@ def test_no_mutant_passes(installed: str, tmp_path: Path) -> None:
     "mutant", [pytest.param(m, id=f"{m.file}: {m.error}", marks=needs(m.framework)) for m in MUTANTS]
 )
 def test_mutant_fails(mutant: Mutant, tmp_path: Path) -> None:
-    file = copy(tmp_path) / "implementations" / mutant.file
-    source = file.read_text()
-    assert source.count(mutant.old) == 1, f"{mutant.file} has this {source.count(mutant.old)} times: {mutant.old}"
-    file.write_text(source.replace(mutant.old, mutant.new))
+    (copy(tmp_path) / "implementations" / mutant.file).write_text(edited(mutant), encoding="utf-8")
     done = contract(tmp_path, mutant.test)
     assert done.returncode == 1, done.stdout
     assert "1 failed" in done.stdout

@@ -44,6 +44,12 @@ def espeak(package: str) -> Any:
 
 
 @pytest.fixture
+def speaking(espeak: Any) -> None:
+    """Skips where espeak-ng is missing, before another error of it is expected."""
+    espeak.library()
+
+
+@pytest.fixture
 def converted(speech: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Spikes made up in no time; what they were made of."""
     made: list[Any] = []
@@ -104,6 +110,7 @@ def test_every_word_can_be_said(voices: Any) -> None:
         assert len(voices.speak(word, "de", 16_000)) > 2000
 
 
+@pytest.mark.usefixtures("speaking")
 def test_unknown_voice(voices: Any, espeak: Any) -> None:
     with pytest.raises(espeak.EspeakError, match="'xx': no such voice") as caught:
         voices.speak("one", "xx", 16_000)
@@ -312,6 +319,7 @@ def test_missing_espeak(speech: Any, espeak: Any, monkeypatch: pytest.MonkeyPatc
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.usefixtures("speaking")
 def test_a_worker_that_fails(speech: Any, espeak: Any, voices: Any, tmp_path: Path) -> None:
     good = voices.recording("shd", "train", 2, 0, 0)
     bad = voices.Recording(**{**vars(good), "voice": "xx"})

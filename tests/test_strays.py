@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from command_line import command
-from genuine import WRITERS
+from genuine import WRITERS, needs_tonic
 
 from drtrl_bench import registry
 
@@ -127,6 +127,7 @@ def test_nothing_counts_twice(name: str, whole: bool, tmp_path: Path, monkeypatc
         assert str(caught.value) == f"{second}: the same as {first}, by a link; remove one of the two"
 
 
+@needs_tonic
 @pytest.mark.parametrize(("name", "lacking"), [("nmnist", "7"), ("dvs_gesture", "10")])
 def test_a_class_without_recordings_is_named(
     name: str, lacking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -164,7 +165,9 @@ def test_a_marker_of_another_form_makes_nothing_genuine(
 
 
 @pytest.mark.parametrize(("what", "said"), [(os.mkfifo, "a pipe or a device"), (os.mkdir, "a folder")])
-@pytest.mark.parametrize(("name", "file"), [("shd", "SHD/shd_train.h5"), ("nmnist", "NMNIST/STAND_IN.json")])
+@pytest.mark.parametrize(
+    ("name", "file"), [pytest.param("shd", "SHD/shd_train.h5", marks=needs_tonic), ("nmnist", "NMNIST/STAND_IN.json")]
+)
 def test_what_is_no_file_is_not_waited_for(
     name: str, file: str, what: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +232,7 @@ def test_a_data_set_that_is_a_link_to_nothing_is_no_missing_one(
     assert "bernoulli (synthetic)" in done.stdout
 
 
+@needs_tonic
 def test_check_goes_on_to_the_next_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("dvs_gesture", "nmnist", "shd"):  # in the order of checking
         WRITERS[name](tmp_path)
@@ -249,6 +253,7 @@ def test_check_goes_on_to_the_next_set(tmp_path: Path, monkeypatch: pytest.Monke
     assert rows == [["test", "11"], ["train", "160"], ["test", "160"]]  # of DVS-Gesture and SHD
 
 
+@needs_tonic
 def test_check_of_a_set_without_files_goes_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS["nmnist"](tmp_path)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))

@@ -12,6 +12,7 @@ pytestmark = [
     pytest.mark.xdist_group("torch"),
 ]
 INTERPRETED = "TRITON_INTERPRET" in os.environ
+BROKEN = "Triton's interpreter does not run with this NumPy"
 
 
 @pytest.mark.skipif(INTERPRETED, reason="this is the child")
@@ -21,10 +22,35 @@ def test_in_the_interpreter() -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"TRITON_INTERPRET": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+    if "9 skipped" in done.stdout:
+        pytest.skip(BROKEN)
     assert "8 passed" in done.stdout
 
 
+if INTERPRETED:
+    import triton
+    from triton import language as tl
+    from triton.runtime.errors import InterpreterError
+
+    @triton.jit
+    def counted(to, number):
+        for i in range(number):
+            tl.store(to + i, i)
+
+    @pytest.fixture(scope="module")
+    def interpreter() -> None:
+        """Skips where the interpreter runs no loop whose end is an argument: from NumPy 2.5 on, an array of one element
+        is no number."""
+        import torch
+
+        try:
+            counted[(1,)](torch.zeros(2), 2)
+        except InterpreterError:
+            pytest.skip(BROKEN)
+
+
 @pytest.mark.skipif(not INTERPRETED, reason="test_in_the_interpreter runs it")
+@pytest.mark.usefixtures("interpreter")
 @pytest.mark.parametrize("last", [False, True], ids=["moved", "last"])
 @pytest.mark.parametrize(("S", "G"), [(1, 1), (3, 2)])
 @pytest.mark.parametrize("stored", ["float32", "bfloat16"])

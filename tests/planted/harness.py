@@ -25,8 +25,8 @@ PLANTED = [
     Planted(
         "overall cosine as a mean over weights",
         "bench/fidelity.py",
-        '"overall": agreement(*whole),',
-        '"overall": agreement(*whole)\n'
+        '"overall": together(true),',
+        '"overall": together(true)\n'
         '        | {"cosine": float(np.mean([agreement(found[n], true[n])["cosine"] for n in true]))},',
         FIDELITY,
     ),

@@ -455,8 +455,8 @@ PLANTED = [
     Planted(
         "cosine of all as the mean over weights",
         "bench/fidelity.py",
-        '"overall": agreement(*whole),',
-        '"overall": agreement(*whole) | {"cosine": float(np.mean('
+        '"overall": together(true),',
+        '"overall": together(true) | {"cosine": float(np.mean('
         '[agreement(found[n], true[n])["cosine"] for n in true]))},',
         f"{TURNED}all_of_them_are_one_vector",
     ),
