@@ -1,6 +1,7 @@
 """The table of how fast data comes: what it says of a loader and of a stream."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,6 +35,42 @@ def test_what_is_in_memory_is_not_what_an_epoch_begins_with(tmp_path: Any, monke
     assert row["data"] == "N-MNIST layout (event-converted digits)"
     assert len(row["fingerprint"]) == 16
     assert row["first_epoch_per_s"] < row["kept_per_s"]
+
+
+def test_every_rate_is_of_its_own_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds that are told, of a loader of files and of the three rules; medians, since the first call is slower."""
+    held = SimpleNamespace(decoded=None)
+    module = SimpleNamespace(FEATURES=32768, LABEL="a label", PUBLISHED=None, batch=lambda *_: ("inputs", "targets"))
+    module.opened = lambda split: (held, None)
+    told = {"bptt": 0.25, "es_drtrl": 0.0625, "drtrl": 0.125}
+    first = iter([9.0, 7.0, 4.0, 1.0, 4.0, 1.0])  # from files, then from what was decoded
+
+    def timed(call: Any) -> float:
+        return told.get(call, 0.5)
+
+    monkeypatch.setattr(loading.registry, "dataset", lambda name: module)
+    monkeypatch.setattr(loading.registry, "fingerprint", lambda name: f"files of {name}")
+    monkeypatch.setattr(loading, "gradients", lambda *_: {rule: rule for rule in told})
+    monkeypatch.setattr(loading, "forgetting", lambda what, call: next(first) if what is held else None)
+    monkeypatch.setattr(loading, "timed", timed)
+    assert loading.batches("dvs_gesture at 128 x 128", 3) == {
+        "dataset": "dvs_gesture",
+        "data": "a label",
+        "fingerprint": "files of dvs_gesture",
+        "steps": 60,
+        "batch": 16,
+        "lines": 32768,
+        "from_files_per_s": 0.25,
+        "first_epoch_per_s": 1.0,
+        "kept_per_s": 2.0,
+        "fastest_rule": "es_drtrl",
+        "gradients_per_s": 16.0,
+        "first_epoch_over_gradient": 0.0625,
+        "kept_over_gradient": 0.125,
+        "bptt_per_s": 4.0,
+        "es_drtrl_per_s": 16.0,
+        "drtrl_per_s": 8.0,
+    }
 
 
 def test_a_stream_is_timed_and_weighed() -> None:

@@ -50,6 +50,86 @@ def test_the_frame_says_what_a_number_depends_on(tmp_path: Path) -> None:
     assert known["run"] == "2026-03-01T12:00:00+00:00"
 
 
+def test_every_column_is_of_its_own_field(tmp_path: Path) -> None:
+    """A record in which no two numbers are the same, field by field."""
+    entry = line(Case(seed=7), status="ok", reason="a reason", plan="own", round=3)
+    entry |= {"commit": "c0ffee", "dirty": True, "implementation_sha": "5ha", "case_key": "a key", "run": "at noon"}
+    entry |= {"started": "at one", "plugins": {"mine.py": "1", "yours": "2"}}
+    entry["time"] = {
+        "median_s": 2.0,
+        "low_s": 1.9,
+        "high_s": 2.2,
+        "iqr_s": 0.5,
+        "forward_s": 0.7,
+        "samples_s": [1.8, 2.0, 2.1, 2.3, 2.4],
+        "cpu_samples_s": [1.0, 1.1, 1.3, 9.0],
+        "unstable": True,
+        "busy": False,
+        "phases": {"lower_s": 0.1, "compile_s": 0.2, "first_call_s": 0.3},
+    }
+    entry["floor"] = {"forward_flops": 101, "flops": 102, "moved_bytes": 103}
+    entry["memory"] = {"working_bytes": 11, "analytic_bytes": 12, "rss_peak_bytes": 13}
+    overall = {"cosine": 0.91, "error": 0.92, "norm_ratio": 0.93, "sign_agreement": 0.94}
+    entry["fidelity"]["overall"] = overall
+    entry["activity"] = {"firing_rate": [0.1, 0.4], "silent": [0.5, 0.75]}
+    entry["data"] = {"label": "a label", "synthetic": True, "fingerprint": "f1"}
+    versions = {"jax": "1.1", "jaxlib": "1.2", "torch": "1.3", "numpy": "1.4"}
+    described = environment(python="1.5", versions=versions, cpu="a processor", cores=6, gpu="an accelerator")
+    (found,) = drtrl_bench.load(write(tmp_path, [entry], [described])).to_dict("records")
+    expected = {
+        "status": "ok",
+        "reason": "a reason",
+        "plan": "own",
+        "round": 3,
+        "run": "at noon",
+        "started": "at one",
+        "time_s": 2.0,
+        "low_s": 1.9,
+        "high_s": 2.2,
+        "samples": 5,
+        "samples_s": [1.8, 2.0, 2.1, 2.3, 2.4],
+        "cpu_s": pytest.approx(1.2),
+        "cpu_samples_s": [1.0, 1.1, 1.3, 9.0],
+        "forward_s": 0.7,
+        "compile_s": 0.2,
+        "unstable": True,
+        "busy": False,
+        "forward_flops": 101,
+        "flops": 102,
+        "moved_bytes": 103,
+        "working_bytes": 11,
+        "analytic_bytes": 12,
+        "rss_peak_bytes": 13,
+        **overall,
+        "firing_rate": 0.25,
+        "silent": 0.625,
+        "data": "a label",
+        "synthetic": True,
+        "data_fingerprint": "f1",
+        "source": "records.jsonl",
+        "case_key": "a key",
+        "env_hash": "e1",
+        "implementation_sha": "5ha",
+        "commit": "c0ffee",
+        "dirty": True,
+        "plugins": "mine.py, yours",
+        "processor": "a processor",
+        "cores": 6,
+        "gpu": "an accelerator",
+        "python_version": "1.5",
+        "jax_version": "1.1",
+        "jaxlib_version": "1.2",
+        "torch_version": "1.3",
+        "numpy_version": "1.4",
+        "seed": 7,
+        "per_layer": entry["fidelity"]["per_layer"],
+        "per_parameter": entry["fidelity"]["per_parameter"],
+    }
+    assert {name: found[name] for name in expected} == expected
+    others = {name for name in found if "." not in name} - expected.keys()
+    assert others == {name for name in asdict(Case()) if name != "seed"}, "every column is looked at"
+
+
 def test_the_frame_has_every_layer_and_every_weight(path: Path) -> None:
     entry = line(Case(seed=5))
     measures = ("cosine", "error", "norm_ratio", "sign_agreement")

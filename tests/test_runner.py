@@ -59,6 +59,65 @@ def test_a_measured_row_has_everything_and_is_not_run_again(
         run(path, case)
 
 
+def test_another_machine_measures_again_and_is_described_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, started = tmp_path / "r.jsonl", []
+
+    def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
+        started.append(case.seed)
+        return {"status": "ok", "reason": None}
+
+    def on(machine: str, *cases: Case) -> list[str]:
+        """The machines of the records that a run on one of them returns."""
+        described = {"env_hash": f"hash of {machine}", "cpu": machine, "versions": {}}
+        monkeypatch.setattr(environment, "describe", lambda: described)
+        return [line["env_hash"] for line in run(path, *cases)]
+
+    monkeypatch.setattr(runner, "measure", measure)
+    other = replace(SMALL, seed=1)
+    assert on("one", SMALL) == ["hash of one"]
+    assert on("two", SMALL) == ["hash of two"]
+    assert on("two", SMALL) == ["hash of two"]
+    assert on("one", SMALL) == ["hash of one"]
+    assert started == [0, 0], "each machine measures once"
+    assert sorted(on("two", SMALL, other)) == ["hash of two"] * 2
+    assert started == [0, 0, 1]
+    assert [(r["env_hash"], r["environment"]["cpu"]) for r in record.read(path)] == [
+        ("hash of one", "one"),
+        ("hash of two", "two"),
+        ("hash of two", "two"),
+    ]
+    assert [line["cpu"] for line in record.lines(path) if line["kind"] == "environment"] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "again"),
+    [
+        *(({"status": status}, False) for status in ("ok", "skip", "wrong", "oom", "timeout")),
+        ({"status": "error"}, True),
+        ({"status": "oom", "refused": True}, True),
+        ({"status": "oom", "refused": False}, False),
+    ],
+)
+def test_what_would_end_the_same_is_not_run_again(
+    ended: dict[str, Any], again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Case] = []
+    monkeypatch.setattr(runner, "measure", lambda case, *_: started.append(case) or ended | {"reason": "made up"})
+    for _ in range(2):
+        run(tmp_path / "r.jsonl", SMALL)
+    assert len(started) == 1 + again
+
+
+def test_each_round_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "measure", lambda case, plan, folder: {"status": "ok", "reason": None})
+    started: list[str] = []
+    for rounds in (1, 3, 3):
+        plan = Plan("p", "", (SMALL,), rounds=rounds)
+        found = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: started.append(text) if text else None)
+        assert sorted(line["round"] for line in found) == list(range(rounds))
+    assert len(started) == len(record.read(tmp_path / "r.jsonl")) == 3
+
+
 def test_a_record_names_the_run_and_the_files_that_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "measure", lambda case, plan, folder: {"status": "timeout", "reason": "made up"})
     monkeypatch.setattr(runner.registry, "fingerprint", lambda name: f"files of {name}")

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import READOUTS, ZOO, in_framework, network, problem
+from conftest import prepare
+from problems import READOUTS, ZOO, in_framework, needs, network, problem
 from test_contract import assert_same
 from test_zoo import TRUTHS
 
@@ -170,6 +171,27 @@ def test_spikes_drawn_at_random_are_kept_as_bits() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert dense / 32 < peak < dense / 20
+
+
+@needs("jax")
+@pytest.mark.xdist_group("jax")
+def test_a_chunk_is_done_before_the_one_after_the_next_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or chunks would queue up on the device. The next one is drawn already: the last is not known before the end."""
+    prepare("jax")
+    jax = import_module("jax")
+    happened: list[str] = []
+    wait = jax.block_until_ready
+    monkeypatch.setattr(jax, "block_until_ready", lambda what: happened.append("waited") or wait(what))
+    rule, streams = (import_module(f"drtrl_bench.implementations.{name}_jax") for name in ("drtrl", "stream"))
+    p = problem(NET, T=8, B=3, I=5, N=6)
+
+    def chunks() -> Iterator[Any]:
+        for start in range(0, 8, 2):
+            happened.append("drawn")
+            yield p.inputs[start : start + 2], p.targets[start : start + 2]
+
+    streams.streaming(rule, in_framework(NET, "jax"))(p.params, chunks())
+    assert happened == ["drawn", "drawn", "waited", "drawn", "waited", "drawn", "waited"]
 
 
 def test_memory_of_the_fold_is_constant(framework: str) -> None:

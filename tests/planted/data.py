@@ -256,4 +256,32 @@ PLANTED = [
         "except KeyError:",
         "tests/test_strays.py::test_without_tonic_nothing_asks_for_its_version",
     ),
+    Planted(
+        "the slowest rule called the fastest",
+        "bench/loading.py",
+        "fastest = min(RULES",
+        "fastest = max(RULES",
+        "tests/test_loading.py::test_every_rate_is_of_its_own_times",
+    ),
+    Planted(
+        "the first epoch's rate called that of the files",
+        "bench/loading.py",
+        'per_second.get("files", "")',
+        'per_second.get("epoch", "")',
+        "tests/test_loading.py::test_every_rate_is_of_its_own_times",
+    ),
+    Planted(
+        "what is kept called the first epoch's",
+        "bench/loading.py",
+        '"first_epoch_over_gradient": per_second["epoch"]',
+        '"first_epoch_over_gradient": per_second["kept"]',
+        "tests/test_loading.py::test_every_rate_is_of_its_own_times",
+    ),
+    Planted(
+        "chunks queue up on the device",
+        "implementations/stream_jax.py",
+        "                jax.block_until_ready(state[1])\n",
+        "",
+        "tests/test_stream.py::test_a_chunk_is_done_before_the_one_after_the_next_is_drawn",
+    ),
 ]

@@ -299,4 +299,52 @@ PLANTED = [
         "",
         "tests/test_runner.py::test_a_child_has_the_threads_that_the_case_asks_for[1]",
     ),
+    # Records and their frame
+    Planted(
+        "resumed whatever the machine is",
+        "bench/runner.py",
+        'for key in ("case_key", "round", "implementation_sha", "env_hash"))',
+        'for key in ("case_key", "round", "implementation_sha"))',
+        "tests/test_runner.py::test_another_machine_measures_again_and_is_described_once",
+    ),
+    Planted(
+        "one record for all rounds",
+        "bench/runner.py",
+        'for key in ("case_key", "round", "implementation_sha", "env_hash"))',
+        'for key in ("case_key", "implementation_sha", "env_hash"))',
+        "tests/test_runner.py::test_each_round_is_measured_once",
+    ),
+    Planted(
+        "an error is never tried again",
+        "bench/runner.py",
+        'FINISHED = ("ok", "skip", "wrong", "oom", "timeout")',
+        'FINISHED = ("ok", "skip", "wrong", "oom", "timeout", "error")',
+        "tests/test_runner.py::test_what_would_end_the_same_is_not_run_again",
+    ),
+    Planted(
+        "a second machine is not described",
+        "bench/runner.py",
+        "described_there |= line == described",
+        'described_there |= line["kind"] == "environment"',
+        "tests/test_runner.py::test_another_machine_measures_again_and_is_described_once",
+    ),
+    *(
+        Planted(
+            f"the frame's {column} is another number of the record",
+            "bench/record.py",
+            f'"{column}": {source}',
+            f'"{column}": {other}',
+            "tests/test_record.py::test_every_column_is_of_its_own_field",
+        )
+        for column, source, other in (
+            ("low_s", 'time.get("low_s")', 'time.get("high_s")'),
+            ("cpu_s", 'median(time["cpu_samples_s"])', 'max(time["cpu_samples_s"])'),
+            ("forward_s", 'time.get("forward_s")', 'time.get("median_s")'),
+            ("compile_s", '(time.get("phases") or {}).get("compile_s")', '(time.get("phases") or {}).get("lower_s")'),
+            ("silent", 'mean(activity.get("silent"))', 'mean(activity.get("firing_rate"))'),
+            ("rss_peak_bytes", 'memory.get("rss_peak_bytes")', 'memory.get("analytic_bytes")'),
+            ("commit", 'record.get("commit")', 'record.get("implementation_sha")'),
+            ("processor", 'environment.get("cpu")', 'environment.get("gpu")'),
+        )
+    ),
 ]
