@@ -205,6 +205,18 @@ def test_a_folder_without_recordings_is_named(
         module.batch(5, 1, 0)
 
 
+def test_times_after_an_overflow_by_hand(tmp_path: Path) -> None:
+    """Of N-MNIST: x, y, a bit of polarity and 23 of time; row 240 is no event, and what follows is 8192 us later."""
+    rows = [(1, 2, 0x80, 0, 5), (0, 240, 0, 0, 0), (3, 4, 0, 1, 2), (0, 240, 0, 0, 0), (5, 6, 0x81, 0, 1)]
+    (tmp_path / "a.bin").write_bytes(bytes(number for row in rows for number in row))
+    found = registry.dataset("nmnist").columns(tmp_path / "a.bin", 0)
+    assert {name: column.tolist() for name, column in found.items()} == {
+        "x": [1, 3, 5],
+        "y": [2, 4, 6],
+        "t": [5, 258 + 8192, 65537 + 2 * 8192],
+    }
+
+
 def test_a_class_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS["dvs_gesture"](tmp_path)
     folder = tmp_path / "DVSGesture" / "ibmGestureTrain" / "user01_led"

@@ -196,6 +196,17 @@ def test_our_list_is_tonic_s(name: str, tmp_path: Path, monkeypatch: pytest.Monk
         assert [users[os.path.realpath(file)] for file in held.files] == held.groups.tolist()
 
 
+@pytest.mark.parametrize(("name", "taken", "number"), [("nmnist", "7", 3), ("dvs_gesture", "user02_led", 11)])
+def test_a_folder_that_goes_takes_its_recordings_along(
+    name: str, taken: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within one process: what was listed before is not the answer."""
+    part, _ = put(name, tmp_path, monkeypatch)
+    before = len(registry.dataset(name).opened("train")[0])
+    shutil.rmtree(part / taken)
+    assert len(registry.dataset(name).opened("train")[0]) == before - number == registry.dataset(name).count(part)
+
+
 @pytest.mark.parametrize("name", FOLDERS)
 def test_folders_and_recordings_may_be_links(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part, file = put(name, tmp_path / "data", monkeypatch)

@@ -284,4 +284,22 @@ PLANTED = [
         "",
         "tests/test_stream.py::test_a_chunk_is_done_before_the_one_after_the_next_is_drawn",
     ),
+    Planted(
+        "an overflow counts from the next one on",
+        "datasets/nmnist.py",
+        "np.cumsum(wraps))[~wraps]",
+        "(np.cumsum(wraps) - 1))[~wraps]",
+        "tests/test_damage.py::test_times_after_an_overflow_by_hand",
+    ),
+    *(
+        Planted(
+            f"the files of {name} are listed once for all",
+            f"datasets/{name}.py",
+            "folder.stat().st_mtime_ns",
+            "0",
+            "tests/test_strays.py::test_a_folder_that_goes_takes_its_recordings_along"
+            f"[{name}-{'7-3' if name == 'nmnist' else 'user02_led-11'}]",
+        )
+        for name in ("nmnist", "dvs_gesture")
+    ),
 ]
