@@ -89,7 +89,8 @@ def setups(environments: dict[str, dict[str, Any]], hashes: Iterable[str]) -> di
     letters = {}
     for env_hash in hashes:
         environment = environments.get(env_hash) or {"cpu": f"unknown machine {env_hash}"}
-        facts = {k: environment.get(k) for k in FACTS}
+        facts: dict[str, Any] = {k: environment.get(k) for k in FACTS}
+        facts["variables"] = environment.get("variables") or {}
         facts |= {f"version of {k}": v for k, v in (environment.get("versions") or {}).items()}
         agrees = [all(other.get(k, v) == v for k, v in facts.items()) for other in found]
         number = agrees.index(True) if any(agrees) else len(found)
@@ -120,6 +121,7 @@ def machine(environments: list[dict[str, Any]]) -> str:
         first.get("gpu"),
         f"Python {first.get('python')}",
         *(f"{name} {versions[name]}" for name in ("jax", "torch", "numpy") if name in versions),
+        *(f"{name}={value}" for name, value in (first.get("variables") or {}).items()),
     )
     return " · ".join(str(part) for part in parts if part)
 

@@ -401,7 +401,7 @@ def baseline() -> None:
     if bad:
         raise UsageError(f"{Case(**bad[0]['case']).label}: {bad[0]['status']}: {bad[0]['reason']}; no baseline written")
     path.parent.mkdir(parents=True, exist_ok=True)
-    ordered = sorted((gates.without_times(line) for line in lines), key=lambda line: line["case_key"])
+    ordered = sorted((gates.of_now(line) for line in lines), key=lambda line: line["case_key"])
     path.write_text("".join(json.dumps(line) + "\n" for line in ordered), encoding="utf-8")
     console.print(f"{path}: {len(ordered)} cases", markup=False, soft_wrap=True)
 
@@ -437,6 +437,9 @@ def check(
     except gates.NothingMeasured as error:
         complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
         raise typer.Exit(gates.NOTHING) from None
+    if differs := gates.set_otherwise(expected):
+        text = f"warning: not set as for the baseline, so errors of rounding may not compare: {', '.join(differs)}"
+        complaints.print(text, style="yellow", markup=False)
     plan, speed_plan = cases.read(gates.PLAN), None
     try:
         base = revisions.resolved(against) if against else revisions.base()
@@ -554,7 +557,13 @@ def trend(
 
 @app.command()
 def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
-    """Show what a record says of this machine: versions, processor, memory, commit.
+    """Show what a record says of this machine: versions, processor, memory, commit, variables that are set.
+
+    Of your environment, what is measured gets the folders and the language of the system, DRTRL_BENCH_*,
+    CUDA_VISIBLE_DEVICES, and what tunes the processor, the allocator, the compiler or the driver: ATEN_CPU_CAPABILITY,
+    ONEDNN_*, MALLOC_*, LD_PRELOAD, LD_LIBRARY_PATH, XLA_FLAGS, PYTORCH_*, CUBLAS_* and their like. Those are recorded,
+    and a case is measured again where they differ. A case says itself what JAX_*, TORCH_*, OMP_*, KMP_* and MKL_*
+    would: they stay out, and so does all else. DRTRL_BENCH_PASS=NAME,NAME lets others through, and records a hash.
 
     Example: drtrl-bench env --json
     """
@@ -563,7 +572,8 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON."
         typer.echo(json.dumps(described, indent=2))
         return
     versions = {package: version or "not installed" for package, version in described.pop("versions").items()}
-    for key, value in (described | versions).items():
+    set_here = described.pop("variables", {})
+    for key, value in (described | versions | set_here).items():
         console.print(f"{key:14} {value}", markup=False)
 
 

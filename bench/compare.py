@@ -160,13 +160,28 @@ def latest(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def environments_differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
-    """Which facts of machine and versions differ between two sides; "environment" if no more is known."""
+    """Which facts of machine and versions differ between two sides; "environment" if no more is known.
+
+    Of the environment variables that were set, each that differs is named. Earlier records know nothing of them.
+    """
     if {r["env_hash"] for r in old} == {r["env_hash"] for r in new}:
         return []
     facts = ("python", "versions", "os", "cpu", "cores", "memory_gib", "gpu")
     sides = [[r.get("environment") or {} for r in side] for side in (old, new)]
     values = {fact: [{str(e.get(fact)) for e in side} for side in sides] for fact in facts}
-    return [fact for fact, (one, other) in values.items() if one != other] or ["environment"]
+    differ = [fact for fact, (one, other) in values.items() if one != other]
+    return differ + variables_differ(*sides) or ["environment"]
+
+
+def variables_differ(*sides: list[dict[str, Any]]) -> list[str]:
+    """The environment variables that two sides of environments were not measured with alike, with their values."""
+    tables = [[each.get("variables") or {} for each in side] for side in sides]
+    found = []
+    for name in sorted({name for side in tables for table in side for name in table}):
+        one, other = ({str(table.get(name, "not set")) for table in side} for side in tables)
+        if one != other:
+            found.append(f"{name} ({' or '.join(sorted(one))}; {' or '.join(sorted(other))})")
+    return found
 
 
 def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change]:

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from drtrl_bench import repository, variables
 from drtrl_bench.case import digest
 
 PACKAGES = ("jax", "jaxlib", "torch", "numpy", "scikit-learn", "tonic", "drtrl-bench")
@@ -40,16 +41,29 @@ def cpu_model() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
+def asked(*words: str) -> str | None:
+    """What git says of the repository that the package is in, or None if it says nothing of use."""
+    try:
+        done = repository.ask(Path(__file__).parent, *words, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
 def checkout() -> dict[str, Any]:
     """Commit of the sources, and whether they differ from it; None where git does not know them."""
-    if output("git", "ls-files", "--error-unmatch", Path(__file__).name) is None:
+    if asked("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return {"commit": None, "dirty": None}
-    changes = output("git", "status", "--porcelain", "--", ":/", ":(top,exclude)results")  # where records go
-    return {"commit": output("git", "rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+    apart = ":(top,exclude)results"  # where records go
+    changes = asked("status", "--porcelain", "--ignore-submodules=dirty", "--", ":/", apart)
+    return {"commit": asked("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
 
 
 def describe() -> dict[str, Any]:
-    """Machine and versions, with their hash. The state of the sources is not part of it: see `checkout`."""
+    """Machine, versions and the variables that are set, with their hash.
+
+    Without such variables there is no field of theirs. The state of the sources is not part of it: see `checkout`.
+    """
     gpu = output("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
     machine = {
         "python": platform.python_version(),
@@ -60,15 +74,15 @@ def describe() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "gpu": gpu,
     }
+    if tuned := variables.recorded(variables.through(os.environ)):
+        machine["variables"] = tuned
     return {**machine, "env_hash": digest(machine)}
 
 
 def child(case: Any) -> dict[str, str]:
     """Environment variables of the process that measures a case: set before its framework is imported."""
-    apart = ("JAX_", "XLA_", "OMP_", "MKL_", "TORCH", "MPLBACKEND")  # the last is a notebook's
-    keep = {k: v for k, v in os.environ.items() if not k.startswith(apart)}
     return (
-        keep
+        variables.through(os.environ)
         | {
             "OMP_NUM_THREADS": str(case.threads),
             "MKL_NUM_THREADS": str(case.threads),
@@ -77,6 +91,7 @@ def child(case: Any) -> dict[str, str]:
             "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "PYTHONHASHSEED": "0",
+            "PYTHONSAFEPATH": "1",  # for what the process starts itself, as a compiler
         }
         | ({"CUDA_VISIBLE_DEVICES": ""} if case.device == "cpu" else {})
     )

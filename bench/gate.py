@@ -53,6 +53,17 @@ def baseline(folder: Path | None = None) -> list[dict[str, Any]]:
             raise NothingMeasured(f"{error}; git checkout brings the baseline back that was committed") from None
 
 
+def of_now(line: dict[str, Any]) -> dict[str, Any]:
+    """A record of now as a baseline has it: without times, and with the environment variables that were set."""
+    tuned = environment.describe().get("variables")
+    return without_times(line) | ({"variables": tuned} if tuned else {})
+
+
+def set_otherwise(expected: list[dict[str, Any]]) -> list[str]:
+    """The environment variables that are not set as they were for a baseline."""
+    return compare.variables_differ(expected, [environment.describe()])
+
+
 def speed_plan(base: str) -> Plan:
     """The cases whose speed is compared with a commit: this checkout's and that commit's, so that none is dropped
     unseen. Raises PlanError if that commit's plan is not one here."""

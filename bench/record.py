@@ -51,7 +51,7 @@ REQUIRED: dict[str, Any] = {
 OPTIONAL: dict[str, Any] = {
     **dict.fromkeys(("reason", "run", "started", "commit", "memory.meter", "gate.reference"), str),
     **dict.fromkeys(("data.label", "data.fingerprint"), str),
-    **dict.fromkeys(("gate", "time.phases", "plugins"), dict),
+    **dict.fromkeys(("gate", "time.phases", "plugins", "variables"), dict),
     **dict.fromkeys(("fidelity.overall", "fidelity.per_layer", "fidelity.per_parameter"), dict),
     **dict.fromkeys(("time.samples_s", "time.cpu_samples_s", "activity.firing_rate", "activity.silent"), list),
     **dict.fromkeys(("limit_s", "gate.error", "gate.limit"), int | float),
@@ -62,6 +62,9 @@ OPTIONAL: dict[str, Any] = {
     **{f"fidelity.overall.{k}": int | float for k in AGREEMENT},
 }
 """What a record may have, or have as null; readers take the types for granted."""
+TABLES = ("versions", "variables")
+"""What an environment may have; `variables` are those that were set, if there were any (bench/variables.py). Of
+those, the records of a baseline, which have no environment, have them themselves."""
 
 
 class CorruptLine(UserWarning):
@@ -129,7 +132,7 @@ def complaint(line: Any) -> str | None:
     if not isinstance(line.get("env_hash"), str):
         return "no env_hash"
     if line["kind"] == "environment":
-        return None if isinstance(line.get("versions") or {}, dict) else "versions is not a table"
+        return next((f"{name} is not a table" for name in TABLES if not isinstance(line.get(name) or {}, dict)), None)
     if line.get("status") not in STATUSES:
         return f"status {line.get('status')!r} is none of {', '.join(STATUSES)}"
     for path, kind in (REQUIRED | OPTIONAL).items():

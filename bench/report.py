@@ -198,6 +198,8 @@ def picture(name: str, frame: Frame) -> tuple[str, bool] | None:
 
 def flat(environment: dict[str, Any]) -> dict[str, str]:
     """An environment as name -> text."""
-    apart = ("kind", "schema_version", "env_hash", "versions")
-    facts = {k: v for k, v in environment.items() if k not in apart} | (environment.get("versions") or {})
+    apart = ("kind", "schema_version", "env_hash", *record.TABLES)
+    facts = {k: v for k, v in environment.items() if k not in apart}
+    for table_of in record.TABLES:
+        facts |= environment.get(table_of) or {}
     return {k: str(v) for k, v in facts.items() if v is not None}

@@ -16,7 +16,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import install, plugins, record
+from drtrl_bench import install, plugins, record, repository, start, variables
 from drtrl_bench.case import Case, Plan
 
 ROOT = install.ROOT
@@ -48,9 +48,7 @@ def require(command: str, history: bool = True) -> None:
 def git(*words: str) -> str:
     """What a git command prints. Raises RevisionError with its complaint, in one line and in words for a user."""
     try:
-        done = subprocess.run(
-            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"}
-        )
+        done = repository.ask(ROOT, *words)
     except FileNotFoundError:
         raise RevisionError("git is not installed; install it with the system's packages") from None
     if done.returncode:
@@ -133,9 +131,8 @@ def measure_once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[
     settings = [f"limit_s = {plan.limit_s}", f"budget_s = {plan.budget_s}", "[[grid]]"]
     unusual = {f.name: v for f in fields(Case) if (v := getattr(case, f.name)) != f.default}
     file.write_text("\n".join([*settings, *(f"{k} = {json.dumps(v)}" for k, v in unusual.items())]) + "\n")
-    command = [sys.executable, "-m", "bench", "run", str(file), "--records", str(out)]
-    environment = os.environ | {"PYTHONPATH": str(tree), plugins.SWITCH: "none"}
-    code, said = ended(command, tree, environment)
+    words = ["run", str(file), "--records", str(out)]
+    code, said = ended(harness(tree, *words), tree, environment(tree))
     if out.exists():
         found = record.read(out)
         return [line | {"case_key": case.key, "case": asdict(case), "plan": plan.name} for line in found]
@@ -143,6 +140,26 @@ def measure_once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[
         return []
     last = (said.strip().splitlines() or ["no output"])[-1]
     raise RevisionError(f"the harness of {tree.name} failed: {last}")
+
+
+def harness(tree: Path, *words: str) -> list[str]:
+    """The command `drtrl-bench` of the revision in `tree`: its files are imported, and none that lie in between."""
+    return start.command(start.PACKAGE, *words) if tree == ROOT else [sys.executable, "-P", "-m", "bench", *words]
+
+
+def environment(tree: Path) -> dict[str, str]:
+    """Environment variables of the harness in `tree`, the same for every revision.
+
+    Earlier ones hand all of it on to the process that measures, look for the package in PYTHONPATH, and ask git as it
+    is set here.
+    """
+    found = variables.to_revisions(os.environ)
+    for name in ("DRTRL_BENCH_CACHE", "DRTRL_BENCH_DATA"):
+        if told := found.get(name):  # as seen from here: the harness is in another folder
+            found[name] = os.path.abspath(os.path.expanduser(told))
+    if tree != ROOT:  # in the checkout itself there may be more than the project
+        found["PYTHONPATH"] = os.pathsep.join([str(tree), *filter(None, [found.get("PYTHONPATH")])])
+    return found | repository.handed_on(ROOT) | {"PYTHONSAFEPATH": "1", plugins.SWITCH: "none"}
 
 
 def ended(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
@@ -168,6 +185,8 @@ def interleaved(
 
     `edit` is done to the new side's folder, which must be a throw-away one, before anything is measured.
     """
+    for note in variables.notes(os.environ, variables.to_revisions(os.environ)):
+        report(note)
     found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
     with ExitStack() as stack:
         trees = [stack.enter_context(checkout(side)) for side in sides]

@@ -11,7 +11,6 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -22,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import environment, memory, plugins, problem, record, registry
+from drtrl_bench import environment, memory, plugins, problem, record, registry, start, variables
 from drtrl_bench.case import Case, Plan, digest
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
@@ -106,12 +105,12 @@ def stage(log: str) -> str:
 
 
 def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: Path) -> dict[str, Any]:
-    """Runs `python -m module` with a job on standard input. Returns its result, or at least a status and a reason."""
+    """Runs a module with a job on standard input. Returns its result, or at least a status and a reason."""
     result, log = folder / "result.json", folder / "log.txt"
     result.unlink(missing_ok=True)
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            start.command(module),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -223,6 +222,9 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
             if not described_there:
                 record.append(path, described)
                 described_there = True
+            if not took:
+                for note in variables.notes(os.environ, variables.through(os.environ)):
+                    report(note, None)
             report(f"[{index + 1}/{len(todo)}{ahead}] {case.label}", None)
             started, clock = datetime.now(UTC), time.perf_counter()
             empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}

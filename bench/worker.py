@@ -1,6 +1,6 @@
 """The child process: one case, one framework. Gate, then time, then weigh; one result on the way out.
 
-Started by `runner.py` as `python -m drtrl_bench.worker`, with the job as JSON on standard input and the file for the
+Started by `runner.py` as `start.py drtrl_bench.worker`, with the job as JSON on standard input and the file for the
 result named in it. A case that fails its gate gets no time and no memory.
 """
 

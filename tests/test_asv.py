@@ -70,6 +70,43 @@ def test_suite_calls_the_harness_of_the_commit_under_test(suite: Any) -> None:
         suite("harness").usable(found[1])
 
 
+def test_start_up_is_timed_of_the_commit_under_test(
+    suite: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not of a package of its name in the folder in which asv was started."""
+    startup = suite("startup")
+    (tmp_path / startup.harness.PACKAGE).mkdir()
+    (tmp_path / startup.harness.PACKAGE / "__init__.py").write_text("raise SystemExit('foreign')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert startup.Startup().track_seconds("import bench") > 0
+
+
+def test_a_harness_is_set_as_every_other(suite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XLA_FLAGS", "OMP_PROC_BIND", "KMP_AFFINITY", "GIT_DIR", "GIT_INDEX_FILE"):
+        monkeypatch.setenv(name, "mine")
+    found = suite("harness").environment()
+    assert not {"XLA_FLAGS", "OMP_PROC_BIND", "KMP_AFFINITY", "GIT_DIR", "GIT_INDEX_FILE"} & set(found)
+    assert (found["PATH"], found["PYTHONSAFEPATH"]) == (os.environ["PATH"], "1")
+
+
+def test_the_commit_is_that_of_the_suite(suite: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not that of a repository whose hook runs asv."""
+    harness, heads = suite("harness"), []
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    for name in ("own", "hook"):
+        subprocess.run(["git", "init", "-q", str(tmp_path / name)], check=True)
+        subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", name], cwd=tmp_path / name, check=True)
+        ask = ["git", "rev-parse", "HEAD"]
+        heads.append(
+            subprocess.run(ask, cwd=tmp_path / name, capture_output=True, text=True, check=True).stdout.strip()
+        )
+    (tmp_path / "own" / "bench").symlink_to(ROOT / "bench")
+    monkeypatch.setattr(harness, "ROOT", tmp_path / "own")
+    monkeypatch.delenv("ASV_COMMIT", raising=False)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "hook" / ".git"))
+    assert harness.commit() == heads[0] != heads[1]
+
+
 @pytest.mark.parametrize(("status", "error"), [("skip", NotImplementedError), ("wrong", RuntimeError)])
 def test_what_has_no_numbers(suite: Any, status: str, error: type[Exception]) -> None:
     with pytest.raises(error, match="because"):

@@ -408,6 +408,17 @@ def test_what_the_baseline_lets_pass_is_said(
     assert "lets pass: a case: working_bytes: larger" in " ".join(capsys.readouterr().err.split())
 
 
+def test_the_check_says_what_was_not_set_alike(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    assert checked(monkeypatch, GATED) == gate.OK
+    assert "ATEN_CPU_CAPABILITY (not set; default)" in " ".join(capsys.readouterr().err.split())
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY")
+    assert checked(monkeypatch, GATED) == gate.OK
+    assert "ATEN_CPU_CAPABILITY" not in capsys.readouterr().err
+
+
 @pytest.fixture
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with the plan of the gate's speed and a baseline, both committed; the project as far as git goes."""

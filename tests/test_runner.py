@@ -13,7 +13,7 @@ import pytest
 from copies import copied
 from problems import FRAMEWORKS, needs
 
-from drtrl_bench import environment, problem, record, registry, runner
+from drtrl_bench import environment, problem, record, registry, runner, start
 from drtrl_bench.case import Case, Plan
 
 pytestmark = pytest.mark.xdist_group("torch")
@@ -284,7 +284,7 @@ def measure(case, whole, budget_s):
     import torch
     from drtrl_bench import subject_torch
     subject_torch.Subject(case, whole, case.dtype)
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES", "XLA_FLAGS")
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")
     said = {name: os.environ.get(name) for name in names}
     said |= {"cores": sorted(os.sched_getaffinity(0)), "torch": torch.get_num_threads(), "budget_s": budget_s}
     return {"status": "ok", "reason": None, "time": said}
@@ -304,12 +304,12 @@ def test_a_child_has_the_threads_that_the_case_asks_for(
     if threads > len(mine):
         pytest.skip(f"this process may use {len(mine)} cores")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
     instead_of_measuring(REPORTING, monkeypatch)
     (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch", threads=threads))
     assert line["status"] == "ok", line["reason"]
     asked = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"}
-    asked |= {"CUDA_VISIBLE_DEVICES": "", "XLA_FLAGS": None, "torch": threads, "budget_s": 0.01}
+    asked |= {"CUDA_VISIBLE_DEVICES": "", "torch": threads, "budget_s": 0.01}
     assert line["time"] == {**asked, "cores": mine[:threads]}
     assert line["case"]["threads"] == threads
 
@@ -320,8 +320,7 @@ def with_edit(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str
     source = (folder / "implementations" / file).read_text()
     assert source.count(old) == 1
     (folder / "implementations" / file).write_text(source.replace(old, new))
-    monkeypatch.setenv("PYTHONPATH", str(folder))
-    monkeypatch.chdir(folder)  # `python -m` looks here first
+    monkeypatch.setattr(start, "HERE", folder / "drtrl_bench")
 
 
 @needs("torch")

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +14,21 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "drtrl_bench" if find_spec("drtrl_bench") else "bench"
 """What the commit under test calls its package; the older ones installed one called bench."""
 Record = dict[str, Any]
+
+
+def own(name: str) -> Any:
+    """A module of the working tree that needs no other; the commit under test may have none of this name."""
+    spec = spec_from_file_location(f"asv_suite_{name}", ROOT / "bench" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def environment() -> dict[str, str]:
+    """Environment variables of the harness under test: the same for all commits, and nothing of the current folder."""
+    return own("variables").to_revisions(os.environ) | own("repository").handed_on(ROOT) | {"PYTHONSAFEPATH": "1"}
 
 
 def measured(cases: list[dict[str, Any]], budget_s: float = 0.3) -> list[Record]:
@@ -28,8 +43,8 @@ def measured(cases: list[dict[str, Any]], budget_s: float = 0.3) -> list[Record]
             plan, out = Path(folder) / "asv.toml", Path(folder) / "asv.jsonl"
             grids = ["\n".join(["[[grid]]", *(f"{k} = {json.dumps(v)}" for k, v in case.items())]) for case in own]
             plan.write_text("\n".join([f"limit_s = 120\nbudget_s = {budget_s}", *grids]) + "\n", encoding="utf-8")
-            command = [sys.executable, "-m", PACKAGE, "run", str(plan), "--records", str(out)]
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            command = [sys.executable, "-P", "-m", PACKAGE, "run", str(plan), "--records", str(out)]
+            done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
             records = lines(out) if out.exists() else []
             said = (done.stderr.strip().splitlines() or ["no output"])[-1]
             status = "unknown" if done.returncode == 2 else "error"
@@ -65,5 +80,6 @@ def commit() -> str:
     """The commit under test: asv's, or that of the checkout where asv uses an existing environment."""
     if found := os.environ.get("ASV_COMMIT"):
         return found
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = own("repository").ask(ROOT, "rev-parse", "HEAD")
+    done.check_returncode()
     return done.stdout.strip()

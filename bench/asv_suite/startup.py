@@ -18,7 +18,7 @@ class Startup:
     version = "1"
 
     def track_seconds(self, statement: str) -> float:
-        command = [sys.executable, "-c", statement.replace("bench", harness.PACKAGE)]
+        command = [sys.executable, "-P", "-c", statement.replace("bench", harness.PACKAGE)]
 
         def once() -> float:
             start = perf_counter()

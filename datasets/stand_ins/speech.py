@@ -144,7 +144,7 @@ importlib.import_module("data_sets.stand_ins.speech").work()
 
 def worker() -> subprocess.Popen[str]:
     """A process that runs `work`; it ends when its input does. A session of its own, or Ctrl-C would hit it too."""
-    command = [sys.executable, "-c", WORKER, str(Path(__file__).parent.parent)]
+    command = [sys.executable, "-P", "-c", WORKER, str(Path(__file__).parent.parent)]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True
     )

@@ -58,8 +58,8 @@ PLANTED = [
     Planted(
         "revisions are measured with the plugins that are installed here",
         "bench/revisions.py",
-        '{"PYTHONPATH": str(tree), plugins.SWITCH: "none"}',
-        '{"PYTHONPATH": str(tree)}',
+        '{"PYTHONSAFEPATH": "1", plugins.SWITCH: "none"}',
+        '{"PYTHONSAFEPATH": "1"}',
         TEST + "test_revisions_are_compared_without_plugins",
     ),
     Planted(
