@@ -22,7 +22,7 @@ PLANTED = [
         "bench/start.py",
         '[sys.executable, "-P", str(HERE / "start.py"), module, *words]',
         '[sys.executable, "-P", "-m", module, *words]',
-        f"{START}test_the_clone_that_is_run_is_the_one_that_is_measured[clone]",
+        f"{START}test_the_clone_that_is_run_is_the_one_that_is_measured",
     ),
     Planted(
         "an empty word of PYTHONPATH is the current folder",
@@ -85,11 +85,11 @@ PLANTED = [
         "the repository of a hook is asked",
         "bench/repository.py",
         '*("GIT_DIR", "GIT_WORK_TREE"',
-        '*("GIT_WORK_TREE",',
+        '*("GIT_WORK_TREE"',
         f"{REPOSITORY}test_a_hook_of_a_push_knows_commit_and_dirty[worktree]",
     ),
     Planted(
-        "a revision's harness inherits git's variables",
+        "git is asked with all variables of this process",
         "bench/repository.py",
         "{k: v for k, v in os.environ.items() if k not in LOCAL}",
         "dict(os.environ)",
