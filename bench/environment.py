@@ -55,8 +55,11 @@ def checkout() -> dict[str, Any]:
     if asked("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return {"commit": None, "dirty": None}
     apart = ":(top,exclude)results"  # where records go
-    changes = asked("status", "--porcelain", "--ignore-submodules=dirty", "--", ":/", apart)
-    return {"commit": asked("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+    said = asked("status", "--porcelain=v2", "--branch", "--ignore-submodules=dirty", "--", ":/", apart)
+    if said is None:
+        return {"commit": asked("rev-parse", "HEAD"), "dirty": None}
+    commit = re.search(r"^# branch\.oid ([0-9a-f]+)$", said, re.MULTILINE)  # none before the first one
+    return {"commit": commit and commit[1], "dirty": not all(text.startswith("# ") for text in said.splitlines())}
 
 
 def describe() -> dict[str, Any]:

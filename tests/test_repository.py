@@ -184,6 +184,11 @@ def test_without_that_the_trap_springs(booby_trapped: Path, project: Path) -> No
     assert {"fsmonitor-watchman", "process", "reference-transaction"} <= {path.name for path in booby_trapped.iterdir()}
 
 
+def test_before_the_first_commit_there_is_none(project: Path) -> None:
+    git("checkout", "-q", "--orphan", "unborn", cwd=project)
+    assert environment.checkout() == {"commit": None, "dirty": True}
+
+
 def test_a_question_leaves_the_index_alone(project: Path) -> None:
     """Another git may be at work on it, as in a hook."""
     touched(project / "a.txt")
