@@ -1,6 +1,7 @@
 """Records: one JSON line per measured case, append-only, each traceable to its code, its data and its machine.
 
-A file holds two kinds of lines. An `environment` line describes machine and versions once; every `record` line
+A file holds two kinds of lines. An `environment` line describes machine, versions and, if there were any, the
+environment variables that were set and can change a number (`variables`, by name) once; every `record` line
 after it names it by `env_hash`. Files may be concatenated. Nothing read from a file is ever executed.
 
 A record has the fields: schema_version, plan, run (when the run that measured it began, the same for all that it
