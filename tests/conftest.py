@@ -24,7 +24,7 @@ from genuine import written as written
 from hypothesis import settings
 from problems import FRAMEWORKS, needs
 
-from drtrl_bench import memory
+from drtrl_bench import memory, repository
 
 # Small problems are tested, by as many processes as pytest has workers: each would compile for an accelerator, and
 # hold three quarters of its memory. A measuring process is not told: `environment.child` leaves these variables out.
@@ -40,6 +40,15 @@ def enough_memory() -> Iterator[None]:
     """Cases are not refused for what other programs leave; a test of the refusal says itself what is free."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(memory.SETTING, "8")
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_hook() -> Iterator[None]:
+    """Tests that a hook of git runs make repositories of their own, and no commit in the one of the hook."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in repository.LOCAL:
+            patch.delenv(name, raising=False)
         yield
 
 
