@@ -78,9 +78,9 @@ PLANTED = [
     ),
     Planted(
         "a notebook's backend reaches the children",
-        "bench/environment.py",
-        '"TORCH", "MPLBACKEND")',
-        '"TORCH")',
+        "bench/variables.py",
+        '"CONDA_PREFIX", "NIX_LD*"',
+        '"CONDA_PREFIX", "MPLBACKEND"',
         NOTEBOOK + "test_a_notebooks_backend_does_not_reach_the_children",
     ),
     Planted(
