@@ -16,6 +16,8 @@ MEMINFO = Path("/proc/meminfo")
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 SETTING = "DRTRL_BENCH_MEMORY_GIB"
 """The environment variable with which a user says how much memory a case may take."""
+FRAMEWORK, INTERPRETER = 2**30, 2**26
+"""Bytes that a framework and its compiler take besides the case's own arrays, and that Python and NumPy do."""
 
 
 def xla_bytes(compiled: Any) -> dict[str, Any]:
@@ -88,9 +90,11 @@ def available_bytes() -> int:
     """
     if said := os.environ.get(SETTING):
         try:
-            return int(float(said) * 2**30)
+            if (gib := float(said)) >= 0:
+                return int(gib * 2**30)
         except (ValueError, OverflowError):
-            raise OSError(f"{SETTING} is {said!r}; it must be a number of GiB, as 1.5") from None
+            pass
+        raise OSError(f"{SETTING} is {said[:60]!r}; it must be a number of GiB, as 1.5")
     found = re.search(r"MemAvailable:\s+(\d+) kB", MEMINFO.read_text())
     free = int(found[1]) * 1024 if found else 0
     files = [CONTROL_GROUP / f"memory.{name}" for name in ("max", "current", "stat")]
@@ -102,7 +106,8 @@ def available_bytes() -> int:
 
 def said(count: int) -> str:
     """A number of bytes in the unit that suits it, to three digits: "24.1 MiB"."""
-    unit, name = next(((u, n) for u, n in ((2**30, "GiB"), (2**20, "MiB")) if count >= u), (2**10, "KiB"))
+    units = {2**60: "EiB", 2**50: "PiB", 2**40: "TiB", 2**30: "GiB", 2**20: "MiB"}
+    unit, name = next(((u, n) for u, n in units.items() if count >= u), (2**10, "KiB"))
     value = count / unit
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {name}"
 
@@ -214,3 +219,46 @@ def analytic_bytes(case: Case, features: int, classes: int) -> Any:
     if registry.ALGORITHMS[case.algorithm].carry == "other":
         return None
     return held(case, features, classes).total
+
+
+def reference_bytes(case: Case, features: int, classes: int) -> int:
+    """What the float64 reference must hold of a case: by formula, like `held`, and a little less than it takes.
+
+    The weights in float32 and float64, and their gradient. Over all steps the inputs in both, and of every layer the
+    states, the drives, the recurrent lines, the lines of ones and the outputs; q of one layer twice, on the way back
+    (implementations/reference.py).
+    """
+    net = registry.network(case.cell, case.readout, case.layers)
+    sizes = [case.neurons] * case.layers + [classes]
+    inputs = [features, *sizes[:-1]]
+    weights = sum(
+        cell.fan_in(kind, I, N) * (reads.stop - reads.start) * N
+        for cell, I, N in zip(net, inputs, sizes, strict=True)
+        for kind, reads in cell.reads.items()
+    )
+    held = sum((cell.S + cell.G + 1 + ("r" in cell.reads)) * N for cell, N in zip(net, sizes, strict=True))
+    ones = sum(kind not in ("x", "r") for cell in net for kind in cell.reads)
+    back = max(2 * cell.G * N for cell, N in zip(net, sizes, strict=True))
+    return 20 * weights + case.steps * case.batch * (4 * features + 8 * (features + held + ones + back))
+
+
+def refusal(case: Case, features: int, classes: int) -> str | None:
+    """Why a case is not started: the memory that it needs at least and what takes it, or None.
+
+    The reference is computed on the CPU, in a process of its own, whatever the device of the case.
+    """
+    reference, free = reference_bytes(case, features, classes), available_bytes()
+    own = analytic_bytes(case, features, classes) if case.device == "cpu" else None
+    if own is not None and own + FRAMEWORK >= reference + INTERPRETER:
+        arrays, base = own, FRAMEWORK
+        parts = f"{said(arrays)} of arrays and {said(base)} for the framework and its compiler"
+        advice = "choose fewer neurons, a smaller batch or another algorithm"
+    else:
+        arrays, base = reference, INTERPRETER
+        parts = f"{said(arrays)} of arrays and {said(base)} for Python, of the float64 reference over all steps"
+        advice = "choose fewer steps, a smaller batch or fewer neurons"
+    if arrays + base <= free:
+        return None
+    if arrays <= FRAMEWORK:
+        advice = f"end other programs, or try all the same: {SETTING}=2"
+    return f"refused: needs at least {said(arrays + base)}, {said(free)} available ({parts}); {advice}"

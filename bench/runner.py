@@ -26,8 +26,6 @@ from drtrl_bench.case import Case, Plan, digest
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 """Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
-RSS_OVERHEAD = 2**30
-"""Bytes that a framework and its compiler take besides the case's own arrays."""
 
 Report = Callable[[str, dict[str, Any] | None], None]
 """Called with a line before each case, and with its record after."""
@@ -68,16 +66,8 @@ def refusal(case: Case) -> tuple[str, str] | None:
             "skip",
             f"asks for {case.threads} threads, but this process may use {cores}; set threads = {cores} in the plan",
         )
-    needed, free = memory.analytic_bytes(case, *problem.shape(case)), memory.available_bytes()
-    if case.device == "cpu" and needed is not None and needed + RSS_OVERHEAD > free:
-        parts = f"{memory.said(needed)} of arrays and {memory.said(RSS_OVERHEAD)} for the framework and its compiler"
-        advice = (
-            "choose fewer neurons, a smaller batch or another algorithm"
-            if needed > RSS_OVERHEAD
-            else f"end other programs, or try all the same: {memory.SETTING}=2"
-        )
-        total = f"needs at least {memory.said(needed + RSS_OVERHEAD)}, {memory.said(free)} available"
-        return "oom", f"refused: {total} ({parts}); {advice}"
+    if reason := memory.refusal(case, *problem.shape(case)):
+        return "oom", reason
     return None
 
 

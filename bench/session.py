@@ -47,8 +47,8 @@ def run_case(
     with plugged.scope():
         plugged.load(plugins, installed=True)
         where = Path("run_case")
-        found = cases.expand(where, "arguments", {key: plain(value) for key, value in fields.items()})
-        plan = Plan("run_case", "", tuple(dict.fromkeys(found)), limit_s, budget_s, rounds)
+        found = cases.expand(where, {"arguments": {key: plain(value) for key, value in fields.items()}})
+        plan = Plan("run_case", "", found, limit_s, budget_s, rounds)
         return measured(plan, records, again, progress)
 
 
@@ -91,7 +91,9 @@ def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool
     from drtrl_bench import cli
 
     settings = ("limit_s", "budget_s", "rounds", "order_seed")
-    plan = replace(plan, **{key: cases.setting(Path(plan.name), key, plain(getattr(plan, key))) for key in settings})
+    where = Path(plan.name)
+    plan = replace(plan, **{key: cases.setting(where, key, plain(getattr(plan, key))) for key in settings})
+    plan = cases.bounded(where, plan)
     report = cli.progress if progress else silent
     with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
         path = Path(records) if records is not None else Path(folder) / f"{plan.name}.jsonl"

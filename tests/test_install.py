@@ -541,9 +541,10 @@ def test_what_is_available_is_the_least_of_what_is_said(
     assert memory.available_bytes() == 838_860 * 1024
     monkeypatch.setenv(memory.SETTING, "0.5")
     assert memory.available_bytes() == 536_870_912
-    monkeypatch.setenv(memory.SETTING, "plenty")
-    with pytest.raises(OSError, match="DRTRL_BENCH_MEMORY_GIB is 'plenty'; it must be a number of GiB"):
-        memory.available_bytes()
+    for no_size in ("plenty", "-1", "nan", "inf"):
+        monkeypatch.setenv(memory.SETTING, no_size)
+        with pytest.raises(OSError, match=f"DRTRL_BENCH_MEMORY_GIB is '{no_size}'; it must be a number of GiB"):
+            memory.available_bytes()
 
 
 @pytest.mark.parametrize(
@@ -555,6 +556,8 @@ def test_what_is_available_is_the_least_of_what_is_said(
         (15_728_640, "15.0 MiB"),
         (838_860_800, "800 MiB"),
         (1_610_612_736, "1.50 GiB"),
+        (1_649_267_441_664, "1.50 TiB"),
+        (1_125_899_906_842_624_000, "1000 PiB"),
     ],
 )
 def test_bytes_are_said_to_three_digits(count: int, said: str) -> None:

@@ -167,15 +167,15 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "run_case: arguments: algorithm 'drtlr': unknown; did you mean drtrl or rtrl or es_drtrl?",
     ),
     ({"neuron": 3}, "run_case: arguments: key 'neuron': unknown; did you mean neurons?"),
-    ({"neurons": 0}, "run_case: arguments: neurons is 0; it must be at least 1"),
-    ({"neurons": 2.5}, "run_case: arguments: neurons is 2.5; it must be an int"),
+    ({"neurons": 0}, "run_case: arguments: neurons is 0; it must be a whole number from 1 to 1,000,000"),
+    ({"neurons": 2.5}, "run_case: arguments: neurons is 2.5; it must be a whole number from 1 to 1,000,000"),
     ({"steps": []}, "run_case: arguments: steps is an empty list, which leaves no case"),
-    ({"limit_s": 0}, "run_case: limit_s is 0; it must be above 0 and finite"),
-    ({"limit_s": "3"}, "run_case: limit_s is '3'; it must be a float"),
-    ({"rounds": 0}, "run_case: rounds is 0; it must be above 0 and finite"),
-    ({"rounds": 1.5}, "run_case: rounds is 1.5; it must be an int"),
-    ({"budget_s": -1}, "run_case: budget_s is -1; it must be 0 or more, and finite"),
-    ({"budget_s": float("nan")}, "run_case: budget_s is nan; it must be 0 or more, and finite"),
+    ({"limit_s": 0}, "run_case: limit_s is 0; it must be a number above 0 and up to 604,800"),
+    ({"limit_s": "3"}, "run_case: limit_s is '3'; it must be a number above 0 and up to 604,800"),
+    ({"rounds": 0}, "run_case: rounds is 0; it must be a whole number from 1 to 10,000"),
+    ({"rounds": 1.5}, "run_case: rounds is 1.5; it must be a whole number from 1 to 10,000"),
+    ({"budget_s": -1}, "run_case: budget_s is -1; it must be a number from 0 to 604,800"),
+    ({"budget_s": float("nan")}, "run_case: budget_s is nan; it must be a number from 0 to 604,800"),
 ]
 
 
