@@ -43,10 +43,10 @@ def test_the_reference_takes_what_its_arrays_do(network: dict[str, Any]) -> None
 
 
 def test_the_reference_by_hand() -> None:
-    """A LIF layer of 3 on 5 lines, a readout of 2: one state and one drive each; recurrent lines, and a bias of the readout."""
+    """A LIF layer of 3 on 5 lines with a bias, a readout of 2 without: one state and one drive each."""
     case = replace(SMALL, neurons=3, batch=7, steps=11)
-    weights = 5 * 3 + 3 * 3 + 3 * 2 + 2
-    numbers = 5 + 3 * (1 + 1 + 1 + 1) + 2 * (1 + 1 + 1) + 1 + 2 * 3
+    weights = 5 * 3 + 3 * 3 + 3 + 3 * 2
+    numbers = 5 + 3 * (1 + 1 + 1 + 1) + 1 + 2 * (1 + 1 + 1) + 2 * 3
     assert memory.reference_bytes(case, 5, 2) == 20 * weights + 11 * 7 * (4 * 5 + 8 * numbers)
 
 
@@ -60,7 +60,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_sequence_of_10_to_the_12_is_refused_for_its_reference(free: None) -> None:
     """D-RTRL itself needs little: its memory does not grow with the sequence."""
     case = replace(SMALL, neurons=8, features=4, batch=1, steps=10**12)
-    least = 10**12 * (4 * 4 + 8 * (4 + 8 * 4 + 10 * 3 + 1 + 2 * 10))  # and the weights, which do not count here
+    least = 10**12 * (4 * 4 + 8 * (4 + 8 * 4 + 1 + 10 * 3 + 2 * 10))  # and the weights, which do not count here
     assert round(least / 2**40) == 648
     assert memory.held(case, 4, 10).total < 2**20
     assert runner.refusal(case) == (
