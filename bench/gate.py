@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from drtrl_bench import case as cases
-from drtrl_bench import compare, environment, record, revisions
+from drtrl_bench import compare, environment, record, revisions, textfile
 from drtrl_bench.case import Plan
 from drtrl_bench.compare import Change
 
 BASELINES = revisions.ROOT / "results" / "baselines"
+MOST_BYTES = 64 * 2**20
+"""Of a baseline; the committed one has 51 kB."""
 PLAN, SPEED_PLAN = "gate", "gate_speed"
 OK, REGRESSION, NOTHING = 0, 3, 4
 """Exit codes: nothing got worse; something did; nothing could be compared. Bad usage is 2, as everywhere."""
@@ -37,20 +39,31 @@ def baseline_path(folder: Path | None = None) -> Path:
 
 
 def baseline(folder: Path | None = None) -> list[dict[str, Any]]:
-    """The records of this environment's baseline. Raises NothingMeasured if there is none, or it is damaged."""
+    """The records of this environment's baseline. Raises NothingMeasured without one, UnreadableError for damage."""
     path = baseline_path(folder)
     if not path.exists():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.jsonl"))) or "none"
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.jsonl") if p.stem.isprintable())) or "none"
         raise NothingMeasured(
             f"no baseline for these versions at {path} (there are: {known}); make it with `drtrl-bench baseline`, "
             "look at it, and commit it on its own"
         )
+    textfile.require(path, MOST_BYTES)
     with warnings.catch_warnings():
         warnings.simplefilter("error", record.CorruptLine)
         try:
-            return record.read(path)
-        except record.CorruptLine as error:
-            raise NothingMeasured(f"{error}; git checkout brings the baseline back that was committed") from None
+            found = compare.latest(record.read(path))
+        except (record.CorruptLine, ValueError) as error:
+            said = str(error).removeprefix(str(path)).lstrip(",: ")
+            raise damaged(path, said) from None
+    if not found:
+        raise damaged(path, "no record in it")
+    return found
+
+
+def damaged(path: Path, reason: str) -> textfile.UnreadableError:
+    """What to raise for a baseline that cannot be read, with the way to get it back."""
+    said = f"{textfile.shown(path)}: {reason}; git checkout brings the baseline back that was committed"
+    return textfile.UnreadableError(said)
 
 
 def of_now(line: dict[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,25 @@ asv's exit codes do not say: `asv run` returns 0 where every benchmark was skipp
 
 import json
 import math
+import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import revisions
+from drtrl_bench import case as cases
+from drtrl_bench import revisions, textfile
 
 RESULTS = revisions.ROOT / "results" / "asv"
 FORMAT, COLUMNS = 2, ["result", "params"]
 """Version of asv's result files that is read here, and the columns that every benchmark has in it."""
+MOST_BYTES, MOST_FILES = 16 * 2**20, 1_000
+"""Of one of asv's files, the committed ones having 4 kB, and how many of one commit are read."""
+SHORTEST = 4
+"""Digits of a commit in the name of a result file; asv writes eight."""
+NAME = re.compile(r"[A-Za-z_][\w.]{0,199}", re.ASCII)
+"""A benchmark, as asv writes it: module, class and function."""
+HINT = "asv changed its result files: install the version that constraints.txt names, or teach bench/trend.py"
 
 
 class TrendError(ValueError):
@@ -33,35 +43,51 @@ class Count:
 def files(commit: str, folder: Path = RESULTS) -> list[Path]:
     """The result files of a commit on any machine; asv names them by the first digits of its hash."""
     found = [p for p in sorted(folder.glob("*/*.json")) if p.name not in ("machine.json", "benchmarks.json")]
-    return [path for path in found if commit.startswith(path.name.partition("-")[0])]
+    named = [(path, path.name.partition("-")[0]) for path in found]
+    mine = [path for path, digits in named if len(digits) >= SHORTEST and commit.startswith(digits)]
+    if len(mine) > MOST_FILES:
+        said = f"{len(mine):,} files of {commit[:9]}; {MOST_FILES:,} are read at most"
+        raise TrendError(f"{textfile.shown(folder)}: {said}")
+    return mine
+
+
+def content(path: Path) -> Any:
+    """What is in one of asv's files. Raises TrendError for one that is no file, too large or no JSON."""
+    try:
+        return json.loads(textfile.read(path, MOST_BYTES))
+    except textfile.UnreadableError as error:
+        raise TrendError(f"{error}; delete it and run asv again") from None
+    except (ValueError, RecursionError) as error:
+        said = str(error).partition("\n")[0]
+        raise TrendError(f"{textfile.shown(path)}: not JSON ({said}); delete it and run asv again") from None
 
 
 def counts(path: Path) -> list[Count]:
     """What a result file holds. Raises TrendError if it is not written as expected."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise TrendError(f"{path}: not JSON ({error}); delete it and run asv again") from None
-    hint = "asv changed its result files: install the version that constraints.txt names, or teach bench/trend.py"
+    found, where = content(path), textfile.shown(path)
     if not isinstance(found, dict) or found.get("version") != FORMAT:
         version = found.get("version") if isinstance(found, dict) else None
-        raise TrendError(f"{path}: version {version!r} of asv's format, this reads {FORMAT}; {hint}")
-    if (columns := found.get("result_columns") or [])[:2] != COLUMNS or not isinstance(found.get("results"), dict):
-        raise TrendError(f"{path}: columns {columns!r:.60} instead of {COLUMNS}; {hint}")
-    rows = sorted(found["results"].items())
+        raise TrendError(f"{where}: version {cases.shown(version)} of asv's format, this reads {FORMAT}; {HINT}")
+    columns, results = found.get("result_columns"), found.get("results")
+    if not isinstance(columns, list) or columns[:2] != COLUMNS or not isinstance(results, dict):
+        raise TrendError(f"{where}: other columns than {COLUMNS}, or no results; {HINT}")
+    if odd := next((name for name in results if not NAME.fullmatch(name)), None):
+        raise TrendError(f"{where}: {cases.shown(odd)} is no name of a benchmark; {HINT}")
+    rows = sorted(results.items())
     if odd := [name for name, row in rows if not isinstance(row or [], list) or not numbers((row or [None])[0])]:
-        raise TrendError(f"{path}: {odd[0]} has no list of numbers; {hint}")
+        raise TrendError(f"{where}: {odd[0]} has no list of numbers; {HINT}")
     return [count(name, (row or [None])[0]) for name, row in rows]
 
 
 def known(folder: Path = RESULTS) -> list[str]:
     """The benchmarks of the suite, as asv listed them when it last ran; none if it did not."""
-    try:
-        return [name for name in json.loads((folder / "benchmarks.json").read_text(encoding="utf-8")) if "." in name]
-    except FileNotFoundError:
+    path = folder / "benchmarks.json"
+    if not path.exists():
         return []
-    except ValueError as error:
-        raise TrendError(f"{folder / 'benchmarks.json'}: not JSON ({error}); delete it and run asv again") from None
+    found = content(path)
+    if not isinstance(found, dict):
+        raise TrendError(f"{textfile.shown(path)}: no table of benchmarks; {HINT}")
+    return [name for name in found if "." in name and NAME.fullmatch(name)]
 
 
 def unmeasured(found: list[Count], suite: list[str]) -> list[str]:
@@ -76,7 +102,12 @@ def unmeasured(found: list[Count], suite: list[str]) -> list[str]:
 def numbers(values: Any) -> bool:
     """Whether a benchmark's values are as asv writes them."""
     each = values if isinstance(values, list) else [values]
-    return all(value is None or isinstance(value, float | int) for value in each)
+    return all(value is None or is_number(value) for value in each)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a float holds, or nan."""
+    return type(value) in (int, float) and (value != value or abs(value) <= sys.float_info.max)
 
 
 def count(name: str, values: Any) -> Count:

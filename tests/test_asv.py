@@ -251,6 +251,17 @@ def test_new_points_lie_on_the_committed_curves() -> None:
         ({"results": {"startup": 5}}, "startup"),
         ({"results": {"startup": {"result": [1.0]}}}, "startup"),
         ({"results": {"startup": [["x"]]}}, "startup"),
+        ({"results": {"startup": [[True]]}}, "startup has no list of numbers"),
+        ({"results": {"startup": [[float("inf")]]}}, "startup has no list of numbers"),
+        ({"results": {"startup": [[10**400]]}}, "startup has no list of numbers"),
+        ({"results": {"startup": [[[1.0]]]}}, "startup has no list of numbers"),
+        ({"results": {"\x1b[31mstartup": [[1.0]]}}, r"'\\x1b\[31mstartup' is no name of a benchmark"),
+        ({"results": {"[red]x": [[1.0]]}}, "is no name of a benchmark"),
+        ({"results": {"x" * 300: [[1.0]]}}, r"\(300 characters\) is no name of a benchmark"),
+        ({"result_columns": 3}, "columns"),
+        ({"result_columns": {"result": 1}}, "columns"),
+        ({"version": 10**400}, "version a number of some 400 digits"),
+        ({"version": "\x1b[31m"}, r"version '\\x1b\[31m'"),
     ],
 )
 def test_an_asv_that_writes_something_else_is_named(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
@@ -261,6 +272,55 @@ def test_an_asv_that_writes_something_else_is_named(tmp_path: Path, changes: dic
     assert done.returncode == 2
     assert "asv changed its result files" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+TEXTS = {
+    "nothing": (b"", "not JSON"),
+    "garbage": (b"\x00\xff" * 99, "not UTF-8 text"),
+    "nested": (b"[" * 200_000, "not JSON"),
+    "many digits": (b'{"version": ' + b"1" * 5_000 + b"}", "not JSON"),
+    "a list": (b"[2]", "version None"),
+    "a byte-order mark alone": (b"\xef\xbb\xbf", "not JSON"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("which", ["a result file", "the list of benchmarks"])
+def test_a_damaged_file_of_asv_is_one_line(name: str, which: str, tmp_path: Path) -> None:
+    path, (text, said) = left(tmp_path), TEXTS[name]
+    if which == "the list of benchmarks":
+        path, said = tmp_path / "benchmarks.json", said.replace("version None", "no table of benchmarks")
+    path.write_bytes(text)
+    with pytest.raises(trend.TrendError) as raised:
+        trend.counts(path) if which == "a result file" else trend.known(tmp_path)
+    assert str(raised.value).startswith(f"{path}: {said}")
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "a device", "a terabyte"])
+def test_a_file_of_asv_is_a_regular_file_of_some_size(kind: str, tmp_path: Path) -> None:
+    result = left(tmp_path)
+    for path, read in ((result, trend.counts), (tmp_path / "benchmarks.json", lambda path: trend.known(path.parent))):
+        path.unlink(missing_ok=True)
+        if kind == "a pipe":
+            os.mkfifo(path)
+        elif kind == "a folder":
+            path.mkdir()
+        elif kind == "a device":
+            path.symlink_to("/dev/zero")
+        else:
+            with path.open("wb") as file:
+                file.truncate(2**40)
+        with pytest.raises(trend.TrendError, match=r"it must be a regular file|it may have 16,777,216 at most"):
+            read(path)
+
+
+def test_a_file_of_no_commit_is_of_no_commit(tmp_path: Path) -> None:
+    path = left(tmp_path)
+    head = path.name.partition("-")[0]
+    for name in ("-env.json", "0-env.json", f"{head[:3]}-env.json", f"{head[:-1]}g-env.json", ".json"):
+        (path.parent / name).write_text("{}")
+    assert trend.files(head + "0" * 32, tmp_path) == [path]
 
 
 def test_an_unknown_revision_has_no_trend(tmp_path: Path) -> None:

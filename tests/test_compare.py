@@ -1,6 +1,7 @@
 """Comparing records: what is called a regression, and that nothing measured is no success."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from rich.console import Console
 from test_cli import command
 
 from drtrl_bench import case as cases
-from drtrl_bench import cli, compare, compare_table, environment, gate, revisions, trend
+from drtrl_bench import cli, compare, compare_table, environment, gate, revisions, textfile, trend
 from drtrl_bench.case import Case, Plan
 
 CASE = Case(algorithm="drtrl")
@@ -462,9 +463,50 @@ def test_what_a_renewed_baseline_lets_pass_is_named(history: Path) -> None:
     assert gate.renewed("HEAD", [larger, *GATED[1:]]) == [change], "the commit's, not the checkout's"
 
 
-def test_a_damaged_baseline_is_named(history: Path) -> None:
-    history.write_text("no record", encoding="utf-8")
-    with pytest.raises(gate.NothingMeasured, match="git checkout"):
+def strange(lines: list[dict[str, Any]]) -> str:
+    lines[0]["case"]["colour"] = "red"
+    return "".join(json.dumps(each) + "\n" for each in lines)
+
+
+DAMAGES: dict[str, tuple[Any, str]] = {
+    "no record": (lambda: "no record", "line 1: not JSON"),
+    "nothing": (lambda: "", "no record in it"),
+    "only an environment": (lambda: json.dumps(described()) + "\n", "no record in it"),
+    "a field of another version": (lambda: strange(deepcopy(GATED)), "a case has the field 'colour'"),
+    "a cut line": (lambda: "".join(json.dumps(each) + "\n" for each in GATED)[:-9], "not JSON"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_baseline_is_named(name: str, history: Path) -> None:
+    text, said = DAMAGES[name]
+    history.write_text(text(), encoding="utf-8")
+    with pytest.raises(textfile.UnreadableError) as raised:
+        gate.baseline()
+    assert str(raised.value).startswith(str(history))
+    assert str(raised.value).count(str(history)) == 1
+    assert said in str(raised.value)
+    assert str(raised.value).endswith("git checkout brings the baseline back that was committed")
+    assert str(raised.value).isprintable()
+
+
+def test_a_baseline_is_a_regular_file_of_some_size(history: Path) -> None:
+    history.unlink()
+    os.mkfifo(history)
+    with pytest.raises(textfile.UnreadableError, match="a pipe; it must be a regular file"):
+        gate.baseline()
+    history.unlink()
+    history.symlink_to("/dev/zero")
+    with pytest.raises(textfile.UnreadableError, match="a device; it must be a regular file"):
+        gate.baseline()
+    history.unlink()
+    history.mkdir()
+    with pytest.raises(textfile.UnreadableError, match="a folder; it must be a regular file"):
+        gate.baseline()
+    history.rmdir()
+    with history.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(textfile.UnreadableError, match="1,099,511,627,776 bytes; it may have 67,108,864 at most"):
         gate.baseline()
 
 
