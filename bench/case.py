@@ -173,11 +173,11 @@ def read(name: str) -> Plan:
     path = find(name)
     where = textfile.shown(path)
     if not path.stem.isprintable():
-        raise PlanError(f"plan {where}: its records have its name, which must be of printable characters: rename it")
+        raise PlanError(f"{where}: its records have its name, which must be of printable characters: rename it")
     try:
         table = plan_table.read(path)
     except (textfile.UnreadableError, plan_table.TableError) as error:
-        raise PlanError(f"plan {error}") from None
+        raise PlanError(str(error)) from None
     grids, defaults = table.pop("grid", []), table.pop("defaults", {})
     if not isinstance(grids, list) or not grids or not all(isinstance(g, dict) for g in (*grids, defaults)):
         raise PlanError(f"{where}: needs at least one [[grid]] table, and [defaults] may only be a table")
@@ -188,7 +188,8 @@ def read(name: str) -> Plan:
     settings = [f.name for f in fields(Plan) if f.name not in ("name", "cases", "plugins")]
     for key in table:
         if key not in settings:
-            raise PlanError(f"{where}: key {shown(key)}: {registry.nearest(key, settings)}")
+            known = ("grid", "defaults", "plugins", *settings)
+            raise PlanError(f"{where}: key {shown(key)}: {registry.nearest(key, known)}")
     if not is_line(table.setdefault("description", "")):
         said = f"a line of at most {MOST_LETTERS:,} printable characters"
         raise PlanError(f"{where}: description is {shown(table['description'])}; it must be {said}")
@@ -300,8 +301,8 @@ def held(kind: type, name: str, value: Any) -> Any:
     right = type(value) is which.type or (which.type is float and type(value) is int)
     if right and (allowed is None or allowed.holds(value)):
         return float(value) if which.type is float else value
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a name"}[which.type]
-    said = f"{words} {allowed}" if allowed else words
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "one of"}[which.type]
+    said = f"{words} {allowed or ', '.join(sorted(registry.NAMES.get(name, tuple)()))}".rstrip()
     raise ValueError(f"{name} is {shown(value)}; it must be {said}" + (', or "auto"' if name == "chunk" else ""))
 
 

@@ -481,11 +481,18 @@ def check(
 
 @app.command()
 def rehearse(
-    comparisons: Annotated[int, typer.Option(help="How many comparisons of the last commit with itself.")] = 31,
+    comparisons: Annotated[
+        int, typer.Option(help="How many comparisons of the last commit with itself.", min=0, max=1_000)
+    ] = 31,
     slowdowns: Annotated[
-        int, typer.Option(help="How many with each of the slowdowns planted; fewer than 21 are not judged.")
+        int,
+        typer.Option(
+            help="How many with each of the slowdowns planted; fewer than 21 are not judged.", min=0, max=1_000
+        ),
     ] = 4,
-    remeasured: Annotated[int, typer.Option(help="How often all cases of the gate are, for bytes and fidelity.")] = 31,
+    remeasured: Annotated[
+        int, typer.Option(help="How often all cases of the gate are, for bytes and fidelity.", min=0, max=1_000)
+    ] = 31,
     records: Annotated[Path, typer.Option(help="Where they are kept; a later call goes on with this file.")] = Path(
         "results/local/gate.jsonl"
     ),
@@ -507,6 +514,8 @@ def rehearse(
         revisions.require("rehearse")
     if not measure and not records.exists():
         raise UsageError(f"{records}: no such file; drtrl-bench rehearse makes it")
+    if records.exists():
+        rehearsal.require(records)
     try:
         if measure:
             rehearsal.plant(records, announce)

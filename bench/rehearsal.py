@@ -14,12 +14,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from drtrl_bench import case as cases
-from drtrl_bench import compare, gate, record, revisions
+from drtrl_bench import compare, gate, record, revisions, textfile
 from drtrl_bench.case import Plan
 from drtrl_bench.revisions import Report
 
 QUARTET = 4
 """Rounds of one look at a case: A B B A."""
+MOST_BYTES = 256 * 2**20
+"""Of the record file; the committed one has 4.4 MB."""
 FACTORS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)
 ALIKE, HONEST = gate.SPEED_PLAN, "planted nothing"
 """Plans under which records without a regression are kept."""
@@ -117,7 +119,16 @@ def plan() -> Plan:
 
 
 def kept(path: Path) -> list[dict[str, Any]]:
-    return record.read(path) if path.exists() else []
+    """The records of rehearsals so far; none if there is no file yet. Raises UnreadableError."""
+    if not path.exists():
+        return []
+    require(path)
+    return record.read(path)
+
+
+def require(path: Path) -> None:
+    """Raises UnreadableError for records of rehearsals that are no regular file, or larger than they may be."""
+    textfile.require(path, MOST_BYTES)
 
 
 def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0, weights: bool = False) -> None:
@@ -189,7 +200,7 @@ def again(path: Path, number: int, report: Report) -> None:
     """Measures what is the same on every run, of all cases of the gate, until the file at `path` has it that often."""
     whole = cases.read(gate.PLAN)
     commit = revisions.resolved("HEAD")
-    rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN and line["commit"] == commit]
+    rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN and line.get("commit") == commit]
     for index in range(max(rounds, default=-1) + 1, number):
         report(f"{gate.PLAN}: bytes and fidelity of {len(whole.cases)} cases, {index + 1} of {number}")
         with revisions.checkout("HEAD") as tree, TemporaryDirectory(prefix="drtrl-bench-") as folder:
@@ -218,7 +229,7 @@ def append_code(file: Path, code: str) -> None:
 def plant(path: Path, report: Report) -> None:
     """Measures the checkout and each planted regression that the file at `path` does not hold yet."""
     commit = revisions.resolved("HEAD")
-    what, there = plan(), {line["plan"] for line in kept(path) if line["commit"] == commit}
+    what, there = plan(), {line["plan"] for line in kept(path) if line.get("commit") == commit}
     measured(path, HONEST, what, None, there, report)
     for planted in PLANTS:
         measured(path, label(planted), what, planted, there, report)
@@ -250,7 +261,7 @@ def caught(lines: list[dict[str, Any]], planted: Plant) -> tuple[int, int]:
 
 def of_last_commit(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those of the commit that was measured last: a change between two of them is no fault of the gate."""
-    return [line for line in lines if line["commit"] == lines[-1]["commit"]]
+    return [line for line in lines if line.get("commit") == lines[-1].get("commit")]
 
 
 def looks(lines: list[dict[str, Any]], plan: str = ALIKE) -> list[list[list[dict[str, Any]]]]:
