@@ -1,37 +1,46 @@
-"""Which files of this package make a number: the modules that compute it, and all that these import.
+"""Which files make a number: the modules that compute it, and all that these import.
 
 Imports are read from the sources, those inside functions too, and nothing is imported for it. What a name decides at
 run time (an algorithm's module, a data set's) no source tells: the caller names these modules.
 """
 
 import ast
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+from drtrl_bench import textfile
+
+MOST_BYTES = 4 * 2**20
+"""Of one source file; the longest here has 30 kB."""
 PACKAGE = "drtrl_bench"
 HERE = Path(__file__).parent
 """The package's folder, in a checkout or installed. Its files are called by their modules, so the links that join the
 folders of a checkout change nothing."""
 
 
-def closure(*modules: str) -> dict[str, Path]:
-    """The files of modules and of all modules of this package that they import, by module in alphabetical order.
+def closure(*modules: str, find: Callable[[str], Path | None] | None = None) -> dict[str, Path]:
+    """The files of modules and of all that they import as far as `find` knows the files, by module in order.
 
-    A package's own `__init__.py` is left out, although Python runs it first: it offers names to users, and what it
-    imports for them computes nothing. Raises ModuleNotFoundError for a module that has no file here.
+    find: the file of a module, or None for one that is left out; without it, every module of this package has one. This
+    package's own `__init__.py` is left out, although Python runs it first: it offers names to users, and what it
+    imports for them computes nothing. Raises ModuleNotFoundError for a module that has no file here, UnreadableError
+    for a source that is no text or too long.
     """
+    find = find or file_of
     found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
         if module in found:
             continue
-        path = file_of(module)
+        path = find(module)
         if path is None:
             raise ModuleNotFoundError(f"{module}: no such module in {HERE}")
         found[module] = path
-        named = imported(path.read_text(encoding="utf-8"), module.rpartition(".")[0])
-        waiting += [name for name in named if file_of(name)]
+        above = module.rpartition(".")[0]  # imported before the module, if it has a file
+        named = imported(textfile.read(path, MOST_BYTES), module if path.name == "__init__.py" else above)
+        waiting += [name for name in (*named, above) if name and find(name)]
     return dict(sorted(found.items()))
 
 
@@ -44,9 +53,16 @@ def file_of(module: str) -> Path | None:
 
 @lru_cache(maxsize=512)
 def imported(source: str, package: str) -> tuple[str, ...]:
-    """The names that a source in a package imports anywhere, absolute: modules, and what is taken from them."""
+    """The names that a source in a package imports anywhere, absolute: modules, and what is taken from them.
+
+    None of what is not Python: the interpreter will say what is wrong in it.
+    """
     names: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -14,7 +14,7 @@ from lines import line, write
 from problems import needs
 
 import drtrl_bench
-from drtrl_bench import floor, memory, plugins, problem, record, registry, revisions, runner
+from drtrl_bench import floor, memory, plugin_check, plugins, problem, record, registry, revisions, runner
 from drtrl_bench.case import Case, Plan, PlanError, check
 from drtrl_bench.plugins import PluginError
 
@@ -405,7 +405,7 @@ def test_what_an_implementation_lacks_is_one_line(code: str, own: str, said: str
     (tmp_path / "own.py").write_text(own)
     plugins.load([tmp_path / "slip.py"])
     kind, name = said.split()[0], said.split("'")[1]
-    assert plugins.complaint(kind, name, "jax") == f"plugin {tmp_path / 'slip.py'}: {said}"
+    assert plugin_check.complaint(kind, name, "jax") == f"plugin {tmp_path / 'slip.py'}: {said}"
 
 
 def test_names_clash_between_plugins_too(mine: Path) -> None:

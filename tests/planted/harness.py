@@ -168,8 +168,8 @@ PLANTED = [
     Planted(
         "imports inside functions do not count",
         "bench/provenance.py",
-        "for node in ast.walk(ast.parse(source)):",
-        "for node in ast.parse(source).body:",
+        "for node in ast.walk(tree):",
+        "for node in tree.body:",
         f"{IDENTITY}test_a_rule_is_measured_again_for_what_it_imports_only",
     ),
     Planted(

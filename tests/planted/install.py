@@ -104,8 +104,8 @@ PLANTED = [
     Planted(
         "bytes in the wrong unit",
         "bench/memory.py",
-        '((2**30, "GiB"), (2**20, "MiB"))',
-        '((10**9, "GiB"), (2**20, "MiB"))',
+        '2**30: "GiB"',
+        '10**9: "GiB"',
         "tests/test_install.py::test_bytes_are_said_to_three_digits",
     ),
     Planted(

@@ -8,30 +8,30 @@ NOTEBOOK = "tests/test_notebook.py::"
 PLANTED = [
     Planted(
         "modules beside a plugin are not hashed",
-        "bench/plugins.py",
-        "            if file is not None and file not in found:",
-        "            if file is not None and file not in found and file.stem != 'helper':",
+        "bench/provenance.py",
+        "for name in (*named, above) if name and find(name)]",
+        "for name in (*named, above) if name and name != 'helper' and find(name)]",
         TEST + "test_a_change_of_a_plugin_changes_what_is_made_of_it",
     ),
     Planted(
         "the module that an entry names is not hashed",
-        "bench/plugins.py",
-        "roots = [plugin.path, *([named] if named else [])]",
-        "roots = [plugin.path]",
+        "bench/plugin_modules.py",
+        "roots = (self.module, *([named] if named else []))",
+        "roots = (self.module,)",
         TEST + "test_a_change_of_a_plugin_changes_what_is_made_of_it",
     ),
     Planted(
         "a plugin may take a name of the project",
-        "bench/plugins.py",
+        "bench/plugin_tables.py",
         "    if name in registry.NAMES[kind]():",
-        "    if owner(kind, name):",
+        "    if other:",
         TEST + "test_a_slip_is_one_line_and_nothing_is_loaded",
     ),
     Planted(
         "a plugin's edited module is not imported anew",
         "bench/plugins.py",
-        "            if plugin.path not in before[-1]:\n                forget(plugin)",
-        "            if plugin.path in before[-1]:\n                forget(plugin)",
+        "            if plugin.path not in before[-1]:\n                plugin_modules.forget(plugin)",
+        "            if plugin.path in before[-1]:\n                plugin_modules.forget(plugin)",
         TEST + "test_after_its_scope_nothing_of_a_plugin_is_left",
     ),
     Planted(
@@ -93,8 +93,8 @@ PLANTED = [
     Planted(
         "rounds of a call are left out",
         "bench/session.py",
-        "tuple(dict.fromkeys(found)), limit_s, budget_s, rounds)",
-        "tuple(dict.fromkeys(found)), limit_s, budget_s)",
+        "found, limit_s, budget_s, rounds)",
+        "found, limit_s, budget_s)",
         NOTEBOOK + "test_lists_make_a_grid_and_finished_cases_are_found_again",
     ),
 ]

@@ -107,14 +107,14 @@ PLANTED = [
     Planted(
         "seconds below 0 for timing",
         "bench/case.py",
-        'key == "budget_s" and',
-        'key == "limit_s" and',
+        "budget_s: float = number(5.0, 0, 604_800)",
+        "budget_s: float = number(5.0, -604_800, 604_800)",
         f"{NOTEBOOK}::test_what_cannot_be_run_is_one_line[{{'budget_s': -1}}]",
     ),
     Planted(
         "settings of a call are not looked at",
         "bench/session.py",
-        "cases.setting(Path(plan.name), key, plain(getattr(plan, key)))",
+        "cases.setting(where, key, plain(getattr(plan, key)))",
         "plain(getattr(plan, key))",
         f"{NOTEBOOK}::test_what_cannot_be_run_is_one_line[{{'rounds': 1.5}}]",
     ),

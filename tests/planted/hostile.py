@@ -1,0 +1,188 @@
+"""Errors of what reads plans, baselines and files of asv that somebody else wrote, and of the refusal for memory."""
+
+from planted import Planted
+
+LIMITS, REFUSAL = "tests/test_plan_limits.py::", "tests/test_refusal.py::"
+VALUE, MUCH = (
+    f"{LIMITS}test_a_value_out_of_range_is_named_with_its_field",
+    f"{LIMITS}test_what_is_too_much_is_one_line_at_once",
+)
+ASV, COMPARE = "tests/test_asv.py::", "tests/test_compare.py::"
+
+PLANTED = [
+    Planted(
+        "nan is in every range",
+        "bench/case.py",
+        "return (self.least < value if self.above else self.least <= value) and value <= self.most",
+        "return not (value < self.least or value > self.most or (self.above and value == self.least))",
+        f"{VALUE}[scale_x-nan]",
+    ),
+    Planted(
+        "true is a whole number",
+        "bench/case.py",
+        "right = type(value) is which.type or",
+        "right = isinstance(value, which.type) or",
+        f"{VALUE}[neurons-true]",
+    ),
+    Planted(
+        "fields of a case made in Python are not looked at",
+        "bench/case.py",
+        "key: v if key in apart else taken(path, where, key, v) for key, v",
+        "key: v for key, v",
+        f"{LIMITS}test_a_plan_made_in_python_has_the_same_ranges[a float for an int]",
+    ),
+    Planted(
+        "cases are counted in each grid alone",
+        "bench/case.py",
+        "total = sum(math.prod",
+        "total = max(math.prod",
+        f"{MUCH}[many grids]",
+    ),
+    Planted(
+        "auto is not counted",
+        "bench/case.py",
+        "return math.prod(n or len(values) for n, values in zip(auto, grid, strict=True)) if any(auto) else 0",
+        "return sum(auto)",
+        f"{MUCH}[auto 251 times]",
+    ),
+    Planted(
+        "rounds are not counted",
+        "bench/case.py",
+        "len(plan.cases) * plan.rounds",
+        "len(plan.cases)",
+        f"{MUCH}[many rounds]",
+    ),
+    Planted(
+        "a name is a path",
+        "bench/case.py",
+        "    if name not in (known := names()):",
+        '    if not (PLANS / f"{name}.toml").exists() and (known := names()):',
+        f"{LIMITS}test_a_name_of_a_plan_is_no_path[../plans/quick]",
+    ),
+    Planted(
+        "an escape sequence is passed on",
+        "bench/case.py",
+        'return f"{value!r:.{2 * most}}"',
+        'return f"{value!s:.{2 * most}}"',
+        f"{MUCH}[an escape sequence as key]",
+    ),
+    Planted(
+        "long names are compared whole",
+        "bench/registry.py",
+        "    name = name[:100]  # what is compared takes the square of the length\n",
+        "",
+        f"{MUCH}[a long quoted key]",
+    ),
+    Planted(
+        "brackets within strings count",
+        "bench/plan_table.py",
+        'bare = STRING.sub("_", text)',
+        "bare = text",
+        f"{LIMITS}test_strings_and_comments_are_not_looked_into",
+    ),
+    Planted(
+        "brackets are not looked at",
+        "bench/plan_table.py",
+        "        if depth > MOST_DEPTH:",
+        "        if depth < -MOST_DEPTH:",
+        f"{MUCH}[nested lists]",
+    ),
+    Planted(
+        "parts of keys are not counted",
+        "bench/plan_table.py",
+        'key[0].count(".") > MOST_DEPTH',
+        'key[0].count("..") > MOST_DEPTH',
+        f"{MUCH}[dotted keys]",
+    ),
+    Planted(
+        "digits are not counted",
+        "bench/plan_table.py",
+        "word.end() - word.start() > MOST_DIGITS",
+        "word.end() - word.start() > MOST_BYTES",
+        f"{MUCH}[many digits]",
+    ),
+    Planted(
+        "a byte-order mark is text",
+        "bench/textfile.py",
+        '"utf-8-sig"',
+        '"utf-8"',
+        f"{LIMITS}test_a_byte_order_mark_is_passed_over",
+    ),
+    Planted(
+        "a device is read",
+        "bench/textfile.py",
+        "    if not stat.S_ISREG(found.st_mode):",
+        "    if not stat.S_ISREG(found.st_mode) and not stat.S_ISCHR(found.st_mode):",
+        f"{LIMITS}test_only_a_regular_file_is_opened[a device]",
+    ),
+    Planted(
+        "a file that grows is read on",
+        "bench/textfile.py",
+        "content = file.read(most + 1) or b",
+        "content = file.read(most) or b",
+        f"{LIMITS}test_a_file_that_grows_is_not_read_on",
+    ),
+    Planted(
+        "the float64 reference does not count",
+        "bench/memory.py",
+        "    reference, free = reference_bytes(case, features, classes), available_bytes()",
+        "    reference, free = 0, available_bytes()",
+        f"{REFUSAL}test_a_sequence_of_10_to_the_12_is_refused_for_its_reference",
+    ),
+    Planted(
+        "the reference of the CPU is left out for a GPU",
+        "bench/memory.py",
+        "    if arrays + base <= free:",
+        '    if arrays + base <= free or case.device == "gpu":',
+        f"{REFUSAL}test_a_gpu_does_not_help_the_reference",
+    ),
+    Planted(
+        "the reference without its way back",
+        "bench/memory.py",
+        "(features + held + ones + back)",
+        "(features + held + ones)",
+        f"{REFUSAL}test_the_reference_by_hand",
+    ),
+    Planted(
+        "less than nothing is a size of memory",
+        "bench/memory.py",
+        "if (gib := float(said)) >= 0:",
+        "if (gib := float(said)) is not None:",
+        "tests/test_install.py::test_what_is_available_is_the_least_of_what_is_said",
+    ),
+    Planted(
+        "a baseline may be a pipe",
+        "bench/gate.py",
+        "    textfile.require(path, MOST_BYTES)\n",
+        "",
+        f"{COMPARE}test_a_baseline_is_a_regular_file_of_some_size",
+    ),
+    Planted(
+        "a baseline without a record is one",
+        "bench/gate.py",
+        "    if not found:\n        raise damaged",
+        "    if found is None:\n        raise damaged",
+        f"{COMPARE}test_a_damaged_baseline_is_named[nothing]",
+    ),
+    Planted(
+        "true and infinity are numbers of asv",
+        "bench/trend.py",
+        "type(value) in (int, float) and (value != value or abs(value) <= sys.float_info.max)",
+        "isinstance(value, int | float)",
+        f"{ASV}test_an_asv_that_writes_something_else_is_named",
+    ),
+    Planted(
+        "a file without digits is of every commit",
+        "bench/trend.py",
+        "if len(digits) >= SHORTEST and commit",
+        "if commit",
+        f"{ASV}test_a_file_of_no_commit_is_of_no_commit",
+    ),
+    Planted(
+        "nested brackets in files of asv",
+        "bench/trend.py",
+        "except (ValueError, RecursionError) as error:",
+        "except ValueError as error:",
+        f"{ASV}test_a_damaged_file_of_asv_is_one_line",
+    ),
+]
