@@ -449,6 +449,57 @@ def test_a_plugin_that_is_not_there(given: str, said: str, mine: Path, monkeypat
     assert str(raised.value) == said
 
 
+PYTHON = "a module of Python's own, which holds no plugin; name the file of yours"
+PROJECT = "a module of the project itself, whose names are there without it"
+ODD = {
+    "json": f"plugin json: {PYTHON}",
+    "os.path": f"plugin os.path: {PYTHON}",
+    "typing": f"plugin typing: {PYTHON}",
+    "drtrl_bench.plugins": f"plugin drtrl_bench.plugins: {PROJECT}",
+    "drtrl_bench.registry": f"plugin drtrl_bench.registry: {PROJECT}",
+    "": "plugin : a folder; name its file",
+    "..": "plugin ..: a folder; name its file",
+    ".x": "plugin .x: ImportError: no package specified for '.x' (required for relative module names)",
+    "a\nb": "plugin 'a\\nb': no module of this name, and no such file",
+    "x" * 300 + ".py": "plugin " + "x" * 300 + ".py: no such file",
+    "pipe.py": "plugin pipe.py: a pipe; it must be a regular file",
+    "folder.py": "plugin folder.py: a folder; name its file",
+    "latin.py": "plugin latin.py: latin.py: not UTF-8 text, from byte 31 on",
+    "large.py": "plugin large.py: 1,000,000,000 bytes; it may have 4,194,304 at most",
+    "zero.py": "plugin zero.py: ",
+    "raises.sub": "plugin raises.sub: ZeroDivisionError: division by zero (__init__.py:1)",
+}
+
+
+@pytest.mark.parametrize("given", ODD, ids=lambda given: given[:20])
+def test_what_is_no_plugin_is_one_line(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "raises").mkdir()
+    (tmp_path / "raises" / "__init__.py").write_text("1 / 0")
+    (tmp_path / "latin.py").write_bytes(b"# -*- coding: latin-1 -*-\n# caf\xe9\n")
+    (tmp_path / "zero.py").write_bytes(b"x = 1\0")
+    with (tmp_path / "large.py").open("wb") as file:
+        file.truncate(10**9)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    before = dict(sys.modules)
+    with pytest.raises(PluginError) as raised:
+        plugins.load([given])
+    assert str(raised.value).replace(f"{tmp_path}/", "").startswith(ODD[given])
+    assert str(raised.value).isprintable()
+    assert {name: module for name, module in before.items() if sys.modules.get(name) is not module} == {}
+
+
+def test_a_built_in_implementation_that_an_entry_names_is_among_its_sources(tmp_path: Path) -> None:
+    rule = "drtrl_bench.implementations.snap1_jax"
+    (tmp_path / "own.py").write_text(A + f"ALGORITHMS = {{'own': Algorithm(about='x', reference=f, jax={rule!r})}}")
+    plugins.load([tmp_path / "own.py"])
+    names = {path.name for path in plugins.sources(Case(algorithm="own"), "jax")}
+    assert names >= {"own.py", "snap1_jax.py", "drtrl_jax.py"}
+    assert "snap1_jax.py" not in {path.name for path in plugins.sources(Case(algorithm="own"))}
+
+
 def test_a_plan_says_what_plugins_must_be(mine: Path) -> None:
     from drtrl_bench import case
 
