@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import needs
-from lines import environment, line
+from lines import environment, line, write
 from rich.console import Console
 from test_gate import PLANTED
 
 from drtrl_bench import case as cases
-from drtrl_bench import compare, gate, record, rehearsal, rehearsal_table
+from drtrl_bench import cli, compare, gate, record, rehearsal, rehearsal_table, textfile
 from drtrl_bench import revisions as revisions_module
 from drtrl_bench.case import Case
 from drtrl_bench.figures import gate_power
@@ -202,3 +202,25 @@ def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytes
     assert {len(quartets) for quartets in found} == {3}
     for quartets in found:
         assert [r["round"] for quartet in quartets for r in quartet] == list(range(12))
+
+
+def test_the_records_are_a_regular_file_of_some_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "gate.jsonl"
+    assert rehearsal.kept(path) == []
+    path.symlink_to("/dev/full")
+    for read in (lambda: rehearsal.kept(path), lambda: cli.rehearse(records=path, measure=False)):
+        with pytest.raises(textfile.UnreadableError, match="a device; it must be a regular file"):
+            read()
+    path.unlink()
+    write(tmp_path, records("p")).rename(path)
+    assert len(rehearsal.kept(path)) == 2
+    monkeypatch.setattr(rehearsal, "MOST_BYTES", path.stat().st_size - 1)
+    with pytest.raises(textfile.UnreadableError, match="it may have"):
+        rehearsal.kept(path)
+
+
+def test_a_record_of_no_commit_is_of_no_commit() -> None:
+    lines = records(rehearsal.HONEST)
+    del lines[0]["commit"]
+    assert rehearsal.of_last_commit(lines) == lines[1:]
+    assert rehearsal.of_last_commit(lines[::-1]) == lines[:1]
