@@ -2,9 +2,11 @@
 
 import os
 import resource
+import signal
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -104,23 +106,29 @@ def fault(outcome: Outcome, codes: Iterable[int]) -> str | None:
 
 
 def report(what: str, trials: Iterable[tuple[str, Outcome, str | None]]) -> int:
-    """Prints how many trials there were, what failed, and what the slowest and the largest took; the exit code."""
-    number, faults = 0, []
-    slowest = largest = longest = 0.0
-    codes: dict[int, int] = {}
-    for name, outcome, wrong in trials:
-        number += 1
-        codes[outcome.code] = codes.get(outcome.code, 0) + 1
-        slowest, longest = max(slowest, outcome.processor_s), max(longest, outcome.clock_s)
-        largest = max(largest, outcome.peak_bytes)
-        if wrong:
-            faults.append(wrong)
-            print(f"FAILED {name}: {wrong}", flush=True)
+    """Prints how many trials there were, what failed, and what the slowest and the largest took; the exit code.
+
+    What was done before an interruption is counted, too.
+    """
+    done: list[Outcome] = []
+    faults: list[str] = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for name, outcome, wrong in trials:
+            done.append(outcome)
+            if wrong:
+                faults.append(wrong)
+                print(f"FAILED {name}: {wrong}", flush=True)
+    except KeyboardInterrupt:
+        what = f"interrupted: {what}"
+    slowest, longest = (max((outcome[at] for outcome in done), default=0) for at in (2, 3))
+    largest = max((outcome.peak_bytes for outcome in done), default=0)
+    codes = Counter(outcome.code for outcome in done)
     kinds = {kind: sum(each.startswith(kind) for each in faults) for kind in ("traceback", "hang", "memory")}
     ends = ", ".join(f"{codes[code]} x {code}" for code in sorted(codes))
     print(
-        f"{what}: {number} trials, {len(faults)} failures ({kinds['traceback']} tracebacks, {kinds['hang']} over "
+        f"{what}: {len(done)} trials, {len(faults)} failures ({kinds['traceback']} tracebacks, {kinds['hang']} over "
         f"{LIMIT_S:.0f} s, {kinds['memory']} over {MOST_BYTES >> 20} MiB); exit codes {ends}; at most {slowest:.1f} s "
         f"of the processor, {longest:.1f} s by the clock, {largest / 2**20:.0f} MiB"
     )
-    return 1 if faults else 0
+    return 1 if faults or what.startswith("interrupted") else 0
