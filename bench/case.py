@@ -150,6 +150,10 @@ class Plan:
     """Where names that are not the project's come from: files, from the plan's folder, or modules."""
 
 
+FIELDS: dict[type, dict[str, Any]] = {kind: {f.name: f for f in fields(kind)} for kind in (Case, Plan)}
+"""The fields of a case and of a plan by name, with the types and ranges of their values."""
+
+
 def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -296,7 +300,7 @@ def held(kind: type, name: str, value: Any) -> Any:
     Raises ValueError with the field, the value and what the field may hold. Names are looked up in the registry by
     `check`.
     """
-    which = kind.__dataclass_fields__[name]
+    which = FIELDS[kind][name]
     allowed: Range | None = which.metadata.get("range")
     right = type(value) is which.type or (which.type is float and type(value) is int)
     if right and (allowed is None or allowed.holds(value)):

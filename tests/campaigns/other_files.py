@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from drtrl_bench import cli, environment, gate, record
 
@@ -192,9 +193,9 @@ def put(path: Path, what: bytes | str) -> None:
 
 def nothing_is_measured(baseline: Path) -> None:
     """`check` reads this baseline, and finds the measurements of the committed one."""
-    gate.baseline_path = lambda folder=None: baseline
-    cli.measured_now = lambda plan: record.read(BASELINE)
-    environment.output = lambda *_: None
+    patch.object(gate, "baseline_path", lambda folder=None: baseline).start()
+    patch.object(cli, "measured_now", lambda plan: record.read(BASELINE)).start()
+    patch.object(environment, "output", lambda *_: None).start()
 
 
 def of_baselines(number: int) -> Iterator[tuple[str, Callable[[Path], trials.Outcome], tuple[int, ...]]]:

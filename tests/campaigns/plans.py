@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from drtrl_bench import case as cases
 from drtrl_bench import environment, runner
@@ -270,8 +271,8 @@ def measure_nothing() -> None:
     def child(*_: Any) -> dict[str, Any]:
         return {"status": "error", "reason": "not measured"}
 
-    runner.child = child
-    environment.output = lambda *_: None
+    patch.object(runner, "child", child).start()
+    patch.object(environment, "output", lambda *_: None).start()
 
 
 def outcomes(every: int, random_number: int) -> Iterator[tuple[str, trials.Outcome, str | None]]:

@@ -121,7 +121,8 @@ def report(what: str, trials: Iterable[tuple[str, Outcome, str | None]]) -> int:
                 print(f"FAILED {name}: {wrong}", flush=True)
     except KeyboardInterrupt:
         what = f"interrupted: {what}"
-    slowest, longest = (max((outcome[at] for outcome in done), default=0) for at in (2, 3))
+    slowest = max((outcome.processor_s for outcome in done), default=0)
+    longest = max((outcome.clock_s for outcome in done), default=0)
     largest = max((outcome.peak_bytes for outcome in done), default=0)
     codes = Counter(outcome.code for outcome in done)
     kinds = {kind: sum(each.startswith(kind) for each in faults) for kind in ("traceback", "hang", "memory")}
