@@ -120,7 +120,7 @@ PLANTED = [
         "bench/textfile.py",
         "content = file.read(most + 1) or b",
         "content = file.read(most) or b",
-        f"{LIMITS}test_a_file_that_grows_is_not_read_on",
+        f"{LIMITS}test_a_file_is_not_read_on_whatever_its_size_says",
     ),
     Planted(
         "the float64 reference does not count",
