@@ -492,6 +492,10 @@ def test_a_damaged_baseline_is_named(name: str, history: Path) -> None:
 
 def test_a_baseline_is_a_regular_file_of_some_size(history: Path) -> None:
     history.unlink()
+    history.mkdir()  # first, because the others would have to be waited for
+    with pytest.raises(textfile.UnreadableError, match="a folder; it must be a regular file"):
+        gate.baseline()
+    history.rmdir()
     os.mkfifo(history)
     with pytest.raises(textfile.UnreadableError, match="a pipe; it must be a regular file"):
         gate.baseline()
@@ -500,10 +504,6 @@ def test_a_baseline_is_a_regular_file_of_some_size(history: Path) -> None:
     with pytest.raises(textfile.UnreadableError, match="a device; it must be a regular file"):
         gate.baseline()
     history.unlink()
-    history.mkdir()
-    with pytest.raises(textfile.UnreadableError, match="a folder; it must be a regular file"):
-        gate.baseline()
-    history.rmdir()
     with history.open("wb") as file:
         file.truncate(2**40)
     with pytest.raises(textfile.UnreadableError, match="1,099,511,627,776 bytes; it may have 67,108,864 at most"):
