@@ -112,15 +112,17 @@ def report(what: str, trials: Iterable[tuple[str, Outcome, str | None]]) -> int:
     """
     done: list[Outcome] = []
     faults: list[str] = []
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        for name, outcome, wrong in trials:
-            done.append(outcome)
-            if wrong:
-                faults.append(wrong)
-                print(f"FAILED {name}: {wrong}", flush=True)
-    except KeyboardInterrupt:
-        what = f"interrupted: {what}"
+    asked: list[int] = []  # an exception could be lost in what Python does around a fork
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda number, _: asked.append(number))
+    for name, outcome, wrong in trials:
+        done.append(outcome)
+        if wrong:
+            faults.append(wrong)
+            print(f"FAILED {name}: {wrong}", flush=True)
+        if asked:
+            what = f"interrupted: {what}"
+            break
     slowest = max((outcome.processor_s for outcome in done), default=0)
     longest = max((outcome.clock_s for outcome in done), default=0)
     largest = max((outcome.peak_bytes for outcome in done), default=0)
