@@ -2,9 +2,8 @@
 
 import itertools
 import json
+import os
 import re
-import signal
-import tempfile
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from drtrl_bench import __version__, data_cli, environment, plugins, record, registry, runner, session
+from drtrl_bench import (
+    __version__,
+    data_cli,
+    environment,
+    locks,
+    plugins,
+    record,
+    registry,
+    runner,
+    scratch,
+    session,
+    signals,
+)
 from drtrl_bench import case as cases
 from drtrl_bench.case import Case
 from drtrl_bench.data_cli import Data, Plugins
@@ -175,7 +186,10 @@ def run(
 
     Algorithms, cells and data sets of your own: drtrl-bench run mine.toml --plugin mine.py
 
-    Exit code: 0; 1 if a case came out wrong or failed with an error; 2 for bad input.
+    One case is measured on a machine at a time: a second run waits for the first one's case, and says so
+    (DRTRL_BENCH_LOCK=none: it does not). One run at a time writes a record file.
+
+    Exit code: 0; 1 if a case came out wrong or failed with an error; 2 for bad input; 128 + the signal that ended it.
     """
     from drtrl_bench import table
 
@@ -183,24 +197,14 @@ def run(
     what = cases.read(plan)
     what = replace(what, cases=tuple(chosen(what, only)))
     path = records or LOCAL / f"{what.name}.jsonl"
-    stoppable()
-    try:
+    with signals.advising("the finished cases are kept, the same command goes on from here"):
         found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
-    except KeyboardInterrupt:
-        complaints.print("interrupted; the finished cases are kept, the same command goes on from here", markup=False)
-        raise typer.Exit(130) from None
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow", markup=False)
     table.render(table.collapse(session.frame(found, path)), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True, markup=False)
     if any(line["status"] in ("wrong", "error") for line in found):
         raise typer.Exit(1)
-
-
-def stoppable() -> None:
-    """Both signals end the measuring child, too, and remove throw-away worktrees, however this was started."""
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, signal.default_int_handler)
 
 
 def progress(text: str, line: dict[str, Any] | None) -> None:
@@ -327,7 +331,6 @@ def compare_(
     from drtrl_bench import compare, compare_table, revisions
     from drtrl_bench import gate as gates
 
-    stoppable()
     files = records_of(old), records_of(new)
     if all(files):
         sides = tuple(last_recorded(file) for file in files if file)
@@ -402,14 +405,16 @@ def baseline() -> None:
         raise UsageError(f"{Case(**bad[0]['case']).label}: {bad[0]['status']}: {bad[0]['reason']}; no baseline written")
     path.parent.mkdir(parents=True, exist_ok=True)
     ordered = sorted((gates.of_now(line) for line in lines), key=lambda line: line["case_key"])
-    path.write_text("".join(json.dumps(line) + "\n" for line in ordered), encoding="utf-8")
+    whole = path.with_suffix(".part")  # one that is half written would be compared with
+    whole.write_text("".join(json.dumps(line) + "\n" for line in ordered), encoding="utf-8")
+    os.replace(whole, path)
     console.print(f"{path}: {len(ordered)} cases", markup=False, soft_wrap=True)
 
 
 def measured_now(plan: cases.Plan) -> list[dict[str, Any]]:
     """The plan's records, measured anew."""
-    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
-        return runner.run(plan, Path(folder) / "now.jsonl", progress)
+    with scratch.folder() as folder:
+        return runner.run(plan, folder / "now.jsonl", progress)
 
 
 @app.command()
@@ -430,7 +435,6 @@ def check(
     from drtrl_bench import compare, compare_table, revisions
     from drtrl_bench import gate as gates
 
-    stoppable()
     revisions.require("check", history=speed or bool(against))
     try:
         expected = compare.latest(gates.baseline())
@@ -509,22 +513,18 @@ def rehearse(
     from drtrl_bench import gate as gates
     from drtrl_bench import rehearsal, rehearsal_table, revisions
 
-    stoppable()
     if measure:
         revisions.require("rehearse")
     if not measure and not records.exists():
         raise UsageError(f"{records}: no such file; drtrl-bench rehearse makes it")
     if records.exists():
         rehearsal.require(records)
-    try:
-        if measure:
+    if measure:
+        with locks.writing(records), signals.advising("the same command goes on from here"):
             rehearsal.plant(records, announce)
             rehearsal.alike(records, comparisons, announce)
             rehearsal.again(records, remeasured, announce)
             rehearsal.slow(records, slowdowns, announce)
-    except KeyboardInterrupt:
-        complaints.print("interrupted; the same command goes on from here", markup=False)
-        raise typer.Exit(130) from None
     if not (lines := recorded(records)):
         raise UsageError(f"{records}: no record in it; drtrl-bench rehearse makes them")
     if not rehearsal_table.render(lines, console):

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from drtrl_bench import case as cases
-from drtrl_bench import compare, gate, record, revisions, textfile
+from drtrl_bench import compare, gate, record, revisions, scratch, textfile
 from drtrl_bench.case import Plan
 from drtrl_bench.revisions import Report
 
@@ -203,8 +202,8 @@ def again(path: Path, number: int, report: Report) -> None:
     rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN and line.get("commit") == commit]
     for index in range(max(rounds, default=-1) + 1, number):
         report(f"{gate.PLAN}: bytes and fidelity of {len(whole.cases)} cases, {index + 1} of {number}")
-        with revisions.checkout("HEAD") as tree, TemporaryDirectory(prefix="drtrl-bench-") as folder:
-            lines = [line for case in whole.cases for line in revisions.measure_once(tree, case, whole, Path(folder))]
+        with revisions.checkout("HEAD") as tree, scratch.folder() as folder:
+            lines = [line for case in whole.cases for line in revisions.measure_once(tree, case, whole, folder, report)]
         append(path, [line | {"time": {}} for line in lines], gate.PLAN, index, weights=True)
 
 
@@ -240,10 +239,10 @@ def measured(path: Path, name: str, what: Plan, planted: Plant | None, there: se
     if name in there:
         return
     report(name)
-    with revisions.checkout("HEAD") as tree, TemporaryDirectory(prefix="drtrl-bench-") as folder:
+    with revisions.checkout("HEAD") as tree, scratch.folder() as folder:
         if planted:
             append_code(tree / planted.file, planted.code)
-        lines = [line for case in what.cases for line in revisions.measure_once(tree, case, what, Path(folder))]
+        lines = [line for case in what.cases for line in revisions.measure_once(tree, case, what, folder, report)]
     append(path, lines, name)
 
 

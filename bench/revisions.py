@@ -7,16 +7,14 @@ this; a side may also be the checkout as it is, "." .
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import install, plugins, record, repository, start, variables
+from drtrl_bench import install, locks, plugins, record, repository, scratch, start, supervised, variables
 from drtrl_bench.case import Case, Plan
 
 ROOT = install.ROOT
@@ -100,8 +98,8 @@ def base() -> str:
 def file_at(commit: str, path: str) -> Iterator[Path]:
     """A file as it is in a commit, under its own name. Raises RevisionError if there is none at this path."""
     content = git("show", f"{commit}:{path}")
-    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
-        file = Path(folder) / Path(path).name
+    with scratch.folder() as folder:
+        file = folder / Path(path).name
         file.write_text(content + "\n", encoding="utf-8")
         yield file
 
@@ -113,10 +111,11 @@ def checkout(revision: str) -> Iterator[Path]:
         yield ROOT
         return
     commit = resolved(revision)
-    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
-        tree = Path(folder) / "tree"
+    with scratch.folder() as folder:
+        forget()
+        tree = folder / folder.name  # the name by which git knows the worktree says whose it is
         try:
-            git("worktree", "add", "--detach", "--force", str(tree), commit)
+            add(tree, commit)
             yield tree
         finally:
             with suppress(RevisionError):  # it may not be there, or not whole
@@ -124,7 +123,25 @@ def checkout(revision: str) -> Iterator[Path]:
             git("worktree", "prune")
 
 
-def measure_once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[str, Any]]:
+def add(tree: Path, commit: str) -> None:
+    """Checks a commit out into a worktree. What does so ends with this process, too: it may take a while."""
+    command = ["git", "worktree", "add", "--detach", "--force", str(tree), commit]
+    settings = repository.SETTINGS | repository.unfiltered(ROOT)
+    how = supervised.run(command, repository.environment(settings), folder=ROOT)
+    if how.code:
+        raise RevisionError(complaint(how.log) or "git worktree add failed")
+
+
+def forget() -> None:
+    """Removes what git knows of worktrees whose owner is gone; those that were not whole are locked."""
+    known = ROOT / git("rev-parse", "--git-common-dir") / "worktrees"
+    for entry in known.iterdir() if known.is_dir() else ():
+        if scratch.abandoned(entry.name):
+            (entry / "locked").unlink(missing_ok=True)
+    git("worktree", "prune")
+
+
+def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Report) -> list[dict[str, Any]]:
     """One record of a case by the harness in `tree`; none if that harness does not know the case."""
     file, out = folder / "one.toml", folder / "one.jsonl"
     out.unlink(missing_ok=True)
@@ -132,13 +149,18 @@ def measure_once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[
     unusual = {f.name: v for f in fields(Case) if (v := getattr(case, f.name)) != f.default}
     file.write_text("\n".join([*settings, *(f"{k} = {json.dumps(v)}" for k, v in unusual.items())]) + "\n")
     words = ["run", str(file), "--records", str(out)]
-    code, said = ended(harness(tree, *words), tree, environment(tree))
+    # What that harness leaves behind, if it is killed, is in this one's folder; this one holds the machine for it.
+    own = environment(tree) | {"TMPDIR": str(folder), locks.SETTING: "none"}
+    with locks.measuring(report):
+        how = supervised.run(harness(tree, *words), own, folder=tree, errors_only=True)
+        if how.outside:
+            how = supervised.run(harness(tree, *words), own, folder=tree, errors_only=True)
     if out.exists():
         found = record.read(out)
         return [line | {"case_key": case.key, "case": asdict(case), "plan": plan.name} for line in found]
-    if code == 2:
+    if how.code == 2:
         return []
-    last = (said.strip().splitlines() or ["no output"])[-1]
+    last = (how.log.strip().splitlines() or [how.outside or "no output"])[-1]
     raise RevisionError(f"the harness of {tree.name} failed: {last}")
 
 
@@ -162,18 +184,6 @@ def environment(tree: Path) -> dict[str, str]:
     return found | repository.handed_on(ROOT) | {"PYTHONSAFEPATH": "1", plugins.SWITCH: "none"}
 
 
-def ended(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Exit code and complaints of a command, which ends what it started itself if it is interrupted."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
-        try:
-            _, said = process.communicate()
-        except BaseException:
-            process.terminate()
-            raise
-    return process.returncode, said
-
-
 def interleaved(
     sides: tuple[str, str],
     plan: Plan,
@@ -192,13 +202,13 @@ def interleaved(
         trees = [stack.enter_context(checkout(side)) for side in sides]
         if edit:
             edit(trees[1])
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drtrl-bench-")))
+        folder = stack.enter_context(scratch.folder())
         for number, case in enumerate(plan.cases, start=1):
             report(f"[{number}/{len(plan.cases)}] {case.label}")
             own: tuple[list[Any], list[Any]] = ([], [])
             for attempt in range(2):
                 for index, side in enumerate((0, 1, 1, 0)):
-                    lines = measure_once(trees[side], case, plan, folder)
+                    lines = measure_once(trees[side], case, plan, folder, report)
                     own[side].extend(line | {"round": 4 * attempt + index} for line in lines)
                 if not again or not again(*own):
                     break

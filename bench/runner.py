@@ -8,24 +8,44 @@ record too.
 import json
 import os
 import random
-import re
 import signal
-import subprocess
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import environment, memory, plugins, problem, record, registry, start, variables
+from drtrl_bench import (
+    environment,
+    locks,
+    memory,
+    plugins,
+    problem,
+    record,
+    registry,
+    result,
+    scratch,
+    start,
+    supervised,
+    variables,
+)
 from drtrl_bench.case import Case, Plan, digest
+from drtrl_bench.supervised import Ended
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 """Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
+MEASURED = ("status", "reason", "gate", "time", "memory", "fidelity", "activity", "floor")
+"""Fields of a record that only the measuring child can know; all others are said by the parent."""
+SAYS = {
+    "drtrl_bench.problem": ("problem",),
+    "drtrl_bench.plugin_check": ("complaint",),
+    "drtrl_bench.worker": (*MEASURED, "case"),
+}
+"""Fields of the results of children."""
 
 Report = Callable[[str, dict[str, Any] | None], None]
 """Called with a line before each case, and with its record after."""
@@ -71,58 +91,48 @@ def refusal(case: Case) -> tuple[str, str] | None:
     return None
 
 
-def stop(process: subprocess.Popen[str]) -> None:
-    """Ends a child and whatever it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def ended(code: int, log: str) -> tuple[str, str]:
+def ended(how: Ended) -> tuple[str, str]:
     """Status and reason of a child that left no result."""
-    said = [line for line in log.splitlines() if line.strip() and not line.startswith("stage: ")]
+    said = [line for line in how.log.splitlines() if line.strip() and not line.startswith("stage: ")]
     last = said[-1][:200] if said else "no output"
-    if code == -signal.SIGKILL:
-        return "oom", f"killed by the system, most likely for memory, in: {stage(log)}"
-    if code < 0:
-        return "error", f"ended by {signal.Signals(-code).name}: {last}"
+    if how.for_memory:
+        return "oom", f"killed by the system for memory, in: {how.stage}"
+    if how.outside:
+        return "error", f"ended twice from outside ({how.outside}), not for memory, in: {how.stage}; run it again"
+    if how.code < 0:
+        return "error", f"ended by {signal.Signals(-how.code).name}: {last}"
     return "error", last
 
 
-def stage(log: str) -> str:
-    """What a child was doing when its log ended."""
-    return (re.findall(r"^stage: (.+)$", log, re.MULTILINE) or ["start"])[-1]
+def command(module: str) -> list[str]:
+    """What runs a module as a child."""
+    return start.command(module)
 
 
 def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: Path) -> dict[str, Any]:
     """Runs a module with a job on standard input. Returns its result, or at least a status and a reason."""
-    result, log = folder / "result.json", folder / "log.txt"
-    result.unlink(missing_ok=True)
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            start.command(module),
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment.child(case),
-            start_new_session=True,
-        )
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        told, left = Path(own) / "job.json", Path(own) / "result.json"
+        whole = {"plugins": plugins.job(case), **job, "case": asdict(case), "result": str(left)}
+        told.write_text(json.dumps(whole), encoding="utf-8")
+        ask = partial(supervised.run, command(module), environment.child(case), standard_input=told, limit_s=limit_s)
+        how = ask()
+        if how.outside:
+            how = ask()  # once more: it says nothing of the case
+        if how.timed_out:
+            return {"status": "timeout", "reason": f"stopped after {limit_s:g} s, in: {how.stage}"}
+        if how.code:
+            return dict(zip(("status", "reason"), ended(how), strict=True))
         try:
-            whole = {"plugins": plugins.job(case), **job, "case": asdict(case), "result": str(result)}
-            process.communicate(json.dumps(whole), timeout=limit_s)
-        except subprocess.TimeoutExpired:
-            stop(process)
+            found = result.read(left, SAYS[module])
+        except result.ResultError as error:
+            return {"status": "error", "reason": f"the result of {module} is not valid: {error}"}
+        if "status" in SAYS[module] and found.get("status") not in ("ok", "wrong", "oom"):
             return {
-                "status": "timeout",
-                "reason": f"stopped after {limit_s:g} s, in: {stage(log.read_text(errors='replace'))}",
+                "status": "error",
+                "reason": f"the result of {module} is not valid: its status is {found.get('status')!r:.60}",
             }
-        except BaseException:
-            stop(process)
-            raise
-    if process.returncode == 0 and result.exists():
-        return json.loads(result.read_text(encoding="utf-8"))
-    return dict(zip(("status", "reason"), ended(process.returncode, log.read_text(errors="replace")), strict=True))
+        return found
 
 
 def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
@@ -135,11 +145,13 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
         return json.loads(unsolved.read_text(encoding="utf-8"))
     cache = registry.dataset("events.place").cache()
     solved = child("drtrl_bench.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
-    if "problem" not in solved:
-        solved["reason"] = f"its float64 reference: {solved['reason']}"
+    if not isinstance(solved.get("problem"), str):
+        said = solved.get("reason", "it left no problem")
+        solved = {"status": solved.get("status", "error"), "reason": f"its float64 reference: {said}"}
         unsolved.write_text(json.dumps(solved), encoding="utf-8")
         return solved
-    return child("drtrl_bench.worker", solved | {"budget_s": plan.budget_s}, case, plan.limit_s, folder)
+    found = child("drtrl_bench.worker", solved | {"budget_s": plan.budget_s}, case, plan.limit_s, folder)
+    return {key: value for key, value in found.items() if key != "case"}
 
 
 def check_plugins(plan: Plan, folder: Path) -> None:
@@ -165,7 +177,16 @@ def schedule(plan: Plan) -> list[tuple[int, Case]]:
 
 
 def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dict[str, Any]]:
-    """Measures what is missing from the records at `path`; returns the records of this plan, old and new."""
+    """Measures what is missing from the records at `path`; returns the records of this plan, old and new.
+
+    Raises HeldError if another process writes this file.
+    """
+    with locks.writing(path):
+        return completed(plan, path, report, again)
+
+
+def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[str, Any]]:
+    """The records of a plan in a file that no other process writes, those that are missing measured now."""
     described = environment.describe()
     described |= {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
     known: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -179,7 +200,7 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
     found = []
     plugins_checked = False
     took: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
+    with scratch.folder() as folder:
         for index, (number, case) in enumerate(todo):
             module = registry.dataset(case.dataset)
             line = {
@@ -205,7 +226,7 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
                 found.append(known[identity(line)])
                 continue
             if not plugins_checked:
-                check_plugins(plan, Path(folder))
+                check_plugins(plan, folder)
                 plugins_checked = True
             left = (len(todo) - index) * sum(took) / len(took) if took else None
             ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
@@ -216,10 +237,14 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
                 for note in variables.notes(os.environ, variables.through(os.environ)):
                     report(note, None)
             report(f"[{index + 1}/{len(todo)}{ahead}] {case.label}", None)
-            started, clock = datetime.now(UTC), time.perf_counter()
-            empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}
-            line |= environment.checkout() | empty | measure(case, plan, Path(folder))
-            took.append(time.perf_counter() - clock)
+            with locks.measuring(lambda text: report(f"    {text}", None)):
+                line["implementation_sha"] = implementation_sha(case)  # of now: it may have waited for long
+                started, clock = datetime.now(UTC), time.perf_counter()
+                empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}
+                line |= environment.checkout() | empty | measure(case, plan, folder)
+                took.append(time.perf_counter() - clock)
+            if wrong := record.complaint(line):
+                line |= empty | {"status": "error", "reason": f"the child's result is no record: {wrong}", "floor": {}}
             line |= {"started": started.isoformat(timespec="seconds"), "duration_s": round(took[-1], 3)}
             record.append(path, line)
             report("", line)

@@ -4,7 +4,6 @@ The same runner as the command's: each case in a process of its own, checked, th
 calling process is changed, and the plugins of a call are gone after it.
 """
 
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from drtrl_bench import case as cases
 from drtrl_bench import plugins as plugged
-from drtrl_bench import record, runner
+from drtrl_bench import record, runner, scratch
 from drtrl_bench.case import Plan, PlanError
 
 if TYPE_CHECKING:
@@ -95,8 +94,8 @@ def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool
     plan = replace(plan, **{key: cases.setting(where, key, plain(getattr(plan, key))) for key in settings})
     plan = cases.bounded(where, plan)
     report = cli.progress if progress else silent
-    with tempfile.TemporaryDirectory(prefix="drtrl-bench-") as folder:
-        path = Path(records) if records is not None else Path(folder) / f"{plan.name}.jsonl"
+    with scratch.folder() as folder:
+        path = Path(records) if records is not None else folder / f"{plan.name}.jsonl"
         return frame(runner.run(plan, path, report, again), path)
 
 

@@ -24,7 +24,7 @@ from genuine import written as written
 from hypothesis import settings
 from problems import FRAMEWORKS, needs
 
-from drtrl_bench import memory, repository
+from drtrl_bench import locks, memory, repository
 
 # Small problems are tested, by as many processes as pytest has workers: each would compile for an accelerator, and
 # hold three quarters of its memory. A measuring process is not told: `environment.child` leaves these variables out.
@@ -49,6 +49,14 @@ def no_hook() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in repository.LOCAL:
             patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def side_by_side() -> Iterator[None]:
+    """Cases of tests wait for no other measurement: their times are looked at by nobody."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(locks.SETTING, "none")
         yield
 
 

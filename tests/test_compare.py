@@ -279,7 +279,7 @@ def test_a_change_is_compared_with_the_main_of_the_origin(tmp_path: Path, monkey
 def test_sides_are_measured_a_b_b_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[str] = []
 
-    def once(tree: Path, case: Case, plan: Plan, folder: Path) -> list[dict[str, Any]]:
+    def once(tree: Path, case: Case, plan: Plan, folder: Path, report: Any) -> list[dict[str, Any]]:
         measured.append(tree.name)
         return [{"side": tree.name}]
 
@@ -293,18 +293,16 @@ def test_sides_are_measured_a_b_b_a(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_checkout_that_fails_leaves_no_worktree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revisions, "ROOT", repository(tmp_path, "main"))
-    real = revisions.git
+    real = revisions.add
 
-    def stopped(*words: str) -> str:
-        said = real(*words)
-        if words[:2] == ("worktree", "add"):
-            raise KeyboardInterrupt
-        return said
+    def stopped(tree: Path, commit: str) -> None:
+        real(tree, commit)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(revisions, "git", stopped)
+    monkeypatch.setattr(revisions, "add", stopped)
     with pytest.raises(KeyboardInterrupt), revisions.checkout("HEAD"):
         pass
-    assert len(real("worktree", "list").splitlines()) == 1
+    assert len(revisions.git("worktree", "list").splitlines()) == 1
     assert not (tmp_path / ".git" / "worktrees").exists()
 
 
@@ -312,7 +310,6 @@ def test_without_a_baseline_the_gate_does_not_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(gate, "BASELINES", tmp_path)
-    monkeypatch.setattr(cli, "stoppable", lambda: None)
     with pytest.raises(typer.Exit) as end:
         cli.check(speed=False)
     assert end.value.exit_code == gate.NOTHING
@@ -352,7 +349,6 @@ def checked(
     """Exit code of `check` where everything measured now is in order."""
     monkeypatch.setattr(gate, "baseline", lambda: [gate.without_times(each) for each in baseline])
     monkeypatch.setattr(cli, "measured_now", lambda _: GATED)
-    monkeypatch.setattr(cli, "stoppable", lambda: None)
     monkeypatch.setattr(gate, "renewed", lambda *_: hidden)
     monkeypatch.setattr(gate, "speed_plan", lambda _: plan or cases.read(gate.SPEED_PLAN))
 

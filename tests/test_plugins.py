@@ -292,8 +292,9 @@ def test_the_command_names_its_plugins(mine: Path) -> None:
 
 def test_revisions_are_compared_without_plugins(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, str]] = []
-    monkeypatch.setattr(revisions, "ended", lambda words, folder, env: seen.append(env) or (2, ""))
-    revisions.measure_once(mine, Case(), Plan("p", "", ()), mine)
+    how = revisions.supervised.Ended(2, "")
+    monkeypatch.setattr(revisions.supervised, "run", lambda words, env, **options: seen.append(env) or how)
+    revisions.measure_once(mine, Case(), Plan("p", "", ()), mine, lambda _: None)
     assert [env["DRTRL_BENCH_PLUGINS"] for env in seen] == ["none"]
     done = command("compare", "HEAD", "--plan", str(mine / "plan.toml"), cwd=ROOT)
     assert done.returncode == 2

@@ -51,7 +51,7 @@ PLANTED = [
     Planted(
         "what a plugin lacks is found when its case comes, not before",
         "bench/runner.py",
-        "                check_plugins(plan, Path(folder))\n",
+        "                check_plugins(plan, folder)\n",
         "",
         TEST + "test_what_an_implementation_lacks_is_said_before_anything_is_measured",
     ),
@@ -87,7 +87,7 @@ PLANTED = [
         "a call from Python sets how signals are taken",
         "bench/session.py",
         "    report = cli.progress if progress else silent",
-        "    report = cli.progress if progress else silent\n    cli.stoppable()",
+        "    report = cli.progress if progress else silent\n    cli.signals.install()",
         NOTEBOOK + "test_a_case_is_measured_in_a_thread_and_its_frame_is_that_of_load",
     ),
     Planted(

@@ -1,0 +1,145 @@
+"""Errors of the harness under faults: what outlives its command, what is read of a child, what is held at a time."""
+
+from planted import Planted
+
+FAULTS = "tests/test_faults.py::test_"
+
+PLANTED = [
+    Planted(
+        "a session of its own outlives its parent",
+        "bench/warden.py",
+        "    prctl(PR_SET_CHILD_SUBREAPER, 1)\n",
+        "",
+        f"{FAULTS}what_a_command_leaves_running_is_ended_with_it",
+    ),
+    Planted(
+        "what is left is not ended",
+        "bench/warden.py",
+        "    warden.end_all()\n    rest(log, output)\n",
+        "    rest(log, output)\n",
+        f"{FAULTS}what_a_command_leaves_running_is_ended_with_it",
+    ),
+    Planted(
+        "a child outlives the process between",
+        "bench/warden.py",
+        "        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)\n",
+        "",
+        f"{FAULTS}a_command_ends_with_the_process_between",
+        also=(
+            ("bench/supervised.py", "os.killpg(int(child), signal.SIGKILL)", "int(child)"),
+            ("bench/supervised.py", "os.kill(int(each.parent.name), signal.SIGKILL)", "int(each.parent.name)"),
+        ),
+    ),
+    Planted(
+        "a pipe alone says that the parent is gone",
+        "bench/warden.py",
+        "    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)\n",
+        "",
+        f"{FAULTS}a_fork_of_the_parent_that_holds_its_pipes_keeps_nothing_alive",
+    ),
+    Planted(
+        "a child without a limit",
+        "bench/warden.py",
+        "        if left <= 0:\n            return True\n",
+        "        if left <= 0:\n            left = 5.0\n",
+        f"{FAULTS}time_that_is_up_ends_the_command_and_all_that_it_started",
+    ),
+    Planted(
+        "all of a log is kept",
+        "bench/warden.py",
+        "self.tail = rest[-KEPT:]",
+        "self.tail = rest",
+        f"{FAULTS}a_log_is_its_beginning_its_end_and_its_last_stage",
+    ),
+    Planted(
+        "a stage of an unfinished line",
+        "bench/warden.py",
+        'ended = whole.split(b"\\n")[:-1]',
+        'ended = whole.split(b"\\n")',
+        f"{FAULTS}a_log_is_its_beginning_its_end_and_its_last_stage",
+    ),
+    Planted(
+        "whoever kills a child, it was for memory",
+        "bench/supervised.py",
+        "(oom_kills() > kills or report",
+        "(oom_kills() >= kills or report",
+        f"{FAULTS}a_child_that_is_ended_again_and_again_is_an_error_and_not_finished",
+    ),
+    Planted(
+        "killed once is an error",
+        "bench/runner.py",
+        "        if how.outside:\n            how = ask()",
+        "        if how.stopped:\n            how = ask()",
+        f"{FAULTS}a_child_that_somebody_ends_is_tried_once_more",
+    ),
+    Planted(
+        "a result says whose record it is",
+        "bench/result.py",
+        "if key not in fields), None):",
+        "if key is None), None):",
+        f"{FAULTS}a_file_that_is_no_result_is_refused",
+    ),
+    Planted(
+        "a link in the place of a result is followed",
+        "bench/result.py",
+        "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
+        "os.O_RDONLY | os.O_NONBLOCK",
+        f"{FAULTS}a_file_that_is_no_result_is_refused",
+    ),
+    Planted(
+        "a result of the wrong types",
+        "bench/runner.py",
+        "if wrong := record.complaint(line):",
+        "if wrong := None:",
+        f"{FAULTS}an_invalid_result_is_an_error_that_says_which_and_the_plan_goes_on",
+    ),
+    Planted(
+        "a hangup is not taken",
+        "bench/signals.py",
+        "ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)",
+        "ENDING = (signal.SIGINT, signal.SIGTERM)",
+        f"{FAULTS}every_command_takes_signals_alike",
+    ),
+    Planted(
+        "a process id is an owner",
+        "bench/scratch.py",
+        "started(int(found[1])) != int(found[2])",
+        "started(int(found[1])) is None",
+        f"{FAULTS}a_folder_of_a_dead_process_is_removed_and_no_other",
+    ),
+    Planted(
+        "a folder of another container is removed",
+        "bench/scratch.py",
+        "    except BlockingIOError:\n        return False\n",
+        "    except BlockingIOError:\n        return True\n",
+        f"{FAULTS}a_folder_that_is_held_is_not_removed_though_its_owner_is_not_seen",
+    ),
+    Planted(
+        "a worktree that git made half stays for ever",
+        "bench/revisions.py",
+        '            (entry / "locked").unlink(missing_ok=True)\n',
+        "            pass\n",
+        f"{FAULTS}a_worktree_of_a_dead_process_is_forgotten_and_no_other",
+    ),
+    Planted(
+        "two runs write one file",
+        "bench/runner.py",
+        "    with locks.writing(path):\n",
+        "    if True:\n",
+        f"{FAULTS}a_second_run_on_a_record_file_says_who_writes_it",
+    ),
+    Planted(
+        "two cases are measured at once",
+        "bench/locks.py",
+        "                taken(file, wait=True)\n",
+        "",
+        f"{FAULTS}one_case_is_measured_on_a_machine_at_a_time",
+    ),
+    Planted(
+        "a lock that was removed is held",
+        "bench/locks.py",
+        "            if not current(file, Path(name)):\n                continue\n",
+        "",
+        f"{FAULTS}a_lock_that_is_removed_while_it_is_waited_for_is_no_lock",
+    ),
+]
