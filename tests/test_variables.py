@@ -208,13 +208,12 @@ worker.main()
 
 @needs("torch")
 def test_a_record_tells_what_the_process_was_told(tmp_path: Path, bare: pytest.MonkeyPatch) -> None:
-    popen = runner.subprocess.Popen
+    real = runner.command
 
-    def other(command: list[str], **options: Any) -> Any:
-        code = ["-P", "-c", REPORTING] if command[-1] == "drtrl_bench.worker" else command[1:]
-        return popen([command[0], *code], **options)
+    def other(module: str) -> list[str]:
+        return [sys.executable, "-P", "-c", REPORTING] if module == "drtrl_bench.worker" else real(module)
 
-    bare.setattr(runner.subprocess, "Popen", other)
+    bare.setattr(runner, "command", other)
     bare.setenv("DRTRL_BENCH_CACHE", str(tmp_path / "cache"))
     set_all(bare, FOREIGN, {"ATEN_CPU_CAPABILITY": "default"})
     plan = Plan("p", "", (replace(SMALL, framework="torch"),))
