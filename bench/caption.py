@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from drtrl_bench import display
+
 Frame = Any
 """A pandas DataFrame or Series. Pandas without stubs gives a type checker unions that say nothing."""
 
@@ -73,7 +75,7 @@ def plain(value: Any) -> str:
     """The value of a problem field as a cell or a caption has it."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else display.shown(value)
 
 
 def shared(rows: Frame) -> str:
@@ -123,12 +125,12 @@ def machine(environments: list[dict[str, Any]]) -> str:
         *(f"{name} {versions[name]}" for name in ("jax", "torch", "numpy") if name in versions),
         *(f"{name}={value}" for name, value in (first.get("variables") or {}).items()),
     )
-    return " · ".join(str(part) for part in parts if part)
+    return " · ".join(display.shown(part) for part in parts if part)
 
 
 def commits(rows: Frame) -> list[str]:
     """The commits at which rows were measured, in words; empty if no row names one."""
-    names = sorted(set().union(*rows["commits"]))
+    names = sorted(map(display.shown, set().union(*rows["commits"])))
     return [f"commit {' and '.join(names)}"] if names else []
 
 

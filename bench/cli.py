@@ -246,8 +246,10 @@ def show(records: Records = None, only: Words = None) -> None:
     from drtrl_bench import table
 
     rows = table.collapse(loaded(records))
-    kept = matching([table.words_of(row) for row in rows.to_dict("records")], only, "record")
-    table.render(rows[kept].reset_index(drop=True), console)
+    if only:
+        kept = matching([table.words_of(row) for row in rows.to_dict("records")], only, "record")
+        rows = rows[kept].reset_index(drop=True)
+    table.render(rows, console)
 
 
 @app.command()

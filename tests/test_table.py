@@ -265,7 +265,7 @@ def test_several_threads_have_no_processors_time_to_believe(tmp_path: Path) -> N
     lines = [working(line(case, time_s=t, unstable=True), 0.5) for case, t in zip(both, (0.02, 0.06), strict=True)]
     text = shown(write(tmp_path, lines))
     assert "cpu" not in re.sub("cpu ·", "", text.split("L, N, B, I")[0])
-    assert re.search(r"^drtrl +16 +64 +60.0 ±2%~ +3.00 ", text, re.MULTILINE)
+    assert re.search(r"^drtrl +16 +64 +60.0 ±2%~ +3.00~ ", text, re.MULTILINE)
     assert "threads = 1" in text
 
 
