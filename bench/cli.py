@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from drtrl_bench import (
     __version__,
     data_cli,
+    display,
     environment,
     locks,
     plugins,
@@ -40,8 +40,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(data_cli.app, name="data")
-console = Console(highlight=False)
-complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+console = display.Console()
+complaints = display.Console(stderr=True, soft_wrap=True)
 FEW = 5
 """Corrupt lines that are named one by one."""
 LOCAL = Path("results/local")
@@ -141,7 +141,7 @@ def list_(
         for name, about in entries.items():
             brought = plugins.owner(FIELDS.get(title, ""), name)
             grid.add_row(f"  {name}", Text(f"{about} ({brought.origin})" if brought else about))
-        console.print(f"[bold]{title}[/bold]")
+        console.print(title, style="bold")
         console.print(grid)
 
 
@@ -200,9 +200,9 @@ def run(
     with signals.advising("the finished cases are kept, the same command goes on from here"):
         found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
     for line in corrupt:
-        complaints.print(f"warning: {line}", style="yellow", markup=False)
+        complaints.print(f"warning: {line}", style="yellow")
     table.render(table.collapse(session.frame(found, path)), console)
-    console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True, markup=False)
+    console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True)
     if any(line["status"] in ("wrong", "error") for line in found):
         raise typer.Exit(1)
 
@@ -210,29 +210,25 @@ def run(
 def progress(text: str, line: dict[str, Any] | None) -> None:
     """One line when a case starts, and one when it has ended."""
     if line is None:
-        console.print(text, markup=False, soft_wrap=True)
+        console.print(text, soft_wrap=True)
         return
     if line["status"] != "ok":
-        console.print(f"    {line['status']}: {line['reason']}", style="yellow", markup=False, soft_wrap=True)
+        console.print(f"    {line['status']}: {line['reason']}", style="yellow", soft_wrap=True)
         return
     from drtrl_bench import table
 
     said = table.sentence(table.collapse(record.frame([{"environment": None} | line])))
-    console.print(f"    {said}", markup=False, soft_wrap=True)
+    console.print(f"    {said}", soft_wrap=True)
 
 
-def loaded(path: Path | None) -> Any:
-    """Records as a frame; complains about corrupt lines and missing files in one line each."""
-    where = path or LOCAL
-    try:
-        frame, corrupt = runner.quietly(lambda: record.load(where))
-    except OSError as error:
-        raise UsageError(str(error)) from None
+def read(where: Path) -> list[dict[str, Any]]:
+    """The records at a place; complains about corrupt lines and missing files in one line each."""
+    lines, corrupt = runner.quietly(lambda: record.read(where))
     for line in corrupt:
-        complaints.print(f"warning: {line}", style="yellow", markup=False)
-    if frame.empty:
+        complaints.print(f"warning: {line}", style="yellow")
+    if not lines:
         raise UsageError(f"no records at {where}; `drtrl-bench run PLAN` makes some")
-    return frame
+    return lines
 
 
 @app.command()
@@ -245,7 +241,7 @@ def show(records: Records = None, only: Words = None) -> None:
     """
     from drtrl_bench import table
 
-    rows = table.collapse(loaded(records))
+    rows = table.collapse(record.frame(read(records or LOCAL)))
     if only:
         kept = matching([table.words_of(row) for row in rows.to_dict("records")], only, "record")
         rows = rows[kept].reset_index(drop=True)
@@ -268,20 +264,22 @@ def report(
     from drtrl_bench import figures
     from drtrl_bench import report as page
 
-    frame = loaded(records)
     where = records or LOCAL
+    lines = read(where)
+    frame, drawn = record.frame(lines), {}
     folder = out or (where if where.is_dir() else where.parent)
     for name, module in figures.FIGURES.items():
         drawing = import_module(module)
         try:
-            figures.save(drawing.draw(frame), drawing.data(frame), folder, name)
+            figure = drawing.draw(frame)
+            png, *_ = figures.save(figure, drawing.data(frame), folder, name)
         except figures.NothingToDraw as error:
-            complaints.print(f"{name} was not drawn: {error}", style="yellow", markup=False)
+            complaints.print(f"{name} was not drawn: {error}", style="yellow")
             continue
-        console.print(f"{folder / name}.png .pdf .csv", markup=False, soft_wrap=True)
-    path = folder / "report.html"
-    runner.quietly(lambda: page.write(where, path))
-    console.print(f"{path}: open it in a browser", markup=False, soft_wrap=True)
+        drawn[name] = page.embedded(figure, png.read_bytes())
+        console.print(f"{folder / name}.png .pdf .csv", soft_wrap=True)
+    path = page.write_page(where.name, lines, frame, drawn, folder / "report.html")
+    console.print(f"{path}: open it in a browser", soft_wrap=True)
 
 
 Gate = Annotated[
@@ -339,7 +337,7 @@ def compare_(
         if differs := compare.environments_differ(*sides):
             said = "times, and errors of rounding, may not compare"
             text = f"warning: not measured alike, so {said}: {', '.join(differs)} differ"
-            complaints.print(text, style="yellow", markup=False)
+            complaints.print(text, style="yellow")
     elif not any(files):
         what = cases.read(plan)
         if what.plugins:
@@ -365,11 +363,9 @@ def recorded(path: Path) -> list[dict[str, Any]]:
     """The records of a file; complains about corrupt lines."""
     lines, corrupt = runner.quietly(lambda: record.read(path))
     for line in corrupt[:FEW]:
-        complaints.print(f"warning: {line}", style="yellow", markup=False)
+        complaints.print(f"warning: {line}", style="yellow")
     if corrupt[FEW:]:
-        complaints.print(
-            f"warning: {len(corrupt) - FEW} more lines of {path} are corrupt", style="yellow", markup=False
-        )
+        complaints.print(f"warning: {len(corrupt) - FEW} more lines of {path} are corrupt", style="yellow")
     return lines
 
 
@@ -386,7 +382,7 @@ def last_recorded(path: Path) -> list[dict[str, Any]]:
 
 
 def announce(text: str) -> None:
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(text, soft_wrap=True)
 
 
 @app.command()
@@ -410,7 +406,7 @@ def baseline() -> None:
     whole = path.with_suffix(".part")  # one that is half written would be compared with
     whole.write_text("".join(json.dumps(line) + "\n" for line in ordered), encoding="utf-8")
     os.replace(whole, path)
-    console.print(f"{path}: {len(ordered)} cases", markup=False, soft_wrap=True)
+    console.print(f"{path}: {len(ordered)} cases", soft_wrap=True)
 
 
 def measured_now(plan: cases.Plan) -> list[dict[str, Any]]:
@@ -441,11 +437,11 @@ def check(
     try:
         expected = compare.latest(gates.baseline())
     except gates.NothingMeasured as error:
-        complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
+        complaints.print(f"drtrl-bench: {error}", style="red")
         raise typer.Exit(gates.NOTHING) from None
     if differs := gates.set_otherwise(expected):
         text = f"warning: not set as for the baseline, so errors of rounding may not compare: {', '.join(differs)}"
-        complaints.print(text, style="yellow", markup=False)
+        complaints.print(text, style="yellow")
     plan, speed_plan = cases.read(gates.PLAN), None
     try:
         base = revisions.resolved(against) if against else revisions.base()
@@ -461,8 +457,8 @@ def check(
         except cases.PlanError as error:
             speed_plan = cases.read(gates.SPEED_PLAN)
             said = f"the plan of {base[:9]} cannot be read here, so only this checkout's cases are timed: {error}"
-            complaints.print(said, style="yellow", markup=False)
-        console.print(f"speed against {base[:9]}, interleaved", markup=False)
+            complaints.print(said, style="yellow")
+        console.print(f"speed against {base[:9]}, interleaved")
         sides = revisions.interleaved((base, "."), speed_plan, announce, compare.slower)
         timed = [change for change in compare.changes(*sides) if change.metric in ("time_s", "status")]
     compare_table.render(found + timed, console)
@@ -472,12 +468,12 @@ def check(
         parts.append(gates.NOTHING)
     if better := sorted({change.case for change in found if change.verdict in ("smaller", "more exact")}):
         said = f"better than the baseline, and could be lost unseen: {'; '.join(better)}: drtrl-bench baseline"
-        complaints.print(said, style="yellow", markup=False)
+        complaints.print(said, style="yellow")
     if base and (hidden := gates.renewed(base, expected)):
         said = "; ".join(f"{change.case}: {change.metric}: {change.verdict}" for change in hidden)
-        complaints.print(f"the baseline is not that of {base[:9]}, and lets pass: {said}", style="yellow", markup=False)
+        complaints.print(f"the baseline is not that of {base[:9]}, and lets pass: {said}", style="yellow")
     for case, state in (gates.uncompared(speed_plan, timed, "time_s") if speed_plan else {}).items():
-        complaints.print(f"speed was not compared ({state}): {case}", style="yellow", markup=False)
+        complaints.print(f"speed was not compared ({state}): {case}", style="yellow")
         parts.append(gates.OK if state in gates.NOT_BEFORE else gates.NOTHING)
     code = gates.REGRESSION if gates.REGRESSION in parts else max(parts)
     if code:
@@ -562,7 +558,7 @@ def trend(
     if any(count.failed for count in found):
         raise typer.Exit(gates.REGRESSION)
     if without := trend.unmeasured(found, trend.known(folder or trend.RESULTS)):
-        complaints.print(f"asv measured nothing for {', '.join(without)}: make asv", style="red", markup=False)
+        complaints.print(f"asv measured nothing for {', '.join(without)}: make asv", style="red")
         raise typer.Exit(gates.NOTHING)
 
 
@@ -585,7 +581,7 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON."
     versions = {package: version or "not installed" for package, version in described.pop("versions").items()}
     set_here = described.pop("variables", {})
     for key, value in (described | versions | set_here).items():
-        console.print(f"{key:14} {value}", markup=False)
+        console.print(f"{key:14} {value}")
 
 
 def main() -> None:
@@ -593,9 +589,15 @@ def main() -> None:
     from drtrl_bench.revisions import RevisionError
     from drtrl_bench.trend import TrendError
 
+    display.prepare()
     warnings.simplefilter("default", record.CorruptLine)
     try:
         app(prog_name="drtrl-bench")
     except (UsageError, RevisionError, TrendError, cases.PlanError, plugins.PluginError, OSError) as error:
-        complaints.print(f"drtrl-bench: {error}", style="red", markup=False)
+        complaints.print(f"drtrl-bench: {' '.join(str(error).split())}", style="red")
         raise SystemExit(2) from None
+    except SystemExit as ended:
+        if not ended.code and (error := display.lost()):
+            complaints.print(f"drtrl-bench: not all was written to standard output: {error.strerror}", style="red")
+            raise SystemExit(2) from None
+        raise

@@ -8,12 +8,11 @@ from types import ModuleType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from drtrl_bench import plugins, registry
+from drtrl_bench import display, plugins, registry
 
 app = typer.Typer(
     help="Data sets: what is loaded, where genuine files go, stand-ins for those that are not at hand.\n\n"
@@ -23,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-console = Console(highlight=False)
+console = display.Console()
 
 
 def published() -> dict[str, ModuleType]:
@@ -101,13 +100,13 @@ def list_(data: Data = None, plugin: Plugins = None) -> None:
             continue
         console.print(line, soft_wrap=True)
         if brought := plugins.owner("dataset", name):
-            console.print(f"{'':12} {brought.origin}", style="dim", soft_wrap=True, markup=False)
+            console.print(f"{'':12} {brought.origin}", style="dim", soft_wrap=True)
         if hasattr(module, "PUBLISHED"):
             where = str(found.folder) if found else f"stand-in: drtrl-bench data make {name}"
             if found and found.marker and found.marker.get("sources") != making.sources_sha():
                 where += f" (made by other sources; again with: drtrl-bench data make {name})"
-            console.print(f"{'':12} {where}", style="dim", soft_wrap=True, markup=False)
-    console.print(f"genuine files go to {place.data_folder()}", soft_wrap=True, markup=False)
+            console.print(f"{'':12} {where}", style="dim", soft_wrap=True)
+    console.print(f"genuine files go to {place.data_folder()}", soft_wrap=True)
 
 
 @app.command()
@@ -143,7 +142,7 @@ def make(
             except ValueError as error:  # more than there are
                 raise OSError(f"{name}: {error}") from None
         said, what = "made" if new else "there already, as asked for", module.PUBLISHED
-        console.print(f"{folder}: {said}: {what.name} layout ({what.stand_in})", soft_wrap=True, markup=False)
+        console.print(f"{folder}: {said}: {what.name} layout ({what.stand_in})", soft_wrap=True)
 
 
 @app.command()
@@ -166,11 +165,11 @@ def check(names: Names = None, data: Data = None) -> None:
         except (place.MissingError, place.ReaderError) as error:
             unread[str(error)] = error
         except OSError as error:
-            console.print(f"  {error}", style="red", soft_wrap=True, markup=False)
+            console.print(f"  {error}", style="red", soft_wrap=True)
             good = False
     *others, last = unread.values() or [None]
     for error in others:
-        console.print(str(error), style="red", soft_wrap=True, markup=False)
+        console.print(str(error), style="red", soft_wrap=True)
     if last is not None:
         raise last
     if not good:
@@ -188,15 +187,15 @@ def checked(module: ModuleType, named: bool) -> bool:
         if named:
             raise place.MissingError(place.missing(module.PUBLISHED))
         said = f"{module.LABEL}: not checked; stand-in: drtrl-bench data make {module.PUBLISHED.module}"
-        console.print(said, soft_wrap=True, markup=False)
+        console.print(said, soft_wrap=True)
         return True
     if reason := place.unreadable(module.PUBLISHED):
         raise place.ReaderError(reason)
-    console.print(f"{module.LABEL}   {found.folder}", style="bold", soft_wrap=True, markup=False)
+    console.print(f"{module.LABEL}   {found.folder}", style="bold", soft_wrap=True)
     good, rows = True, []
     for split, archive in module.PUBLISHED.archives.items():
         if not (found.folder / archive.unpacked).exists():
-            console.print(f"  {split}: not there", markup=False)
+            console.print(f"  {split}: not there")
             continue
         if found.marker is None:
             good &= published_one(found.folder, archive)
@@ -208,7 +207,7 @@ def checked(module: ModuleType, named: bool) -> bool:
                 except ValueError as error:  # nothing to hold out
                     raise place.DamagedError(f"{found.folder / archive.unpacked}: {error}") from None
                 for lacking in sorted(set(range(module.CLASSES)) - set(held.labels.tolist())):
-                    console.print(f"  {split}: warning: no recording of class {lacking}", style="yellow", markup=False)
+                    console.print(f"  {split}: warning: no recording of class {lacking}", style="yellow")
                 task = bar.add_task(f"  {split}", total=len(held))
                 whole = statistics.statistics(held, None, partial(advance, bar, task), bad.append)
             if whole:
@@ -216,7 +215,7 @@ def checked(module: ModuleType, named: bool) -> bool:
         except place.DamagedError as error:
             bad.append(error)
         for error in bad:
-            console.print(f"  {error}", style="red", soft_wrap=True, markup=False)
+            console.print(f"  {error}", style="red", soft_wrap=True)
             good = False
     if rows:
         console.print(described(rows, module.PUBLISHED.counts))
@@ -228,11 +227,9 @@ def published_one(folder: Path, archive: Any) -> bool:
     files = (file for file in folder.iterdir() if file.is_file())
     file = next((file for file in files if file.name.lower() == archive.file.lower()), None)
     if file is None:
-        console.print(
-            f"  {folder / archive.file}: archive not there: checksum not compared", soft_wrap=True, markup=False
-        )
+        console.print(f"  {folder / archive.file}: archive not there: checksum not compared", soft_wrap=True)
     elif (md5 := checksum(file)) != archive.md5:
-        console.print(f"  {file}: md5 is {md5}, published is {archive.md5}", style="red", soft_wrap=True, markup=False)
+        console.print(f"  {file}: md5 is {md5}, published is {archive.md5}", style="red", soft_wrap=True)
         return False
     return True
 

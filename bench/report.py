@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from drtrl_bench import __version__, caption, figures, record, table
+from drtrl_bench import __version__, caption, display, figures, record, table
 from drtrl_bench.caption import Frame
 
 TITLES = {
@@ -36,6 +36,8 @@ OTHER = {
     "analytic_bytes": ("formula MiB", lambda row: table.digits(row["analytic_bytes"] / 2**20)),
 }
 """The measured columns: header and text of a row whose status is ok. Those of the layers stand between."""
+DOUBTS = {"time_s": "doubtful", "x_time": "x_doubtful"}
+"""Columns whose numbers may be in doubt, and what of a row says so."""
 LEGEND = {
     "cpu ms": "the processor's time for the same, summed over all threads",
     "forward ms": "the forward pass alone, by the clock",
@@ -50,29 +52,47 @@ def write(records_path: str | Path, out_html: str | Path) -> Path:
     """Writes the report on a record file or folder; the same records give the same bytes."""
     records = record.read(records_path)
     frame = record.frame(records)
+    drawn = {name: made for name in figures.FIGURES if (made := picture(name, frame))}
+    return write_page(Path(records_path).name, records, frame, drawn, out_html)
+
+
+def write_page(
+    source: str,
+    records: list[dict[str, Any]],
+    frame: Frame,
+    drawn: dict[str, tuple[str, bool]],
+    out_html: str | Path,
+) -> Path:
+    """Writes the page on records, their frame and their figures, drawn as `picture` does."""
     rows = table.collapse(frame)
+    every = rows.to_dict("records")
     environments = {r["env_hash"]: r["environment"] for r in records}
+    own: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in records:
+        own.setdefault((each["case_key"], each["env_hash"]), []).append(each)
     template = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=display.shown_in_page,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     ).get_template("report.html")
-    columns, texts = headers(rows), measured(rows)
+    texts = measured(every)
+    columns = headers(rows, every, texts)
     page = template.render(
         version=__version__,
-        source=Path(records_path).name,
+        source=source,
         started=sorted(str(r.get("started") or "")[:10] for r in records)[:: max(len(records) - 1, 1)],
-        shared=caption.shared(rows).split(" · ") if len(rows) else [],
-        machines=caption.machines(rows) if len(rows) else [],
+        shared=caption.shared(rows).split(" · ") if every else [],
+        machines=caption.machines(rows) if every else [],
         counts={status: n for status in record.STATUSES if (n := Counter(rows["status"])[status])},
         choices={name: sorted(rows[name].unique()) for name in ("status", "framework", "algorithm")},
         columns=columns,
         measured=len([name for name in columns if name in texts]),
         legend={k: v for k, v in (table.legend(rows) | LEGEND).items() if k not in LEGEND or k in columns.values()},
-        rows=[row_view(row, columns, texts, records) for row in rows.to_dict("records")],
-        figures=[(TITLES[name], *drawn) for name in figures.FIGURES if (drawn := picture(name, frame))],
+        rows=[row_view(row, columns, texts, own[row["case_key"], row["env_hash"]]) for row in every],
+        figures=[(TITLES[name], *drawn[name]) for name in figures.FIGURES if name in drawn],
         environments={name: flat(environment or {}) for name, environment in environments.items()},
     )
     out_html = Path(out_html)
@@ -81,21 +101,21 @@ def write(records_path: str | Path, out_html: str | Path) -> Path:
     return out_html
 
 
-def headers(rows: Frame) -> dict[str, str]:
+def headers(rows: Frame, every: list[dict[str, Any]], texts: dict[str, Any]) -> dict[str, str]:
     """Columns of the table and their headers: what varies, who, how large, how it went, and what was measured."""
-    problem = {name: caption.FIELDS[name][0] for name in (caption.varying(rows) if len(rows) else ())}
+    problem = {name: caption.FIELDS[name][0] for name in (caption.varying(rows) if every else ())}
     who = {"algorithm": "algorithm", "chunk": "K", "framework": "framework", "steps": "T", "status": "status"}
-    every = rows[rows["status"] == "ok"].to_dict("records")
-    headers = {name: header for name, (header, text) in measured(rows).items() if any(map(text, every))}
+    ok = [row for row in every if row["status"] == "ok"]
+    headers = {name: header for name, (header, text) in texts.items() if any(map(text, ok))}
     return problem | who | (headers or {"time_s": "time ms"})
 
 
-def measured(rows: Frame) -> dict[str, tuple[str, Callable[[dict[str, Any]], str]]]:
+def measured(every: list[dict[str, Any]]) -> dict[str, tuple[str, Callable[[dict[str, Any]], str]]]:
     """The measured columns: cost, the agreement of each layer, that of all weights."""
-    if rows.empty:
+    if not every:
         return COST | OTHER
-    shown = table.measured_columns(rows)
-    layers = {layer: title for layer, title in table.layers(rows).items() if table.of(layer) in shown}
+    shown = table.measured_columns(every)
+    layers = {layer: title for layer, title in table.layers(every).items() if table.of(layer) in shown}
     texts = {table.of(n): (f"{title} cos norm", partial(table.agreement, layer=n)) for n, title in layers.items()}
     return COST | texts | OTHER
 
@@ -109,17 +129,16 @@ def key(row: dict[str, Any], name: str) -> Any:
 def row_view(
     row: dict[str, Any], columns: dict[str, str], texts: dict[str, Any], records: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What the template shows of a collapsed row: cells, sort keys, and the records it comes from."""
+    """What the template shows of a collapsed row: cells, sort keys, and the records of its case and environment."""
     ok = row["status"] == "ok"
-    own = [r for r in records if (r["case_key"], r["env_hash"]) == (row["case_key"], row["env_hash"])]
-    own = [r for r in own if r["data"].get("label") in (None, row["data"])]
+    own = [r for r in records if r["data"].get("label") in (None, row["data"])]
     return {
         **{name: row[name] for name in ("status", "framework", "algorithm", "case_key")},
         "reason": None if ok else row["reason"] or "no reason given",
-        "doubtful": row["doubtful"],
+        "doubtful": [name for name, flag in DOUBTS.items() if row[flag]],
         "sort": [key(row, name) for name in columns],
         "problem": [(name, caption.plain(row[name])) for name in columns if name not in texts],
-        "measured": [texts[name][1](row) for name in columns if name in texts] if ok else [],
+        "measured": [(name, texts[name][1](row)) for name in columns if name in texts] if ok else [],
         "words": " ".join(sorted(table.words_of(row))).lower(),
         "records": [record_view(r, ok) for r in own],
     }
@@ -189,11 +208,17 @@ def strip(time: dict[str, Any]) -> dict[str, Any]:
 def picture(name: str, frame: Frame) -> tuple[str, bool] | None:
     """A figure as base64 PNG, and whether it wants the whole width of the page; None if it has nothing to draw."""
     try:
-        file, figure = io.BytesIO(), importlib.import_module(figures.FIGURES[name]).draw(frame)
+        figure = importlib.import_module(figures.FIGURES[name]).draw(frame)
     except figures.NothingToDraw:
         return None
-    figure.savefig(file, dpi=figures.DPI, metadata={"Software": None})
-    return base64.b64encode(file.getvalue()).decode(), figure.get_size_inches()[0] > 7
+    with io.BytesIO() as file:
+        figures.save_png(figure, file)
+        return embedded(figure, file.getvalue())
+
+
+def embedded(figure: Any, png: bytes) -> tuple[str, bool]:
+    """A figure and its PNG as `picture` returns them."""
+    return base64.b64encode(png).decode(), figure.get_size_inches()[0] > 7
 
 
 def flat(environment: dict[str, Any]) -> dict[str, str]:

@@ -55,14 +55,14 @@ def test_a_straight_line_has_one_exponent(tmp_path: Path) -> None:
     found = cost_vs_n.data(load(path))
     assert found["exponent"].tolist()[1:] == pytest.approx([3.0, 3.0])
     assert found["step_time_s"].tolist() == pytest.approx([3.2768e-5, 2.62144e-4, 2.097152e-3])
-    assert "JAX, compiled, K = 32: grows as $n^{3.0}$" in text_of(cost_vs_n.draw(load(path)))
+    assert "JAX, compiled, K = 32: grows as n³·⁰" in text_of(cost_vs_n.draw(load(path)))
 
 
 def test_a_bent_line_has_only_the_exponent_of_its_last_size(tmp_path: Path) -> None:
     path = stepped(tmp_path, {32: 1e-3, 64: 2e-3, 128: 16e-3})
     assert cost_vs_n.data(load(path))["exponent"].tolist()[1:] == pytest.approx([1.0, 3.0])
     text = text_of(cost_vs_n.draw(load(path)))
-    assert "JAX, compiled, K = 32: $n^{3.0}$ from 64 to 128" in text
+    assert "JAX, compiled, K = 32: n³·⁰ from 64 to 128" in text
     assert "grows as" not in text
 
 

@@ -6,10 +6,15 @@ from `drtrl_bench.load`, and raise `NothingToDraw` if its records do not suit.
 """
 
 import argparse
+import contextlib
 import importlib
+import importlib.util
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from drtrl_bench import display
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,22 +30,53 @@ DPI = 150
 """Of the PNGs. Figures are laid out at it, so that what was apart when it was laid out is apart in the file."""
 
 
+def matplotlib_imported() -> None:
+    """Imports matplotlib also where its settings are in the way: a backend that is not installed, a damaged
+    matplotlibrc. It then reads its own defaults; figures look alike in any case."""
+    try:
+        import matplotlib  # noqa: F401
+    except Exception:  # whatever reading the settings raises
+        spec = importlib.util.find_spec("matplotlib")
+        if spec is None or not spec.submodule_search_locations:
+            raise
+        for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+            del sys.modules[name]  # half of it is there
+        backend = os.environ.pop("MPLBACKEND", None)
+        try:
+            with contextlib.chdir(Path(spec.submodule_search_locations[0]) / "mpl-data"):  # where a matplotlibrc is
+                import matplotlib  # noqa: F401
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend
+
+
+matplotlib_imported()
+
+
 class NothingToDraw(ValueError):  # noqa: N818
     """Records of which a figure shows nothing; the message says in one line what it needs and what there is."""
 
 
 def save(figure: "Figure", data: "pd.DataFrame", folder: str | Path, name: str) -> list[Path]:
     """Writes name.png, name.pdf and name.csv; the same figure gives the same bytes."""
-    import matplotlib
+    from drtrl_bench.figures import style
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.{ending}" for ending in ("png", "pdf", "csv")]
-    with matplotlib.rc_context({"pdf.fonttype": 42}):
-        figure.savefig(paths[0], dpi=DPI, metadata={"Software": None})
+    save_png(figure, paths[0])
+    with style.look():
         figure.savefig(paths[1], metadata={"CreationDate": None})
-    data.to_csv(paths[2], index=False, lineterminator="\n")
+    data.map(display.shown_in_csv).to_csv(paths[2], index=False, lineterminator="\n")
     return paths
+
+
+def save_png(figure: "Figure", file: Any) -> None:
+    """Writes a figure as PNG into a file."""
+    from drtrl_bench.figures import style
+
+    with style.look():
+        figure.savefig(file, dpi=DPI, metadata={"Software": None})
 
 
 def make(name: str, records: str | Path, folder: str | Path) -> list[Path]:
@@ -58,12 +94,13 @@ def main(name: str, about: str | None) -> None:
     parser.add_argument("records", help="a record file, or a folder of *.jsonl")
     parser.add_argument("--out", default="results/figures", metavar="FOLDER", help="default: %(default)s")
     options = parser.parse_args()
+    display.prepare()
     try:
         for path in make(name, options.records, options.out):
-            print(path)
+            print(display.shown(path))
     except NothingToDraw as error:
-        print(f"{options.records}: {name} was not drawn: {error}", file=sys.stderr)
+        print(display.shown(f"{options.records}: {name} was not drawn: {error}"), file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(display.shown(f"{parser.prog}: {error}"), file=sys.stderr)
         raise SystemExit(2) from None

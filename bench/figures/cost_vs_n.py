@@ -38,9 +38,14 @@ def grows(line: Frame) -> str:
     own = line["exponent"].dropna()
     if own.max() - own.min() <= STRAIGHT:
         slope = np.polyfit(np.log(line["neurons"]), np.log(line["step_time_s"]), 1)[0]
-        return f"grows as $n^{{{slope:.1f}}}$"
+        return f"grows as {power(slope)}"
     before, last = line["neurons"].tolist()[-2:]
-    return f"$n^{{{own.iloc[-1]:.1f}}}$ from {before} to {last}"
+    return f"{power(own.iloc[-1])} from {before} to {last}"
+
+
+def power(exponent: float) -> str:
+    """A power of n; in a legend, where no text is taken for a formula."""
+    return f"n{exponent:.1f}".translate(str.maketrans("0123456789.-", "⁰¹²³⁴⁵⁶⁷⁸⁹·⁻"))
 
 
 def panel(axes: Axes, rows: Frame) -> None:

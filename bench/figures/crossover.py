@@ -66,7 +66,7 @@ def data(frame: Frame) -> Frame:
 
 def draw(frame: Frame) -> Figure:
     """Memory above, time below; the crossings are marked and named in the caption."""
-    rows = swept(frame)
+    rows, left = style.readable(swept(frame))
     found = crossings(rows)
 
     def memory(axes: Axes, own: Frame, looks: dict[str, style.Line]) -> None:
@@ -84,7 +84,7 @@ def draw(frame: Frame) -> Figure:
     ]
     shown = style.points(frame)
     shown = shown[shown["case_key"].isin(rows["case_key"]) | (shown["status"] != "ok")]
-    said = style.footer(shown, *told(found), memory_vs_t.by_formula(rows), style.UNLIKE)
+    said = style.footer(shown, *told(found), memory_vs_t.by_formula(rows), style.UNLIKE, left)
     return style.sheet("Cost of one gradient over T", bands, said)
 
 

@@ -88,7 +88,7 @@ def look(part: str, depth: int) -> dict[str, Any]:
 
 def draw(frame: Frame) -> Figure:
     """Cosine, norm and error of each problem against T; with one T only, the layers side by side."""
-    rows = found(frame)
+    rows, left = style.readable(found(frame))
     colours = {name: line.colour for name, line in style.lines(rows).items()}
     exact = (rows.loc[rows["part"] == OVERALL, "error"] < EXACT).any()
     metrics = [name for name in METRICS if name != "error" or exact]
@@ -109,7 +109,9 @@ def draw(frame: Frame) -> Figure:
                 panels.append(style.Panel(named if metric == metrics[0] else "", fill))
             bands.append(style.Band("", panels, 1.5))
     title = "Closeness to the float64 BPTT gradient, layer by layer"
-    return style.sheet(title, bands, said(rows, frame), keys(rows, colours, ways))
+    with style.look():
+        named = keys(rows, colours, ways)
+    return style.sheet(title, bands, [*said(rows, frame), left], named)
 
 
 def keys(rows: Frame, colours: dict[str, Any], ways: list[str]) -> dict[str, Line2D]:
@@ -182,7 +184,7 @@ def fill(axes: Axes, metric: str, rows: Frame, colours: dict[str, Any], ways: li
     if len(steps) > 1:
         style.scale_steps(axes, steps)
     else:
-        axes.set_xticks(range(len(names)), [short(name) for name in names])
+        axes.set_xticks(range(len(names)), [style.literal(short(name)) for name in names])
         axes.set_xlim(-0.5, len(names) - 0.5)
         axes.set_xlabel(f"layer (T = {steps[0]})")
         axes.grid(visible=False, axis="x")

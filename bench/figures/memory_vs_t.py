@@ -67,8 +67,8 @@ def by_formula(rows: Frame) -> str:
 
 def draw(frame: Frame) -> Figure:
     """Working memory beyond the arguments against T, double logarithmic."""
-    rows = found(frame)
-    said = style.footer(style.points(frame), by_formula(rows), style.UNLIKE + ", and its own meter")
+    rows, left = style.readable(found(frame))
+    said = style.footer(style.points(frame), by_formula(rows), style.UNLIKE + ", and its own meter", left)
     return style.sheet("Working memory of one gradient, beyond its arguments", style.bands(rows, sweep, dots), said)
 
 

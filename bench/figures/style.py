@@ -9,6 +9,7 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from drtrl_bench import caption, table
+from drtrl_bench import caption, display, table
 from drtrl_bench.caption import Frame
 from drtrl_bench.figures import DPI, NothingToDraw
 
@@ -70,6 +71,14 @@ ONE_CHUNK, EQUAL, LIMIT = "to one chunk, K = T", "BPTT needs as much memory", "t
 OVER_T = "over T"
 NEAR = (7, 7)
 """Points between an annotation and what it is of, before `settle` moves it."""
+MOST = {
+    "panel": (12, "problems, those with most points"),
+    "way": (6, "ways to run them"),
+    "line": (24, "lines, evenly chosen"),
+}
+"""How much a figure shows of what each of its parts is of."""
+SAID = 24
+"""Lines of a caption at most."""
 COLUMN, MARGIN = 3.55, 0.9
 """Inches: a panel's width with its axis, and what the first takes besides."""
 
@@ -97,7 +106,18 @@ RC: dict[Any, Any] = {
     "lines.markeredgewidth": 0.8,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
+    "pdf.fonttype": 42,
 }
+
+OWN = ("backend", "interactive", "toolbar", "timezone", "datapath", "date.epoch", "webagg", "tk.", "macosx", "keymap")
+"""Settings of matplotlib, by how they start, that belong to the session and not to a figure."""
+
+
+def look() -> AbstractContextManager[None]:
+    """Makes figures look alike whatever matplotlib was set to: drawing and saving are done in this context."""
+    defaults: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
+    return matplotlib.rc_context({key: value for key, value in defaults.items() if not key.startswith(OWN)} | RC)
+
 
 Draw = Callable[[Axes], None]
 
@@ -142,22 +162,34 @@ def points(frame: Frame) -> Frame:
     rows = rows.assign(
         panel=headings(rows), way=[way(*pair) for pair in zip(rows["framework"], rows["mode"], strict=True)]
     )
-    found = []
-    for algorithm, group in rows.groupby("algorithm"):
-        name = named(str(algorithm))
-        chunks = sorted(group.loc[group["chunk"] < group["steps"], "chunk"].unique())
-        truncated = " (truncated)" if algorithm == "bptt" else ""
-        for order, K in enumerate(chunks):
-            found.append(group[group["chunk"] == K].assign(line=f"{name}, K = {K}{truncated}", order=order))
-        whole = group[group["chunk"] == group["steps"]]
-        if not whole["steps"].isin(chunks).all():
-            line = name if str(algorithm).startswith("bptt") else f"{name}, K = T"
-            found.append(whole.assign(line=line, order=len(chunks)))
-    joined = pd.concat(found, ignore_index=True)
+    shorter = rows[rows["chunk"] < rows["steps"]]
+    chunks = {name: sorted(own.unique()) for name, own in shorter.groupby("algorithm")["chunk"]}
+    orders = {name: {K: order for order, K in enumerate(own)} for name, own in chunks.items()}
+    pairs = list(zip(rows["algorithm"], rows["chunk"], strict=True))
+    swept = rows[[K in orders.get(name, ()) for name, K in pairs]]
+    swept = swept.assign(
+        line=[on_line(*pair) for pair in zip(swept["algorithm"], swept["chunk"], strict=True)],
+        order=[orders[name][K] for name, K in zip(swept["algorithm"], swept["chunk"], strict=True)],
+    )
+    whole = rows[rows["chunk"] == rows["steps"]]
+    apart = {name for name, T in zip(whole["algorithm"], whole["steps"], strict=True) if T not in orders.get(name, ())}
+    whole = whole[whole["algorithm"].isin(apart)]
+    whole = whole.assign(
+        line=[on_line(name, None) for name in whole["algorithm"]],
+        order=[len(orders.get(name, ())) for name in whole["algorithm"]],
+    )
+    joined = pd.concat([part for part in (swept, whole) if len(part)] or [swept], ignore_index=True)
     by = [*caption.FIELDS, "algorithm", "order", "framework", "steps"]
-    joined = joined.sort_values(by, ignore_index=True)
+    joined = joined.sort_values(by, kind="stable", ignore_index=True)
     joined.attrs = rows.attrs
     return joined
+
+
+def on_line(algorithm: str, chunk: int | None) -> str:
+    """The line of an algorithm at a length of chunk; without one, at K = T."""
+    if chunk is None:
+        return named(algorithm) if algorithm.startswith("bptt") else f"{named(algorithm)}, K = T"
+    return f"{named(algorithm)}, K = {chunk}{' (truncated)' if algorithm == 'bptt' else ''}"
 
 
 def headings(rows: Frame) -> list[str]:
@@ -173,12 +205,12 @@ def headings(rows: Frame) -> list[str]:
 def way(framework: str, mode: str) -> str:
     """A framework and how it runs, in words."""
     known = FRAMEWORKS.get(framework, framework)
-    return WAYS.get((framework, mode), known if mode == "plain" else f"{known}, {mode}")
+    return WAYS.get((framework, mode), display.shown(known if mode == "plain" else f"{known}, {mode}"))
 
 
 def named(algorithm: str) -> str:
     """An algorithm's name in a figure."""
-    return ALGORITHMS[algorithm][0] if algorithm in ALGORITHMS else algorithm
+    return ALGORITHMS[algorithm][0] if algorithm in ALGORITHMS else display.shown(algorithm)
 
 
 def measured(rows: Frame, *columns: str) -> Frame:
@@ -210,6 +242,25 @@ def apart(rows: Frame) -> Frame:
     found = found.sort_values("panel", kind="stable", key=lambda panels: panels.map(order), ignore_index=True)
     found.attrs = rows.attrs
     return found
+
+
+def readable(rows: Frame) -> tuple[Frame, str]:
+    """The points of as many problems, ways and lines as a figure can show, and in words what it does not show.
+
+    Of problems and ways, those with most points; of lines, as of K, evenly chosen ones with the first and the last.
+    """
+    said = []
+    for column, (most, what) in MOST.items():
+        names = rows[column].value_counts(sort=False)
+        if len(names) > most:
+            if column == "line":
+                kept = names.index[[round(i * (len(names) - 1) / (most - 1)) for i in range(most)]]
+            else:
+                kept = names.sort_values(ascending=False, kind="stable").index[:most]
+            attributes, rows = rows.attrs, rows[rows[column].isin(kept)].reset_index(drop=True)
+            rows.attrs = attributes
+            said.append(f"{most} of {len(names)} {what}")
+    return rows, f"drawn: {', '.join(said)}; the CSV has the points of all" if said else ""
 
 
 def lines(rows: Frame) -> dict[str, Line]:
@@ -281,7 +332,8 @@ def ordered(rows: Frame) -> list[str]:
 def heading(axes: Axes, text: str) -> None:
     """A band's heading, in a place of its own above the panels."""
     axes.axis("off")
-    axes.text(0, 0, text, fontsize=9.5, fontweight="bold", va="bottom", transform=axes.transAxes, in_layout=False)
+    bold: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "va": "bottom", "in_layout": False}
+    axes.text(0, 0, literal(text), transform=axes.transAxes, **bold)
 
 
 def sheet(title: str, bands: list[Band], said: list[str], keys: dict[str, Line2D] | None = None) -> Figure:
@@ -289,7 +341,7 @@ def sheet(title: str, bands: list[Band], said: list[str], keys: dict[str, Line2D
 
     keys: how names that are part of labels look in the legend; they come first.
     """
-    with matplotlib.rc_context(RC):
+    with look():
         columns = max(len(band.panels) for band in bands)
         width = MARGIN + max(columns, 1.45) * (COLUMN if columns < 3 else 2.75 if columns == 3 else 2.1)
         bands = [band._replace(heading=caption.wrap(band.heading, int(width * 11))) for band in bands]
@@ -298,7 +350,8 @@ def sheet(title: str, bands: list[Band], said: list[str], keys: dict[str, Line2D
             heights += [0.16 * (1 + band.heading.count("\n"))] if band.heading else []
             heights.append(band.height)
         parts = [part for text in said if text for part in caption.wrap(text, int(width * 16)).splitlines()]
-        lines = [line for part in parts for line in textwrap.wrap(part, int(width * 16))]
+        lines = [literal(line) for part in parts for line in textwrap.wrap(part, int(width * 16))]
+        lines = lines[:SAID] + ["…"] * (len(lines) > SAID)
         footer = 0.14 * len(lines) + 0.12
         above = max((1 + panel.title.count("\n") for band in bands for panel in band.panels), default=0)
         inner = sum(heights) + (0.62 + 0.14 * above) * len(bands) + 0.1 * len(heights)
@@ -312,7 +365,7 @@ def sheet(title: str, bands: list[Band], said: list[str], keys: dict[str, Line2D
                 place += 1
             for column, panel in enumerate(band.panels):
                 axes = figure.add_subplot(grid[place, column])
-                axes.set_title(panel.title)
+                axes.set_title(literal(panel.title))
                 panel.draw(axes)
             place += 1
         head = 0.34 + legend(figure, keys or {}, width)
@@ -341,10 +394,10 @@ def legend(figure: Figure, keys: dict[str, Line2D], width: float) -> float:
     if not found:
         return 0.1
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    look: dict[str, Any] = {"loc": "upper left", "handlelength": 2.4, "borderaxespad": 0}
+    how: dict[str, Any] = {"loc": "upper left", "handlelength": 2.4, "borderaxespad": 0}
     for columns in range(min(len(found), 6), 0, -1):
         figure.legends.clear()
-        own = figure.legend(list(found.values()), list(found), ncols=columns, **look)
+        own = figure.legend(list(found.values()), list(map(literal, found)), ncols=columns, **how)
         own.set_in_layout(False)
         if own.get_window_extent(renderer).width / figure.dpi < width - 0.2:
             break
@@ -447,6 +500,11 @@ def overlap(box: Bbox, others: list[Bbox]) -> float:
     return float((high - low).clip(min=0).prod(axis=1).sum())
 
 
+def literal(text: str) -> str:
+    """Text as a figure shows it: what matplotlib takes for a formula is text, too."""
+    return display.shown_lines(text).replace("$", r"\$")
+
+
 def annotate(axes: Axes, text: str, x: float, y: float) -> None:
     """A small word at a point; `settle` finds its place."""
     how: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "color": SOFT, "ha": "center", "va": "center"}
@@ -506,7 +564,7 @@ def list_lines(axes: Axes, names: list[str]) -> None:
     """The vertical axis of a dot plot: one place per line, the first on top; named once for all panels of a band."""
     first = axes.get_subplotspec().colspan.start == 0  # type: ignore[union-attr]
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), list(map(literal, names)))
     axes.tick_params(axis="y", length=0, labelleft=first)
     axes.grid(visible=False, axis="y")
 

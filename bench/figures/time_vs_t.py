@@ -58,8 +58,9 @@ def dots(axes: Axes, rows: Frame, looks: dict[str, style.Line], names: list[str]
 
 def draw(frame: Frame) -> Figure:
     """Median time of one gradient of the whole sequence against T, double logarithmic."""
-    bands = style.bands(found(frame), sweep, dots)
-    said = style.footer(style.points(frame), style.UNLIKE)
+    rows, left = style.readable(found(frame))
+    said = style.footer(style.points(frame), style.UNLIKE, left)
+    bands = style.bands(rows, sweep, dots)
     return style.sheet("Time of one gradient of the whole sequence", bands, said)
 
 
