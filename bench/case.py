@@ -168,7 +168,12 @@ def find(name: str) -> Path:
     if name.endswith(".toml"):
         return Path(name)
     if name not in (known := names()):
-        raise PlanError(f"plan {shown(name)}: {registry.nearest(name, known)}")
+        hint = registry.nearest(name, known)
+        if Path(f"{name}.toml").is_file():
+            hint = f"did you mean the file {name}.toml?"
+        elif not hint.endswith("?"):
+            hint += f"; a plan of your own is given as a path, as in {name}.toml"
+        raise PlanError(f"plan {shown(name)}: {hint}")
     return PLANS / f"{name}.toml"
 
 

@@ -84,7 +84,9 @@ Words = Annotated[
 ]
 Records = Annotated[
     Path | None,
-    typer.Argument(help="A record file or a folder of them; results/local if left out.", show_default=False),
+    typer.Argument(
+        help="A record file or a folder of them; results/local if left out.", show_default=False, readable=False
+    ),
 ]
 
 
@@ -149,7 +151,7 @@ def labelled(name: str) -> str:
     """What a data set would load now, or what is wrong with its files."""
     try:
         return registry.dataset(name).LABEL
-    except registry.dataset("events.place").DamagedError as error:
+    except OSError as error:  # damaged, or not to be read
         return str(error)
 
 
@@ -374,7 +376,7 @@ def last_recorded(path: Path) -> list[dict[str, Any]]:
     from drtrl_bench import compare
 
     try:
-        if not (lines := recorded(path)) and path.is_file() and path.stat().st_size:
+        if not (lines := recorded(path)) and (path.is_dir() or path.stat().st_size):
             raise UsageError(f"{path}: no record in it; records are JSON lines, as drtrl-bench run writes them")
         return compare.latest(lines)
     except ValueError as error:

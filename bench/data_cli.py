@@ -89,13 +89,14 @@ def list_(data: Data = None, plugin: Plugins = None) -> None:
     """
     plugins.load(plugin or (), installed=True)
     place, making = registry.dataset("events.place"), registry.dataset("events.making")
+    genuine = place.data_folder()
     for name in registry.datasets():
         module = registry.dataset(name)
         line = Text(f"{name:12} ", style="bold")
         try:
             line.append(module.LABEL, style="")
             found = place.found(module.PUBLISHED) if hasattr(module, "PUBLISHED") else None
-        except place.DamagedError as error:
+        except OSError as error:  # damaged, or not to be read
             console.print(line.append(str(error), style="red"), soft_wrap=True)
             continue
         console.print(line, soft_wrap=True)
@@ -106,7 +107,7 @@ def list_(data: Data = None, plugin: Plugins = None) -> None:
             if found and found.marker and found.marker.get("sources") != making.sources_sha():
                 where += f" (made by other sources; again with: drtrl-bench data make {name})"
             console.print(f"{'':12} {where}", style="dim", soft_wrap=True)
-    console.print(f"genuine files go to {place.data_folder()}", soft_wrap=True)
+    console.print(f"genuine files go to {genuine}", soft_wrap=True)
 
 
 @app.command()

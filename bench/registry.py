@@ -186,9 +186,7 @@ def unsuited(case: Any) -> str | None:
 def nearest(name: str, known: Collection[str]) -> str:
     """What to tell somebody who wrote a name that does not exist; of a long one, by its beginning."""
     name = name[:100]  # what is compared takes the square of the length
-    close = sorted(k for k in known if k.startswith(name))[:3] or difflib.get_close_matches(
-        name, known, n=3, cutoff=0.4
-    )
+    close = sorted(k for k in known if k.startswith(name))[:3] or difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(known))}"
     return f"unknown; {hint}"
 

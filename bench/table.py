@@ -86,7 +86,7 @@ def collapse(frame: Frame) -> Frame:
     out = merged(last, last.groupby(case, sort=False).ngroup())
     letters = caption.setups(attributes.get("environments", {}), last["env_hash"].unique())
     out = out.assign(setup=out["env_hash"].map(letters))[columns]
-    out = out.sort_values([*caption.FIELDS, "framework", "steps", "algorithm", "chunk"], ignore_index=True)
+    out = out.sort_values([*caption.FIELDS, "framework", "steps", "algorithm", "chunk"], ignore_index=True).copy()
     out.attrs = attributes
     return out
 

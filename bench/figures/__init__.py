@@ -34,7 +34,7 @@ def matplotlib_imported() -> None:
     """Imports matplotlib also where its settings are in the way: a backend that is not installed, a damaged
     matplotlibrc. It then reads its own defaults; figures look alike in any case."""
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib
     except Exception:  # whatever reading the settings raises
         spec = importlib.util.find_spec("matplotlib")
         if spec is None or not spec.submodule_search_locations:

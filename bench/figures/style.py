@@ -72,9 +72,9 @@ OVER_T = "over T"
 NEAR = (7, 7)
 """Points between an annotation and what it is of, before `settle` moves it."""
 MOST = {
-    "panel": (12, "problems, those with most points"),
+    "band": (12, "problems, those with most points"),
     "way": (6, "ways to run them"),
-    "line": (24, "lines, evenly chosen"),
+    "line": (12, "lines, evenly chosen"),
 }
 """How much a figure shows of what each of its parts is of."""
 SAID = 24
@@ -245,11 +245,13 @@ def apart(rows: Frame) -> Frame:
 
 
 def readable(rows: Frame) -> tuple[Frame, str]:
-    """The points of as many problems, ways and lines as a figure can show, and in words what it does not show.
+    """The points of as many bands, ways and lines as a figure can show, and in words what it does not show.
 
-    Of problems and ways, those with most points; of lines, as of K, evenly chosen ones with the first and the last.
+    Of bands (problems, or problem and length T) and ways, those with most points; of lines, as of K, evenly chosen ones
+    with the first and the last.
     """
     said = []
+    rows = rows.assign(band=rows["panel"].astype(str) + (" · " + rows["facet"] if "facet" in rows else ""))
     for column, (most, what) in MOST.items():
         names = rows[column].value_counts(sort=False)
         if len(names) > most:
@@ -257,9 +259,9 @@ def readable(rows: Frame) -> tuple[Frame, str]:
                 kept = names.index[[round(i * (len(names) - 1) / (most - 1)) for i in range(most)]]
             else:
                 kept = names.sort_values(ascending=False, kind="stable").index[:most]
-            attributes, rows = rows.attrs, rows[rows[column].isin(kept)].reset_index(drop=True)
-            rows.attrs = attributes
+            rows = rows[rows[column].isin(kept)].reset_index(drop=True)
             said.append(f"{most} of {len(names)} {what}")
+    rows.attrs = {}  # of which every step would make a deep copy
     return rows, f"drawn: {', '.join(said)}; the CSV has the points of all" if said else ""
 
 
