@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from drtrl_bench import display
 from drtrl_bench.compare import Change
 from drtrl_bench.table import digits
 
@@ -26,7 +27,7 @@ def render(found: list[Change], console: Console, every: bool = False) -> None:
     if len(set(map(tuple, words))) == 1:
         alike = set()
     if alike:
-        console.print(" ".join(word for word in words[0] if word in alike), markup=False)
+        console.print(Text(display.shown(" ".join(word for word in words[0] if word in alike))))
     grid = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("case", "metric", "old", "new", "ratio", "verdict"):
         grid.add_column(name, overflow="fold", justify="left" if name in ("case", "metric", "verdict") else "right")
@@ -38,7 +39,7 @@ def render(found: list[Change], console: Console, every: bool = False) -> None:
         case = "" if change.case == before else " ".join(word for word in own if word not in alike)
         before = change.case
         metric = "cpu time" if change.processor else NAMES.get(change.metric, change.metric)
-        grid.add_row(case, metric, old, new, ratio(change), verdict)
+        grid.add_row(*(Text(display.shown(text)) for text in (case, metric, old, new, ratio(change))), verdict)
     if shown:
         console.print(grid)
     same, regressions = sum(c.verdict == "same" for c in found), sum(c.regression for c in found)
@@ -47,9 +48,9 @@ def render(found: list[Change], console: Console, every: bool = False) -> None:
 
 def draw(found: list[Change], path: Path, title: str, every: bool = False) -> None:
     """The same as an SVG, 110 columns wide."""
-    console = Console(record=True, width=110, file=StringIO(), highlight=False)
+    console = display.Console(record=True, width=110, file=StringIO())
     render(found, console, every)
-    path.write_text(console.export_svg(title=title, unique_id="compare"), encoding="utf-8")
+    path.write_text(console.export_svg(title=display.shown(title), unique_id="compare"), encoding="utf-8")
 
 
 def written(metric: str, value: float | None) -> str:

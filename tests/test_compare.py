@@ -20,7 +20,7 @@ from rich.console import Console
 from test_cli import command
 
 from drtrl_bench import case as cases
-from drtrl_bench import cli, compare, compare_table, environment, gate, revisions, textfile, trend
+from drtrl_bench import cli, compare, compare_table, environment, gate, record, rehearsal, revisions, textfile, trend
 from drtrl_bench.case import Case, Plan
 
 CASE = Case(algorithm="drtrl")
@@ -49,6 +49,19 @@ def test_the_same_is_the_same() -> None:
     assert found[0].low is not None
     assert found[0].high is not None
     assert found[0].low < 1 < found[0].high
+
+
+def test_an_interval_is_from_the_lowest_over_the_highest_to_the_reverse() -> None:
+    old, new = [[2.0, 3.0, 4.0], [3.0, 4.0, 5.0]], [[6.0, 7.0, 8.0], [9.0, 9.0, 9.0]]
+    assert compare.ratio_interval(old, new) == (6 / 5, 9 / 2), "of three samples the whole range is known, no less"
+
+
+def test_intervals_of_a_commit_against_itself_hold_1_in_95_of_100() -> None:
+    lines = record.read(Path(__file__).parent.parent / "results" / "gate" / "gate.jsonl")
+    quartets = [quartet for own in rehearsal.looks(lines) for quartet in own]
+    sides = [compare.believed([a, d], [b, c])[:2] for a, b, c, d in quartets]
+    held = [low <= 1 <= high for low, high in (compare.ratio_interval(*side) for side in sides)]
+    assert (sum(held), len(held)) == (260, 274)
 
 
 @pytest.mark.parametrize(

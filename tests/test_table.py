@@ -260,6 +260,32 @@ def test_a_busy_bptt_is_compared_by_the_processors_time_too(tmp_path: Path) -> N
     assert {row["algorithm"]: row["x_time"] for row in rows} == {"bptt": 1.0, "drtrl": pytest.approx(2.0)}
 
 
+@pytest.mark.parametrize(
+    "bptt",
+    [
+        pytest.param([{"low_s": 0.005, "high_s": 0.06}], id="interval"),
+        pytest.param([{}, {"median_s": 0.05, "low_s": 0.049, "high_s": 0.051}], id="rounds"),
+    ],
+)
+def test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers(bptt: list[dict], tmp_path: Path) -> None:
+    lines = []
+    for number, times in enumerate(bptt):
+        own, steady = (line(replace(case, threads=2), time_s=0.02, round=number) for case in (BPTT, DRTRL))
+        own["time"] |= times
+        lines += [own, steady]
+    text = shown(write(tmp_path, lines))
+    assert re.search(r"^bptt +64 +64 +\S+ noisy +1.00 ", text, re.MULTILINE), "its ratio to itself is exact"
+    assert re.search(r"^drtrl +16 +64 +20.0 ±\S+ +\d.\d\d~ ", text, re.MULTILINE)
+    assert "~              of x BPTT, the case's time or BPTT's is in doubt: measure" in text
+
+
+def test_numbers_with_and_without_a_mark_stand_under_each_other(tmp_path: Path) -> None:
+    text = shown(write(tmp_path, [line(BPTT, unstable=True), line(DRTRL)]))
+    marked, plain = (next(row for row in text.splitlines() if row.startswith(name)) for name in ("bptt", "drtrl"))
+    assert marked.index("±") == plain.index("±")
+    assert marked[marked.index("±") + 3] == "~"
+
+
 def test_several_threads_have_no_processors_time_to_believe(tmp_path: Path) -> None:
     both = replace(BPTT, threads=2), replace(DRTRL, threads=2)
     lines = [working(line(case, time_s=t, unstable=True), 0.5) for case, t in zip(both, (0.02, 0.06), strict=True)]

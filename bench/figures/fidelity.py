@@ -49,7 +49,7 @@ def parts(row: dict[str, Any], deep: bool) -> list[dict[str, Any]]:
     """What a case says of each layer, the readout and all weights; deep: whether hidden layers need a number."""
     layers = row["per_layer"] if isinstance(row["per_layer"], dict) else None
     weights = row["per_parameter"] if isinstance(row["per_parameter"], dict) else {}
-    names = list(dict.fromkeys(name.partition(".")[0] for name in layers or weights))
+    names = list(layers or dict.fromkeys(name.partition(".")[0] for name in weights))
     found = []
     for name in names:
         own = [layers[name]] if layers else [v for weight, v in weights.items() if weight.partition(".")[0] == name]

@@ -77,8 +77,8 @@ MOST = {
     "line": (12, "lines, evenly chosen"),
 }
 """How much a figure shows of what each of its parts is of."""
-SAID = 24
-"""Lines of a caption at most."""
+SAID, TICK, NAME, TITLE = 24, 28, 60, 150
+"""Lines of a caption; letters of a name on an axis, of one in a legend, and of a panel's title, at most."""
 COLUMN, MARGIN = 3.55, 0.9
 """Inches: a panel's width with its axis, and what the first takes besides."""
 
@@ -367,7 +367,7 @@ def sheet(title: str, bands: list[Band], said: list[str], keys: dict[str, Line2D
                 place += 1
             for column, panel in enumerate(band.panels):
                 axes = figure.add_subplot(grid[place, column])
-                axes.set_title(literal(panel.title))
+                axes.set_title(literal(panel.title, TITLE))
                 panel.draw(axes)
             place += 1
         head = 0.34 + legend(figure, keys or {}, width)
@@ -399,7 +399,7 @@ def legend(figure: Figure, keys: dict[str, Line2D], width: float) -> float:
     how: dict[str, Any] = {"loc": "upper left", "handlelength": 2.4, "borderaxespad": 0}
     for columns in range(min(len(found), 6), 0, -1):
         figure.legends.clear()
-        own = figure.legend(list(found.values()), list(map(literal, found)), ncols=columns, **how)
+        own = figure.legend(list(found.values()), [literal(name, NAME) for name in found], ncols=columns, **how)
         own.set_in_layout(False)
         if own.get_window_extent(renderer).width / figure.dpi < width - 0.2:
             break
@@ -502,9 +502,11 @@ def overlap(box: Bbox, others: list[Bbox]) -> float:
     return float((high - low).clip(min=0).prod(axis=1).sum())
 
 
-def literal(text: str) -> str:
-    """Text as a figure shows it: what matplotlib takes for a formula is text, too."""
-    return display.shown_lines(text).replace("$", r"\$")
+def literal(text: str, most: int | None = None) -> str:
+    """Text as a figure shows it, cut to some length: what matplotlib takes for a formula is text, too."""
+    said = display.shown_lines(text)
+    said = said if most is None or len(said) <= most else f"{said[: most - 1]}…"
+    return said.replace("$", r"\$")
 
 
 def annotate(axes: Axes, text: str, x: float, y: float) -> None:
@@ -566,7 +568,7 @@ def list_lines(axes: Axes, names: list[str]) -> None:
     """The vertical axis of a dot plot: one place per line, the first on top; named once for all panels of a band."""
     first = axes.get_subplotspec().colspan.start == 0  # type: ignore[union-attr]
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_yticks(range(len(names)), list(map(literal, names)))
+    axes.set_yticks(range(len(names)), [literal(name, TICK) for name in names])
     axes.tick_params(axis="y", length=0, labelleft=first)
     axes.grid(visible=False, axis="y")
 

@@ -79,15 +79,15 @@ PLANTED = [
     Planted(
         "rows of one round explained as of several",
         "bench/table.py",
-        "(SOME_ROUNDS if (rounds == 1).any() else ROUNDS)",
+        "(SOME_ROUNDS if 1 in rounds else ROUNDS)",
         "ROUNDS",
         f"{TABLE}::test_the_legend_says_what_each_time_is_of[one or two]",
     ),
     Planted(
         "rounds of cases that were not measured in the legend",
         "bench/table.py",
-        'timed(measured["rounds"])',
-        'timed(rows["rounds"])',
+        'timed([row["rounds"] for row in measured])',
+        'timed([row["rounds"] for row in every])',
         f"{TABLE}::test_the_legend_says_what_each_time_is_of[one]",
     ),
     Planted(

@@ -85,22 +85,22 @@ PLANTED = [
     Planted(
         "the processor's time believed of several threads",
         "bench/table.py",
-        'return row["threads"] == 1 and row["device"] == "cpu"',
+        'return (row["threads"] == 1) & (row["device"] == "cpu")',
         'return row["device"] == "cpu"',
         f"{TABLE}::test_several_threads_have_no_processors_time_to_believe",
     ),
     Planted(
         "cost by the clock on a busy machine",
         "bench/table.py",
-        'row["x_time"] = row["x_cpu"]',
-        "pass",
+        'rows["x_time"].where(by_clock, rows["x_cpu"])',
+        'rows["x_time"]',
         f"{TABLE}::test_a_busy_machine_shows_the_processors_time",
     ),
     Planted(
         "a busy BPTT's clock believed",
         "bench/table.py",
-        ' or rounds["base_doubtful"].any())',
-        ")",
+        "~(alone(rows) & (doubtful | base_doubtful) &",
+        "~(alone(rows) & doubtful &",
         f"{TABLE}::test_a_busy_bptt_is_compared_by_the_processors_time_too",
     ),
     Planted(
@@ -155,8 +155,8 @@ PLANTED = [
     Planted(
         "show filters rounds in place of cases",
         "bench/cli.py",
-        "rows = table.collapse(loaded(records))",
-        "frame = loaded(records)\n    rows = table.collapse(frame[frame.unstable.eq(True)] if only else frame)",
+        "rows = table.collapse(record.frame(read(records or LOCAL)))",
+        "frame = record.frame(read(records or LOCAL))\n    rows = table.collapse(frame[frame.unstable.eq(True)] if only else frame)",
         f"{CLI}::test_a_filter_leaves_the_rounds_and_the_ratios_as_they_are",
     ),
 ]

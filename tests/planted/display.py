@@ -1,0 +1,70 @@
+"""Errors of display: what foreign text may do, and what ends a command; of doubt, and of what a figure leaves out."""
+
+from planted import Planted
+
+DISPLAY, TABLE, LOAD = (f"tests/test_{name}.py::" for name in ("display", "table", "load"))
+PLANTED = [
+    Planted(
+        "escape sequences of a record obeyed by the terminal",
+        "bench/display.py",
+        "yield segment if plain else",
+        "yield segment if segment else",
+        f"{DISPLAY}test_a_console_obeys_no_text",
+    ),
+    Planted(
+        "bidi overrides in the page",
+        "bench/report.py",
+        "        finalize=display.shown_in_page,\n",
+        "",
+        f"{DISPLAY}test_a_page_obeys_no_text",
+    ),
+    Planted(
+        "escape sequences in a CSV",
+        "bench/figures/__init__.py",
+        "data.map(display.shown_in_csv).to_csv",
+        "data.to_csv",
+        f"{DISPLAY}test_a_figure_and_its_csv_obey_no_text[time]",
+    ),
+    Planted(
+        "a label drawn as a formula",
+        "bench/figures/style.py",
+        'return said.replace("$", r"\\$")',
+        "return said",
+        f"{DISPLAY}test_a_figure_and_its_csv_obey_no_text[time]",
+    ),
+    Planted(
+        "a closed pipe ends a command",
+        "bench/display.py",
+        "                self.lost = error",
+        "                raise error",
+        f"{DISPLAY}test_a_closed_pipe_ends_nothing",
+    ),
+    Planted(
+        "a ratio over a noisy BPTT unmarked",
+        "bench/table.py",
+        "unlike.groupby(of).any() & (doubtful | base_doubtful)",
+        "unlike.groupby(of).any() & doubtful",
+        f"{TABLE}test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers[interval]",
+    ),
+    Planted(
+        "a BPTT whose rounds lie far apart believed",
+        "bench/table.py",
+        '(rounds["base_doubtful"] | base_noisy)',
+        'rounds["base_doubtful"]',
+        f"{TABLE}test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers[rounds]",
+    ),
+    Planted(
+        "problems left out of a figure without a word",
+        "bench/figures/style.py",
+        """            said.append(f"{most} of {len(names)} {what}")\n""",
+        "",
+        f"{LOAD}test_a_figure_shows_twelve_problems_and_says_so",
+    ),
+    Planted(
+        "the ends of one round for the interval of a ratio",
+        "bench/compare.py",
+        "low = min(low for low, _ in after) / max(high for _, high in before)",
+        "low = max(low for low, _ in after) / max(high for _, high in before)",
+        "tests/test_compare.py::test_an_interval_is_from_the_lowest_over_the_highest_to_the_reverse",
+    ),
+]
