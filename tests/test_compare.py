@@ -20,8 +20,9 @@ from rich.console import Console
 from test_cli import command
 
 from drtrl_bench import case as cases
-from drtrl_bench import cli, compare, compare_table, environment, gate, record, rehearsal, revisions, textfile, trend
+from drtrl_bench import cli, compare, compare_table, environment, gate, rehearsal, revisions, textfile, trend
 from drtrl_bench.case import Case, Plan
+from drtrl_bench.record import read
 
 CASE = Case(algorithm="drtrl")
 OTHER = replace(CASE, framework="torch")
@@ -57,7 +58,7 @@ def test_an_interval_is_from_the_lowest_over_the_highest_to_the_reverse() -> Non
 
 
 def test_intervals_of_a_commit_against_itself_hold_1_in_95_of_100() -> None:
-    lines = record.read(Path(__file__).parent.parent / "results" / "gate" / "gate.jsonl")
+    lines = read(Path(__file__).parent.parent / "results" / "gate" / "gate.jsonl")
     quartets = [quartet for own in rehearsal.looks(lines) for quartet in own]
     sides = [compare.believed([a, d], [b, c])[:2] for a, b, c, d in quartets]
     held = [low <= 1 <= high for low, high in (compare.ratio_interval(*side) for side in sides)]

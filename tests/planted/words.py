@@ -156,7 +156,8 @@ PLANTED = [
         "show filters rounds in place of cases",
         "bench/cli.py",
         "rows = table.collapse(record.frame(read(records or LOCAL)))",
-        "frame = record.frame(read(records or LOCAL))\n    rows = table.collapse(frame[frame.unstable.eq(True)] if only else frame)",
+        "frame = record.frame(read(records or LOCAL))\n"
+        "    rows = table.collapse(frame[frame.unstable.eq(True)] if only else frame)",
         f"{CLI}::test_a_filter_leaves_the_rounds_and_the_ratios_as_they_are",
     ),
 ]
