@@ -212,13 +212,14 @@ def test_a_full_disk_is_said_once_all_is_done(records: Path, tmp_path: Path) -> 
 def test_output_waits_for_a_slow_reader() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    stream = display.lasting(io.TextIOWrapper(os.fdopen(writer, "wb", buffering=0), encoding="ascii"))
+    own = io.TextIOWrapper(os.fdopen(writer, "wb"), encoding="ascii")
+    stream = display.lasting(own)
     child = f"import os,time; time.sleep(.3); n = 0\nwhile c := os.read({reader}, 65536): n += len(c)\nprint(n)"
     with subprocess.Popen([sys.executable, "-c", child], pass_fds=[reader], stdout=subprocess.PIPE) as process:
         os.close(reader)
         stream.write("±" * 500_000)
         stream.flush()
-        os.close(writer)
+        own.close()
         assert int(process.communicate()[0]) == 1_000_000
 
 
