@@ -397,7 +397,7 @@ def explained(every: list[dict[str, Any]], names: dict[str, str]) -> dict[str, s
     first = next(iter(shown.values()), "")
     hidden = {"hidden": "the hidden layer", "layer 1": "each layer", "worst layer": "the layer with the lowest cosine"}
     old = any("*" in agreement(row, name) for row in measured for name in shown)
-    over = f"of x BPTT, the case's time or BPTT's is in doubt: {advice(ratios)}"
+    over = "; of x BPTT, the case's time or BPTT's is in doubt" if ratios else ""
     entries = {
         "L, N, B, I": ("hidden layers, neurons in each, samples of a batch, input lines", True),
         "auto": ("whether the cost model chose K", any(row["auto"] for row in every)),
@@ -420,7 +420,7 @@ def explained(every: list[dict[str, Any]], names: dict[str, str]) -> dict[str, s
         "all": ("cosine and relative error of all weights as one vector, the readout's too: a mixture", "all" in names),
         "spk %": ("neurons that spike in a step", any(not pd.isna(row["firing_rate"]) for row in measured)),
         DOUBTFUL: (
-            f"unstable samples or a busy machine: {advice(doubtful)}" if doubtful else over,
+            f"unstable samples or a busy machine{over}: {advice(doubtful or ratios)}",
             len(doubtful) + len(ratios) > 0,
         ),
         "noisy": (
