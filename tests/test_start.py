@@ -108,7 +108,7 @@ def test_a_revision_is_measured_wherever_the_user_stands(foreign: Path, tmp_path
     """By the files of its own folder, although the user's lie in the way."""
     tree, folder = clone(tmp_path / "tree"), tmp_path / "folder"
     folder.mkdir()
-    (found,) = revisions.measure_once(tree, SMALL, Plan("p", "", (), limit_s=90, budget_s=0.01), folder)
+    (found,) = revisions.measure_once(tree, SMALL, Plan("p", "", (), limit_s=90, budget_s=0.01), folder, print)
     assert found["status"] == "wrong", found["reason"]
 
 
