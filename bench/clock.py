@@ -42,7 +42,7 @@ def sample(call: Callable[[], Any], budget_s: float) -> dict[str, Any]:
     load = os.getloadavg()[0]
     return {
         "samples_s": samples,
-        "cpu_samples_s": worked,
+        "cpu_samples_s": worked if all(worked) else None,  # a clock too coarse for the call says nothing of it
         **stats.summary(samples),
         "load": load,
         "involuntary_switches": switches,

@@ -14,17 +14,21 @@ per layer), started, duration_s. Times are in seconds, memory in bytes; cpu_samp
 Records of earlier versions lack run, data.fingerprint and fidelity.per_layer.
 """
 
+import fcntl
 import json
 import math
 import os
+import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from drtrl_bench import regular, schema
 from drtrl_bench.case import Case
 
 if TYPE_CHECKING:
@@ -35,37 +39,28 @@ AGREEMENT = ("cosine", "error", "norm_ratio", "sign_agreement")
 STATUSES = ("ok", "skip", "wrong", "oom", "timeout", "error")
 """ok: measured. skip: cannot run here. wrong: gate failed, so no time or memory. The rest: how it ended."""
 
+SCHEMA = Path(__file__).parent / "record_schema.json"
+"""What a line must be, field by field, as a JSON schema."""
 ADDED = (
     *("initial", "decay", "bias_correction", "segments"),
     *("mode", "unroll", "precision", "trace_dtype", "auto", "limit_mib"),
 )
 """Fields of a case that its first version did not have."""
-REQUIRED: dict[str, Any] = {
-    "plan": str,
-    "round": int,
-    "case_key": str,
-    "implementation_sha": str,
-    **{f"case.{f.name}": int | float if f.type is float else f.type for f in fields(Case)},
-    **dict.fromkeys(("data", "time", "memory", "fidelity", "activity"), dict),
-}
-"""What every record has, as paths into it with the types of their values."""
-OPTIONAL: dict[str, Any] = {
-    **dict.fromkeys(("reason", "run", "started", "commit", "memory.meter", "gate.reference"), str),
-    **dict.fromkeys(("data.label", "data.fingerprint"), str),
-    **dict.fromkeys(("gate", "time.phases", "plugins", "variables"), dict),
-    **dict.fromkeys(("fidelity.overall", "fidelity.per_layer", "fidelity.per_parameter"), dict),
-    **dict.fromkeys(("time.samples_s", "time.cpu_samples_s", "activity.firing_rate", "activity.silent"), list),
-    **dict.fromkeys(("limit_s", "gate.error", "gate.limit"), int | float),
-    **dict.fromkeys(("gate.steps", "gate.batch"), int),
-    **dict.fromkeys(("dirty", "refused"), bool),
-    **dict.fromkeys((f"time.{name}_s" for name in ("median", "iqr", "low", "high", "forward")), int | float),
-    **dict.fromkeys((f"memory.{name}_bytes" for name in ("working", "analytic", "rss_peak")), int),
-    **{f"fidelity.overall.{k}": int | float for k in AGREEMENT},
-}
-"""What a record may have, or have as null; readers take the types for granted."""
-TABLES = ("versions", "variables")
-"""What an environment may have; `variables` are those that were set, if there were any (bench/variables.py). Of
-those, the records of a baseline, which have no environment, have them themselves."""
+FIELDS = tuple(f.name for f in fields(Case))
+DEFAULTS = {f.name: f.default for f in fields(Case) if f.name in ADDED}
+
+LONGEST = 8 * 2**20
+"""Bytes of a line, at most; the longest that a run writes have some thousands."""
+MOST = 4 * 2**30
+"""Bytes of a file that are read, at most."""
+NAMED = 5
+"""Bad lines of a file that are named one by one."""
+HOPELESS = 100_000
+"""After so many bad lines for each good one, a file is something else."""
+FEW_PARTS, CELLS = 1000, 2**23
+"""Columns of layers and weights that a frame may have in any case, and how many cells more of them may fill."""
+PATIENCE_S = 60.0
+"""How long to wait for another process that appends, which takes it milliseconds."""
 
 
 class CorruptLine(UserWarning):
@@ -73,13 +68,148 @@ class CorruptLine(UserWarning):
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Adds one line and makes sure it is on disk, so that a crash loses at most the line being written."""
+    """Adds one line and makes sure it is on disk, so that a crash loses at most the line being written.
+
+    Takes as long for a long file as for a short one. Raises ValueError for what no reader would take, OSError for a
+    place that is not a file or is full; the file is then as it was.
+    """
+    data = encoded(line)
+    fresh = [place for place in (path, *path.parents) if not place.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-    with path.open("a", encoding="utf-8") as file:
-        file.write(("\n" if torn else "") + json.dumps(line, allow_nan=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    with exclusive(path) as (file, alone):
+        end, removed = mended(file, alone)
+        try:
+            write(file, data)
+        except OSError:
+            os.ftruncate(file, end)
+            raise
+        os.fsync(file)
+    told(path, removed)
+    for made in fresh:  # what is new in a folder is found after a crash only if the folder is on disk, too
+        synced(made.parent)
+
+
+def encoded(line: dict[str, Any]) -> bytes:
+    """The bytes of a line, its end included. Raises ValueError for what no reader would take."""
+    text = json.dumps(line, allow_nan=False)
+    if "\\ud" in text:  # from a file's name, which need not be UTF-8
+        text = json.dumps(json.loads(json.dumps(line, ensure_ascii=False).encode("utf-8", errors="replace")))
+    if problem := complaint(json.loads(text)):
+        raise ValueError(f"no line of a record file: {problem}")
+    return text.encode() + b"\n"
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[tuple[int, bool]]:
+    """A record file, opened to be appended to, and whether no other process does so meanwhile."""
+    file = regular.descriptor(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    try:
+        yield file, locked(file, path)
+    finally:
+        os.close(file)
+
+
+def locked(file: int, path: Path) -> bool:
+    """Waits for the lock on an open file; False where the file system has none."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise OSError(f"{regular.readable(path)}: locked by another program for {PATIENCE_S:g} s") from None
+            time.sleep(0.002)
+        except OSError:
+            return False
+        else:
+            return True
+
+
+def write(file: int, data: bytes) -> None:
+    """Writes all of the data."""
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def synced(folder: Path) -> None:
+    """Makes sure that what is in a folder is on disk, where the file system can."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def mended(file: int, alone: bool) -> tuple[int, int]:
+    """Makes the last line of a file a whole one; returns the file's length, and how many bytes were cut off.
+
+    What a crash left of a line is: no record is in it. A line that only lacks its end gets it, and so does whatever a
+    run has not written.
+    """
+    size = os.fstat(file).st_size
+    if size == 0 or os.pread(file, 1, size - 1) == b"\n":
+        return size, 0
+    start = last_start(file, size)
+    tail = os.pread(file, size - start, start) if size - start <= LONGEST else b""
+    if alone and tail and torn(tail):
+        os.ftruncate(file, start)
+        os.fsync(file)
+        return start, size - start
+    write(file, b"\n")
+    return size + 1, 0
+
+
+def told(path: Path, removed: int) -> None:
+    """Warns of what was cut off; once the new line is on disk, since a warning may be an error."""
+    if removed:
+        said = f"the last line was cut short, probably by a crash; its {removed} bytes are removed, the rest is kept"
+        warnings.warn(f"{regular.readable(path)}: {said}", CorruptLine, stacklevel=3)
+
+
+def last_start(file: int, size: int, block: int = 2**16) -> int:
+    """Where the last line of a file begins; looks no further back than the longest line reaches."""
+    at = size
+    while at > 0 and size - at <= LONGEST:
+        before = max(at - block, 0)
+        if (found := os.pread(file, at - before, before).rfind(b"\n")) >= 0:
+            return before + found + 1
+        at = before
+    return at
+
+
+def torn(tail: bytes) -> bool:
+    """Whether the end of a file is the beginning of a line as runs write them, or what a power cut leaves of one."""
+    tail = tail.strip(b"\0")
+    if not tail:
+        return True
+    try:
+        json.loads(tail)
+    except (ValueError, RecursionError):
+        return tail.startswith(b'{"') or tail == b"{"
+    return False
+
+
+def prepare(path: Path) -> None:
+    """Makes a file ready to be appended to: mends its last line.
+
+    Raises OSError for what is not a file, and for a file that has content but no line of a record file: it is
+    somebody's, named by mistake.
+    """
+    if not path.exists():
+        return
+    with regular.opened(path) as file:
+        start = file.read(2**16)
+    if start.strip() and not torn(start):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CorruptLine)
+            if next(lines(path), None) is None:
+                raise OSError(
+                    f"{regular.readable(path)}: not a record file; name another, or a new one, to keep records in"
+                )
+    with exclusive(path) as (descriptor, alone):
+        _, removed = mended(descriptor, alone)
+    told(path, removed)
 
 
 def files(path: str | Path) -> list[Path]:
@@ -89,83 +219,150 @@ def files(path: str | Path) -> list[Path]:
         return sorted(path.glob("*.jsonl"))
     if path.exists():
         return [path]
-    raise FileNotFoundError(f"no records at {path}; `drtrl-bench run PLAN` makes some")
+    raise FileNotFoundError(f"no records at {regular.readable(path)}; `drtrl-bench run PLAN` makes some")
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The valid lines of one file, environments and records; warns `CorruptLine` for each that is not."""
-    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        if not text.strip():
-            continue
-        line = None
-        try:
-            line = upgraded(json.loads(text, parse_float=finite, parse_constant=finite))
-            problem = complaint(line)
-        except (ValueError, RecursionError) as error:
-            problem = f"not JSON ({error})"
-        if problem or line is None:
-            warnings.warn(f"{path}, line {number}: {problem}; skipped, the rest is kept", CorruptLine, stacklevel=2)
-        else:
-            yield line
+    """The valid lines of one file, environments and records; warns `CorruptLine` of those that are not.
+
+    Each bad line is named once, by its number and what is wrong with it; of many, the first few are. Holds one line at
+    a time.
+    """
+    bad = good = 0
+    with regular.opened(path) as file:
+        for number, raw in enumerate(raws(file), start=1):
+            if raw.isspace():
+                continue
+            line, problem = parsed(raw)
+            if problem is None:
+                good += 1
+                yield line
+                continue
+            bad += 1
+            if bad <= NAMED:
+                if not raw.endswith(b"\n") and len(raw) <= LONGEST and torn(raw):
+                    problem = "cut short by a crash, which the next run repairs, or being written now"
+                said = f"{regular.readable(path)}, line {number}: {problem}; skipped, the rest is kept"
+                warnings.warn(said, CorruptLine, stacklevel=2)
+            if bad > HOPELESS * (good + 1):
+                warnings.warn(
+                    f"{regular.readable(path)}: hardly a record file, not read further", CorruptLine, stacklevel=2
+                )
+                break
+        if file.tell() >= MOST:
+            warnings.warn(f"{regular.readable(path)}: only {MOST >> 30} GiB of it were read", CorruptLine, stacklevel=2)
+    if bad > NAMED:
+        warnings.warn(
+            f"{regular.readable(path)}: {bad - NAMED} more lines are bad and skipped", CorruptLine, stacklevel=2
+        )
+
+
+def raws(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file as bytes, which a line feed alone ends; of one that is too long, its beginning."""
+    left = MOST
+    while left > 0 and (raw := file.readline(LONGEST + 1)):
+        left -= len(raw)
+        yield raw
+        while left > 0 and len(raw) > LONGEST and not raw.endswith(b"\n"):
+            raw = file.readline(LONGEST + 1)
+            left -= len(raw)
+
+
+def parsed(raw: bytes) -> tuple[Any, str | None]:
+    """A line, and what is wrong with it, or None."""
+    if len(raw) > LONGEST:
+        return None, f"longer than {LONGEST >> 20} MiB"
+    try:
+        line = upgraded(DECODER.decode(raw.decode("utf-8").removeprefix("\ufeff")))
+    except UnicodeDecodeError as error:
+        return None, f"not UTF-8 (byte {error.start + 1})"
+    except RecursionError:
+        return None, "not JSON (nested too deep)"
+    except ValueError as error:
+        return None, f"not JSON ({error!s:.80})"
+    return line, complaint(line)
+
+
+def no_number(text: str) -> float:
+    """Refuses nan and infinity, which JSON does not know and Python's reader does."""
+    raise ValueError(f"{text} is not a finite number")
+
+
+DECODER = json.JSONDecoder(parse_constant=no_number)
 
 
 def upgraded(line: Any) -> Any:
     """A line of an earlier version: a field that cases did not have was at its default."""
-    if isinstance(line, dict) and isinstance(line.get("case"), dict):
-        defaults = {f.name: f.default for f in fields(Case) if f.name in ADDED}
-        line["case"] |= {name: value for name, value in defaults.items() if name not in line["case"]}
+    if isinstance(line, dict) and isinstance(line.get("case"), dict) and not DEFAULTS.keys() <= line["case"].keys():
+        line["case"] |= {name: value for name, value in DEFAULTS.items() if name not in line["case"]}
     return line
-
-
-def finite(text: str) -> float:
-    """A number of a record; JSON knows no nan and no infinity, Python's reader does."""
-    if not math.isfinite(value := float(text)):
-        raise ValueError(f"{text} is not a finite number")
-    return value
 
 
 def complaint(line: Any) -> str | None:
     """What keeps a parsed line from being an environment or a record, or None."""
-    if not isinstance(line, dict) or line.get("kind") not in ("environment", "record"):
+    kind = line.get("kind") if isinstance(line, dict) else None
+    if kind != "environment" and kind != "record":
         return "neither an environment nor a record"
-    if line.get("schema_version") != SCHEMA_VERSION:
-        return f"schema version {line.get('schema_version')!r}, this version reads {SCHEMA_VERSION}"
-    if not isinstance(line.get("env_hash"), str):
-        return "no env_hash"
-    if line["kind"] == "environment":
-        return next((f"{name} is not a table" for name in TABLES if not isinstance(line.get(name) or {}, dict)), None)
-    if line.get("status") not in STATUSES:
-        return f"status {line.get('status')!r} is none of {', '.join(STATUSES)}"
-    for path, kind in (REQUIRED | OPTIONAL).items():
-        value = line
-        for key in path.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        if value is None and path in REQUIRED:
-            return f"no {path}"
-        if value is not None and not isinstance(value, kind):
-            return f"{path} is {value!r:.40}"
-        numbers: Any = value if isinstance(value, list) else ()
-        if path == "time.phases" and isinstance(value, dict):
-            numbers = [v for v in value.values() if v is not None]
-        if path in ("fidelity.per_layer", "fidelity.per_parameter") and isinstance(value, dict):
-            if not all(isinstance(each, dict) for each in value.values()):
-                return f"{path} is not a table of tables"
-            numbers = [v for each in value.values() for v in each.values() if v is not None]
-        if not all(isinstance(v, int | float) for v in numbers):
-            return f"{path} holds more than numbers"
-    return None
+    if (found := line.get("schema_version")) != SCHEMA_VERSION:
+        return f"schema version {schema.shown(found)}, this version reads {SCHEMA_VERSION}"
+    return plain(schema.of(SCHEMA, kind)(line))
+
+
+def result_complaint(found: Any) -> str | None:
+    """What keeps the parsed result of a measuring process from being part of a record, or None.
+
+    It may have what is measured and the case, and no other field: what a record says of itself is the parent's to say.
+    """
+    return plain(schema.of(SCHEMA, "result")(found))
+
+
+def plain(problem: str | None) -> str | None:
+    """What a check found, as a sentence begins."""
+    return problem and problem.lstrip(".: ")
 
 
 def read(path: str | Path) -> list[dict[str, Any]]:
     """All records at `path`, each with its environment under "environment" (None if the file lacks it)."""
-    found, environments = [], {}
+    return gathered(path, lambda record, found: found.setdefault(len(found), record))
+
+
+def newest(path: str | Path) -> list[dict[str, Any]]:
+    """The records at `path` but those that a later one replaces: of the same case, sources, data, plan and round.
+
+    Holds no more of a file than these, however often its cases were measured again.
+    """
+
+    def keep(record: dict[str, Any], found: dict[Any, dict[str, Any]]) -> None:
+        same = tuple(record[key] for key in ("case_key", "implementation_sha", "env_hash", "plan", "round"))
+        found.pop(key := (*same, record["data"].get("label")), None)
+        found[key] = record
+
+    return gathered(path, keep)
+
+
+def gathered(path: str | Path, keep: Callable[[dict[str, Any], dict[Any, Any]], Any]) -> list[dict[str, Any]]:
+    """The records at `path` that `keep` puts into a table, each with its environment and its file's name.
+
+    Of a folder, what cannot be read is named in a warning, and the rest is read.
+    """
+    found: dict[Any, dict[str, Any]] = {}
+    environments: dict[str, dict[str, Any]] = {}
     for file in files(path):
-        for line in lines(file):
-            if line["kind"] == "environment":
-                environments[line["env_hash"]] = line
-            else:
-                found.append(line | {"source": file.name})
-    return [line | {"environment": environments.get(line["env_hash"])} for line in found]
+        try:
+            for line in lines(file):
+                if line["kind"] == "environment":
+                    environments[line["env_hash"]] = line
+                else:
+                    line["source"] = regular.readable(Path(file.name))
+                    keep(line, found)
+        except OSError as error:
+            if file == Path(path):
+                raise
+            said = error if error.errno is None else f"{regular.readable(file)}: {error.strerror}"
+            warnings.warn(f"{said}; skipped, the other files are read", CorruptLine, stacklevel=2)
+    for line in found.values():
+        line["environment"] = environments.get(line["env_hash"])
+    return list(found.values())
 
 
 def load(path: str | Path = "results/records") -> "pd.DataFrame":
@@ -191,12 +388,33 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
     return frame(read(path))
 
 
-def frame(records: list[dict[str, Any]]) -> "pd.DataFrame":
+def frame(records: Iterable[dict[str, Any]]) -> "pd.DataFrame":
     """The frame of `load`, from records that were read already; their environments, by hash, in its `attrs`."""
     import pandas as pd
 
-    found = pd.DataFrame([row(record) for record in records])
-    found.attrs["environments"] = {r["env_hash"]: r["environment"] for r in records if r["environment"]}
+    columns: dict[str, list[Any]] = {}
+    environments: dict[str, dict[str, Any]] = {}
+    left_out: set[str] = set()
+    number = parts = 0
+    for number, record in enumerate(records, start=1):
+        if record["environment"]:
+            environments[record["env_hash"]] = record["environment"]
+        for name, value in row(record).items():
+            if (column := columns.get(name)) is None:
+                if name in left_out or ("." in name and parts >= FEW_PARTS and parts * number > CELLS):
+                    left_out.add(name)
+                    continue
+                column = columns[name] = []
+                parts += "." in name
+            column += [math.nan] * (number - 1 - len(column))
+            column.append(value)
+    for column in columns.values():
+        column += [math.nan] * (number - len(column))
+    if left_out:
+        said = f"{len(left_out)} columns of layers and weights are too many for a table and left out"
+        warnings.warn(said, CorruptLine, stacklevel=2)
+    found = pd.DataFrame(columns)
+    found.attrs["environments"] = environments
     return found
 
 
@@ -207,7 +425,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
     environment = record.get("environment") or {}
     versions = environment.get("versions") or {}
     return {
-        **record["case"],
+        **{name: record["case"][name] for name in FIELDS},
         "status": record["status"],
         "reason": record.get("reason"),
         "plan": record.get("plan"),

@@ -149,7 +149,7 @@ def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
     rest = {key: value for key, value in line.items() if key not in ("environment", "source")}
     time = {key: value for key, value in line["time"].items() if key in ("median_s", "low_s", "high_s", "load", "busy")}
     names = ("samples_s", "cpu_samples_s")
-    samples = {name: [float(f"{s:.4g}") for s in line["time"].get(name, ())] for name in names}
+    samples = {name: [float(f"{s:.4g}") for s in line["time"].get(name) or ()] for name in names}
     fidelity = {key: value for key, value in line["fidelity"].items() if key == "overall"}
     if weights:
         each = line["fidelity"].get("per_parameter", {})

@@ -1,10 +1,14 @@
 """Records: what a file survives, and that nothing in it is lost or executed."""
 
+import errno
 import json
+import os
 import re
+import socket
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lines import environment, line, write
@@ -160,13 +164,326 @@ def test_every_column_of_the_frame_is_described(path: Path) -> None:
     assert columns - fields - apart <= described
 
 
-def test_torn_line_costs_only_itself(path: Path) -> None:
+def test_a_torn_last_line_is_named_once_and_repaired(path: Path) -> None:
     with path.open("a") as file:
         file.write('{"kind": "record", "sche')
-    record.append(path, line(Case(algorithm="bptt")))
-    with pytest.warns(record.CorruptLine, match=r"r\.jsonl, line 4"):
-        found = record.read(path)
+    with pytest.warns(record.CorruptLine, match=r"r\.jsonl, line 4: cut short"):
+        assert len(record.read(path)) == 2
+    with pytest.warns(record.CorruptLine, match=r"r\.jsonl: the last line was cut short.* 24 bytes"):
+        record.append(path, line(Case(algorithm="bptt")))
+    found = record.read(path)  # without a warning, which would be an error
     assert [r["case"]["algorithm"] for r in found] == ["drtrl", "drtrl", "bptt"]
+    assert path.read_bytes().count(b"\n") == 4
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 700, -2, -1])
+def test_an_append_broken_at_a_byte_costs_only_itself(path: Path, kept: int) -> None:
+    before, whole = path.read_bytes(), record.encoded(line(Case(seed=1)))
+    path.write_bytes(before + whole[: len(whole) + kept if kept < 0 else kept])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", record.CorruptLine)
+        record.append(path, line(Case(seed=2)))
+    seeds = [0, 0, 1, 2] if kept == -1 else [0, 0, 2]  # a line that lacks its end only is whole
+    assert [r["case"]["seed"] for r in record.read(path)] == seeds
+
+
+def test_nul_bytes_of_a_power_cut_are_removed(path: Path) -> None:
+    before = path.read_bytes()
+    path.write_bytes(before + b"\0" * 5000)
+    with pytest.warns(record.CorruptLine, match="5000 bytes"):
+        record.prepare(path)
+    assert path.read_bytes() == before
+
+
+def test_a_warning_that_is_an_error_loses_no_record(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("{")
+    with pytest.raises(record.CorruptLine):  # the tests' own filter makes it one
+        record.append(path, line(Case(seed=3)))
+    assert [r["case"]["seed"] for r in record.read(path)] == [0, 0, 3]
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, write = path.read_bytes(), os.write
+    with monkeypatch.context() as patch:
+
+        def full(file: int, data: bytes) -> int:
+            if len(data) <= 100:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return write(file, data[:100])
+
+        patch.setattr(record.os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            record.append(path, line(Case(seed=1)))
+    assert path.read_bytes() == before
+
+
+def test_a_new_file_and_its_folders_are_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        sync(descriptor)
+
+    monkeypatch.setattr(record.os, "fsync", noted)
+    file = tmp_path / "a" / "b" / "r.jsonl"
+    record.append(file, environment())
+    assert set(synced) == {str(place) for place in (file, file.parent, file.parent.parent, tmp_path)}
+    synced.clear()
+    record.append(file, environment())
+    assert synced == [str(file)]
+
+
+def test_somebody_elses_file_is_left_alone(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("milk\n{not finished")
+    with pytest.raises(OSError, match=r"notes\.txt: not a record file"):
+        record.prepare(notes)
+    assert notes.read_text() == "milk\n{not finished"
+    record.append(notes, environment())
+    assert notes.read_text().startswith("milk\n")
+
+
+def test_no_line_is_written_that_no_reader_takes(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"time\.samples_s\[1\] is 0.0"):
+        record.append(path, line(Case()) | {"time": {"samples_s": [1.0, 0.0]}})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        record.append(path, line(Case()) | {"duration_s": float("nan")})
+    assert path.read_bytes() == before
+
+
+def test_a_name_that_is_no_text_is_kept_as_far_as_it_is(path: Path) -> None:
+    record.append(path, line(Case(), plan=os.fsdecode(b"caf\xe9"), reason="\N{SNAKE}"))
+    last = record.read(path)[-1]
+    assert (last["plan"], last["reason"]) == ("caf?", "\N{SNAKE}")
+
+
+# ---------------------------------------------------------------- what a line must be
+
+
+def changed(at: str, value: Any) -> str:
+    """A record's line with another value at a place."""
+    whole = line(Case())
+    *path, last = at.split("/")
+    inner = whole
+    for key in path:
+        inner = inner[key]
+    inner[last] = value
+    return json.dumps(whole)
+
+
+def longer(kind: str, old: str, new: str) -> str:
+    """A line with a text in it replaced: what `json.dumps` would not write."""
+    text = json.dumps(environment() if kind == "environment" else line(Case()))
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+BAD = {
+    "round is true": changed("round", True),
+    "round is -1": changed("round", -1),
+    "round is 1.0; it must be a whole number": changed("round", 1.0),
+    "round is 100000": changed("round", 10**400),
+    "duration_s is 100000": changed("duration_s", 10**400),
+    "not JSON": longer("record", '"round": 0', f'"round": {"9" * 5000}'),
+    "duration_s is inf": longer("record", '"duration_s": 4.0', '"duration_s": 1e999'),
+    r"not JSON \(NaN is not a finite number\)": longer("record", '"duration_s": 4.0', '"duration_s": NaN'),
+    r"time\.samples_s\[0\] is 0": changed("time/samples_s", [0, 1.0]),
+    r"time\.samples_s\[2\] is true": changed("time/samples_s", [1.0, 1.0, True]),
+    r"time\.samples_s\[1\] is '1'": changed("time/samples_s", [1.0, "1"]),
+    r"time\.samples_s is a table": changed("time/samples_s", {}),
+    r"time\.cpu_samples_s\[0\] is -1": changed("time/cpu_samples_s", [-1]),
+    r"time\.median_s is 0; it must be above 0": changed("time/median_s", 0),
+    r"time\.median_s is -0\.5": changed("time/median_s", -0.5),
+    r"time\.unstable is 1; it must be true or false": changed("time/unstable", 1),
+    r"time\.phases\.compile_s is 'x'": changed("time/phases", {"compile_s": "x"}),
+    r"memory\.working_bytes is 1\.5": changed("memory/working_bytes", 1.5),
+    r"memory\.working_bytes is 9223372036854775808": changed("memory/working_bytes", 2**63),
+    r"memory\.meter is 1": changed("memory/meter", 1),
+    r"fidelity\.overall\.cosine is 1\.1": changed("fidelity/overall/cosine", 1.1),
+    r"fidelity\.overall\.error is -1": changed("fidelity/overall/error", -1.0),
+    r"fidelity\.overall\.sign_agreement is 2": changed("fidelity/overall/sign_agreement", 2),
+    r"fidelity\.per_layer\.layer0\.norm_ratio is false": changed("fidelity/per_layer/layer0", {"norm_ratio": False}),
+    r"fidelity\.per_layer: the name of a field is 'layer01'": changed("fidelity/per_layer/layer01", {}),
+    r"fidelity\.per_parameter: the name of a field is 'layer0.<b>'": changed("fidelity/per_parameter/layer0.<b>", {}),
+    r"activity\.firing_rate\[0\] is 1\.5": changed("activity/firing_rate", [1.5]),
+    r"activity\.firing_rate\[0\] is null": changed("activity/firing_rate", [None]),
+    r"gate\.steps is 0": changed("gate/steps", 0),
+    r"gate\.error is 'nan'": changed("gate/error", "nan"),
+    r"case\.layers is 1001": changed("case/layers", 1001),
+    r"case\.layers is 0": changed("case/layers", 0),
+    r"case\.neurons is 64\.0": changed("case/neurons", 64.0),
+    r"case\.seed is 9223372036854775808": changed("case/seed", 2**63),
+    r"case\.auto is 0": changed("case/auto", 0),
+    r"case\.algorithm is '\[red\]'": changed("case/algorithm", "[red]"),
+    r"case\.cell is '\$x\^2\$'": changed("case/cell", "$x^2$"),
+    r"case\.dataset is '\\x1b\[2J'": changed("case/dataset", "\x1b[2J"),
+    r"case\.dataset is 'a\\u202eb'": changed("case/dataset", "a\u202eb"),
+    r"case\.cell has 0 characters": changed("case/cell", ""),
+    r"case\.cell is 'a\\n'": changed("case/cell", "a\n"),
+    r"data\.label is 'a\$b'": changed("data/label", "a$b"),
+    r"data\.label is '\\ud800'": changed("data/label", "\ud800"),
+    r"data\.label has 1001 characters": changed("data/label", "a" * 1001),
+    r"reason is '\\udfff'": changed("reason", "\udfff"),
+    r"plan is 'a\\ud800'": changed("plan", "a\ud800"),
+    r"plan is null": changed("plan", None),
+    r"case_key is '<b>'": changed("case_key", "<b>"),
+    r"env_hash is 5": changed("env_hash", 5),
+    r"started is '<script>'": changed("started", "<script>"),
+    r"status is 'fine'; it must be one of ok, skip": changed("status", "fine"),
+    r"status is true": changed("status", True),
+    r"schema_version is true": changed("schema_version", True),
+    r"versions\.jax is 5": longer("environment", '"0.10.2"', "5"),
+    r"cores is 0": longer("environment", '"cores": 2', '"cores": 0'),
+    r"cpu is 'AMD \$": longer("environment", "AMD EPYC", "AMD $\\\\frac{1}{0}$"),
+    "not UTF-8": "a",
+    "nested too deep": '{"kind": ' + "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("problem", BAD)
+def test_a_bad_line_is_named_by_its_number_and_its_fault(path: Path, problem: str) -> None:
+    raw = (
+        BAD[problem].encode()
+        if problem != "not UTF-8"
+        else json.dumps(line(Case(), reason="caf")).encode()[:-1] + b"\xe9}"
+    )
+    good = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*good[:2], raw, b"\n", *good[2:]]))
+    with pytest.warns(record.CorruptLine, match=rf"r\.jsonl, line 3: .*{problem}") as warned:
+        assert len(record.read(path)) == 2
+    assert len(warned) == 1
+    assert str(warned[0].message).isprintable()
+
+
+def test_many_bad_lines_are_named_in_a_few(path: Path) -> None:
+    path.write_text("nonsense\n" * 50 + path.read_text())
+    with pytest.warns(record.CorruptLine) as warned:
+        assert len(record.read(path)) == 2
+    assert len(warned) == 6
+    assert "line 5" in str(warned[4].message)
+    assert "45 more lines are bad" in str(warned[5].message)
+
+
+def test_only_a_line_feed_ends_a_line(path: Path) -> None:
+    odd = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
+    with path.open("ab") as file:
+        file.write(json.dumps(line(Case(), reason=odd), ensure_ascii=False).replace("\\u", "\\u").encode() + b"\r\n")
+    assert record.read(path)[-1]["reason"] == odd
+
+
+def test_marks_of_byte_order_are_skipped(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(record.read(path)) == 4
+
+
+def test_a_line_without_end_is_passed_over_piece_by_piece(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "LONGEST", 2**14)
+    path.write_bytes(b'{"' * 2**15 + b"\n" + path.read_bytes())
+    with pytest.warns(record.CorruptLine, match="line 1: longer than 0 MiB"):
+        assert len(record.read(path)) == 2
+
+
+@pytest.mark.parametrize("what", ["/dev/zero", "/dev/full", "pipe", "socket", "folder"])
+def test_records_are_read_from_and_written_to_regular_files_only(tmp_path: Path, what: str) -> None:
+    place = Path(what) if what.startswith("/") else tmp_path / "r.jsonl"
+    if what == "pipe":
+        os.mkfifo(place)
+    elif what == "socket":
+        bound = socket.socket(socket.AF_UNIX)
+        bound.bind(str(place))
+        bound.close()
+    elif what == "folder":
+        place.mkdir()
+    for use in (lambda: list(record.lines(place)), lambda: record.append(place, environment())):
+        with pytest.raises(OSError, match=f"{place}: a [a-z]+, where a file is wanted"):
+            use()
+
+
+def test_what_is_no_file_in_a_folder_is_named_and_the_rest_read(path: Path) -> None:
+    os.mkfifo(path.with_name("a.jsonl"))
+    path.with_name("b.jsonl").symlink_to("nowhere")
+    with pytest.warns(record.CorruptLine) as warned:
+        assert len(record.read(path.parent)) == 2
+    assert ["a.jsonl: a pipe" in str(warned[0].message), "b.jsonl" in str(warned[1].message)] == [True, True]
+
+
+def test_records_that_are_committed_are_read_without_a_warning() -> None:
+    files = sorted((Path(__file__).parents[1] / "results").rglob("*.jsonl"))
+    for file in files:
+        assert record.read(file), file
+    assert len(files) >= 7
+
+
+def test_what_a_measuring_process_may_say() -> None:
+    known = ("case", "status", "reason", "gate", "time", "memory", "fidelity", "activity")
+    result = {key: value for key, value in line(Case()).items() if key in known}
+    assert record.result_complaint(result) is None
+    assert record.result_complaint(result | {"time": {}, "floor": {"flops": 3}}) is None
+    wrong = {
+        "the field 'case_key' is not known": result | {"case_key": "a"},
+        "the field 'implementation_sha' is not known": result | {"implementation_sha": "a"},
+        "status is missing": {"reason": "a"},
+        "is a list; it must be a table": [result],
+        "is null; it must be a table": None,
+    }
+    for said, found in wrong.items():
+        assert said in (record.result_complaint(found) or "")
+
+
+def test_every_field_of_a_case_has_its_rule_and_its_default() -> None:
+    rules = json.loads(record.SCHEMA.read_text())["$defs"]
+    own = {f.name: f for f in fields(Case)}
+    assert list(rules["case"]["properties"]) == list(own)
+    kinds = {"integer": "int", "number": "float", "string": "str", "boolean": "bool"}
+    for name, rule in rules["case"]["properties"].items():
+        kind = rules[rule["$ref"].removeprefix("#/$defs/")]["type"] if "$ref" in rule else rule["type"]
+        assert kinds[kind] == getattr(own[name].type, "__name__", own[name].type), name
+    later = {name: rule["default"] for name, rule in rules["case"]["properties"].items() if "default" in rule}
+    assert later == record.DEFAULTS
+    assert set(rules["case"]["required"]) == set(own) - set(later)
+
+
+def test_a_record_of_the_first_version_has_the_fields_of_today(path: Path) -> None:
+    entry = line(Case(seed=4))
+    for name in (
+        "initial",
+        "decay",
+        "bias_correction",
+        "segments",
+        "mode",
+        "unroll",
+        "precision",
+        "trace_dtype",
+        "auto",
+    ):
+        del entry["case"][name]
+    record.append(path, entry)
+    assert record.read(path)[-1]["case"] == asdict(Case(seed=4))
+
+
+def test_weights_beyond_what_a_table_holds_are_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "FEW_PARTS", 20)
+    monkeypatch.setattr(record, "CELLS", 60)
+    many: list[dict[str, Any]] = [line(Case(seed=i)) | {"environment": None} for i in range(4)]
+    many[3]["fidelity"]["per_parameter"] = {f"layer0.w{i}": {"cosine": 0.5} for i in range(100)}
+    with pytest.warns(record.CorruptLine, match="400 columns"):
+        frame = record.frame(many)
+    assert len(frame) == 4
+    assert "layer0.cosine" in frame
+    assert "layer0.w5.cosine" not in frame
+
+
+def test_the_newest_records_are_those_that_nothing_replaces(tmp_path: Path) -> None:
+    told = (("a", 0, "x"), ("a", 1, "x"), ("b", 0, "x"), ("a", 0, "y"), ("a", 0, "x"))
+    entries = [
+        line(Case(), case_key=k, round=r, implementation_sha=s, duration_s=float(i)) for i, (k, r, s) in enumerate(told)
+    ]
+    found = record.newest(write(tmp_path, entries))
+    assert [r["duration_s"] for r in found] == [1.0, 2.0, 3.0, 4.0]
+    assert all(r["environment"]["cpu"] == "AMD EPYC" for r in found)
 
 
 @pytest.mark.parametrize(
