@@ -42,8 +42,6 @@ app = typer.Typer(
 app.add_typer(data_cli.app, name="data")
 console = display.Console()
 complaints = display.Console(stderr=True, soft_wrap=True)
-FEW = 5
-"""Corrupt lines that are named one by one."""
 LOCAL = Path("results/local")
 """Where a run leaves its records; `results/records` is for evidence that is committed."""
 
@@ -225,7 +223,7 @@ def progress(text: str, line: dict[str, Any] | None) -> None:
 
 def read(where: Path) -> list[dict[str, Any]]:
     """The records at a place; complains about corrupt lines and missing files in one line each."""
-    lines, corrupt = runner.quietly(lambda: record.read(where))
+    lines, corrupt = runner.quietly(lambda: record.newest(where))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
     if not lines:
@@ -364,10 +362,8 @@ def compare_(
 def recorded(path: Path) -> list[dict[str, Any]]:
     """The records of a file; complains about corrupt lines."""
     lines, corrupt = runner.quietly(lambda: record.read(path))
-    for line in corrupt[:FEW]:
+    for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
-    if corrupt[FEW:]:
-        complaints.print(f"warning: {len(corrupt) - FEW} more lines of {path} are corrupt", style="yellow")
     return lines
 
 

@@ -46,6 +46,8 @@ SAYS = {
     "drtrl_bench.worker": (*MEASURED, "case"),
 }
 """Fields of the results of children."""
+DECIDING = ("algorithm", "framework", "dataset", "cell", "readout", "layers", "scale_x", "scale_r", "initial")
+"""The fields of a case that its `implementation_sha` depends on."""
 
 Report = Callable[[str, dict[str, Any] | None], None]
 """Called with a line before each case, and with its record after."""
@@ -191,6 +193,7 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
     described |= {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
     known: dict[tuple[Any, ...], dict[str, Any]] = {}
     described_there = False
+    record.prepare(path)
     for line in record.lines(path) if path.exists() else ():
         described_there |= line == described
         if line["kind"] == "record" and finished(line, plan):
@@ -200,8 +203,14 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
     found = []
     plugins_checked = False
     took: list[float] = []
+    shas: dict[tuple[Any, ...], str] = {}
     with scratch.folder() as folder:
         for index, (number, case) in enumerate(todo):
+            deciding = tuple(getattr(case, name) for name in DECIDING)
+            sha = shas.get(deciding) or shas.setdefault(deciding, implementation_sha(case))
+            if not again and (before := known.get((case.key, number, sha, described["env_hash"]))):
+                found.append(before)
+                continue
             module = registry.dataset(case.dataset)
             line = {
                 "kind": "record",
@@ -222,9 +231,6 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
             }
             if named := plugins.fingerprints(case):
                 line["plugins"] = named
-            if not again and identity(line) in known:
-                found.append(known[identity(line)])
-                continue
             if not plugins_checked:
                 check_plugins(plan, folder)
                 plugins_checked = True
