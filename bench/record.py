@@ -18,6 +18,7 @@ import fcntl
 import json
 import math
 import os
+import struct
 import time
 import warnings
 from collections import Counter
@@ -63,6 +64,11 @@ PATIENCE_S = 60.0
 """How long to wait for another process that appends, which takes it milliseconds."""
 
 
+TABLES = ("versions", "variables")
+"""What an environment may have; `variables` are those that were set, if there were any. Of those, the records of a
+baseline, which have no environment, have them themselves."""
+
+
 class CorruptLine(UserWarning):
     """A line of a record file that is not a record; the others of the file were read."""
 
@@ -74,7 +80,6 @@ def append(path: Path, line: dict[str, Any]) -> None:
     place that is not a file or is full; the file is then as it was.
     """
     data = encoded(line)
-    fresh = [place for place in (path, *path.parents) if not place.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(path) as (file, alone):
         end, removed = mended(file, alone)
@@ -85,8 +90,9 @@ def append(path: Path, line: dict[str, Any]) -> None:
             raise
         os.fsync(file)
     told(path, removed)
-    for made in fresh:  # what is new in a folder is found after a crash only if the folder is on disk, too
-        synced(made.parent)
+    if end == 0:  # the file is new, its folders may be, and what is new is found again only if its folder is on disk
+        for folder in path.absolute().parents:
+            synced(folder)
 
 
 def encoded(line: dict[str, Any]) -> bytes:
@@ -110,11 +116,15 @@ def exclusive(path: Path) -> Iterator[tuple[int, bool]]:
 
 
 def locked(file: int, path: Path) -> bool:
-    """Waits for the lock on an open file; False where the file system has none."""
-    until = time.monotonic() + PATIENCE_S
+    """Waits for the lock on an open file's content; False where the file system has none.
+
+    It is apart from `flock`'s, with which a whole run keeps others away, and is lost only when this very descriptor is
+    closed.
+    """
+    until, whole = time.monotonic() + PATIENCE_S, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, whole)
         except BlockingIOError:
             if time.monotonic() > until:
                 raise OSError(f"{regular.readable(path)}: locked by another program for {PATIENCE_S:g} s") from None

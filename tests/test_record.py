@@ -229,7 +229,7 @@ def test_a_new_file_and_its_folders_are_on_disk(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(record.os, "fsync", noted)
     file = tmp_path / "a" / "b" / "r.jsonl"
     record.append(file, environment())
-    assert set(synced) == {str(place) for place in (file, file.parent, file.parent.parent, tmp_path)}
+    assert {str(place) for place in (file, file.parent, file.parent.parent, tmp_path)} <= set(synced)
     synced.clear()
     record.append(file, environment())
     assert synced == [str(file)]
