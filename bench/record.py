@@ -52,7 +52,7 @@ DEFAULTS = {f.name: f.default for f in fields(Case) if f.name in ADDED}
 
 LONGEST = 8 * 2**20
 """Bytes of a line, at most; the longest that a run writes have some thousands."""
-MOST = 4 * 2**30
+MOST = 2 * 2**30
 """Bytes of a file that are read, at most."""
 NAMED = 5
 """Bad lines of a file that are named one by one."""
