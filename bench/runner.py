@@ -208,7 +208,8 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
         for index, (number, case) in enumerate(todo):
             deciding = tuple(getattr(case, name) for name in DECIDING)
             sha = shas.get(deciding) or shas.setdefault(deciding, implementation_sha(case))
-            if not again and (before := known.get((case.key, number, sha, described["env_hash"]))):
+            this = {"case_key": case.key, "round": number, "implementation_sha": sha, "env_hash": described["env_hash"]}
+            if not again and (before := known.get(identity(this))):
                 found.append(before)
                 continue
             module = registry.dataset(case.dataset)
