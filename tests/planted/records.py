@@ -114,15 +114,15 @@ PLANTED = [
     Planted(
         "the first record of a case is kept",
         "bench/record.py",
-        "        found[key] = record\n",
-        "        found.setdefault(key, record)\n",
+        'found.pop(key := (*same, record["data"].get("label")), None)',
+        'if (key := (*same, record["data"].get("label"))) in found:\n            return',
         f"{RECORD}test_the_newest_records_are_those_that_nothing_replaces",
     ),
     Planted(
         "the whole file is read for an append",
         "bench/record.py",
-        "    start = last_start(file, size)\n",
-        "    start = last_start(file, size, size)\n",
+        'os.pread(file, 1, size - 1) == b"\\n"',
+        'os.pread(file, size, 0).endswith(b"\\n")',
         f"{LOAD}test_an_append_takes_no_longer_for_a_long_file",
     ),
     Planted(
