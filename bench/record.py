@@ -318,14 +318,6 @@ def complaint(line: Any) -> str | None:
     return plain(schema.of(SCHEMA, kind)(line))
 
 
-def result_complaint(found: Any) -> str | None:
-    """What keeps the parsed result of a measuring process from being part of a record, or None.
-
-    It may have what is measured and the case, and no other field: what a record says of itself is the parent's to say.
-    """
-    return plain(schema.of(SCHEMA, "result")(found))
-
-
 def plain(problem: str | None) -> str | None:
     """What a check found, as a sentence begins."""
     return problem and problem.lstrip(".: ")

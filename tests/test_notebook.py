@@ -61,7 +61,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Case, Plan]]:
 
     def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
         seen.append((case, plan))
-        return {"status": "ok", "reason": None, "fidelity": {"overall": {"cosine": len(seen) / 10}}}
+        return {"status": "ok", "reason": None, "fidelity": {"overall": {"cosine": len(seen) / 100}}}
 
     monkeypatch.setattr(runner, "measure", measure)
     return seen
@@ -110,11 +110,11 @@ def test_lists_make_a_grid_and_finished_cases_are_found_again(
         ("bptt", 3, 6),
     }
     assert {(plan.limit_s, plan.budget_s, plan.rounds) for _, plan in measured} == {(7, 0.25, 1)}
-    assert sorted(frame["cosine"]) == [0.1, 0.2, 0.3, 0.4]
-    assert sorted(run()["cosine"]) == [0.1, 0.2, 0.3, 0.4]
+    assert sorted(frame["cosine"]) == [0.01, 0.02, 0.03, 0.04]
+    assert sorted(run()["cosine"]) == [0.01, 0.02, 0.03, 0.04]
     assert len(measured) == 4
-    assert sorted(run(rounds=2)["cosine"]) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
-    assert sorted(run(again=True)["cosine"]) == [0.9, 1.0, 1.1, 1.2]
+    assert sorted(run(rounds=2)["cosine"]) == [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08]
+    assert sorted(run(again=True)["cosine"]) == [0.09, 0.1, 0.11, 0.12]
 
 
 def test_without_a_file_everything_is_measured_and_nothing_is_left(

@@ -417,22 +417,6 @@ def test_records_that_are_committed_are_read_without_a_warning() -> None:
     assert len(files) >= 7
 
 
-def test_what_a_measuring_process_may_say() -> None:
-    known = ("case", "status", "reason", "gate", "time", "memory", "fidelity", "activity")
-    result = {key: value for key, value in line(Case()).items() if key in known}
-    assert record.result_complaint(result) is None
-    assert record.result_complaint(result | {"time": {}, "floor": {"flops": 3}}) is None
-    wrong = {
-        "the field 'case_key' is not known": result | {"case_key": "a"},
-        "the field 'implementation_sha' is not known": result | {"implementation_sha": "a"},
-        "status is missing": {"reason": "a"},
-        "is a list; it must be a table": [result],
-        "is null; it must be a table": None,
-    }
-    for said, found in wrong.items():
-        assert said in (record.result_complaint(found) or "")
-
-
 def test_every_field_of_a_case_has_its_rule_and_its_default() -> None:
     rules = json.loads(record.SCHEMA.read_text())["$defs"]
     own = {f.name: f for f in fields(Case)}
