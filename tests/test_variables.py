@@ -283,7 +283,7 @@ def test_an_environment_whose_variables_are_no_table_is_corrupt() -> None:
     described = {"kind": "environment", "schema_version": 1, "env_hash": "e"}
     assert record.complaint(described) is None
     assert record.complaint(described | {"variables": {"X": "1"}}) is None
-    assert record.complaint(described | {"variables": ["X"]}) == "variables is not a table"
+    assert record.complaint(described | {"variables": ["X"]}) == "variables is a list; it must be a table or null"
 
 
 def test_revisions_are_set_alike(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
