@@ -2,7 +2,7 @@
 
 from planted import Planted
 
-RECORD, LOAD = "tests/test_record.py::", "tests/test_load.py::"
+RECORD, LOAD = "tests/test_record.py::", "tests/test_load_of_records.py::"
 BAD = f"{RECORD}test_a_bad_line_is_named_by_its_number_and_its_fault"
 
 PLANTED = [
