@@ -7,9 +7,7 @@ process of its own, so that neither its memory nor its time is the measured case
 
 import inspect
 import json
-import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench import plugins, registry
+from drtrl_bench import diskcache, plugins, registry
 from drtrl_bench.case import Case, digest
 from drtrl_bench.fidelity import Gradient
 
@@ -90,25 +88,39 @@ def spikes(net: Any, params: Gradient, inputs: NDArray[Any]) -> list[NDArray[np.
     return [reference_cells.fired(cell, tape.states[1:]) for cell, tape in tapes if cell.spiking]
 
 
-def prepared(case: Case, folder: Path) -> Path:
-    """The problem's file, made if it is not there yet or cannot be read."""
+def prepared(case: Case, folder: Path, spare: Path | None = None) -> Path:
+    """The problem's file, made if it is not there yet or damaged; in the spare folder where the other takes none."""
     texts = {module: path.read_text("utf-8") for module, path in registry.problem_sources(case.dataset).items()}
     own = [path.read_text("utf-8") for path in plugins.sources(case)]
     sha = digest([repr(network(case)), texts, own, *registry.loaded(case.dataset)])
-    path = folder / f"problem-{case.problem_key}-{sha}.npz"
+    name = f"problem-{case.problem_key}-{sha}.npz"
+    places = [place / name for place in (folder, spare) if place]
+    for path in places:
+        if diskcache.load(path):
+            return path
+    solved = solve(case)
     try:
-        read(path)
-    except Exception:  # not there; or damaged, and then it can raise almost anything
-        write(path, solve(case))
-    return path
+        write(places[0], solved)
+    except OSError as error:
+        if len(places) == 1:
+            raise
+        diskcache.unwritable(places[0], error)
+        write(places[1], solved)
+        return places[1]
+    return places[0]
 
 
 def main() -> None:
     """Reads {"case", "cache", "result"} from standard input, and writes the problem's path as JSON to `result`."""
     job = json.load(sys.stdin)
     plugins.restore(job["plugins"])
-    path = prepared(Case(**job["case"]), Path(job["cache"]))
-    Path(job["result"]).write_text(json.dumps({"problem": str(path)}), encoding="utf-8")
+    diskcache.use(Path(job["cache"]))
+    place, result = registry.dataset("events.place"), Path(job["result"])
+    try:
+        told = {"problem": str(prepared(Case(**job["case"]), Path(job["cache"]), result.parent))}
+    except (place.DamagedError, place.MissingError, place.ReaderError) as error:
+        told = {"status": "error", "reason": str(error)}
+    result.write_text(json.dumps(told | {"notes": diskcache.Shared.notes}), encoding="utf-8")
 
 
 def write(path: Path, problem: Problem) -> None:
@@ -117,26 +129,24 @@ def write(path: Path, problem: Problem) -> None:
     arrays |= {f"shape/{i}": np.array(s.shape) for i, s in enumerate(problem.spikes)}
     for name, layers in (("param", problem.params), ("gradient", problem.gradient)):
         arrays |= {f"{name}/{i}/{k}": v for i, layer in enumerate(layers) for k, v in layer.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
-    os.replace(file.name, path)
+    diskcache.save(path, arrays)
 
 
 def read(path: Path) -> Problem:
-    # Opened here, because np.load forgets to close a damaged zip.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        layers = 1 + max(int(name.split("/")[1]) for name in arrays if name.startswith("param/"))
-        found: dict[str, Gradient] = {"param": [{} for _ in range(layers)], "gradient": [{} for _ in range(layers)]}
-        fired = []
-        for name in arrays:
-            kind, *rest = name.split("/")
-            if kind in found:
-                found[kind][int(rest[0])][rest[1]] = arrays[name]
-            if kind == "spikes":
-                size = tuple(arrays[f"shape/{rest[0]}"])
-                fired.append(np.unpackbits(arrays[name], count=int(np.prod(size))).reshape(size).astype(bool))
-        return Problem(found["param"], arrays["inputs"], arrays["targets"], found["gradient"], fired)
+    """A problem as it was written. OSError for a file that is not there, or damaged."""
+    if (arrays := diskcache.load(path)) is None:
+        raise OSError(f"{path}: the problem is gone, or damaged since it was made")
+    layers = 1 + max(int(name.split("/")[1]) for name in arrays if name.startswith("param/"))
+    found: dict[str, Gradient] = {"param": [{} for _ in range(layers)], "gradient": [{} for _ in range(layers)]}
+    fired = []
+    for name in arrays:
+        kind, *rest = name.split("/")
+        if kind in found:
+            found[kind][int(rest[0])][rest[1]] = arrays[name]
+        if kind == "spikes":
+            size = tuple(arrays[f"shape/{rest[0]}"])
+            fired.append(np.unpackbits(arrays[name], count=int(np.prod(size))).reshape(size).astype(bool))
+    return Problem(found["param"], arrays["inputs"], arrays["targets"], found["gradient"], fired)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from drtrl_bench import (
+    diskcache,
     environment,
     locks,
     memory,
@@ -147,6 +148,7 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
         return json.loads(unsolved.read_text(encoding="utf-8"))
     cache = registry.dataset("events.place").cache()
     solved = child("drtrl_bench.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
+    diskcache.pass_on(solved.pop("notes", None))
     if not isinstance(solved.get("problem"), str):
         said = solved.get("reason", "it left no problem")
         solved = {"status": solved.get("status", "error"), "reason": f"its float64 reference: {said}"}

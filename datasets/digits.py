@@ -13,14 +13,14 @@ N-MNIST. It stands where N-MNIST would, and needs no network.
 """
 
 import hashlib
-import os
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from drtrl_bench import diskcache
 
 from .events.place import cache as cache_folder
 
@@ -165,24 +165,16 @@ def convert(images: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.int64
 @cache
 def _recordings() -> dict[str, NDArray[Any]]:
     """All digits converted: events [E] of PACKED, first [1798] and labels [1797]; read from the cache if there."""
-    try:
-        # Opened here, because np.load forgets to close a damaged zip.
-        with cache_file().open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in ("events", "first", "labels")}
-    except Exception:  # a damaged file can raise almost anything, and none of it matters: convert again
-        pass
+    file = cache_file()
+    if stored := diskcache.load(file):
+        return stored
     images, targets = glyphs()
     packed, first = convert(images)
     recordings = {"events": packed, "first": first, "labels": targets}
     try:
-        file = cache_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Moved into place when whole, so that nobody reads half a file.
-        with tempfile.TemporaryDirectory(dir=file.parent) as scratch:
-            np.savez(Path(scratch, file.name), **recordings)
-            os.replace(Path(scratch, file.name), file)
-    except (OSError, RuntimeError):  # not writable, full, or no home directory: go on without
-        pass
+        diskcache.save(file, recordings)
+    except OSError as error:
+        diskcache.unwritable(file, error)
     return recordings
 
 

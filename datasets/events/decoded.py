@@ -4,7 +4,6 @@ tonic's own DiskCachedDataset keeps an HDF5 file per recording, and opening one 
 """
 
 import os
-import tempfile
 from collections.abc import Sequence
 from functools import cache
 from hashlib import blake2b
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from drtrl_bench import diskcache
 
 from .place import DamagedError, ReaderError, needs
 
@@ -41,7 +42,7 @@ def stamp(file: Path) -> bytes:
         at = os.stat(file)
     except OSError as error:
         raise DamagedError(f"{file}: {error.strerror}") from None
-    described = (makers(), at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
+    described = (makers(), at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
     return blake2b(repr(described).encode(), digest_size=STAMP).digest()
 
 
@@ -50,9 +51,7 @@ def load(path: Path, stamp: bytes, *layouts: Sequence[Any]) -> list[NDArray[Any]
 
     layouts: the columns' types, or several that they may be of, whose rows take different numbers of bytes.
     """
-    try:
-        content = path.read_bytes()
-    except OSError:
+    if (content := diskcache.content(path)) is None:
         return None
     number = int.from_bytes(content[STAMP:HEADER], "little")
     fits = (dtypes for dtypes in layouts if len(content) == HEADER + number * sum(np.dtype(d).itemsize for d in dtypes))
@@ -68,16 +67,8 @@ def load(path: Path, stamp: bytes, *layouts: Sequence[Any]) -> list[NDArray[Any]
 
 def save(path: Path, stamp: bytes, columns: Sequence[NDArray[Any]]) -> None:
     """Keeps columns of one length, whole or not at all; not at all where nothing can be written."""
+    header = stamp + len(columns[0]).to_bytes(HEADER - STAMP, "little")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch, name = tempfile.mkstemp(dir=path.parent, prefix=".saving-")
-        try:
-            with open(scratch, "wb") as file:
-                file.write(stamp + len(columns[0]).to_bytes(HEADER - STAMP, "little"))
-                file.writelines(column.data for column in columns)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)  # it may have its final name already
-            raise
-    except OSError:
-        pass  # a cache that is full or read-only makes reading slower, not wrong
+        diskcache.save_content(path, [header, *(column.data for column in columns)])
+    except OSError as error:
+        diskcache.unwritable(path, error)

@@ -8,10 +8,11 @@ system's clock may not tell a later change from it.
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from drtrl_bench import diskcache
 
 from .place import MARKER, Published, cache, found, ignored, marker
 
@@ -33,7 +34,7 @@ def of_folder(folder: Path) -> str:
     settled: dict[str, list[int | str]] = {}
     for path in files(folder):
         name, at = str(path.relative_to(folder)), path.stat()
-        looks: list[int | str] = [at.st_size, at.st_ino, at.st_mtime_ns, at.st_ctime_ns]
+        looks: list[int | str] = [at.st_size, at.st_dev, at.st_ino, at.st_mtime_ns, at.st_ctime_ns]
         before = known.get(name)
         contents[name] = str(before[-1]) if before and before[:-1] == looks else content(path)
         if time.time_ns() - max(at.st_mtime_ns, at.st_ctime_ns) > SETTLED_NS:
@@ -53,7 +54,7 @@ def files(folder: Path) -> Iterator[Path]:
             inner.clear()
             continue
         been.add((at.st_dev, at.st_ino))
-        inner[:] = [name for name in inner if not ignored(name)]
+        inner[:] = sorted(name for name in inner if not ignored(name))  # or chance decides by which link it is entered
         paths = (Path(place, name) for name in names if name != MARKER and not ignored(name))
         yield from (path for path in paths if path.is_file())
 
@@ -67,8 +68,8 @@ def content(path: Path) -> str:
 def remembered(memory: Path) -> dict[str, list[int | str]]:
     """What was found of the files before; nothing where that cannot be read."""
     try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = json.loads(diskcache.content(memory) or b"{}")
+    except ValueError:
         return {}
     entries = known.items() if isinstance(known, dict) else ()
     return {name: entry for name, entry in entries if isinstance(entry, list) and entry and isinstance(entry[-1], str)}
@@ -77,9 +78,6 @@ def remembered(memory: Path) -> dict[str, list[int | str]]:
 def remember(memory: Path, settled: dict[str, list[int | str]]) -> None:
     """Keeps what was found, whole or not at all; not at all where nothing can be written."""
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=memory.parent, delete=False, encoding="utf-8") as file:
-            json.dump(settled, file)
-        os.replace(file.name, memory)
-    except OSError:
-        pass  # a cache that is full or read-only makes the next run slower, not wrong
+        diskcache.save_content(memory, [json.dumps(settled).encode()])
+    except OSError as error:
+        diskcache.unwritable(memory, error)

@@ -13,7 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from drtrl_bench import install
+from drtrl_bench import diskcache, install
+from drtrl_bench.diskcache import named
 
 MARKER = "STAND_IN.json"
 MARKED = {"of": str, "stand_in": str, "synthetic": bool}
@@ -93,21 +94,16 @@ class Found:
 
 
 def cache() -> Path:
-    """Where converted data are kept: $DRTRL_BENCH_CACHE, else ~/.cache/drtrl-bench. RuntimeError without a home.
+    """Where converted data are kept: $DRTRL_BENCH_CACHE, else ~/.cache/drtrl-bench, else nowhere for long.
 
     NotADirectoryError for another user's home that nobody has.
     """
-    return named("DRTRL_BENCH_CACHE") or Path("~/.cache/drtrl-bench").expanduser()
+    return diskcache.folder()
 
 
-def named(variable: str) -> Path | None:
-    """The path that an environment variable names. NotADirectoryError if it is in the home of an unknown user."""
-    if not (told := os.environ.get(variable)):
-        return None
-    try:
-        return Path(told).expanduser()
-    except RuntimeError:
-        raise NotADirectoryError(f"${variable} {told}: no such home; write the path in full") from None
+def base() -> Path:
+    """Where a user's own data and stand-ins lie, also where nothing can be written or the files are another user's."""
+    return diskcache.wanted() or cache()
 
 
 def data_folder() -> Path:
@@ -115,11 +111,11 @@ def data_folder() -> Path:
     folder = named("DRTRL_BENCH_DATA")
     if folder and not folder.is_dir():
         raise NotADirectoryError(f"$DRTRL_BENCH_DATA {os.environ['DRTRL_BENCH_DATA']}: no such folder")
-    return folder or cache() / "data"
+    return folder or base() / "data"
 
 
 def stand_in_folder() -> Path:
-    return cache() / "stand_ins"
+    return base() / "stand_ins"
 
 
 def decoded_folder(path: Path) -> Path:

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drtrl_bench import diskcache
+
 from ..events import place
 from ..events.speech import hdf5
 from . import espeak
@@ -172,10 +174,10 @@ def kept_folder() -> Iterator[Path]:
     name = f"speech-{hashlib.sha256(made_by).hexdigest()[:16]}"
     try:
         folder = (place.cache() / name).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+        diskcache.made(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except (OSError, RuntimeError):  # not writable, or no home directory
+    except OSError:  # full
         with tempfile.TemporaryDirectory() as scratch:
             yield Path(scratch)
     else:
@@ -188,19 +190,14 @@ def kept_file(folder: Path, what: Recording) -> Path:
 
 
 def keep(file: Path, events: tuple[NDArray[Any], NDArray[Any]]) -> None:
-    """Moved into place when whole, so that an interruption leaves no half a file."""
-    with tempfile.TemporaryDirectory(dir=file.parent) as scratch:
-        np.savez(Path(scratch, file.name), times=events[0], units=events[1])
-        os.replace(Path(scratch, file.name), file)
+    """Keeps the spikes of a recording, whole or not at all."""
+    diskcache.save(file, {"times": events[0], "units": events[1]})
 
 
 def read(file: Path) -> tuple[NDArray[Any], NDArray[Any]] | None:
     """Spikes that were kept, or None if there is no such file or it is damaged."""
-    try:
-        with file.open("rb") as content, np.load(content, allow_pickle=False) as stored:
-            return stored["times"], stored["units"]
-    except Exception:  # a damaged file can raise almost anything, and none of it matters: convert again
-        return None
+    stored = diskcache.load(file)
+    return (stored["times"], stored["units"]) if stored else None
 
 
 def cores() -> int:
