@@ -245,7 +245,7 @@ def progress() -> Progress:
 
 
 def checksum(file: Path) -> str:
-    with file.open("rb") as content:
+    with registry.dataset("events.place").regular(file).open("rb") as content:
         return hashlib.file_digest(content, "md5").hexdigest()
 
 

@@ -42,7 +42,7 @@ FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 MEASURED = ("status", "reason", "gate", "time", "memory", "fidelity", "activity", "floor")
 """Fields of a record that only the measuring child can know; all others are said by the parent."""
 SAYS = {
-    "drtrl_bench.problem": ("problem",),
+    "drtrl_bench.problem": ("problem", "status", "reason", "notes"),
     "drtrl_bench.plugin_check": ("complaint",),
     "drtrl_bench.worker": (*MEASURED, "case"),
 }
@@ -130,7 +130,7 @@ def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: 
             found = result.read(left, SAYS[module])
         except result.ResultError as error:
             return {"status": "error", "reason": f"the result of {module} is not valid: {error}"}
-        if "status" in SAYS[module] and found.get("status") not in ("ok", "wrong", "oom"):
+        if "gate" in SAYS[module] and found.get("status") not in ("ok", "wrong", "oom"):
             return {
                 "status": "error",
                 "reason": f"the result of {module} is not valid: its status is {found.get('status')!r:.60}",

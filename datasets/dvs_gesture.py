@@ -6,22 +6,29 @@ stands in, and LABEL says so. Card: cards/dvs_gesture.md.
 """
 
 import re
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from .events import place, splits
 from .events.binning import Sparse, Window, binned, cells
 from .events.place import Archive, Clock, DamagedError, Published
-from .events.recordings import Events, Recordings, reader
+from .events.recordings import Events, Recordings, reader, said
 
 CLASSES = 11
 SENSOR = (128, 128, 2)
 FEATURES = 2 * 128 * 128
 USER = r"user(\d+)_(.+)"
+MOST = 10**7
+"""Events of a recording, many times those of the published ones."""
+LARGEST = 2**16 + 4 * 8 * MOST
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+"""What reads the header of a `.npy` file, by the format's version."""
 
 
 def listed(folder: Path) -> list[Path]:
@@ -154,14 +161,27 @@ def recordings(folder: Path, changed: int, train: bool) -> Recordings:
 
 
 def columns(file: Path, index: int) -> dict[str, NDArray[Any]]:
-    """Events of a file as they lie there: x, y, p and t. Raises DamagedError for a file that holds none, or whose
-    numbers are too narrow for the us that tonic makes of them in place."""
+    """Events of a file as they lie there: x, y, p and t. Raises DamagedError for a file that holds none, or other than
+    its header says, or whose numbers are too narrow for the us that tonic makes of them in place."""
+    shape, dtype, start = header(place.regular(file, LARGEST))
+    if len(shape) != 2 or shape[1] != 4 or not 0 < shape[0] <= MOST:
+        raise DamagedError(f"{file}: holds {shape}, and not events of x, y, polarity and time; unpack it again")
+    if dtype.kind not in "iuf" or dtype.itemsize < 4:
+        raise DamagedError(f"{file}: holds numbers of type {dtype}, and not of 4 bytes or more; unpack it again")
+    if (held := file.stat().st_size - start) != (told := 4 * shape[0] * dtype.itemsize):
+        raise DamagedError(f"{file}: holds {held} bytes after its header, which says {told}; unpack it again")
+    return dict(zip("xypt", np.load(file).T, strict=True))
+
+
+def header(file: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape and type of a `.npy` file, as it says, and where its numbers begin. Raises DamagedError if it says none."""
     try:
-        events = np.load(file)
-    except (OSError, ValueError, EOFError) as error:
-        raise DamagedError(f"{file}: {str(error).splitlines()[0]}; unpack it again") from None
-    if events.ndim != 2 or events.shape[1] != 4 or events.shape[0] == 0:
-        raise DamagedError(f"{file}: holds {events.shape}, and not events of x, y, polarity and time; unpack it again")
-    if events.dtype.kind not in "iuf" or events.dtype.itemsize < 4:
-        raise DamagedError(f"{file}: holds numbers of type {events.dtype}, and not of 4 bytes or more; unpack it again")
-    return dict(zip("xypt", events.T, strict=True))
+        # What the text of a damaged header warns of is no news beside the damage.
+        with file.open("rb") as opened, warnings.catch_warnings(action="ignore"):
+            version = npy.read_magic(opened)
+            if version not in HEADERS:
+                raise ValueError(f"is of .npy format {version[0]}.{version[1]}")
+            shape, _, dtype = HEADERS[version](opened)
+            return shape, dtype, opened.tell()
+    except Exception as error:  # a damaged header can raise almost anything
+        raise DamagedError(f"{file}: {said(error)}; unpack it again") from None

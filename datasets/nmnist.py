@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .events import place, splits
+from .events import place, raw, splits
 from .events.binning import Sparse, Window, binned
 from .events.place import Archive, Clock, DamagedError, Published
 from .events.recordings import Recordings, reader
@@ -22,6 +22,8 @@ SENSOR = (34, 34, 2)
 FEATURES = 2 * 34 * 34
 BYTES_PER_EVENT = 5
 OVERFLOW, WRAP = 240, 2**13
+MOST = 10**6
+"""Events of a recording, a hundred times those of the published ones."""
 
 
 def listed(folder: Path) -> list[Path]:
@@ -125,9 +127,10 @@ def columns(file: Path, index: int) -> dict[str, NDArray[Any]]:
     """Events of a file as they lie there: x, y and 23 bits of time. The polarity is one bit, of which either is right.
 
     A row of OVERFLOW is no event: from it on times are WRAP us later, which is how tonic reads them. Raises
-    DamagedError for a file that holds no whole number of events, which tonic would read as others.
+    DamagedError for a file that holds no whole number of events, which tonic would read as others, and for more rows of
+    OVERFLOW than a recording is long, with which tonic would not come to an end.
     """
-    content = np.fromfile(file, np.uint8)
+    content = np.fromfile(place.regular(file, MOST * BYTES_PER_EVENT), np.uint8)
     if len(content) == 0 or len(content) % BYTES_PER_EVENT:
         raise DamagedError(
             f"{file}: {len(content)} bytes are no whole number of events of {BYTES_PER_EVENT} bytes; unpack it again"
@@ -137,4 +140,9 @@ def columns(file: Path, index: int) -> dict[str, NDArray[Any]]:
     wraps = y == OVERFLOW
     if not wraps.any():
         return {"x": x, "y": y, "t": t}
+    if (seconds := 1e-6 * WRAP * np.count_nonzero(wraps)) > raw.SLACK * PUBLISHED.clock.longest:
+        raise DamagedError(
+            f"{file}: its clock wraps {np.count_nonzero(wraps)} times, in {seconds:g} s, and a recording lasts "
+            f"{PUBLISHED.clock.longest:g} s: in another unit?"
+        )
     return {"x": x[~wraps], "y": y[~wraps], "t": (t + WRAP * np.cumsum(wraps))[~wraps]}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from drtrl_bench import diskcache
 
-from .place import MARKER, Published, cache, found, ignored, marker
+from .place import MARKER, Published, cache, found, ignored, marker, regular
 
 SETTLED_NS = 10**9
 """How old a change must be before the file's times are believed to tell it from the next."""
@@ -61,7 +61,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 def content(path: Path) -> str:
     """Hash of a file's bytes."""
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 

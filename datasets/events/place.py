@@ -7,6 +7,7 @@ cache. A stand-in carries a marker, so it is recognised wherever it was moved.
 import json
 import os
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,6 +20,8 @@ from drtrl_bench.diskcache import named
 MARKER = "STAND_IN.json"
 MARKED = {"of": str, "stand_in": str, "synthetic": bool}
 """What a marker says at least, and in which type."""
+MARKER_BYTES, WORDS = 2**16, 100
+"""Bytes of a marker at most, and letters of what it calls the stand-in."""
 NEEDED = install.command("events")
 """What installs the readers of published files."""
 
@@ -72,7 +75,7 @@ class Published:
     counts: dict[str, int]
     """Recordings of each part."""
     count: Callable[[Path], int]
-    """Recordings in what an archive unpacks to. Raises ReaderError, or OSError or KeyError for a damaged file."""
+    """Recordings in what an archive unpacks to. Raises ReaderError, or DamagedError."""
     readers: tuple[str, ...]
     """The packages that read the files."""
     clock: Clock
@@ -208,22 +211,41 @@ def marker(folder: Path) -> dict[str, Any] | None:
     """What the maker of a stand-in wrote of it, or None for other files. DamagedError for what no maker writes."""
     again = f"move {folder} away and make the stand-in again"
     try:
-        written = json.loads(regular(folder / MARKER).read_text(encoding="utf-8"))
+        written = json.loads(regular(folder / MARKER, MARKER_BYTES).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedError(f"{folder / MARKER}: not JSON ({error}); {again}") from None
     for key, kind in MARKED.items():
         if not isinstance(written, dict) or not isinstance(written.get(key), kind):
             raise DamagedError(f"{folder / MARKER}: says no {key!r}, which every stand-in's does; {again}")
+    if not written["stand_in"].isprintable() or len(written["stand_in"]) > WORDS:
+        raise DamagedError(f"{folder / MARKER}: 'stand_in' must be a few words on one line; {again}")
     return written
 
 
-def regular(path: Path) -> Path:
-    """The path. DamagedError if it is a folder or a pipe, which cannot be read as a file or is waited for for ever."""
-    if path.exists() and not path.is_file():
+LARGEST = 2**36
+"""Bytes of a file, if nobody knows better: many times those of the largest published one."""
+HOLES = 64
+"""How many times larger than on the disk a file may be that is not mostly holes: file systems compress."""
+
+
+def regular(path: Path, most: int = LARGEST) -> Path:
+    """The path. DamagedError for what is no file that can be read in bounded time and memory: a folder, a pipe or a
+    device, more bytes than there can be, or holes."""
+    try:
+        at = path.stat()
+    except OSError:  # whoever opens it says so
+        return path
+    if not stat.S_ISREG(at.st_mode):
         raise DamagedError(
-            f"{path}: {'a folder' if path.is_dir() else 'a pipe or a device'}, and not a file; move it away"
+            f"{path}: {'a folder' if stat.S_ISDIR(at.st_mode) else 'a pipe or a device'}, and not a file; move it away"
+        )
+    if at.st_size > most:
+        raise DamagedError(f"{path}: {at.st_size} bytes, and such a file has {most} at most; move it away")
+    if at.st_size > 2**26 and at.st_size > HOLES * 512 * at.st_blocks:
+        raise DamagedError(
+            f"{path}: {at.st_size} bytes, of which the disk holds {512 * at.st_blocks}: mostly holes; copy it again"
         )
     return path
 
@@ -272,7 +294,7 @@ def complete(what: Published, folder: Path) -> bool:
         return all(what.count(path) == what.counts[split] for split, path in parts.items() if path.exists())
     except ReaderError:
         raise
-    except (OSError, KeyError):  # damaged; reading it says so
+    except OSError:  # damaged; reading it says so
         return False
 
 

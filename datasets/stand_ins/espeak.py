@@ -53,7 +53,10 @@ def say(text: str, voice: str, speed: int, pitch: int, span: int) -> bytes:
     EspeakError if espeak-ng is missing, does not know the voice, or says nothing.
     """
     arguments = [*library(), text, voice, str(speed), str(pitch), str(span)]
-    done = subprocess.run([sys.executable, "-I", "-S", __file__, *arguments], capture_output=True, timeout=60)
+    try:
+        done = subprocess.run([sys.executable, "-I", "-S", __file__, *arguments], capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        raise EspeakError(f"espeak-ng does not come to an end with {text!r} and voice {voice!r}") from None
     if done.returncode or not done.stdout:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or "no sound"
         raise EspeakError(f"espeak-ng cannot say {text!r} with voice {voice!r}: {reason}")
