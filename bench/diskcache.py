@@ -208,10 +208,12 @@ def load(path: Path) -> dict[str, NDArray[Any]] | None:
     try:
         with opened(path) as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (DamagedCacheError, ValueError, zipfile.BadZipFile) as error:
-        damaged(path, error)
+    except MemoryError:
+        raise
     except OSError as error:
-        absent(path, error)
+        unread(path, error)
+    except Exception as error:  # with the right hash and no archive: it can raise almost anything
+        damaged(path, error)
     return None
 
 
@@ -220,15 +222,13 @@ def content(path: Path) -> bytes | None:
     try:
         with opened(path) as file:
             return file.read()[:-SEAL]
-    except DamagedCacheError as error:
-        damaged(path, error)
     except OSError as error:
-        absent(path, error)
+        unread(path, error)
     return None
 
 
-def absent(path: Path, error: OSError) -> None:
-    """Says why a file cannot be read, unless it is only not there."""
+def unread(path: Path, error: OSError) -> None:
+    """Says why a file is not read, unless it is only not there."""
     if error.errno not in (errno.ENOENT, errno.ENOTDIR):
         damaged(path, error)
 
