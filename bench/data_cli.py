@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from drtrl_bench import display, plugins, registry
+from drtrl_bench import diskcache, display, plugins, registry
 
 app = typer.Typer(
     help="Data sets: what is loaded, where genuine files go, stand-ins for those that are not at hand.\n\n"
@@ -128,6 +128,9 @@ def make(
     they appear. An interrupted run leaves nothing.
     """
     making = registry.dataset("events.making")
+    if diskcache.wanted() is None:
+        said = f"no home folder to keep a stand-in in; set ${diskcache.SETTING} to a folder of your own"
+        raise FileNotFoundError(said)
     for name, module in chosen(names).items():
         with progress() as bar:
             tasks: dict[str, Any] = {}

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from campaigns import caches
+from command_line import command
 
 from drtrl_bench import diskcache, problem, registry, runner
 from drtrl_bench.case import Case, Plan
@@ -389,6 +390,15 @@ def test_a_private_folder_is_gone_when_its_process_is_or_the_next_begins(killed:
     with started() as third:
         third.communicate("\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stand_in_is_not_made_where_it_cannot_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DRTRL_BENCH_CACHE", raising=False)
+    monkeypatch.setenv("HOME", "/")
+    done = command("data", "make", "nmnist")
+    assert done.returncode == 2, done.stdout + done.stderr
+    said = "no home folder to keep a stand-in in; set $DRTRL_BENCH_CACHE to a folder of your own"
+    assert done.stderr == f"drtrl-bench: {said}\n"
 
 
 def test_a_case_is_measured_without_a_home(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from campaigns import data_files
 from campaigns.data_files import FILE, described, header, wraps_at_the_end
 from damages import edited as changed
+from genuine import needs_tonic
 
 from drtrl_bench import registry
 
@@ -191,6 +192,7 @@ def test_files_replaced_behind_a_link_are_another_measurement(data: Path, tmp_pa
     assert {f"NMNIST/also/4/0000{i}.bin" for i in range(3)} & both == set()
 
 
+@needs_tonic
 def test_damaged_files_are_lines(tmp_path: Path) -> None:
     found = list(data_files.campaign(tmp_path, 40))
     assert len(found) == 40
@@ -217,6 +219,7 @@ def test_the_campaign_sees_what_it_is_for(tmp_path: Path) -> None:
         assert data_files.judged(file, [bad, 10**8, 0.5])[0] == fault
 
 
+@needs_tonic
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_hundreds_of_damaged_files_are_lines(tmp_path: Path) -> None:

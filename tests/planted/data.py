@@ -28,8 +28,8 @@ PLANTED = [
     Planted(
         "events of two bytes are taken",
         "datasets/dvs_gesture.py",
-        "events.dtype.itemsize < 4",
-        "events.dtype.itemsize < 2",
+        " or dtype.itemsize < 4:",
+        " or dtype.itemsize < 2:",
         f"{DAMAGE}[ms in 2 bytes]",
     ),
     Planted(

@@ -46,7 +46,7 @@ PLANTED = [
     Planted(
         "a folder is read as a file",
         "datasets/events/place.py",
-        "if path.exists() and not path.is_file():",
+        "if not stat.S_ISREG(at.st_mode):",
         "if False:",
         f"{PIPE}[nmnist-NMNIST/STAND_IN.json-mkdir-a folder]",
     ),
@@ -108,7 +108,7 @@ PLANTED = [
     ),
     Planted(
         "the home of nobody is a traceback",
-        "datasets/events/place.py",
+        "bench/diskcache.py",
         "    except RuntimeError:",
         "    except KeyError:",
         f"{CLI}test_the_home_of_nobody_is_one_line",

@@ -1,0 +1,105 @@
+"""Errors of what is kept between runs: hashes, owners, places and what is left over."""
+
+from planted import Planted
+
+CACHES = "tests/test_caches.py::"
+PLANTED = [
+    Planted(
+        "a kept file's hash is not compared",
+        "bench/diskcache.py",
+        " or seal != hashed(file, path.name, at.st_size - SEAL):",
+        ":",
+        f"{CACHES}test_no_flip_is_silent",
+    ),
+    Planted(
+        "a hash of all but the last bytes",
+        "bench/diskcache.py",
+        "    while size > 0 and",
+        "    while size > 64 and",
+        f"{CACHES}test_the_hash_is_of_the_name_and_of_all_before_it",
+    ),
+    Planted(
+        "a kept file is believed under any name",
+        "bench/diskcache.py",
+        'hashlib.sha256(os.fsencode(name) + b"\\0")',
+        'hashlib.sha256(b"\\0")',
+        f"{CACHES}test_a_recording_under_another_number_is_not_read",
+    ),
+    Planted(
+        "a group may write a folder that is believed",
+        "bench/diskcache.py",
+        "(stat.S_IWGRP | stat.S_IWOTH)",
+        "stat.S_IWOTH",
+        f"{CACHES}test_a_folder_that_cannot_be_trusted_gives_way_to_a_private_one",
+    ),
+    Planted(
+        "a file that others may write is believed",
+        "bench/diskcache.py",
+        "        if reason := foreign(at):\n            raise",
+        "        if reason := None:\n            raise",
+        f"{CACHES}test_a_foreign_file_is_made_anew_in_one_line[shared]",
+    ),
+    Planted(
+        "a file of holes is hashed to its end",
+        "bench/diskcache.py",
+        'not re.fullmatch(rb"[0-9a-f]{%d}" % SEAL, seal) or ',
+        "",
+        f"{CACHES}test_a_foreign_file_is_made_anew_in_one_line[holes]",
+    ),
+    Planted(
+        "folders as the user's mask has them",
+        "bench/diskcache.py",
+        "path.mkdir(mode=0o700, exist_ok=True)",
+        "path.mkdir(exist_ok=True)",
+        f"{CACHES}test_folders_are_made_for_the_user_alone",
+    ),
+    Planted(
+        "the root of all folders is a home",
+        "bench/diskcache.py",
+        ' and there != Path("/")',
+        "",
+        f"{CACHES}test_without_a_home_nothing_is_kept",
+    ),
+    Planted(
+        "a home of the folder one stands in",
+        "bench/diskcache.py",
+        "there.is_absolute() and ",
+        "",
+        f"{CACHES}test_without_a_home_nothing_is_kept",
+    ),
+    Planted(
+        "a private folder stays",
+        "bench/diskcache.py",
+        "    atexit.register(remove)\n",
+        "",
+        f"{CACHES}test_a_private_folder_is_gone_when_its_process_is_or_the_next_begins",
+    ),
+    Planted(
+        "another's private folder is taken for left",
+        "bench/diskcache.py",
+        "            if free and left.lstat()",
+        "            if left.lstat()",
+        f"{CACHES}test_a_private_folder_is_gone_when_its_process_is_or_the_next_begins",
+    ),
+    Planted(
+        "half a file stays",
+        "bench/diskcache.py",
+        "        Path(name).unlink(missing_ok=True)  # it may have its final name already\n",
+        "",
+        f"{CACHES}test_a_failed_write_leaves_nothing",
+    ),
+    Planted(
+        "what a child has to say is lost",
+        "bench/runner.py",
+        '    diskcache.pass_on(solved.pop("notes", None))\n',
+        '    solved.pop("notes", None)\n',
+        f"{CACHES}test_what_a_child_has_to_say_is_said_once_by_its_parent",
+    ),
+    Planted(
+        "a full cache ends a measurement",
+        "bench/problem.py",
+        "        if len(places) == 1:\n",
+        "        if places:\n",
+        f"{CACHES}test_a_full_folder_gives_way_to_the_run_s_own_in_one_line",
+    ),
+]
