@@ -449,7 +449,8 @@ class Reader:
     """The process that reads, started again when it has ended or was ended."""
 
     def __init__(self, base: Path) -> None:
-        self.base, self.process = base, None
+        self.base = base
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.process.poll() is not None:
