@@ -462,9 +462,11 @@ class Reader:
             }
             env |= {f"DRTRL_BENCH_{name.upper()}": str(self.base / name) for name in ("data", "cache")}
             line = [sys.executable, "-c", "from campaigns import data_files; data_files.work()"]
-            pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            self.process = subprocess.Popen(line, env=env, cwd=TESTS, **pipes)
+            pipes: dict[str, int] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            started: subprocess.Popen[bytes] = subprocess.Popen(line, env=env, cwd=TESTS, text=False, **pipes)
+            self.process = started
             self.ask("", 300)  # imports what reads
+        assert self.process
         return self.process
 
     def ask(self, name: str, limit_s: float) -> Any:
