@@ -462,8 +462,10 @@ class Reader:
             }
             env |= {f"DRTRL_BENCH_{name.upper()}": str(self.base / name) for name in ("data", "cache")}
             line = [sys.executable, "-c", "from campaigns import data_files; data_files.work()"]
-            pipes: dict[str, int] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            started: subprocess.Popen[bytes] = subprocess.Popen(line, env=env, cwd=TESTS, text=False, **pipes)
+            with open(os.devnull, "wb") as nowhere:
+                started = subprocess.Popen(
+                    line, env=env, cwd=TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=nowhere
+                )
             self.process = started
             self.ask("", 300)  # imports what reads
         assert self.process
