@@ -19,7 +19,7 @@ from rich.segment import Segment
 NARROWEST = 40
 """Columns that are printed to at least; a terminal with fewer breaks the lines by itself."""
 SIGNS = ("±", "\N{MULTIPLICATION SIGN}", "·", "…", "≈", "─", "━", "│", "•", "\N{NO-BREAK SPACE}", *"╭╮╰╯")
-PLAIN = dict(zip(SIGNS, ("+-", "x", "-", "...", "~", "-", "-", "|", "*", " ", *"++++"), strict=True))
+PLAIN: dict[str, str] = dict(zip(SIGNS, ("+-", "x", "-", "...", "~", "-", "-", "|", "*", " ", *"++++"), strict=True))
 """The project's own signs, for output whose encoding lacks them."""
 ENCODED = "drtrl_bench.display"
 """The name of what puts `PLAIN`, or an escape, where an encoding lacks a character."""

@@ -110,7 +110,7 @@ def against_bptt(rows: Frame) -> Frame:
     same = rows.assign(run=run)[[*work, "env_hash", "data", "source", "plan", "run", "round"]]
     key = same.groupby(list(same.columns), sort=False, dropna=False).ngroup()
     true = (rows["algorithm"] == "bptt") & (rows["chunk"] == rows["steps"]) & (rows["status"] == "ok")
-    at = pd.Series(rows.index[true], index=key[true], dtype=float)
+    at: Any = pd.Series(rows.index[true], index=key[true], dtype=float)
     at = at[~at.index.duplicated()].reindex(key).set_axis(rows.index)
     base = rows[["time_s", "low_s", "high_s", "cpu_s", "working_bytes", "unstable", "busy"]]
     base = base.reindex(at).set_axis(rows.index)
@@ -144,7 +144,7 @@ def merged(rounds: Frame, of: Frame) -> Frame:
     rows = rows.assign(rounds=by.size(), samples=by["samples"].sum(), commits=commits, plans=plans)
     rows = rows.assign(**{flag: rounds[flag].eq(True).groupby(of).any() for flag in ("unstable", "busy")})
     measured = [name for name in rounds if name in (*NUMBERS, "x_cpu") or PART.fullmatch(str(name))]
-    numbers = pd.DataFrame({name: numeric(rounds[name]) for name in measured}).groupby(of)
+    numbers: Any = pd.DataFrame({name: numeric(rounds[name]) for name in measured}).groupby(of)
     rows = rows.assign(**numbers.median().where(ok))
     low, high = numbers["time_s"].min().where(ok), numbers["time_s"].max().where(ok)
     rows = rows.assign(low_s=low.where(several, rows["low_s"]), high_s=high.where(several, rows["high_s"]))

@@ -28,7 +28,7 @@ OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066
 """What no output may hold."""
 
 
-def run(*words: str | bytes, cwd: Path | None = None, **settings: str) -> subprocess.CompletedProcess[bytes]:
+def run(*words: str | bytes, cwd: Path | str | None = None, **settings: str) -> subprocess.CompletedProcess[bytes]:
     env = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"} | settings
     command = [sys.executable, "-W", "error", "-m", "drtrl_bench", *words]
     return subprocess.run(command, capture_output=True, cwd=cwd, env=env, check=False)
