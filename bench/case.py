@@ -81,9 +81,11 @@ class Case:
     """Of checkpointed BPTT; 0 is the square root of the chunk."""
     mode: str = "plain"
     """How the framework runs it: plain (JAX jitted, PyTorch eager), compile (PyTorch: the loops of a block, by
-    torch.compile), cuda_graph (PyTorch on a GPU), triton (PyTorch on a GPU: D-RTRL's step at K = 1 in one kernel)."""
+    torch.compile), cuda_graph (PyTorch on a GPU: recorded once, then replayed), triton (on a GPU: kernels of their own
+    for what is sequential, where there are some for the layer and the algorithm; PyTorch's are replayed as well). In a
+    plan for a GPU that says nothing it is what `on_a_gpu` chooses."""
     unroll: int = number(1, 1, 4_096)
-    """JAX: steps of a sequential loop in one iteration of the compiled one."""
+    """JAX: steps of a sequential loop in one iteration of the compiled one; see `on_a_gpu`."""
     precision: str = "highest"
     """Of float32 matrix products: highest, or default, with which a GPU may take TF32."""
     trace_dtype: str = "same"
@@ -223,7 +225,7 @@ def expand(path: Path, grids: Mapping[str, dict[str, Any]]) -> tuple[Case, ...]:
         said = f'{auto:,} cases with chunk = "auto"; a plan may have {MOST_AUTO:,} of them at most: give numbers'
         raise PlanError(f"{textfile.shown(path)}: {said}")
     products = ((where, choice) for where, grid in lists.items() for choice in itertools.product(*grid))
-    cases = (check(path, where, Case(**dict(choice))) for where, choice in products)
+    cases = (check(path, where, Case(**on_a_gpu(dict(choice)))) for where, choice in products)
     return tuple(dict.fromkeys(cases))
 
 
@@ -248,6 +250,17 @@ def number_of_auto(grid: list[list[tuple[str, Any]]]) -> int:
     """How many cases of a grid's product leave the chunk to the cost model."""
     auto = [sum(choice == ("chunk", registry.AUTO) for choice in values) for values in grid]
     return math.prod(n or len(values) for n, values in zip(auto, grid, strict=True)) if any(auto) else 0
+
+
+def on_a_gpu(choice: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a case that a plan gives, and how a GPU runs it fastest, where that is not among them."""
+    case = Case(**choice)
+    if case.device != "gpu":
+        return choice
+    best: dict[str, Any] = {"mode": "triton"} if case.dtype == "float32" else {}
+    if case.framework == "jax":
+        best["unroll"] = 16
+    return best | choice
 
 
 def check(path: Path, where: str, case: Case) -> Case:

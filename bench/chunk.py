@@ -11,22 +11,32 @@ Seconds of one gradient, summed over its T / K chunks:
 K changes only the cost of most rules. Where it changes the gradient, as for BPTT and windows, K stays T.
 Without a limit, K is picked as if the sequence had no end, so that memory is constant in T (at K = T no carry would be
 moved at all), and the chunk's arrays may take three times as much memory as the carry, or as the cache.
-The constants are those of a CPU with two cores; only their ratios matter.
+The constants are those of a CPU with two cores, and of an H100; only their ratios matter.
 """
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from drtrl_bench.case import Case
 
-RATE, BANDWIDTH, CACHE = 60e9, 12e9, 8 << 20
-"""Flops and bytes a second, and bytes that stay in the cache."""
+
+class Machine(NamedTuple):
+    """Flops and bytes a second, bytes that stay in the cache, and seconds that a chunk costs in each framework."""
+
+    rate: float
+    bandwidth: float
+    cache: int
+    start: dict[str, float]
+
+
+MACHINES = {
+    "cpu": Machine(60e9, 12e9, 8 << 20, {"jax": 40e-6, "torch": 1.2e-3}),
+    "gpu": Machine(40e12, 2.5e12, 50 << 20, {"jax": 200e-6, "torch": 200e-6}),
+}
 ENDLESS, SHARE = 1 << 24, 3
 """Steps of a sequence without an end, and what a chunk's arrays may take of the carry or the cache without a limit."""
-START = {"jax": 40e-6, "torch": 1.2e-3}
-"""Seconds that a chunk costs in each framework."""
 
 
 def seconds(case: "Case", features: int, classes: int) -> float:
@@ -37,8 +47,9 @@ def seconds(case: "Case", features: int, classes: int) -> float:
     held = memory.held(case, features, classes)
     flops, moved = least.flops or 0, least.moved_bytes or 0
     chunks = math.ceil(case.steps / case.chunk)
-    spilled = chunks * max(0, held.chunk - CACHE)
-    return flops / RATE + (moved + 2 * spilled) / BANDWIDTH + chunks * START[case.framework]
+    machine = MACHINES[case.device]
+    spilled = chunks * max(0, held.chunk - machine.cache)
+    return flops / machine.rate + (moved + 2 * spilled) / machine.bandwidth + chunks * machine.start[case.framework]
 
 
 def best(case: "Case", features: int, classes: int) -> int:
@@ -57,7 +68,7 @@ def best(case: "Case", features: int, classes: int) -> int:
     steps = case.steps if case.limit_mib else ENDLESS
     tried = [replace(case, chunk=K, steps=steps) for K in lengths]
     held = memory.held(tried[0], features, classes)
-    limit = case.limit_mib * 2**20 or held.carry + held.gradient + SHARE * max(held.carry, CACHE)
+    limit = case.limit_mib * 2**20 or held.carry + held.gradient + SHARE * max(held.carry, MACHINES[case.device].cache)
     within = [c for c in tried if memory.held(c, features, classes).total <= limit]
     if not within:
         least = held.total / 2**20

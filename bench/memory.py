@@ -121,7 +121,9 @@ def block(case: Case) -> int:
         return segment(case, case.chunk)
     if not blockwise(case):
         return case.chunk
-    return min(case.chunk, 16 if case.mode == "compile" else 64)
+    if case.mode == "compile":
+        return min(case.chunk, 16)
+    return min(case.chunk, 256 if case.device == "gpu" and (case.framework == "jax" or case.mode == "triton") else 64)
 
 
 def blockwise(case: Case) -> bool:

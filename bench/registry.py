@@ -161,12 +161,10 @@ NAMES: dict[str, Callable[[], Collection[str]]] = {
 def unsuited(case: Any) -> str | None:
     """Why the fields of a case do not go together, with the way out, or None."""
     traced = ALGORITHMS[case.algorithm].carry == "trace"
-    if case.mode != "plain" and case.framework != "torch":
+    if case.mode in ("compile", "cuda_graph") and case.framework != "torch":
         return f"mode {case.mode!r} is PyTorch's; a JAX case is always jitted: leave mode out"
     if case.mode in ("cuda_graph", "triton") and case.device != "gpu":
         return f"mode {case.mode!r} needs device = 'gpu'"
-    if case.mode == "triton" and (case.algorithm, case.chunk) != ("drtrl", 1):
-        return "mode 'triton' is the step of 'drtrl' at chunk = 1"
     whole = not ALGORITHMS[case.algorithm].compiled and not 0 < (case.chunk or case.steps) <= UNROLLED
     if case.mode == "compile" and whole:
         return f"mode 'compile' unrolls a chunk: give one of at most {UNROLLED} steps"

@@ -13,12 +13,15 @@ import numpy as np
 from drtrl_bench import memory, registry
 from drtrl_bench.case import Case
 from drtrl_bench.fidelity import Gradient
-from drtrl_bench.implementations import network_jax
+from drtrl_bench.implementations import blocks_jax, network_jax
 from drtrl_bench.problem import Problem, network
 
 jax.config.update("jax_enable_x64", True)  # for the gate; arrays carry their own dtype
 
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
+
+GPU_OPTIONS: dict[str, str | bool] = {"xla_gpu_enable_triton_gemm": False}
+"""Of XLA's compiler on a GPU. Trying its own matrix products against cuBLAS's takes it most of a minute a case."""
 
 
 class Subject:
@@ -26,7 +29,8 @@ class Subject:
 
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
         jax.config.update("jax_default_matmul_precision", case.precision)
-        network_jax.UNROLL = case.unroll  # read while tracing
+        network_jax.UNROLL, network_jax.KERNELS = case.unroll, case.mode == "triton"  # read while tracing
+        blocks_jax.BLOCK = memory.block(case)
         place = partial(jax.device_put, device=jax.devices()[0])
         self.net = network(case, "jax")
         params = jax.tree.map(lambda a: place(np.asarray(a, dtype)), problem.params)
@@ -36,7 +40,7 @@ class Subject:
         start = perf_counter()
         lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
         middle = perf_counter()
-        self.compiled = lowered.compile()
+        self.compiled = lowered.compile(GPU_OPTIONS if case.device == "gpu" else None)
         self.phases = {"lower_s": middle - start, "compile_s": perf_counter() - middle}
 
     def call(self) -> tuple[Any, Any]:

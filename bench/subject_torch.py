@@ -5,6 +5,8 @@ Import this only in a process that measures PyTorch; it configures the framework
 
 import importlib
 import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -19,6 +21,46 @@ from drtrl_bench.implementations import blocks_torch, network_torch
 from drtrl_bench.problem import Problem, network
 
 OUT_OF_MEMORY = ("CUDA out of memory", "can't allocate memory", "not enough memory")
+
+
+FUSED = ("intrinsic", "learning_signals", "through_weights", "presynaptic")
+"""What torch.compile makes one kernel each of, for a way back whose steps are launched one by one."""
+
+
+def kernels(case: Case) -> list[tuple[Any, str, Any]]:
+    """What mode "triton" puts in the place of PyTorch's loops over steps: modules, names and what they stand for then.
+
+    torch.compile fuses what is element-wise between the kernels; of a way back that is not launched step by step, all.
+    """
+    from drtrl_bench.implementations import adjoint_triton, forward_triton
+
+    put: list[tuple[Any, str, Any]] = [
+        (network_torch, "forward", forward_triton.forward),
+        (blocks_torch, "BLOCK", memory.block(case)),
+    ]
+    for part in registry.ALGORITHMS[case.algorithm].compiled:
+        file, name = part.split(".")
+        if name == "back":
+            module = importlib.import_module(f"drtrl_bench.implementations.{file}_torch")
+            put.append((module, "pull_back", adjoint_triton.pull_back))
+            if hasattr(module, "through_weights"):
+                put += [(module, name, torch.compile(getattr(module, name), dynamic=False)) for name in FUSED]
+            else:
+                put.append((module, "back", torch.compile(module.back, dynamic=False, fullgraph=True)))
+    return put
+
+
+@contextmanager
+def standing_in(put: list[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Has names of modules stand for something else for a while."""
+    before = [getattr(module, name) for module, name, _ in put]
+    for module, name, new in put:
+        setattr(module, name, new)
+    try:
+        yield
+    finally:
+        for (module, name, _), old in zip(put, before, strict=True):
+            setattr(module, name, old)
 
 
 class Subject:
@@ -37,7 +79,12 @@ class Subject:
         self.chunk = case.chunk
         self.phases: dict[str, float] = {}
         self.graph: Any = None
-        if case.mode == "triton" and dtype != "float64":
+        if case.mode in ("compile", "triton"):
+            torch._dynamo.config.fail_on_recompile_limit_hit = True
+            torch._dynamo.config.recompile_limit = 64  # of layers, blocks and shorter ones, and two dtypes
+        self.put = kernels(case) if case.mode == "triton" else []
+        self.overlapped = case.mode == "triton" and case.chunk <= memory.block(case) < case.steps
+        if case.mode == "triton" and case.algorithm == "drtrl":
             from drtrl_bench.implementations import trace_step_triton
 
             self.algorithm.advance = partial(self.algorithm.advance, turn=trace_step_triton.turn)
@@ -46,20 +93,25 @@ class Subject:
             self.compile(case)
             self.call()
             self.phases["compile_s"] = perf_counter() - start
-        if case.mode == "cuda_graph":
-            self.graph = self.captured()
+        self.replayed = case.mode in ("cuda_graph", "triton")
+        if self.replayed:
+            self.graph, self.result = self.captured(self.run)
 
     def run(self) -> tuple[Any, Any]:
         """Loss and gradient, perhaps before the device is done."""
-        return network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)
+        put = list(self.put)
+        if self.overlapped:
+            from drtrl_bench.implementations import ahead_torch
+
+            put.append((blocks_torch, "forth", ahead_torch.Ahead().forth))
+        with standing_in(put):
+            return network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)
 
     def compile(self, case: Case) -> None:
         """Has torch.compile unroll a block, or the chunk of a rule without; the pass over a carry is left as it is.
 
         Of a carry it would make copies. What it cannot take as one graph is an error, not run eagerly unsaid.
         """
-        torch._dynamo.config.fail_on_recompile_limit_hit = True
-        torch._dynamo.config.recompile_limit = 16  # whole blocks and shorter ones, first states kept apart, two dtypes
         compiled = partial(torch.compile, dynamic=False, fullgraph=True)
         parts = registry.ALGORITHMS[case.algorithm].compiled
         if not parts:
@@ -71,17 +123,18 @@ class Subject:
             module = importlib.import_module(f"drtrl_bench.implementations.{file}_torch")
             setattr(module, name, compiled(inspect.unwrap(getattr(module, name))))
 
-    def captured(self) -> Any:
-        """The whole gradient as one CUDA graph: recorded once, then replayed without the launches' cost."""
+    @staticmethod
+    def captured(call: Callable[[], Any]) -> tuple[Any, Any]:
+        """A call as one CUDA graph, recorded once, then replayed without the launches' cost; and what it returns."""
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
-            self.run()  # allocates and tunes what a capture may not
+            call()  # allocates and tunes what a capture may not
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self.result = self.run()
-        return graph
+            result = call()
+        return graph, result
 
     def call(self) -> tuple[Any, Any]:
         """Loss and gradient, once the device is done."""
@@ -109,15 +162,24 @@ class Subject:
             x, found = inputs, []
             acts, _ = network_torch.acting(self.net, params)
             states = network_torch.initial_states(self.net, acts, inputs.shape[1])
-            for cell, w, s0 in zip(self.net, acts, states, strict=True):
-                s = network_torch.forward(cell, w, s0, x)[0][1:]
-                x = cell.output(s)
-                found.append(cell.fired(s) if cell.spiking else x)
-            if self.device == "cuda":
-                torch.cuda.synchronize()
+            with standing_in(self.put):
+                for cell, w, s0 in zip(self.net, acts, states, strict=True):
+                    s = network_torch.forward(cell, w, s0, x)[0][1:]
+                    x = cell.output(s)
+                    found.append(cell.fired(s) if cell.spiking else x)
             return found
 
-        return outputs
+        graph, result = self.captured(outputs) if self.replayed else (None, None)
+
+        def call() -> Any:
+            if graph is not None:
+                graph.replay()
+            done = outputs() if graph is None else result
+            if self.device == "cuda":
+                torch.cuda.synchronize()
+            return done
+
+        return call
 
     @staticmethod
     def numpy(array: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.experimental.layout import Layout, with_layout_constraint
 
 from drtrl_bench.implementations import cells
 
@@ -60,6 +61,12 @@ def forward(cell: Any, w: PerWeight, s: Array, x: Array) -> tuple[Array, Array]:
     for kind in w.keys() & {"b", "p"}:
         u = u + spread(cell, kind, w[kind])
 
+    if KERNELS:
+        from drtrl_bench.implementations import forward_pallas
+
+        if forward_pallas.fits(cell):
+            return forward_pallas.forward(cell, w.get("r"), s, u)
+
     def step(s: Array, u: Array) -> tuple[Array, tuple[Array, Array]]:
         y = u
         if "r" in w:
@@ -95,7 +102,9 @@ def run(net: Any, params: Params, states: States, inputs: Array) -> tuple[list[T
 
 UNROLL = 1
 """Steps of a sequential loop in one iteration of the compiled one. On a CPU more than 1 was not seen to pay."""
-TILES, TILE_BYTES = 16, 1 << 18
+KERNELS = False
+"""Whether the forward pass of a layer is one kernel of its own, where there is one for the layer."""
+TILES, TILE_BYTES, GPU_TILE_BYTES = 16, 1 << 18, 1 << 26
 """A carry as large as the weights is held in up to so many tiles, none smaller than that."""
 
 
@@ -106,10 +115,20 @@ def on_cpu() -> bool:
 
 def tiles(size: int, nbytes: int) -> list[int]:
     """How to cut an axis of `size` entries of `nbytes` each, so that moving one tile after another needs no second copy
-    of the whole. An accelerator's matrix product accumulates in place and needs none.
+    of the whole.
     """
-    number = min(TILES, size, max(1, size * nbytes // TILE_BYTES)) if on_cpu() else 1
+    least = TILE_BYTES if on_cpu() else GPU_TILE_BYTES
+    number = min(TILES, size, max(1, size * nbytes // least))
     return [size // number + (i < size % number) for i in range(number)]
+
+
+def as_it_lies(part: Array) -> Array:
+    """A part of the inputs in the layout that the whole has: otherwise XLA lays the whole out anew, on a GPU, and keeps
+    that beside it.
+    """
+    if on_cpu():
+        return part
+    return with_layout_constraint(part, Layout(tuple(range(part.ndim))))
 
 
 def later_than(tile: Array) -> Array:
@@ -153,7 +172,7 @@ def gradient(
 
     def body(state: tuple[Array, Any, Array, Params], _: None) -> tuple[tuple[Array, Any, Array, Params], None]:
         i, carry, total, sums = state
-        x = lax.dynamic_slice_in_dim(inputs, i * K, K)
+        x = as_it_lies(lax.dynamic_slice_in_dim(inputs, i * K, K))
         t = lax.dynamic_slice_in_dim(targets, i * K, K)
         carry, loss, grads = algorithm.advance(net, params, carry, x, t)
         return (i + 1, carry, total + loss, jax.tree.map(jnp.add, sums, grads)), None
@@ -164,5 +183,6 @@ def gradient(
         _, loss, grads = algorithm.advance(net, params, carry, inputs, targets, last=True)
         return loss, by_stored(grads, slopes)
     (_, carry, total, sums), _ = lax.scan(body, zero, length=whole)
-    _, loss, grads = algorithm.advance(net, params, carry, inputs[whole * K :], targets[whole * K :], last=True)
+    x = as_it_lies(inputs[whole * K :])
+    _, loss, grads = algorithm.advance(net, params, carry, x, targets[whole * K :], last=True)
     return total + loss, by_stored(jax.tree.map(jnp.add, sums, grads), slopes)

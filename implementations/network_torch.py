@@ -52,18 +52,24 @@ def by_stored(grads: Params, slopes: Params) -> Params:
     return [{k: g * slope.get(k, 1) for k, g in w.items()} for w, slope in zip(grads, slopes, strict=True)]
 
 
+def input_drives(cell: Any, w: PerWeight, x: Tensor) -> Tensor:
+    """The part of the drives [K, B, G, N] that no state takes part in: one GEMM over the chunk, bias and parameters."""
+    K, B, _ = x.shape
+    G, N = cell.G, w["x"].shape[-1]
+    drives = x.new_zeros(K, B, G, N) if cell.reads["x"] != slice(0, G) else x.new_empty(K, B, G, N)
+    drives[:, :, cell.reads["x"]] = (x @ w["x"].flatten(1)).view(K, B, -1, N)
+    for kind in w.keys() & {"b", "p"}:
+        drives[:, :, cell.reads[kind]] += w[kind]
+    return drives
+
+
 def forward(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """K steps of one layer from state s: all states [K + 1, B, S, N], s itself first, and all drives [K, B, G, N].
 
     The input projection is one GEMM over the chunk; only the recurrence is sequential.
     """
-    K, B, _ = x.shape
-    G, N = cell.G, s.shape[-1]
-    drives = x.new_zeros(K, B, G, N) if cell.reads["x"] != slice(0, G) else x.new_empty(K, B, G, N)
-    drives[:, :, cell.reads["x"]] = (x @ w["x"].flatten(1)).view(K, B, -1, N)
-    for kind in w.keys() & {"b", "p"}:
-        drives[:, :, cell.reads[kind]] += w[kind]
-
+    drives = input_drives(cell, w, x)
+    K, B, _, N = drives.shape
     states = s.new_empty(K + 1, *s.shape)
     states[0] = s
     recurrent = w["r"].flatten(1) if "r" in w else None

@@ -129,6 +129,7 @@ GPU = Case(
     batch=32,
     steps=1024,
     chunk=64,
+    mode="triton",
 )
 
 

@@ -76,7 +76,9 @@ def test_chunks_move_the_carry_less_often() -> None:
         ('mode = "compile"\nframework = "jax"', "always jitted"),
         ('mode = "compile"\nframework = "torch"\nalgorithm = "es_drtrl"\nchunk = 0', "at most 64 steps"),
         ('mode = "cuda_graph"\nframework = "torch"', "needs device = 'gpu'"),
-        ('mode = "triton"\nframework = "torch"\ndevice = "gpu"\nchunk = 4', "at chunk = 1"),
+        ('mode = "cuda_graph"\nframework = "jax"\ndevice = "gpu"', "always jitted"),
+        ('mode = "triton"\nframework = "jax"', "needs device = 'gpu'"),
+        ('mode = "triton"\ndevice = "gpu"\ndtype = "float64"', "of float32 cases"),
         ('unroll = 4\nframework = "torch"', "unroll is JAX's"),
         ('trace_dtype = "bfloat16"\nalgorithm = "rtrl"', "carries no trace"),
         ("auto = true", 'chunk = "auto"'),
@@ -117,3 +119,30 @@ def test_only_what_the_cache_does_not_hold_goes_through_memory(
     monkeypatch.setattr(memory, "held", lambda *case: memory.Held(0, 0, held))
     monkeypatch.setattr(floor, "of", lambda *case: floor.Floor(0, 0, 0))
     assert chunk.seconds(Case(steps=64, chunk=16, framework="jax"), 1, 1) == pytest.approx(seconds, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("line", "how"),
+    [
+        ('framework = "jax"', ("triton", 16)),
+        ('framework = "torch"', ("triton", 1)),
+        ('framework = "torch"\nmode = "cuda_graph"', ("cuda_graph", 1)),
+        ('framework = "jax"\nmode = "plain"\nunroll = 1', ("plain", 1)),
+        ('framework = "jax"\ndtype = "float64"', ("plain", 16)),
+    ],
+)
+def test_a_gpu_runs_a_case_its_fastest_way_unless_the_plan_says_how(
+    tmp_path: Path, line: str, how: tuple[str, int]
+) -> None:
+    (found,) = read(tmp_path, f'[[grid]]\ndevice = "gpu"\n{line}\n')
+    assert (found.mode, found.unroll) == how
+    (on_cpu,) = read(tmp_path, "[[grid]]\nsteps = 8\n")
+    assert (on_cpu.mode, on_cpu.unroll) == ("plain", 1)
+
+
+def test_a_gpu_takes_longer_chunks() -> None:
+    """Its cache of 50 MiB holds a longer chunk's arrays than a CPU's of 8; what is larger than both is cut alike."""
+    on_gpu = replace(HEADLINE, device="gpu", mode="triton")
+    assert [chunk.best(case, *SIZES) for case in (HEADLINE, on_gpu)] == [128, 512]
+    larger = replace(on_gpu, neurons=512, batch=32)
+    assert [chunk.best(replace(larger, device=where), *SIZES) for where in ("cpu", "gpu")] == [128, 128]
