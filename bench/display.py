@@ -16,6 +16,8 @@ from typing import Any
 from rich import console as rich_console
 from rich.segment import Segment
 
+from drtrl_bench.escape import escaped, shown
+
 NARROWEST = 40
 """Columns that are printed to at least; a terminal with fewer breaks the lines by itself."""
 SIGNS = ("±", "\N{MULTIPLICATION SIGN}", "·", "…", "≈", "─", "━", "│", "•", "\N{NO-BREAK SPACE}", *"╭╮╰╯")
@@ -25,20 +27,6 @@ ENCODED = "drtrl_bench.display"
 """The name of what puts `PLAIN`, or an escape, where an encoding lacks a character."""
 FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for the start of a formula."""
-
-
-def shown(value: object) -> str:
-    """Replaces what is not printable by its escape: control characters, line ends, overrides of the direction of text,
-    and bytes of a file's name that are no UTF-8."""
-    text = str(value)
-    return text if text.isprintable() else "".join(c if c.isprintable() else escaped(c) for c in text)
-
-
-def escaped(character: str) -> str:
-    r"""An escape that names a character, as in \x1b or \u202e."""
-    if "\udc80" <= character <= "\udcff":  # what Python makes of a byte that is no UTF-8
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return ascii(character)[1:-1]
 
 
 def shown_lines(text: str) -> str:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from drtrl_bench import regular, schema
 from drtrl_bench.case import Case
+from drtrl_bench.escape import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ def locked(file: int, path: Path) -> bool:
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, whole)
         except BlockingIOError:
             if time.monotonic() > until:
-                raise OSError(f"{regular.readable(path)}: locked by another program for {PATIENCE_S:g} s") from None
+                raise OSError(f"{shown(path)}: locked by another program for {PATIENCE_S:g} s") from None
             time.sleep(0.002)
         except OSError:
             return False
@@ -174,7 +175,7 @@ def told(path: Path, removed: int) -> None:
     """Warns of what was cut off; once the new line is on disk, since a warning may be an error."""
     if removed:
         said = f"the last line was cut short, probably by a crash; its {removed} bytes are removed, the rest is kept"
-        warnings.warn(f"{regular.readable(path)}: {said}", CorruptLine, stacklevel=3)
+        warnings.warn(f"{shown(path)}: {said}", CorruptLine, stacklevel=3)
 
 
 def last_start(file: int, size: int, block: int = 2**16) -> int:
@@ -214,9 +215,7 @@ def prepare(path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CorruptLine)
             if next(lines(path), None) is None:
-                raise OSError(
-                    f"{regular.readable(path)}: not a record file; name another, or a new one, to keep records in"
-                )
+                raise OSError(f"{shown(path)}: not a record file; name another, or a new one, to keep records in")
     with exclusive(path) as (descriptor, alone):
         _, removed = mended(descriptor, alone)
     told(path, removed)
@@ -229,7 +228,7 @@ def files(path: str | Path) -> list[Path]:
         return sorted(path.glob("*.jsonl"))
     if path.exists():
         return [path]
-    raise FileNotFoundError(f"no records at {regular.readable(path)}; `drtrl-bench run PLAN` makes some")
+    raise FileNotFoundError(f"no records at {shown(path)}; `drtrl-bench run PLAN` makes some")
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -252,19 +251,15 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
             if bad <= NAMED:
                 if not raw.endswith(b"\n") and len(raw) <= LONGEST and torn(raw):
                     problem = "cut short by a crash, which the next run repairs, or being written now"
-                said = f"{regular.readable(path)}, line {number}: {problem}; skipped, the rest is kept"
+                said = f"{shown(path)}, line {number}: {problem}; skipped, the rest is kept"
                 warnings.warn(said, CorruptLine, stacklevel=2)
             if bad > HOPELESS * (good + 1):
-                warnings.warn(
-                    f"{regular.readable(path)}: hardly a record file, not read further", CorruptLine, stacklevel=2
-                )
+                warnings.warn(f"{shown(path)}: hardly a record file, not read further", CorruptLine, stacklevel=2)
                 break
         if file.tell() >= MOST:
-            warnings.warn(f"{regular.readable(path)}: only {MOST >> 30} GiB of it were read", CorruptLine, stacklevel=2)
+            warnings.warn(f"{shown(path)}: only {MOST >> 30} GiB of it were read", CorruptLine, stacklevel=2)
     if bad > NAMED:
-        warnings.warn(
-            f"{regular.readable(path)}: {bad - NAMED} more lines are bad and skipped", CorruptLine, stacklevel=2
-        )
+        warnings.warn(f"{shown(path)}: {bad - NAMED} more lines are bad and skipped", CorruptLine, stacklevel=2)
 
 
 def raws(file: BinaryIO) -> Iterator[bytes]:
@@ -355,12 +350,12 @@ def gathered(path: str | Path, keep: Callable[[dict[str, Any], dict[Any, Any]], 
                 if line["kind"] == "environment":
                     environments[line["env_hash"]] = line
                 else:
-                    line["source"] = regular.readable(Path(file.name))
+                    line["source"] = shown(Path(file.name))
                     keep(line, found)
         except OSError as error:
             if file == Path(path):
                 raise
-            said = error if error.errno is None else f"{regular.readable(file)}: {error.strerror}"
+            said = error if error.errno is None else f"{shown(file)}: {error.strerror}"
             warnings.warn(f"{said}; skipped, the other files are read", CorruptLine, stacklevel=2)
     for line in found.values():
         line["environment"] = environments.get(line["env_hash"])

@@ -5,6 +5,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from drtrl_bench.escape import shown
+
 
 def opened(path: str | Path) -> BinaryIO:
     """Opens a regular file for reading. Raises OSError, in one line, for anything else."""
@@ -27,11 +29,6 @@ def descriptor(path: str | Path, flags: int) -> int:
     return found
 
 
-def readable(path: str | Path) -> str:
-    """A path in words: it may hold bytes that are no text."""
-    return str(path).encode("utf-8", errors="backslashreplace").decode()
-
-
 def check(path: str | Path, found: os.stat_result) -> None:
     """Raises OSError if what is at a path is not a regular file."""
     if stat.S_ISREG(found.st_mode):
@@ -43,6 +40,4 @@ def check(path: str | Path, found: os.stat_result) -> None:
         stat.S_IFCHR: "a device",
         stat.S_IFBLK: "a device",
     }
-    raise OSError(
-        f"{readable(path)}: {kinds.get(stat.S_IFMT(found.st_mode), 'something else')}, where a file is wanted"
-    )
+    raise OSError(f"{shown(path)}: {kinds.get(stat.S_IFMT(found.st_mode), 'something else')}, where a file is wanted")

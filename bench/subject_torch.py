@@ -87,7 +87,9 @@ class Subject:
         if case.mode == "triton" and case.algorithm == "drtrl":
             from drtrl_bench.implementations import trace_step_triton
 
-            self.algorithm.advance = partial(self.algorithm.advance, turn=trace_step_triton.turn)
+            drtrl = importlib.import_module("drtrl_bench.implementations.drtrl_torch")  # of no other rule a source
+            turn = partial(trace_step_triton.turn, move=drtrl.move)
+            self.algorithm.advance = partial(self.algorithm.advance, turn=turn)
         if case.mode == "compile":
             start = perf_counter()
             self.compile(case)

@@ -8,6 +8,8 @@ import os
 import stat
 from pathlib import Path
 
+from drtrl_bench.escape import shown
+
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -19,11 +21,6 @@ KINDS = {
 
 class UnreadableError(OSError):
     """A file that is not read; the message names the file and the reason, in one line."""
-
-
-def shown(path: Path | str) -> str:
-    """A path as one line of text, whatever characters are in it."""
-    return str(path) if str(path).isprintable() else ascii(str(path))
 
 
 def require(path: Path, most: int) -> None:

@@ -12,12 +12,12 @@ TRITON_INTERPRET=1 runs it on a CPU, for tests.
 
 # pyright: reportArgumentType=false, reportGeneralTypeIssues=false
 
+from collections.abc import Callable
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-
-from drtrl_bench.implementations.drtrl_torch import move
 
 BLOCK, SAMPLES = 128, 8
 
@@ -68,9 +68,12 @@ def step(
     tl.store(owed + (j * G + g) * N + n, tl.sum(tl.sum(total, 0), 0), n < N)
 
 
-def turn(e: Tensor, c: Tensor, P0: Tensor, z: Tensor | None = None, p: Tensor | None = None) -> Tensor:
+def turn(
+    e: Tensor, c: Tensor, P0: Tensor, z: Tensor | None = None, p: Tensor | None = None, *, move: Callable[..., None]
+) -> Tensor:
     """What the loss owes to the trace, c e [J, G, N]; with z and p, the trace is then moved to the chunk's end.
 
+    `move` moves a trace that is stored in another precision over several steps: `drtrl_torch.move`.
     e [B, J, S, G, N], float32 or bfloat16, in its own place; c [B, S, N]; P0 [B, S, S', N]; z [K, B, J];
     p [K, B, S, G, N].
     """

@@ -41,7 +41,7 @@ def test_turn(K: int, S: int, G: int, last: bool, stored: str) -> None:
     plain, fused = (e.to(getattr(torch, stored), copy=True) for _ in range(2))
     moves = () if last else (z, p)
     right = drtrl_torch.turn(plain, c, P0, *moves)
-    found = trace_step_triton.turn(fused, c, P0, *moves)
+    found = trace_step_triton.turn(fused, c, P0, *moves, move=drtrl_torch.move)
     torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(fused, plain)
     assert last == bool(torch.equal(fused, e.to(fused.dtype)))

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_gradient(rule: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(network_torch, "forward", forward_triton.forward)
     for module in (bptt_torch, drtrl_torch):
         monkeypatch.setattr(module, "pull_back", adjoint_triton.pull_back)
-    options = {"turn": trace_step_triton.turn} if rule == "drtrl" else {}
+    options = {"turn": partial(trace_step_triton.turn, move=drtrl_torch.move)} if rule == "drtrl" else {}
     found, grads = gradient("torch", rule, p, 6 if rule == "bptt" else 3, options=options)
     assert found == pytest.approx(loss, rel=1e-12)
     wrong = {name: error for name, error in errors(grads, right).items() if error > 1e-10}

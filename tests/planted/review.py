@@ -65,7 +65,7 @@ PLANTED = [
     Planted(
         "what the cache holds goes through memory, too",
         "bench/chunk.py",
-        "max(0, held.chunk - CACHE)",
+        "max(0, held.chunk - machine.cache)",
         "held.chunk",
         f"{CHUNK}::test_only_what_the_cache_does_not_hold_goes_through_memory[8388608-0.00016]",
     ),
