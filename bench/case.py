@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -171,10 +172,10 @@ def find(name: str) -> Path:
         return Path(name)
     if name not in (known := names()):
         hint = registry.nearest(name, known)
-        if Path(f"{name}.toml").is_file():
+        if f"{name}.toml" in os.listdir():
             hint = f"did you mean the file {name}.toml?"
         elif not hint.endswith("?"):
-            hint += f"; a plan of your own is given as a path, as in {name}.toml"
+            hint += "; a plan of your own is given as a path that ends in .toml"
         raise PlanError(f"plan {shown(name)}: {hint}")
     return PLANS / f"{name}.toml"
 

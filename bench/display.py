@@ -11,6 +11,7 @@ import os
 import select
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from rich import console as rich_console
@@ -121,8 +122,9 @@ def lasting(stream: io.TextIOWrapper) -> io.TextIOWrapper:
 def prepare() -> None:
     """Makes standard output and error of a command take every text, and outlast who reads them."""
     for name in ("stdout", "stderr"):
-        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
-            setattr(sys, name, lasting(stream))
+        with suppress(io.UnsupportedOperation):  # text that is collected in memory
+            if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+                setattr(sys, name, lasting(stream))
 
 
 def lost() -> OSError | None:

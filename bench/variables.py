@@ -50,6 +50,8 @@ WITHHELD = (
     *("PYTHONMALLOC", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONTRACEMALLOC"),
 )
 """Patterns of names that stay out although they could change a number: who set one should hear of it."""
+IMPORTED = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
+"""Of these, what scikit-learn sets in whatever process imports it: nobody has to hear of them."""
 LIBRARY, LONGEST = re.compile(r"\.(so|dylib)\b"), 200
 """Files whose names are recorded, and the most letters of a value that are."""
 EARLIER = ("JAX_*", "XLA_*", "OMP_*", "MKL_*", "TORCH*")
@@ -113,6 +115,8 @@ def notes(environment: Mapping[str, str], let: Mapping[str, str]) -> list[str]:
     """
     part = ", ".join(f"{name}={value}" for name, value in recorded(let).items() if not value.startswith("("))
     kinds = (*TUNING, *WITHHELD, *asked(environment))
-    out = ", ".join(name for name in sorted(environment) if matches(name, kinds) and name not in (*let, *SET))
+    out = ", ".join(
+        name for name in sorted(environment) if matches(name, kinds) and name not in (*let, *SET, *IMPORTED)
+    )
     lines = [f"set here, let through and recorded: {part}"] if part else []
     return [*lines, f"set here, kept from what is measured: {out} (drtrl-bench env --help says more)"] if out else lines

@@ -137,7 +137,7 @@ def test_a_filter_leaves_the_rounds_and_the_ratios_as_they_are(tmp_path: Path) -
     rounds = [line(bptt, time_s=0.010), line(bptt, time_s=0.010, round=1)]
     rounds += [line(drtrl, time_s=0.020), line(drtrl, time_s=0.022, round=1, unstable=True)]
     done = command("show", str(write(tmp_path, rounds)), "-k", "unstable")
-    assert re.search(r"^drtrl +16 +64 +21.0 ±10%~ +2.10 ", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^drtrl +16 +64 +21.0 ±10%~ +2.10~ ", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_show_keeps_what_a_corrupt_line_leaves(records: Path) -> None:

@@ -483,7 +483,7 @@ DAMAGES: dict[str, tuple[Any, str]] = {
     "nothing": (lambda: "", "no record in it"),
     "only an environment": (lambda: json.dumps(described()) + "\n", "no record in it"),
     "a field of another version": (lambda: strange(deepcopy(GATED)), "a case has the field 'colour'"),
-    "a cut line": (lambda: "".join(json.dumps(each) + "\n" for each in GATED)[:-9], "not JSON"),
+    "a cut line": (lambda: "".join(json.dumps(each) + "\n" for each in GATED)[:-9], "cut short"),
 }
 
 

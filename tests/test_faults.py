@@ -236,10 +236,10 @@ INVALID: list[tuple[str, bytes, str]] = [
     ("the parent's status", b'{"status": "skip", "reason": "why not"}', "its status is 'skip'"),
     ("a time that is a text", b'{"status": "ok", "time": {"median_s": "1"}}', "time.median_s is '1'"),
     ("samples that are texts", b'{"status": "ok", "time": {"samples_s": ["1"]}}', "time.samples_s"),
-    ("memory that is a list", b'{"status": "ok", "memory": [1]}', "memory is [1]"),
+    ("memory that is a list", b'{"status": "ok", "memory": [1]}', "memory is a list"),
     ("bytes that are a fraction", b'{"status": "ok", "memory": {"working_bytes": 1.5}}', "memory.working_bytes is 1.5"),
     ("layers that are numbers", b'{"status": "ok", "fidelity": {"per_layer": {"layer0": 1}}}', "fidelity.per_layer"),
-    ("a reason that is a list", b'{"status": "ok", "reason": []}', "reason is []"),
+    ("a reason that is a list", b'{"status": "ok", "reason": []}', "reason is a list"),
 ]
 
 

@@ -204,7 +204,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def packaged(folder: Path) -> set[str]:
     """The files of a checkout that a user needs, as they are called in the installed package."""
-    kept = {".py", ".toml", ".html", ".md"}
+    kept = {".py", ".toml", ".html", ".md", ".json"}
     names = {"bench": "drtrl_bench"} | {part: f"drtrl_bench/{part}" for part in ("implementations", "datasets")}
     found = {
         f"{name}/{path.relative_to(folder / part)}"

@@ -288,7 +288,7 @@ def measure(case, whole, budget_s):
     subject_torch.Subject(case, whole, case.dtype)
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")
     said = {name: os.environ.get(name) for name in names}
-    said |= {"cores": sorted(os.sched_getaffinity(0)), "torch": torch.get_num_threads(), "budget_s": budget_s}
+    said |= {"cores": " ".join(map(str, sorted(os.sched_getaffinity(0)))), "torch": torch.get_num_threads(), "budget_s": budget_s}
     return {"status": "ok", "reason": None, "time": said}
 
 worker.measure = measure
@@ -312,7 +312,7 @@ def test_a_child_has_the_threads_that_the_case_asks_for(
     assert line["status"] == "ok", line["reason"]
     asked = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"}
     asked |= {"CUDA_VISIBLE_DEVICES": "", "torch": threads, "budget_s": 0.01}
-    assert line["time"] == {**asked, "cores": mine[:threads]}
+    assert line["time"] == {**asked, "cores": " ".join(map(str, mine[:threads]))}
     assert line["case"]["threads"] == threads
 
 

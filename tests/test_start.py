@@ -120,7 +120,7 @@ from drtrl_bench.case import Case, Plan
 
 case, folder = Case(**json.loads(sys.argv[1])), Path(sys.argv[2])
 plan = Plan("p", "", (), limit_s=90, budget_s=0.01)
-print(revisions.measure_once(revisions.ROOT, case, plan, folder)[0]["status"])
+print(revisions.measure_once(revisions.ROOT, case, plan, folder, print)[0]["status"])
 """
 
 

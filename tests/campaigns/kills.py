@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +132,10 @@ class Campaign:
     def start(self, name: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "drtrl_bench", *COMMANDS[name]]
         pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-        if name == "run":
-            pipes["stdout"] = (self.project / "said.txt").open("w")
-        return subprocess.Popen(command, cwd=self.project, env=self.environment, **pipes)
+        with ExitStack() as kept:
+            if name == "run":
+                pipes["stdout"] = kept.enter_context((self.project / "said.txt").open("w"))
+            return subprocess.Popen(command, cwd=self.project, env=self.environment, **pipes)
 
     def processes(self) -> list[int]:
         """Every process of the campaign, by a variable that each has inherited."""
