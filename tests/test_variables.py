@@ -207,6 +207,12 @@ worker.main()
 """
 
 
+def test_what_an_import_sets_is_not_told() -> None:
+    """scikit-learn sets these two in the process that imports it, so that a user who set nothing would be told."""
+    assert variables.notes({"KMP_DUPLICATE_LIB_OK": "True", "KMP_INIT_AT_FORK": "FALSE"}, {}) == []
+    assert "kept from what is measured: KMP_AFFINITY " in variables.notes({"KMP_AFFINITY": "none"}, {})[0]
+
+
 @needs("torch")
 def test_a_record_tells_what_the_process_was_told(tmp_path: Path, bare: pytest.MonkeyPatch) -> None:
     real = runner.command
