@@ -30,7 +30,6 @@ class Subject:
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
         jax.config.update("jax_default_matmul_precision", case.precision)
         network_jax.UNROLL, network_jax.KERNELS = case.unroll, case.mode == "triton"  # read while tracing
-        blocks_jax.BLOCK = memory.block(case)
         place = partial(jax.device_put, device=jax.devices()[0])
         self.net = network(case, "jax")
         params = jax.tree.map(lambda a: place(np.asarray(a, dtype)), problem.params)
@@ -38,7 +37,11 @@ class Subject:
         algorithm = registry.algorithm(case.algorithm, "jax", registry.options(case, dtype))
         call = partial(network_jax.gradient, algorithm, self.net, chunk=case.chunk)
         start = perf_counter()
-        lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
+        before, blocks_jax.BLOCK = blocks_jax.BLOCK, memory.block(case)
+        try:
+            lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
+        finally:
+            blocks_jax.BLOCK = before
         middle = perf_counter()
         self.compiled = lowered.compile(GPU_OPTIONS if case.device == "gpu" else None)
         self.phases = {"lower_s": middle - start, "compile_s": perf_counter() - middle}
