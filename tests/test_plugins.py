@@ -461,7 +461,7 @@ ODD = {
     "": "plugin : a folder; name its file",
     "..": "plugin ..: a folder; name its file",
     ".x": "plugin .x: ImportError: no package specified for '.x' (required for relative module names)",
-    "a\nb": "plugin 'a\\nb': no module of this name, and no such file",
+    "a\nb": "plugin a\\nb: no module of this name, and no such file",
     "x" * 300 + ".py": "plugin " + "x" * 300 + ".py: no such file",
     "pipe.py": "plugin pipe.py: a pipe; it must be a regular file",
     "folder.py": "plugin folder.py: a folder; name its file",
