@@ -11,8 +11,7 @@ Seconds of one gradient, summed over its T / K chunks:
 K changes only the cost of most rules. Where it changes the gradient, as for BPTT and windows, K stays T.
 Without a limit, K is picked as if the sequence had no end, so that memory is constant in T (at K = T no carry would be
 moved at all), and the chunk's arrays may take three times as much memory as the carry, or as the cache.
-The constants are those of a CPU with two cores, and, roughly, of an H100, where they were not fitted to any measurement;
-only their ratios matter.
+The constants are those of a CPU with two cores and, measured by nobody, of an H100; only their ratios matter.
 """
 
 import math

@@ -1,0 +1,69 @@
+"""Errors of the kernels for a GPU, which their tests see on a CPU: in Triton's interpreter, and in Pallas's."""
+
+from planted import Planted
+
+TRITON = "tests/test_triton.py::test_in_the_interpreter"
+TRACE = "tests/test_trace_step_triton.py::test_in_the_interpreter"
+PALLAS = "tests/test_pallas.py::test_gradient"
+FORWARD, ADJOINT = "implementations/forward_triton.py", "implementations/adjoint_triton.py"
+STEP, TWIN = "implementations/trace_step_triton.py", "implementations/forward_pallas.py"
+
+PLANTED = [
+    Planted(
+        "the last rows on a list are left out", FORWARD, "while first < count:", "while first + ROWS < count:", TRITON
+    ),
+    Planted(
+        "a row is added twice",
+        FORWARD,
+        "                    first += ROWS\n",
+        "                    first += ROWS // 2\n",
+        TRITON,
+    ),
+    Planted("a hard reset is a soft one", FORWARD, "(V * drop if HARD else drop)", "drop", TRITON),
+    Planted("the threshold does not adapt", FORWARD, "keep_a * (a + jump * drop)", "keep_a * a", TRITON),
+    Planted(
+        "drives meet the transposed Jacobian",
+        ADJOINT,
+        "row[:, None, :] * by_state, 0)",
+        "row[None, :, :] * by_state, 1)",
+        TRITON,
+    ),
+    Planted("the loss of a step is left out", ADJOINT, "        if i < m:\n", "        if i < m - 1:\n", TRITON),
+    Planted(
+        "what came through weights is left out",
+        ADJOINT,
+        "        row += by_line[None, :]",
+        "        row += 0 * by_line[None, :]",
+        TRITON,
+    ),
+    Planted("the trace does not decay", STEP, "moved += tl.load(P0", "moved += 0 * tl.load(P0", TRACE),
+    Planted("a sample is left out", STEP, "inside = (b < B) & (s < S)", "inside = (b < B - 1) & (s < S)", TRACE),
+    Planted(
+        "the last rows on a list are left out, Pallas",
+        TWIN,
+        "lambda carry: carry[0] < count",
+        "lambda carry: carry[0] + ROWS < count",
+        f"{PALLAS}[drtrl-lif_soft]",
+    ),
+    Planted(
+        "a hard reset is a soft one, Pallas",
+        TWIN,
+        'spikes if cell.reset == "soft" else now["V"] * spikes',
+        "spikes",
+        f"{PALLAS}[bptt-lif_hard]",
+    ),
+    Planted(
+        "the threshold does not adapt, Pallas",
+        TWIN,
+        '(now["a"] + cell.beta / cell.threshold * spikes)',
+        'now["a"]',
+        f"{PALLAS}[drtrl-alif]",
+    ),
+    Planted(
+        "earlier steps are joined the wrong way round",
+        "implementations/adjoint_jax.py",
+        "times(later[0], earlier[0]), times(later[1], earlier[0])",
+        "times(later[0], earlier[0]), times(earlier[1], later[0])",
+        f"{PALLAS}[drtrl-alif]",
+    ),
+]
