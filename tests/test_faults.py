@@ -143,7 +143,8 @@ def test_a_command_ends_with_the_process_between(mark: str) -> None:
 
 def test_a_fork_of_the_parent_that_holds_its_pipes_keeps_nothing_alive(mark: str) -> None:
     """As a notebook's process pool does: the end of the parent must be noticed though a pipe is still open."""
-    code = PARENT.format(mark=mark).replace("supervised.run", "import threading, time\nsupervised.run", 1)
+    own = f"# {mark}\n"  # in no other test's command line, which may run at the same time
+    code = own + PARENT.format(mark=mark).replace("supervised.run", "import threading, time\nsupervised.run", 1)
     code = code.replace(
         "import threading, time\n",
         "import threading, time\n"
@@ -151,11 +152,11 @@ def test_a_fork_of_the_parent_that_holds_its_pipes_keeps_nothing_alive(mark: str
         "threading.Thread(target=fork, daemon=True).start()\n",
     )
     with subprocess.Popen([*python(code), "-W", "ignore"], cwd=ROOT, stderr=subprocess.DEVNULL) as parent:
-        soon(lambda: len(alive(code[:40])) == 2)
+        soon(lambda: len(alive(own)) == 2)
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
         soon(lambda: not alive(f"sleep\0{mark}"), 10)
-        for process in alive(code[:40]):
+        for process in alive(own):
             os.kill(process, signal.SIGKILL)
 
 
