@@ -41,7 +41,7 @@ rehearse: $(READY)
 	$(BIN)/drtrl-bench rehearse
 
 coverage: $(READY)
-	$(BIN)/python -m pytest tests/test_zoo.py -n 2 -m "slow or not slow" --zoo-table results/coverage.md
+	$(BIN)/python -m pytest tests/implementations/test_zoo.py -n 2 -m "slow or not slow" --zoo-table results/coverage.md
 
 # A name per kind of machine, so that its points lie on one curve: make asv MACHINE=NAME on any other.
 TWO_CORES := bench-2core

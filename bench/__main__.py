@@ -3,14 +3,14 @@
 import sys
 from contextlib import suppress
 
-from drtrl_bench import signals
+from drtrl_bench.process import signals
 
 
 def main() -> None:
     """The command; a signal that ends it is one line on standard error, and exit code 128 + its number."""
     signals.install()
     try:
-        from drtrl_bench import cli  # a second, in which a signal may come
+        from drtrl_bench.cli import commands as cli  # a second, in which a signal may come
 
         cli.main()
     except signals.Stopped as stopped:

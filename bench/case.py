@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import chunk, plan_table, plugins, registry, textfile
-from drtrl_bench.implementations.filtering import smoothing
+from drtrl_bench import plan_table, plugins, registry
+from drtrl_bench.cost import chunk
+from drtrl_bench.files import textfile
+from drtrl_bench.implementations.algorithms.approximate.filtering import smoothing
 
 PLANS = Path(__file__).parent / "plans"
 MOST_CASES, MOST_MEASUREMENTS = 10_000, 100_000
@@ -68,7 +70,7 @@ class Case:
     steps: int = number(128, 1, LONGEST)
     """Length T of the sequence."""
     chunk: int = number(32, 0, LONGEST)
-    """Length K of a chunk; in a plan, 0 stands for K = T and "auto" for the cost model's choice (bench/chunk.py)."""
+    """Length K of a chunk; in a plan, 0 stands for K = T and "auto" for the choice of bench/cost/chunk.py."""
     scale_x: float = number(1.0, 0, 1_000_000)
     scale_r: float = number(1.0, 0, 1_000_000)
     """Initial variances times fan-in of the input and the recurrent weights."""
@@ -94,7 +96,7 @@ class Case:
     auto: bool = False
     """Whether the cost model chose K."""
     limit_mib: float = number(0.0, 0, 1_000_000_000)
-    """Working memory in MiB that the cost model may plan with; 0: what bench/chunk.py allows."""
+    """Working memory in MiB that the cost model may plan with; 0: what bench/cost/chunk.py allows."""
     dtype: str = "float32"
     device: str = "cpu"
     threads: int = number(2, 1, 65_536)

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import textfile
+from drtrl_bench.files import textfile
 
 MOST_BYTES, MOST_DEPTH, MOST_DIGITS = 1_000_000, 8, 256
 """Of a plan: its size, the depth of brackets or dotted keys, the digits or letters of a number or a bare name."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from drtrl_bench import textfile
+from drtrl_bench.files import textfile
 
 MOST_BYTES = 4 * 2**20
 """Of one source file; the longest here has 30 kB."""
@@ -45,10 +45,14 @@ def closure(*modules: str, find: Callable[[str], Path | None] | None = None) -> 
 
 
 def file_of(module: str) -> Path | None:
-    """The file of a module of this package, or None for a package, for what is in a module, and for all others."""
+    """The file of a module of this package, or None for what is in a module, and for all others.
+
+    A folder is its `__init__.py`, except the package itself: see `closure`.
+    """
     package, _, rest = module.partition(".")
-    path = HERE.joinpath(*rest.split(".")).with_suffix(".py")
-    return path if package == PACKAGE and rest and path.is_file() else None
+    path = HERE.joinpath(*rest.split("."))
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if package == PACKAGE and rest and file.is_file()), None)
 
 
 @lru_cache(maxsize=512)

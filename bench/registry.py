@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from drtrl_bench import install, provenance
-from drtrl_bench.implementations.filtering import BIAS_CORRECTIONS
+from drtrl_bench.implementations.algorithms.approximate.filtering import BIAS_CORRECTIONS
 
 AUTO = -1
 """What stands for chunk = "auto" until the cost model has chosen K."""
@@ -28,7 +28,7 @@ class Algorithm:
 
     about: str
     reference: str | Callable[..., Any]
-    """The function that defines it, in NumPy: by its name in implementations/reference.py, or a plugin's own ..."""
+    """The function that defines it, in NumPy: its name in implementations/reference/, or a plugin's own ..."""
     by: tuple[str, ...] = ()
     """... given these fields of the case, which change the gradient."""
     options: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Algorithm:
     carry: str = "states"
     """What it carries besides the states, of `CARRIES`."""
     compiled: tuple[str, ...] = ()
-    """What torch.compile takes, as file.function, where it had better not unroll all of `advance`."""
+    """What torch.compile takes, as module.function, where it had better not unroll all of `advance`."""
     paths: str = ""
     """Which paths through recurrent weights it pulls the loss back by: all, own (a neuron's weight on itself) or none.
     If left out, all where the states or an influence are carried, and none where traces or filters are."""
@@ -45,37 +45,49 @@ class Algorithm:
 
     def module(self, name: str, framework: str) -> Any:
         """What has its `init` and `advance` in a framework."""
-        return importlib.import_module(f"drtrl_bench.implementations.{name}_{framework}")
+        return importlib.import_module(f"{provenance.PACKAGE}.{place(name, framework)}")
 
     def pulls(self, paths: str) -> bool:
         """Whether the paths that it pulls the loss back by are these."""
         return paths == (self.paths or ("all" if self.carry in ("states", "influence") else "none"))
 
 
+def place(name: str, framework: str) -> str:
+    """The module of one of the project's own algorithms, within the package."""
+    folder = "exact" if name in EXACT else "approximate"
+    return f"implementations.algorithms.{folder}.{name}_{framework}"
+
+
+EXACT = ("bptt", "bptt_checkpointed", "rtrl")
+"""The algorithms of implementations/algorithms/exact; all others lie in approximate."""
 CARRIES = ("states", "trace", "influence", "filters", "other")
 """Nothing else; a trace or the influence of every weight; a filter of every line; what no formula here knows."""
 ES = ("decay", "bias_correction")
-DRTRL = ("blocks.forth", "drtrl.back")
+DRTRL = ("engine.blocks.forth", "algorithms.approximate.drtrl.back")
 """Of rules that go through a chunk in blocks, as all with `blocks.forth` do."""
 ALGORITHMS = {
     "bptt": Algorithm(
         "backpropagation through time; K < T is truncated BPTT",
         "bptt",
         ("chunk",),
-        compiled=("blocks.forth", "bptt.back"),
+        compiled=("engine.blocks.forth", "algorithms.exact.bptt.back"),
     ),
     "bptt_checkpointed": Algorithm(
         "BPTT that runs segments twice to save memory",
         "bptt",
         ("chunk",),
         ("segments",),
-        compiled=("bptt_checkpointed.forth", "bptt.back", "bptt_checkpointed.run"),
+        compiled=(
+            "algorithms.exact.bptt_checkpointed.forth",
+            "algorithms.exact.bptt.back",
+            "algorithms.exact.bptt_checkpointed.run",
+        ),
     ),
     "rtrl": Algorithm(
         "exact real-time recurrent learning, at every K",
         "bptt",
         carry="influence",
-        compiled=("blocks.forth", "rtrl.back"),
+        compiled=("engine.blocks.forth", "algorithms.exact.rtrl.back"),
     ),
     "drtrl": Algorithm(
         "D-RTRL: paths through weights are cut; same gradient at every K",
@@ -96,7 +108,7 @@ ALGORITHMS = {
         "drtrl_window",
         ("chunk",),
         carry="trace",
-        compiled=("blocks.forth", "drtrl_window.back"),
+        compiled=("engine.blocks.forth", "algorithms.approximate.drtrl_window.back"),
         paths="all",
     ),
     "random_feedback": Algorithm(
@@ -258,12 +270,18 @@ def algorithm(name: str, framework: str, options: dict[str, Any]) -> SimpleNames
 def reference(name: str) -> Callable[..., Any]:
     """The function in NumPy that defines an algorithm's gradient."""
     own = ALGORITHMS[name].reference
-    return own if callable(own) else getattr(importlib.import_module("drtrl_bench.implementations.reference"), own)
+    return (
+        own
+        if callable(own)
+        else getattr(importlib.import_module("drtrl_bench.implementations.reference.algorithms"), own)
+    )
 
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
     """The cells of a network, readout last: of one framework, or the bare specification."""
-    module = importlib.import_module("drtrl_bench.implementations.cells" + (f"_{framework}" if framework else ""))
+    module = importlib.import_module(
+        f"drtrl_bench.implementations.cells.{f'cells_{framework}' if framework else 'spec'}"
+    )
     own, options = CELLS[cell]
     kind = own(framework) if callable(own) else getattr(module, own)
     return (*[kind(**options)] * layers, getattr(module, READOUTS[readout])())
@@ -274,14 +292,15 @@ def sources(name: str, framework: str, dataset_name: str) -> dict[str, Path]:
 
     What a plugin's names stand for is in its own files: `plugins.sources`.
     """
-    computing = ("worker", "problem", "environment", f"subject_{framework}", f"implementations.cells_{framework}")
-    rule = () if callable(ALGORITHMS[name].reference) else (f"implementations.{name}_{framework}",)
+    measuring = (f"measure.{part}" for part in ("worker", "problem", "environment", f"backend_{framework}"))
+    computing = (*measuring, f"implementations.cells.cells_{framework}")
+    rule = () if callable(ALGORITHMS[name].reference) else (place(name, framework),)
     return closure(*computing, *rule, *dataset_module(dataset_name))
 
 
 def problem_sources(dataset_name: str) -> dict[str, Path]:
     """The files of the project that produce a problem and its reference gradient, by module."""
-    return closure("problem", *dataset_module(dataset_name))
+    return closure("measure.problem", *dataset_module(dataset_name))
 
 
 def dataset_module(name: str) -> tuple[str, ...]:

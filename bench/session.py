@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from drtrl_bench import case as cases
 from drtrl_bench import plugins as plugged
-from drtrl_bench import record, runner, scratch
 from drtrl_bench.case import Plan, PlanError
+from drtrl_bench.measure import runner
+from drtrl_bench.process import scratch
+from drtrl_bench.records import record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +70,7 @@ def run_plan(
     plan: the name of one that comes with the project, the path of a .toml file, or a `drtrl_bench.case.Plan`.
     only: words that a case's line must have, as `-k` of the command. The others are as in `run_case`.
     """
-    from drtrl_bench import cli
+    from drtrl_bench.cli import commands as cli
 
     with plugged.scope():
         plugged.load(plugins, installed=True)
@@ -87,7 +89,7 @@ def run_plan(
 
 def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool) -> "pd.DataFrame":
     """The frame of a plan's cases, measured now or found in `records`."""
-    from drtrl_bench import cli
+    from drtrl_bench.cli import commands as cli
 
     settings = ("limit_s", "budget_s", "rounds", "order_seed")
     where = Path(plan.name)

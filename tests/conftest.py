@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genuine import cache_folder as cache_folder
-from genuine import known as known
-from genuine import unread
-from genuine import written as written
 from hypothesis import settings
-from problems import FRAMEWORKS, needs
+from support.genuine import cache_folder as cache_folder
+from support.genuine import known as known
+from support.genuine import unread
+from support.genuine import written as written
+from support.problems import FRAMEWORKS, needs
 
-from drtrl_bench import locks, memory, repository
+from drtrl_bench.measure import memory
+from drtrl_bench.process import locks, repository
 
 # Small problems are tested, by as many processes as pytest has workers: each would compile for an accelerator, and
 # hold three quarters of its memory. A measuring process is not told: `environment.child` leaves these variables out.

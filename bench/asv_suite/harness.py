@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 def own(name: str) -> Any:
     """A module of the working tree that needs no other; the commit under test may have none of this name."""
-    spec = spec_from_file_location(f"asv_suite_{name}", ROOT / "bench" / f"{name}.py")
+    spec = spec_from_file_location(f"asv_suite_{Path(name).name}", ROOT / "bench" / f"{name}.py")
     assert spec
     assert spec.loader
     module = module_from_spec(spec)
@@ -28,7 +28,11 @@ def own(name: str) -> Any:
 
 def environment() -> dict[str, str]:
     """Environment variables of the harness under test: the same for all commits, and nothing of the current folder."""
-    return own("variables").to_revisions(os.environ) | own("repository").handed_on(ROOT) | {"PYTHONSAFEPATH": "1"}
+    return (
+        own("process/variables").to_revisions(os.environ)
+        | own("process/repository").handed_on(ROOT)
+        | {"PYTHONSAFEPATH": "1"}
+    )
 
 
 def measured(cases: list[dict[str, Any]], budget_s: float = 0.3) -> list[Record]:
@@ -80,6 +84,6 @@ def commit() -> str:
     """The commit under test: asv's, or that of the checkout where asv uses an existing environment."""
     if found := os.environ.get("ASV_COMMIT"):
         return found
-    done = own("repository").ask(ROOT, "rev-parse", "HEAD")
+    done = own("process/repository").ask(ROOT, "rev-parse", "HEAD")
     done.check_returncode()
     return done.stdout.strip()

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drtrl_bench import display
+from drtrl_bench.view import display
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def save_png(figure: "Figure", file: Any) -> None:
 
 def make(name: str, records: str | Path, folder: str | Path) -> list[Path]:
     """Draws the figure `name` from a record file or folder and writes its three files."""
-    from drtrl_bench import record
+    from drtrl_bench.records import record
 
     module = importlib.import_module(f"drtrl_bench.figures.{name}")
     frame = record.load(records)

@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from drtrl_bench import caption, figures
-from drtrl_bench.caption import Frame
+from drtrl_bench import figures
 from drtrl_bench.figures import style
+from drtrl_bench.view import caption
+from drtrl_bench.view.caption import Frame
 
 STRAIGHT = 0.3
 """A line has one exponent if those from each size to the next differ by no more than this."""

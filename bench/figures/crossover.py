@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from drtrl_bench import figures
-from drtrl_bench.caption import Frame
 from drtrl_bench.figures import memory_vs_t, style, time_vs_t
+from drtrl_bench.view.caption import Frame
 
 COLUMNS = ["panel", "way", "line", "other", "steps", "working_bytes", "within"]
 

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from drtrl_bench import caption, figures
-from drtrl_bench.caption import Frame
+from drtrl_bench import figures
 from drtrl_bench.figures import style
+from drtrl_bench.view import caption
+from drtrl_bench.view.caption import Frame
 
 ROUNDING = {"float32": np.finfo(np.float32).eps, "float64": np.finfo(np.float64).eps}
 METRICS = {"cosine": "cosine", "norm_ratio": "norm / BPTT's norm", "error": "relative error"}

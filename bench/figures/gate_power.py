@@ -8,9 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from drtrl_bench import caption, compare, figures, rehearsal, table
-from drtrl_bench.caption import Frame
+from drtrl_bench import figures
 from drtrl_bench.figures import style
+from drtrl_bench.gate import compare
+from drtrl_bench.gate import selftest as rehearsal
+from drtrl_bench.view import caption, table
+from drtrl_bench.view.caption import Frame
 
 COLUMNS = ["case", "algorithm", "framework", "slowdown", "alarms", "comparisons", "rate", "low", "high"]
 INTERVAL = "95 % interval, each pair counted once"

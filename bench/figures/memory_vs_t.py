@@ -5,9 +5,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from drtrl_bench import figures, table
-from drtrl_bench.caption import Frame
+from drtrl_bench import figures
 from drtrl_bench.figures import style
+from drtrl_bench.view import table
+from drtrl_bench.view.caption import Frame
 
 MIB = 2**20
 COLUMNS = ["panel", "facet", "line", "algorithm", "framework", "mode", "chunk", "steps"]

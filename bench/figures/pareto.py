@@ -5,9 +5,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from drtrl_bench import caption, figures
-from drtrl_bench.caption import Frame
+from drtrl_bench import figures
 from drtrl_bench.figures import style
+from drtrl_bench.view import caption
+from drtrl_bench.view.caption import Frame
 
 MIB = 2**20
 NEEDS = "a rule with a time and a memory at three lengths of chunk K, and the same T"

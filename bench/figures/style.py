@@ -28,9 +28,9 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from drtrl_bench import caption, display, table
-from drtrl_bench.caption import Frame
 from drtrl_bench.figures import DPI, NothingToDraw
+from drtrl_bench.view import caption, display, table
+from drtrl_bench.view.caption import Frame
 
 ALGORITHMS = {
     "bptt": ("BPTT", "#0072B2", "o"),

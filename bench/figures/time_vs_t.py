@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from drtrl_bench import figures
-from drtrl_bench.caption import Frame
 from drtrl_bench.figures import style
+from drtrl_bench.view.caption import Frame
 
 COLUMNS = ["panel", "facet", "line", "algorithm", "framework", "mode", "chunk", "steps"]
 TIMES = ["time_s", "low_s", "high_s", "forward_s", "unstable", "busy"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench import diskcache
+from drtrl_bench.files import diskcache
 
 from .place import DamagedError, ReaderError, needs
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from drtrl_bench import diskcache
+from drtrl_bench.files import diskcache
 
 from .place import MARKER, Published, cache, found, ignored, marker, regular
 

@@ -14,8 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from drtrl_bench import diskcache, install
-from drtrl_bench.diskcache import named
+from drtrl_bench import install
+from drtrl_bench.files import diskcache
+from drtrl_bench.files.diskcache import named
 
 MARKER = "STAND_IN.json"
 MARKED = {"of": str, "stand_in": str, "synthetic": bool}

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench import diskcache
+from drtrl_bench.files import diskcache
 
 from ..events import place
 from ..events.speech import hdf5

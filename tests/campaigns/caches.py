@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench import diskcache, fidelity, problem, registry
+from drtrl_bench import registry
 from drtrl_bench.case import Case
+from drtrl_bench.files import diskcache
+from drtrl_bench.measure import fidelity, problem
 
 FLIPS = 5_000
 Content = dict[str, NDArray[Any]]

@@ -27,7 +27,7 @@ TESTS = Path(__file__).parent.parent
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
-from genuine import WRITERS, words  # noqa: E402  as a script it is not beside them
+from support.genuine import WRITERS, words  # noqa: E402  as a script it is not beside them
 
 FILES = 700
 LIMIT_S, PATIENCE_S = 10.0, 60.0
@@ -393,7 +393,7 @@ def command(*words: str) -> tuple[object, str]:
     """Exit code and output of `drtrl-bench` in this process; a traceback for what it does not catch."""
     import traceback
 
-    from drtrl_bench import cli
+    from drtrl_bench.cli import commands as cli
 
     out = io.StringIO()
     sys.argv = ["drtrl-bench", *words]

@@ -25,9 +25,10 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from copies import copied  # noqa: E402
+from support.copies import copied  # noqa: E402
 
-from drtrl_bench import record, runner  # noqa: E402
+from drtrl_bench.measure import runner  # noqa: E402
+from drtrl_bench.records import record  # noqa: E402
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """Signals after which nothing may be left at once; after others, once the next command has begun."""
@@ -121,7 +122,7 @@ class Campaign:
 
     def stand_in(self, name: str, text: str) -> None:
         """Lets a module of the copy do something else where it is run; what others import from it stays."""
-        file = self.project / "bench" / f"{name}.py"
+        file = self.project / "bench" / "measure" / f"{name}.py"
         instead = f"if __name__ == '__main__':\n    exec({text!r})\n    raise SystemExit\n"
         file.write_text(instead + file.read_text())
 
@@ -184,7 +185,8 @@ class Campaign:
                 os.kill(process, signal.SIGKILL)
                 self.failed("orphans", f"{said} after {where}")
         if not at_once:
-            code = "from drtrl_bench import revisions, scratch; scratch.sweep(); revisions.forget()"
+            code = "from drtrl_bench.gate import revisions; from drtrl_bench.process import scratch; "
+            code += "scratch.sweep(); revisions.forget()"
             subprocess.run([sys.executable, "-c", code], cwd=self.project, env=self.environment, check=True)
         for path in self.temporary.iterdir():
             if path.name.startswith("drtrl-bench-"):

@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from drtrl_bench import cli, environment, gate, record
+from drtrl_bench.cli import commands as cli
+from drtrl_bench.gate import check as gate
+from drtrl_bench.measure import environment
+from drtrl_bench.records import record
 
 sys.path.insert(0, str(Path(__file__).parent))
 import trials

@@ -18,8 +18,8 @@ from typing import Any
 from unittest.mock import patch
 
 from drtrl_bench import case as cases
-from drtrl_bench import environment, runner
 from drtrl_bench.case import Case, Plan
+from drtrl_bench.measure import environment, runner
 
 sys.path.insert(0, str(Path(__file__).parent))
 import trials

@@ -23,14 +23,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import compare, compare_table, environment, figures, record, report, runner, table  # noqa: F401
 from drtrl_bench.case import Case
+from drtrl_bench.measure import environment, runner
+from drtrl_bench.records import record
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 import trials
-from lines import environment as environment_line
-from lines import line
+from support.lines import environment as environment_line
+from support.lines import line
 
 trials.CLOCK_S = 300.0  # of a report, whose figures take seconds of the processor, on a machine that has other work
 VALUES: dict[str, str] = {
@@ -334,9 +335,9 @@ APPENDER = """
 import sys, warnings
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
-from drtrl_bench import record
+from drtrl_bench.records import record
 from drtrl_bench.case import Case
-from lines import line
+from support.lines import line
 warnings.simplefilter("ignore", record.CorruptLine)
 first, number = int(sys.argv[2]), int(sys.argv[3])
 for seed in range(first, first + number):

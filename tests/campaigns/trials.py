@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from drtrl_bench import cli
+from drtrl_bench.cli import commands as cli
 
 LIMIT_S, CLOCK_S = 10.0, 60.0
 """Seconds that a trial may take of the processor, and by the clock, which on a busy machine goes faster."""

@@ -8,7 +8,7 @@ class Planted(NamedTuple):
 
     error: str
     file: str
-    """Of the project, as in "bench/stats.py"; `old` stands in it once."""
+    """Of the project, as in "bench/measure/stats.py"; `old` stands in it once."""
     old: str
     new: str
     test: str

@@ -2,7 +2,7 @@
 
 from planted import Planted
 
-FILES = "tests/test_data_files.py::"
+FILES = "tests/datasets/test_data_files.py::"
 BELIEVED = f"{FILES}test_what_only_a_damaged_file_says_is_not_believed"
 PLANTED = [
     Planted(

@@ -2,18 +2,20 @@
 
 from planted import Planted
 
-DISPLAY, TABLE, LOAD = (f"tests/test_{name}.py::" for name in ("display", "table", "load"))
+DISPLAY, TABLE, LOAD = (
+    f"tests/{name}.py::" for name in ("bench/view/test_display", "bench/view/test_table", "bench/records/test_load")
+)
 PLANTED = [
     Planted(
         "escape sequences of a record obeyed by the terminal",
-        "bench/display.py",
+        "bench/view/display.py",
         "yield segment if plain else",
         "yield segment if segment else",
         f"{DISPLAY}test_a_console_obeys_no_text",
     ),
     Planted(
         "bidi overrides in the page",
-        "bench/report.py",
+        "bench/view/report.py",
         "        finalize=display.shown_in_page,\n",
         "",
         f"{DISPLAY}test_a_page_obeys_no_text",
@@ -34,21 +36,21 @@ PLANTED = [
     ),
     Planted(
         "a closed pipe ends a command",
-        "bench/display.py",
+        "bench/view/display.py",
         "                self.lost = error",
         "                raise error",
         f"{DISPLAY}test_a_closed_pipe_ends_nothing",
     ),
     Planted(
         "a ratio over a noisy BPTT unmarked",
-        "bench/table.py",
+        "bench/view/table.py",
         "unlike.groupby(of).any() & (doubtful | base_doubtful)",
         "unlike.groupby(of).any() & doubtful",
         f"{TABLE}test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers[interval]",
     ),
     Planted(
         "a BPTT whose rounds lie far apart believed",
-        "bench/table.py",
+        "bench/view/table.py",
         '(rounds["base_doubtful"] | base_noisy)',
         'rounds["base_doubtful"]',
         f"{TABLE}test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers[rounds]",
@@ -62,9 +64,9 @@ PLANTED = [
     ),
     Planted(
         "the ends of one round for the interval of a ratio",
-        "bench/compare.py",
+        "bench/gate/compare.py",
         "low = min(low for low, _ in after) / max(high for _, high in before)",
         "low = max(low for low, _ in after) / max(high for _, high in before)",
-        "tests/test_compare.py::test_an_interval_is_from_the_lowest_over_the_highest_to_the_reverse",
+        "tests/bench/gate/test_compare.py::test_an_interval_is_from_the_lowest_over_the_highest_to_the_reverse",
     ),
 ]

@@ -2,12 +2,12 @@
 
 from planted import Planted
 
-LIMITS, REFUSAL = "tests/test_plan_limits.py::", "tests/test_refusal.py::"
+LIMITS, REFUSAL = "tests/bench/test_plan_limits.py::", "tests/bench/measure/test_refusal.py::"
 VALUE, MUCH = (
     f"{LIMITS}test_a_value_out_of_range_is_named_with_its_field",
     f"{LIMITS}test_what_is_too_much_is_one_line_at_once",
 )
-ASV, COMPARE = "tests/test_asv.py::", "tests/test_compare.py::"
+ASV, COMPARE = "tests/bench/gate/test_asv.py::", "tests/bench/gate/test_compare.py::"
 
 PLANTED = [
     Planted(
@@ -103,84 +103,84 @@ PLANTED = [
     ),
     Planted(
         "a byte-order mark is text",
-        "bench/textfile.py",
+        "bench/files/textfile.py",
         '"utf-8-sig"',
         '"utf-8"',
         f"{LIMITS}test_a_byte_order_mark_is_passed_over",
     ),
     Planted(
         "a device is read",
-        "bench/textfile.py",
+        "bench/files/textfile.py",
         "    if not stat.S_ISREG(found.st_mode):",
         "    if not stat.S_ISREG(found.st_mode) and not stat.S_ISCHR(found.st_mode):",
         f"{LIMITS}test_only_a_regular_file_is_opened[a device]",
     ),
     Planted(
         "a file that grows is read on",
-        "bench/textfile.py",
+        "bench/files/textfile.py",
         "content = file.read(most + 1) or b",
         "content = file.read(most) or b",
         f"{LIMITS}test_a_file_is_not_read_on_whatever_its_size_says",
     ),
     Planted(
         "the float64 reference does not count",
-        "bench/memory.py",
+        "bench/measure/memory.py",
         "    reference, free = reference_bytes(case, features, classes), available_bytes()",
         "    reference, free = 0, available_bytes()",
         f"{REFUSAL}test_a_sequence_of_10_to_the_12_is_refused_for_its_reference",
     ),
     Planted(
         "the reference of the CPU is left out for a GPU",
-        "bench/memory.py",
+        "bench/measure/memory.py",
         "    if arrays + base <= free:",
         '    if arrays + base <= free or case.device == "gpu":',
         f"{REFUSAL}test_a_gpu_does_not_help_the_reference",
     ),
     Planted(
         "the reference without its way back",
-        "bench/memory.py",
+        "bench/measure/memory.py",
         "(features + held + ones + back)",
         "(features + held + ones)",
         f"{REFUSAL}test_the_reference_by_hand",
     ),
     Planted(
         "less than nothing is a size of memory",
-        "bench/memory.py",
+        "bench/measure/memory.py",
         "if (gib := float(said)) >= 0:",
         "if (gib := float(said)) is not None:",
-        "tests/test_install.py::test_what_is_available_is_the_least_of_what_is_said",
+        "tests/bench/test_install.py::test_what_is_available_is_the_least_of_what_is_said",
     ),
     Planted(
         "a baseline may be a pipe",
-        "bench/gate.py",
+        "bench/gate/check.py",
         "    textfile.require(path, MOST_BYTES)\n",
         "",
         f"{COMPARE}test_a_baseline_is_a_regular_file_of_some_size",
     ),
     Planted(
         "a baseline without a record is one",
-        "bench/gate.py",
+        "bench/gate/check.py",
         "    if not found:\n        raise damaged",
         "    if found is None:\n        raise damaged",
         f"{COMPARE}test_a_damaged_baseline_is_named[nothing]",
     ),
     Planted(
         "true and infinity are numbers of asv",
-        "bench/trend.py",
+        "bench/gate/trend.py",
         "type(value) in (int, float) and (value != value or abs(value) <= sys.float_info.max)",
         "isinstance(value, int | float)",
         f"{ASV}test_an_asv_that_writes_something_else_is_named",
     ),
     Planted(
         "a file without digits is of every commit",
-        "bench/trend.py",
+        "bench/gate/trend.py",
         "if len(digits) >= SHORTEST and commit",
         "if commit",
         f"{ASV}test_a_file_of_no_commit_is_of_no_commit",
     ),
     Planted(
         "nested brackets in files of asv",
-        "bench/trend.py",
+        "bench/gate/trend.py",
         "except (ValueError, RecursionError) as error:",
         "except ValueError as error:",
         f"{ASV}test_a_damaged_file_of_asv_is_one_line",

@@ -2,11 +2,11 @@
 
 from planted import Planted
 
-TRITON = "tests/test_triton.py::test_in_the_interpreter"
-TRACE = "tests/test_trace_step_triton.py::test_in_the_interpreter"
-PALLAS = "tests/test_pallas.py::test_gradient"
-FORWARD, ADJOINT = "implementations/forward_triton.py", "implementations/adjoint_triton.py"
-STEP, TWIN = "implementations/trace_step_triton.py", "implementations/forward_pallas.py"
+TRITON = "tests/implementations/kernels/test_triton.py::test_in_the_interpreter"
+TRACE = "tests/implementations/kernels/test_trace_step_triton.py::test_in_the_interpreter"
+PALLAS = "tests/implementations/kernels/test_pallas.py::test_gradient"
+FORWARD, ADJOINT = "implementations/kernels/forward_triton.py", "implementations/kernels/adjoint_triton.py"
+STEP, TWIN = "implementations/kernels/trace_step_triton.py", "implementations/kernels/forward_pallas.py"
 
 PLANTED = [
     Planted(
@@ -61,7 +61,7 @@ PLANTED = [
     ),
     Planted(
         "earlier steps are joined the wrong way round",
-        "implementations/adjoint_jax.py",
+        "implementations/engine/adjoint_jax.py",
         "times(later[0], earlier[0]), times(later[1], earlier[0])",
         "times(later[0], earlier[0]), times(earlier[1], later[0])",
         f"{PALLAS}[drtrl-alif]",

@@ -2,14 +2,14 @@
 
 from planted import Planted
 
-CELLS = "tests/test_cells_by_hand.py::test_"
-SLOPES = "tests/test_slopes_by_hand.py::test_"
-PSI = "tests/test_surrogates.py::test_"
-NETWORK = "tests/test_network_by_hand.py::test_"
-INITIAL = "tests/test_initialisers.py::test_"
-OPTIONS = "tests/test_paper_options.py::test_"
-LONG = "tests/test_long_chunks.py::test_"
-TURNED = "tests/test_turned_gradients.py::test_"
+CELLS = "tests/implementations/by_hand/test_cells_by_hand.py::test_"
+SLOPES = "tests/implementations/by_hand/test_slopes_by_hand.py::test_"
+PSI = "tests/implementations/by_hand/test_surrogates.py::test_"
+NETWORK = "tests/implementations/by_hand/test_network_by_hand.py::test_"
+INITIAL = "tests/implementations/by_hand/test_initialisers.py::test_"
+OPTIONS = "tests/implementations/by_hand/test_paper_options.py::test_"
+LONG = "tests/implementations/test_long_chunks.py::test_"
+TURNED = "tests/bench/measure/test_turned_gradients.py::test_"
 
 Edit = tuple[str, str]
 """What stands in a file, and what it is replaced by."""
@@ -19,7 +19,7 @@ def everywhere(
     error: str, test: str, *, numpy: Edit, jax: Edit, torch: Edit | None = None, files: tuple[str, str] | None = None
 ) -> Planted:
     """The same error in the reference and both frameworks; `torch` is as `jax` where the text is the same."""
-    ours, theirs = files or ("reference_cells", "cells")
+    ours, theirs = files or ("reference/cells", "cells/cells")
     more = [("jax", jax), ("torch", torch or jax)]
     also = tuple((f"implementations/{theirs}_{framework}.py", old, new) for framework, (old, new) in more)
     return Planted(error, f"implementations/{ours}.py", *numpy, test, also)
@@ -27,7 +27,7 @@ def everywhere(
 
 def specified(error: str, test: str, old: str, new: str) -> Planted:
     """An error in the specification, which all codes read."""
-    return Planted(error, "implementations/cells.py", old, new, test)
+    return Planted(error, "implementations/cells/spec.py", old, new, test)
 
 
 def listed(error: str, test: str, old: str, new: str) -> Planted:
@@ -41,7 +41,7 @@ def both(error: str, file: str, test: str, *, jax: Edit, torch: Edit) -> Planted
     return Planted(error, f"implementations/{file}_jax.py", *jax, test, also)
 
 
-RULES = ("reference", "network")
+RULES = ("reference/algorithms", "engine/network")
 
 PLANTED = [
     # rate cells
@@ -253,25 +253,25 @@ PLANTED = [
         numpy=("ef + np.zeros_like(F)) + (1 - a) * F", "ef + np.zeros_like(F)) + F"),
         jax=("(1 - decay) * F_t", "F_t"),
         torch=("(1 - decay) * F", "F"),
-        files=("reference", "es_drtrl"),
+        files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
     ),
     everywhere(
         "the bias is filtered",
         f"{NETWORK}filters",
         numpy=('if k in ("x", "r") else z[t]', 'if k in ("x", "r", "b") else z[t]'),
         jax=('FILTERED = ("x", "r")', 'FILTERED = ("x", "r", "b")'),
-        files=("reference", "es_drtrl"),
+        files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
     ),
     Planted(
         "random feedback as wide as the layer is large",
-        "implementations/feedback.py",
+        "implementations/algorithms/approximate/feedback.py",
         "/ np.sqrt(C)",
         "/ np.sqrt(N)",
         f"{NETWORK}gradient",
     ),
     Planted(
         "a rank stands for another decay",
-        "implementations/filtering.py",
+        "implementations/algorithms/approximate/filtering.py",
         "(decay - 1) / (decay + 1)\n    if",
         "decay / (decay + 1)\n    if",
         f"{NETWORK}ranks",
@@ -386,7 +386,7 @@ PLANTED = [
     ),
     Planted(
         "scale of the hidden layers in the readout too",
-        "bench/problem.py",
+        "bench/measure/problem.py",
         "replace(readout, initial=case.initial)",
         "replace(readout, **scales)",
         f"{OPTIONS}scales_of_a_case",
@@ -394,49 +394,49 @@ PLANTED = [
     # training, streams, long chunks
     both(
         "loss of the last chunk only",
-        "fit",
-        "tests/test_fit.py::test_updates_per_chunk_by_hand",
+        "training/fit",
+        "tests/implementations/test_fit.py::test_updates_per_chunk_by_hand",
         jax=("loss = loss + more", "loss = more"),
         torch=("loss += float(more)", "loss = float(more)"),
     ),
     both(
         "gradient by the acting weights",
-        "fit",
-        "tests/test_fit.py::test_updates_per_chunk_by_hand",
+        "training/fit",
+        "tests/implementations/test_fit.py::test_updates_per_chunk_by_hand",
         jax=("return carry, loss, by_stored(grads, slopes)", "return carry, loss, grads"),
         torch=("update(by_stored(grads, slopes))", "update(grads)"),
     ),
     both(
         "gradient by the acting weights",
-        "stream",
-        "tests/test_stream.py::test_masks_and_signs_in_a_stream",
+        "training/stream",
+        "tests/implementations/test_stream.py::test_masks_and_signs_in_a_stream",
         jax=("sums, by_stored(grads, slopes))", "sums, grads)"),
         torch=("by_stored(sums, slopes)", "sums"),
     ),
     both(
         "stored weights taken for acting ones",
-        "stream",
-        "tests/test_stream.py::test_masks_and_signs_in_a_stream",
+        "training/stream",
+        "tests/implementations/test_stream.py::test_masks_and_signs_in_a_stream",
         jax=("algorithm.advance(net, acts,", "algorithm.advance(net, params,"),
         torch=("                net, acts, carry,", "                net, params, carry,"),
     ),
     Planted(
         "trace kept as it is computed",
-        "implementations/drtrl_jax.py",
+        "implementations/algorithms/approximate/drtrl_jax.py",
         "moved.append(now.astype(tile.dtype))",
         "moved.append(now)",
         f"{LONG}trace_is_stored_as_asked",
     ),
     Planted(
         "trace in another half precision",
-        "implementations/drtrl_torch.py",
+        "implementations/algorithms/approximate/drtrl_torch.py",
         "getattr(torch, trace_dtype)",
         "torch.float16",
         f"{LONG}trace_is_stored_as_asked",
     ),
     both(
         "what is owed to the blocks before is dropped",
-        "blocks",
+        "engine/blocks",
         f"{LONG}gradient_of_several_blocks",
         jax=("rows, sums, rest = back(tapes, error, rows)", "_, sums, rest = back(tapes, error, rows)"),
         torch=(
@@ -447,14 +447,14 @@ PLANTED = [
     # fidelity
     Planted(
         "cosine of the sizes",
-        "bench/fidelity.py",
+        "bench/measure/fidelity.py",
         '"cosine": float(g @ reference / (size * reference_size)) if size else None,',
         '"cosine": float(np.abs(g) @ np.abs(reference) / (size * reference_size)) if size else None,',
         f"{TURNED}all_of_them_are_one_vector",
     ),
     Planted(
         "cosine of all as the mean over weights",
-        "bench/fidelity.py",
+        "bench/measure/fidelity.py",
         '"overall": together(true),',
         '"overall": together(true) | {"cosine": float(np.mean('
         '[agreement(found[n], true[n])["cosine"] for n in true]))},',
@@ -462,7 +462,7 @@ PLANTED = [
     ),
     Planted(
         "ratio of norms the wrong way round",
-        "bench/fidelity.py",
+        "bench/measure/fidelity.py",
         '"norm_ratio": size / reference_size',
         '"norm_ratio": reference_size / size',
         f"{TURNED}each_weight",

@@ -2,8 +2,8 @@
 
 from planted import Planted
 
-TEST = "tests/test_plugins.py::"
-NOTEBOOK = "tests/test_notebook.py::"
+TEST = "tests/bench/test_plugins.py::"
+NOTEBOOK = "tests/bench/test_notebook.py::"
 
 PLANTED = [
     Planted(
@@ -15,49 +15,49 @@ PLANTED = [
     ),
     Planted(
         "the module that an entry names is not hashed",
-        "bench/plugin_modules.py",
+        "bench/plugins/modules.py",
         "roots = (self.module, *([named] if named else []))",
         "roots = (self.module,)",
         TEST + "test_a_change_of_a_plugin_changes_what_is_made_of_it",
     ),
     Planted(
         "a plugin may take a name of the project",
-        "bench/plugin_tables.py",
+        "bench/plugins/tables.py",
         "    if name in registry.NAMES[kind]():",
         "    if other:",
         TEST + "test_a_slip_is_one_line_and_nothing_is_loaded",
     ),
     Planted(
         "a plugin's edited module is not imported anew",
-        "bench/plugins.py",
+        "bench/plugins/__init__.py",
         "            if plugin.path not in before[-1]:\n                plugin_modules.forget(plugin)",
         "            if plugin.path in before[-1]:\n                plugin_modules.forget(plugin)",
         TEST + "test_after_its_scope_nothing_of_a_plugin_is_left",
     ),
     Planted(
         "a carry that no formula knows is taken for states alone",
-        "bench/memory.py",
+        "bench/measure/memory.py",
         '    if registry.ALGORITHMS[case.algorithm].carry == "other":\n        return None\n',
         "",
         TEST + "test_of_another_carry_no_formula_speaks",
     ),
     Planted(
         "paths of a rule that keeps its own weight taken for none",
-        "bench/memory.py",
+        "bench/measure/memory.py",
         'coupled = cell.S if recurrent and not algorithm.pulls("none") else 0',
         'coupled = cell.S if recurrent and algorithm.pulls("all") else 0',
-        "tests/test_plugins.py::test_the_chunk_of_snap1_by_hand",
+        "tests/bench/test_plugins.py::test_the_chunk_of_snap1_by_hand",
     ),
     Planted(
         "what a plugin lacks is found when its case comes, not before",
-        "bench/runner.py",
+        "bench/measure/runner.py",
         "                check_plugins(plan, folder)\n",
         "",
         TEST + "test_what_an_implementation_lacks_is_said_before_anything_is_measured",
     ),
     Planted(
         "revisions are measured with the plugins that are installed here",
-        "bench/revisions.py",
+        "bench/gate/revisions.py",
         '{"PYTHONSAFEPATH": "1", plugins.SWITCH: "none"}',
         '{"PYTHONSAFEPATH": "1"}',
         TEST + "test_revisions_are_compared_without_plugins",
@@ -78,7 +78,7 @@ PLANTED = [
     ),
     Planted(
         "a notebook's backend reaches the children",
-        "bench/variables.py",
+        "bench/process/variables.py",
         '"CONDA_PREFIX", "NIX_LD*"',
         '"CONDA_PREFIX", "MPLBACKEND"',
         NOTEBOOK + "test_a_notebooks_backend_does_not_reach_the_children",

@@ -3,68 +3,78 @@
 from planted import Planted
 
 WORKER, RUNNER, TABLE, COMPARE, CHUNK, NOTEBOOK, CASE, RECORD = (
-    f"tests/test_{name}.py" for name in ("worker", "runner", "table", "compare", "chunk", "notebook", "case", "record")
+    f"tests/{name}.py"
+    for name in (
+        "bench/measure/test_worker",
+        "bench/measure/test_runner",
+        "bench/view/test_table",
+        "bench/gate/test_compare",
+        "bench/cost/test_chunk",
+        "bench/test_notebook",
+        "bench/test_case",
+        "bench/records/test_record",
+    )
 )
 PLANTED = [
     Planted(
         "the gradient's time as the forward pass's",
-        "bench/worker.py",
+        "bench/measure/worker.py",
         "clock.sample(forward, budget_s / 10)",
         "clock.sample(subject.call, budget_s / 10)",
         f"{WORKER}::test_the_forward_pass_has_its_own_time",
     ),
     Planted(
         "spikes compared with themselves",
-        "bench/worker.py",
+        "bench/measure/worker.py",
         "zip(spikes, whole.spikes, strict=True)",
         "zip(spikes, spikes, strict=True)",
         f"{WORKER}::test_spikes_are_counted_against_those_in_float64",
     ),
     Planted(
         "the peak begins anew after the call",
-        "bench/worker.py",
+        "bench/measure/worker.py",
         "    isolated = memory.reset_rss_peak()\n    subject.call()\n",
         "    subject.call()\n    isolated = memory.reset_rss_peak()\n",
         f"{WORKER}::test_peak_memory_is_that_of_one_call_after_its_reset",
     ),
     Planted(
         "a child gets the default seconds, not the plan's",
-        "bench/runner.py",
+        "bench/measure/runner.py",
         '"budget_s": plan.budget_s',
         '"budget_s": Plan.budget_s',
         f"{RUNNER}::test_a_child_gets_the_seconds_of_its_plan",
     ),
     Planted(
         "the oldest sources in the table",
-        "bench/table.py",
+        "bench/view/table.py",
         '["implementation_sha"].transform("last")',
         '["implementation_sha"].transform("first")',
         f"{TABLE}::test_the_newest_sources_are_shown",
     ),
     Planted(
         "frameworks compared by their last round",
-        "bench/compare.py",
+        "bench/gate/compare.py",
         "max(error, of.get(case.framework, 0.0))",
         "error",
         f"{COMPARE}::test_frameworks_are_held_together_by_their_worst_round[rounds0]",
     ),
     Planted(
         "a new timeout is no crash",
-        "bench/compare.py",
+        "bench/gate/compare.py",
         '{"error", "timeout", "oom"}',
         '{"error", "oom"}',
         f"{COMPARE}::test_what_no_longer_ends_well_is_a_crash[timeout]",
     ),
     Planted(
         "a limit in MB",
-        "bench/chunk.py",
+        "bench/cost/chunk.py",
         "case.limit_mib * 2**20",
         "case.limit_mib * 10**6",
         f"{CHUNK}::test_a_limit_is_in_mib",
     ),
     Planted(
         "what the cache holds goes through memory, too",
-        "bench/chunk.py",
+        "bench/cost/chunk.py",
         "max(0, held.chunk - machine.cache)",
         "held.chunk",
         f"{CHUNK}::test_only_what_the_cache_does_not_hold_goes_through_memory[8388608-0.00016]",
@@ -78,21 +88,21 @@ PLANTED = [
     ),
     Planted(
         "rows of one round explained as of several",
-        "bench/table.py",
+        "bench/view/table.py",
         "(SOME_ROUNDS if 1 in rounds else ROUNDS)",
         "ROUNDS",
         f"{TABLE}::test_the_legend_says_what_each_time_is_of[one or two]",
     ),
     Planted(
         "rounds of cases that were not measured in the legend",
-        "bench/table.py",
+        "bench/view/table.py",
         'timed([row["rounds"] for row in measured])',
         'timed([row["rounds"] for row in every])',
         f"{TABLE}::test_the_legend_says_what_each_time_is_of[one]",
     ),
     Planted(
         "a chosen chunk looks as one that was given",
-        "bench/caption.py",
+        "bench/view/caption.py",
         '    "auto": ("auto", "auto = {}"),\n',
         "",
         f"{TABLE}::test_a_chunk_that_was_chosen_is_told_from_one_that_was_given",
@@ -120,7 +130,7 @@ PLANTED = [
     ),
     Planted(
         "no columns for layers that no record knows",
-        "bench/record.py",
+        "bench/records/record.py",
         "parts = every | alone",
         "parts = alone",
         f"{RECORD}::test_a_frame_of_older_records_has_the_columns_of_all_their_layers",

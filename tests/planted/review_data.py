@@ -2,8 +2,13 @@
 
 from planted import Planted
 
-STRAYS, IDENTITY, STAND_INS = (f"tests/test_{name}.py::" for name in ("strays", "identity", "stand_ins"))
-COMPARE, LEARNING, CLI = (f"tests/test_{name}.py::" for name in ("compare", "learning", "cli"))
+STRAYS, IDENTITY, STAND_INS = (
+    f"tests/{name}.py::" for name in ("datasets/test_strays", "bench/test_identity", "datasets/test_stand_ins")
+)
+COMPARE, LEARNING, CLI = (
+    f"tests/{name}.py::"
+    for name in ("bench/gate/test_compare", "bench/experiments/test_learning", "bench/cli/test_cli")
+)
 MARKER = f"{STRAYS}test_a_marker_of_another_form_makes_nothing_genuine"
 PIPE = f"{STRAYS}test_what_is_no_file_is_not_waited_for"
 
@@ -13,7 +18,7 @@ PLANTED = [
         "datasets/events/fingerprint.py",
         'if place else ""',
         'if place else "none"',
-        "tests/test_loaders.py::test_a_case_without_files_is_a_row_that_says_so",
+        "tests/datasets/test_loaders.py::test_a_case_without_files_is_a_row_that_says_so",
     ),
     Planted(
         "any remembered entry is taken",
@@ -87,28 +92,28 @@ PLANTED = [
     ),
     Planted(
         "a class without recordings is not named",
-        "bench/data_cli.py",
+        "bench/cli/data.py",
         "sorted(set(range(module.CLASSES)) - set(held.labels.tolist()))",
         "()",
         f"{STRAYS}test_a_class_without_recordings_is_named[nmnist-7]",
     ),
     Planted(
         "one damaged set ends the list",
-        "bench/cli.py",
+        "bench/cli/commands.py",
         "{name: labelled(name) for name in",
         "{name: registry.dataset(name).LABEL for name in",
         f"{MARKER}[[1]]",
     ),
     Planted(
         "words without a plan are ignored",
-        "bench/cli.py",
+        "bench/cli/commands.py",
         '    if only:\n        raise UsageError(f"-k chooses',
         '    if False:\n        raise UsageError(f"-k chooses',
         f"{CLI}test_bad_input_is_one_line_and_exit_code_2[words without a plan]",
     ),
     Planted(
         "the home of nobody is a traceback",
-        "bench/diskcache.py",
+        "bench/files/diskcache.py",
         "    except RuntimeError:",
         "    except KeyError:",
         f"{CLI}test_the_home_of_nobody_is_one_line",
@@ -118,7 +123,7 @@ PLANTED = [
         "bench/install.py",
         '^name = "drtrl-bench"$',
         "^name = ",
-        "tests/test_install.py::test_hints_suit_a_checkout_and_a_wheel",
+        "tests/bench/test_install.py::test_hints_suit_a_checkout_and_a_wheel",
     ),
     # What is drawn and measured
     Planted(
@@ -133,7 +138,7 @@ PLANTED = [
         "datasets/dvs_gesture.py",
         "rng.integers(number) * width",
         "0 * rng.integers(number) * width",
-        "tests/test_bins.py::test_any_of_the_slices_is_drawn",
+        "tests/datasets/test_bins.py::test_any_of_the_slices_is_drawn",
     ),
     Planted(
         "habits are the motion's",
@@ -144,7 +149,7 @@ PLANTED = [
     ),
     Planted(
         "the same batches for every seed of training",
-        "bench/learning.py",
+        "bench/experiments/learning.py",
         "2**20 * (seed + 1) + number",
         "2**20 + number",
         f"{LEARNING}test_the_seed_draws_the_batches_of_training",
@@ -152,39 +157,39 @@ PLANTED = [
     *(
         Planted(
             f"a checkpoint every hundred batches, whatever was asked for ({framework})",
-            f"implementations/fit_{framework}.py",
+            f"implementations/training/fit_{framework}.py",
             "len(losses) % every == 0",
             "len(losses) % 100 == 0",
-            f"tests/test_fit.py::test_a_checkpoint_is_written_every_so_often_and_at_the_end[{framework}]",
+            f"tests/implementations/test_fit.py::test_a_checkpoint_is_written_every_so_often_and_at_the_end[{framework}]",
         )
         for framework in ("jax", "torch")
     ),
     Planted(
         "the same later pieces for every seed of a stream",
-        "bench/stream.py",
+        "bench/experiments/stream.py",
         "default_rng([seed, 2])",
         "default_rng(2)",
-        "tests/test_stream.py::test_the_seed_draws_every_piece",
+        "tests/implementations/test_stream.py::test_the_seed_draws_every_piece",
     ),
     Planted(
         "one's own main before the origin's",
-        "bench/revisions.py",
+        "bench/gate/revisions.py",
         '("origin/main", "main")',
         '("main", "origin/main")',
         f"{COMPARE}test_a_change_is_compared_with_the_main_of_the_origin",
     ),
     Planted(
         "A B A B",
-        "bench/revisions.py",
+        "bench/gate/revisions.py",
         "enumerate((0, 1, 1, 0))",
         "enumerate((0, 1, 0, 1))",
         f"{COMPARE}test_sides_are_measured_a_b_b_a",
     ),
     Planted(
         "all cores of the machine",
-        "bench/environment.py",
+        "bench/measure/environment.py",
         '"cores": len(os.sched_getaffinity(0))',
         '"cores": os.cpu_count()',
-        "tests/test_runner.py::test_cores_are_those_that_the_process_may_use",
+        "tests/bench/measure/test_runner.py::test_cores_are_those_that_the_process_may_use",
     ),
 ]

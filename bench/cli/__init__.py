@@ -1,0 +1,1 @@
+"""The command `drtrl-bench`: what a user types, and what the command answers."""

@@ -1,0 +1,226 @@
+"""Whether there is something to learn in a data set: a network trained by BPTT, then tested once.
+
+`python -m drtrl_bench.experiments.learning nmnist --out results/learning.csv` appends a row. The settings were chosen
+on training and validation parts; the test part is looked at once, with the last weights.
+"""
+
+import csv
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from drtrl_bench import registry
+from drtrl_bench.case import Case
+from drtrl_bench.measure import environment, problem
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained on a data set, and how."""
+
+    steps: int
+    features: int = 0
+    neurons: int = 64
+    batch: int = 32
+    updates: int = 300
+    rate: float = 3e-3
+    scale_x: float = 1.0
+    cell: str = "gru"
+    options: dict[str, Any] = field(default_factory=dict)
+    """Of the data set's `batch`, for every part; `augment` for training only."""
+    test: int = 2000
+    """Most recordings or trials that it is tested on."""
+    per_step: bool = False
+    """Whether each step has a target of its own."""
+    chance: float = 0.0
+    """Accuracy of the best constant answer, if it is not one in the number of classes."""
+
+
+SETTINGS = {
+    "nmnist": Setting(steps=60, features=578, updates=400),
+    "dvs_gesture": Setting(steps=60, features=512, updates=400, options={"binary": True}),
+    "shd": Setting(steps=100, features=140, neurons=128, updates=400),
+    "ssc": Setting(steps=100, features=140, neurons=128, updates=400),
+    "dms": Setting(steps=67, batch=64, updates=600),
+    "evidence": Setting(steps=88, batch=64, updates=600),
+    "copying": Setting(steps=30, batch=64, updates=1500, per_step=True, chance=1 / 8),
+    "integrator": Setting(steps=25, batch=64, updates=600, per_step=True, chance=0.338),
+}
+SEEDS = {"test": 0, "valid": 1, "train": 2}
+"""What draws the recordings or trials that accuracy is of, other ones in every part; training begins at 2**20."""
+COLUMNS: tuple[str, ...] = (
+    "dataset", "data", "fingerprint", "cell", "algorithm", "framework", "neurons", "features", "steps", "batch",
+    "updates", "rate", "scale_x", "options", "seed", "seconds", "first_loss", "last_loss", "train_accuracy",
+    "valid_accuracy", "test_accuracy", "low", "high", "tested", "chance", "started",
+    "commit", "dirty", "cpu", "versions",
+)  # fmt: skip
+
+
+def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
+    """A row of the table: trains in JAX, an update per batch, and tests on what was not trained on."""
+    import jax
+
+    from drtrl_bench.implementations.algorithms.exact import bptt_jax
+    from drtrl_bench.implementations.training import fit_jax
+
+    case = Case(
+        dataset=name,
+        cell=setting.cell,
+        features=setting.features,
+        neurons=setting.neurons,
+        batch=setting.batch,
+        steps=setting.steps,
+        scale_x=setting.scale_x,
+        seed=seed,
+    )
+    net = problem.network(case, "jax")
+    params: Any = jax.tree.map(jax.numpy.asarray, problem.draw(case)[0])
+    progress = Progress(console=console, disable=not console.is_terminal)
+    task = progress.add_task(f"{name} {setting.cell}", total=setting.updates)
+
+    def drawn(number: int) -> tuple[Any, Any]:
+        progress.update(task, completed=number)
+        return batch(name, setting, "train", 2**20 * (seed + 1) + number, setting.batch)
+
+    started, clock = datetime.now(UTC), time.perf_counter()
+    with progress:
+        params, losses = fit_jax.fit(bptt_jax, net, params, drawn, setting.updates, setting.steps, rate=setting.rate)
+    seconds = time.perf_counter() - clock
+    right = {split: correct(name, setting, split, net, params) for split in ("train", "valid", "test")}
+    low, high = wilson(int(right["test"].sum()), len(right["test"]))
+    described = environment.describe()
+    return {
+        **asdict(setting),
+        "dataset": name,
+        "data": registry.dataset(name).LABEL,
+        "fingerprint": registry.fingerprint(name),
+        "features": problem.shape(case)[0],
+        "algorithm": "bptt",
+        "framework": "jax",
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "first_loss": round(float(losses[:10].mean()), 3),
+        "last_loss": round(float(losses[-10:].mean()), 3),
+        **{f"{split}_accuracy": round(float(found.mean()), 4) for split, found in right.items()},
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "tested": len(right["test"]),
+        "chance": round(setting.chance or 1 / problem.shape(case)[1], 4),
+        "started": started.isoformat(timespec="seconds"),
+        **{key: environment.checkout().get(key) for key in ("commit", "dirty")},
+        "cpu": described.get("cpu"),
+        "versions": " ".join(f"{k} {v}" for k, v in described["versions"].items() if v),
+    }
+
+
+def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tuple[Any, Any]:
+    """A batch of a part of a data set. What is generated is new in every part."""
+    module, options = registry.dataset(name), dict(setting.options)
+    if hasattr(module, "PUBLISHED"):
+        options |= {"split": split, "features": setting.features or module.FEATURES}
+        if split != "train":
+            options.pop("augment", None)
+    return module.batch(setting.steps, size, seed, **options)
+
+
+def unavailable(name: str) -> str | None:
+    """What to do about the first part of a data set that is not there, or None."""
+    module, place = registry.dataset(name), registry.dataset("events.place")
+    try:
+        for split in module.PUBLISHED.archives if hasattr(module, "PUBLISHED") else ():
+            place.part(module.PUBLISHED, split)
+    except (place.MissingError, NotADirectoryError) as error:
+        return str(error)
+    return None
+
+
+def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> NDArray[np.bool_]:
+    """Whether the mean output over the steps with a target is largest for it: one per recording of a part.
+
+    Where each step has a target of its own (copying, integrator), one per target.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from drtrl_bench.implementations.engine import network_jax
+
+    module = registry.dataset(name)
+    number = setting.test
+    if hasattr(module, "PUBLISHED"):
+        number = min(number, len(module.opened(split)[1]))
+    inputs, targets = batch(name, setting, split, SEEDS[split], number)
+
+    @jax.jit
+    def logits(inputs: Any) -> Any:
+        acts, _ = network_jax.acting(net, params)
+        x = inputs
+        for cell, w, s0 in zip(net, acts, network_jax.initial_states(net, acts, inputs.shape[1]), strict=True):
+            x = cell.output(network_jax.forward(cell, w, s0, x)[0])
+        return x
+
+    parts = [slice(i, i + setting.batch) for i in range(0, number, setting.batch)]
+    out = np.concatenate([np.asarray(logits(jnp.asarray(inputs[:, part]))) for part in parts], axis=1)
+    asked = targets >= 0
+    if not setting.per_step:
+        mean = (out * asked[..., None]).sum(axis=0)
+        return mean.argmax(axis=-1) == targets.max(axis=0)
+    return (out.argmax(axis=-1) == targets)[asked]
+
+
+def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927)."""
+    p, width = right / of, z * np.sqrt(right / of * (1 - right / of) / of + z**2 / (4 * of**2))
+    centre = p + z**2 / (2 * of)
+    return float((centre - width) / (1 + z**2 / of)), float((centre + width) / (1 + z**2 / of))
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help="Data sets; all there is if left out.")] = None,
+    out: Annotated[Path, typer.Option(help="Table to append to.")] = Path("results/local/learning.csv"),
+    cell: Annotated[str | None, typer.Option(help="Another cell than the setting's.")] = None,
+    scale_x: Annotated[float | None, typer.Option(help="Another scale of the input weights.")] = None,
+    updates: Annotated[int | None, typer.Option(help="Another number of updates.")] = None,
+    seed: int = 0,
+) -> None:
+    """Train a network by BPTT on data sets, test it once, and append a row for each.
+
+    Example: python -m drtrl_bench.experiments.learning nmnist dms --out results/learning.csv
+    """
+    for name in names or SETTINGS:
+        if name not in SETTINGS:
+            raise ValueError(f"data set {name!r}: {registry.nearest(name, SETTINGS)}")
+        if reason := unavailable(name):
+            raise FileNotFoundError(reason)
+    for name in names or SETTINGS:
+        changed = {"cell": cell, "scale_x": scale_x, "updates": updates}
+        setting = replace(SETTINGS[name], **{k: v for k, v in changed.items() if v is not None})
+        row = train(name, setting, seed)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        new = not out.exists()
+        with out.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+        said = f"{row['data']}: {row['cell']}, {row['updates']} updates in {row['seconds']:.0f} s"
+        interval = f"({row['low']:.3f} to {row['high']:.3f}, {row['tested']} tested)"
+        console.print(f"{said}: {row['test_accuracy']:.3f} {interval}, chance {row['chance']:.3f}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except (OSError, ValueError) as error:
+        print(f"drtrl_bench.experiments.learning: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

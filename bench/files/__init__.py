@@ -1,0 +1,1 @@
+"""Files that somebody else may have written, and files kept between runs."""

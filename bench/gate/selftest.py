@@ -1,0 +1,346 @@
+"""The gate put to the test: the checkout against itself, and against itself with a regression planted.
+
+A/A comparisons are the gate's own measurement of `gate_speed` with both sides at the same commit, one quartet of rounds
+A B B A per case; and of what it demands of all cases of `gate`, bytes and fidelity, measured again and again. Planted
+regressions are appended to sources in a throw-away worktree and measured as any revision is. All of it goes to one
+record file, which a later call goes on with: the plan of a record says what was planted.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from drtrl_bench import case as cases
+from drtrl_bench.case import Plan
+from drtrl_bench.files import textfile
+from drtrl_bench.gate import check as gate
+from drtrl_bench.gate import compare, revisions
+from drtrl_bench.gate.revisions import Report
+from drtrl_bench.process import scratch
+from drtrl_bench.records import record
+
+QUARTET = 4
+"""Rounds of one look at a case: A B B A."""
+MOST_BYTES = 256 * 2**20
+"""Of the record file; the committed one has 4.4 MB."""
+FACTORS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)
+ALIKE, HONEST = gate.SPEED_PLAN, "planted nothing"
+"""Plans under which records without a regression are kept."""
+
+SLOW = """
+from time import process_time
+_call = Subject.call
+def call(self):
+    began = process_time()
+    found = _call(self)
+    took = process_time() - began
+    while process_time() - began < {factor} * took:
+        pass
+    return found
+Subject.call = call
+"""
+SLOWDOWNS = (1.2, 1.5)
+"""Factors that are planted in earnest; `FACTORS` are what samples of A/A comparisons are multiplied with."""
+LARGER_TORCH = """
+_weigh, _run = Subject.weigh, Subject.run
+def weigh(self):
+    extra = _weigh(self)["working_bytes"] // 50
+    self.run = lambda: (torch.empty(extra, dtype=torch.uint8), _run(self))
+    return _weigh(self)
+Subject.weigh = weigh
+"""
+LARGER_JAX = """
+_weigh = Subject.weigh
+Subject.weigh = lambda self: (found := _weigh(self)) | {"working_bytes": int(1.02 * found["working_bytes"])}
+"""
+LESS_EXACT = """
+_gradient = Subject.gradient
+def gradient(self):
+    loss, grads = _gradient(self)
+    return loss, [{{k: {factor} * g if g.dtype == "float32" else g for k, g in layer.items()}} for layer in grads]
+Subject.gradient = gradient
+"""
+WRONG = """
+_advance = advance
+def advance(*arguments, **options):
+    carry, loss, grads = _advance(*arguments, **options)
+    return carry, loss, [{k: 1.001 * g for k, g in layer.items()} for layer in grads]
+"""
+CRASHES = """
+def advance(*arguments, **options):
+    raise RuntimeError("planted")
+"""
+VANISHED = """
+del ALGORITHMS["drtrl"]
+"""
+
+
+class Plant(NamedTuple):
+    """A regression: what is appended to which source, the words of the cases it changes, and what counts as caught."""
+
+    name: str
+    file: str
+    code: str
+    words: set[str]
+    verdicts: set[str]
+
+
+PLANTS = [
+    Plant("2 % more bytes", "bench/measure/backend_torch.py", LARGER_TORCH, {"torch"}, {"larger"}),
+    Plant("2 % more bytes", "bench/measure/backend_jax.py", LARGER_JAX, {"jax"}, {"larger"}),
+    *(
+        Plant(
+            f"float32 gradient off by {off}",
+            f"bench/measure/backend_{framework}.py",
+            LESS_EXACT.format(factor=1 + float(off)),
+            {framework, *words},
+            {"less exact", "other"},
+        )
+        for off, words in (("1e-3", ()), ("2e-5", ("bptt",)))
+        for framework in ("torch", "jax")
+    ),
+    Plant(
+        "gradient off by 1e-3",
+        "implementations/algorithms/approximate/drtrl_torch.py",
+        WRONG,
+        {"torch", "drtrl"},
+        {"wrong"},
+    ),
+    Plant(
+        "gradient off by 1e-3",
+        "implementations/algorithms/approximate/drtrl_jax.py",
+        WRONG,
+        {"jax", "drtrl"},
+        {"wrong"},
+    ),
+    Plant(
+        "a benchmark that crashes",
+        "implementations/algorithms/approximate/drtrl_torch.py",
+        CRASHES,
+        {"torch", "drtrl"},
+        {"crashed"},
+    ),
+    Plant(
+        "a benchmark that crashes",
+        "implementations/algorithms/approximate/drtrl_jax.py",
+        CRASHES,
+        {"jax", "drtrl"},
+        {"crashed"},
+    ),
+    Plant("a benchmark that vanished", "bench/registry.py", VANISHED, {"drtrl"}, {"vanished"}),
+]
+
+
+def label(plant: Plant) -> str:
+    """The plan of a planted regression's records."""
+    return f"planted {plant.name} in {plant.file}"
+
+
+def plan() -> Plan:
+    """What planted regressions are measured with: the cases of `gate` in which D-RTRL or BPTT trains LIF neurons."""
+    whole = cases.read(gate.PLAN)
+    kept = (case for case in whole.cases if case.algorithm in ("drtrl", "bptt") and case.cell == "lif_delta")
+    return replace(whole, cases=tuple(kept))
+
+
+def kept(path: Path) -> list[dict[str, Any]]:
+    """The records of rehearsals so far; none if there is no file yet. Raises UnreadableError."""
+    if not path.exists():
+        return []
+    require(path)
+    return record.read(path)
+
+
+def require(path: Path) -> None:
+    """Raises UnreadableError for records of rehearsals that are no regular file, or larger than they may be."""
+    textfile.require(path, MOST_BYTES)
+
+
+def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0, weights: bool = False) -> None:
+    """Adds records under a plan's name, in the order of their measurement, rounds counted from `first`."""
+    known = {e["env_hash"] for e in record.lines(path)} if path.exists() else set()
+    for line in sorted(lines, key=lambda line: (line["started"], line["round"])):
+        described = line["environment"]
+        if described["env_hash"] not in known:
+            known.add(described["env_hash"])
+            record.append(path, described)
+        record.append(path, brief(line, weights) | {"plan": name, "round": line["round"] + first})
+
+
+def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
+    """A record reduced to what a gate compares, with samples to four digits: there are hundreds of them.
+
+    weights: whether to keep what is compared of each weight's gradient.
+    """
+    rest = {key: value for key, value in line.items() if key not in ("environment", "source")}
+    time = {key: value for key, value in line["time"].items() if key in ("median_s", "low_s", "high_s", "load", "busy")}
+    names = ("samples_s", "cpu_samples_s")
+    samples = {name: [float(f"{s:.4g}") for s in line["time"].get(name) or ()] for name in names}
+    fidelity = {key: value for key, value in line["fidelity"].items() if key == "overall"}
+    if weights:
+        each = line["fidelity"].get("per_parameter", {})
+        fidelity["per_parameter"] = {k: {m: v[m] for m in ("error", "norm_ratio")} for k, v in each.items()}
+    return rest | {"time": time | samples if time else {}, "fidelity": fidelity}
+
+
+def alike(path: Path, number: int, report: Report) -> None:
+    """Measures A/A comparisons until the file at `path` holds `number` of every case."""
+    interleave(path, ALIKE, cases.read(gate.SPEED_PLAN), number, report)
+
+
+def slowed(factor: float) -> str:
+    """The plan of the records of comparisons with a slowdown planted in earnest."""
+    return f"planted {factor:g}x slower"
+
+
+def slow(path: Path, number: int, report: Report) -> None:
+    """Measures comparisons with each of the `SLOWDOWNS` planted, until the file at `path` holds `number` of each.
+
+    Of D-RTRL's cases alone: they are planted around the call, whatever the rule.
+    """
+    whole = cases.read(gate.SPEED_PLAN)
+    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm == "drtrl"))
+
+    def edit(factor: float, tree: Path) -> None:
+        for framework in ("jax", "torch"):
+            append_code(tree / f"bench/measure/backend_{framework}.py", SLOW.format(factor=factor))
+
+    for factor in SLOWDOWNS:
+        interleave(path, slowed(factor), some, number, report, partial(edit, factor))
+
+
+def interleave(
+    path: Path, name: str, what: Plan, number: int, report: Report, edit: Callable[[Path], None] | None = None
+) -> None:
+    """Measures quartets of HEAD against HEAD, or against it with an edit, until every case has `number` of them."""
+    done = {(line["case_key"], line["round"] // QUARTET) for line in kept(path) if line["plan"] == name}
+    for index in range(number):
+        if lacking := tuple(case for case in what.cases if (case.key, index) not in done):
+            report(f"{name}: comparison {index + 1} of {number}")
+            old, new = revisions.interleaved(("HEAD", "HEAD"), replace(what, cases=lacking), report, edit=edit)
+            append(path, [*old, *new], name, QUARTET * index)
+
+
+def again(path: Path, number: int, report: Report) -> None:
+    """Measures what is the same on every run, of all cases of the gate, until the file at `path` has it that often."""
+    whole = cases.read(gate.PLAN)
+    commit = revisions.resolved("HEAD")
+    rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN and line.get("commit") == commit]
+    for index in range(max(rounds, default=-1) + 1, number):
+        report(f"{gate.PLAN}: bytes and fidelity of {len(whole.cases)} cases, {index + 1} of {number}")
+        with revisions.checkout("HEAD") as tree, scratch.folder() as folder:
+            lines = [line for case in whole.cases for line in revisions.measure_once(tree, case, whole, folder, report)]
+        append(path, [line | {"time": {}} for line in lines], gate.PLAN, index, weights=True)
+
+
+def alarms_again(lines: list[dict[str, Any]]) -> tuple[int, int]:
+    """How often the gate, its baseline being the first measurement of all its cases, would fail a later one."""
+    whole = cases.read(gate.PLAN)
+    rounds: dict[int, list[dict[str, Any]]] = {}
+    for line in of_last_commit([line for line in lines if line["plan"] == gate.PLAN]):
+        rounds.setdefault(line["round"], []).append(line)
+    expected, *later = [rounds[index] for index in sorted(rounds)] or [[]]
+    alarms = 0
+    for now in later:
+        found = compare.changes(expected, now) + compare.parity(now)
+        alarms += gate.verdict(found) != gate.OK or bool(gate.uncompared(whole, found, "working_bytes", "error"))
+    return alarms, len(later)
+
+
+def append_code(file: Path, code: str) -> None:
+    file.write_text(file.read_text(encoding="utf-8") + code, encoding="utf-8")
+
+
+def plant(path: Path, report: Report) -> None:
+    """Measures the checkout and each planted regression that the file at `path` does not hold yet."""
+    commit = revisions.resolved("HEAD")
+    what, there = plan(), {line["plan"] for line in kept(path) if line.get("commit") == commit}
+    measured(path, HONEST, what, None, there, report)
+    for planted in PLANTS:
+        measured(path, label(planted), what, planted, there, report)
+
+
+def measured(path: Path, name: str, what: Plan, planted: Plant | None, there: set[str], report: Report) -> None:
+    """One record per case of HEAD with something planted. A case that vanished leaves none."""
+    if name in there:
+        return
+    report(name)
+    with revisions.checkout("HEAD") as tree, scratch.folder() as folder:
+        if planted:
+            append_code(tree / planted.file, planted.code)
+        lines = [line for case in what.cases for line in revisions.measure_once(tree, case, what, folder, report)]
+    append(path, lines, name)
+
+
+def caught(lines: list[dict[str, Any]], planted: Plant) -> tuple[int, int]:
+    """Of the cases that a planted regression changes, how many got its verdict, and how many there are."""
+    there = of_last_commit([line for line in lines if line["plan"] in (HONEST, label(planted))])
+    honest, new = ([line for line in there if line["plan"] == plan] for plan in (HONEST, label(planted)))
+    verdicts: dict[str, set[str]] = {}
+    for change in compare.changes(honest, new):
+        if planted.words <= set(change.case.split()):
+            verdicts.setdefault(change.case, set()).add(change.verdict)
+    found = [bool(own & planted.verdicts) for own in verdicts.values()]
+    return sum(found) if new else 0, len(found)
+
+
+def of_last_commit(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the commit that was measured last: a change between two of them is no fault of the gate."""
+    return [line for line in lines if line.get("commit") == lines[-1].get("commit")]
+
+
+def looks(lines: list[dict[str, Any]], plan: str = ALIKE) -> list[list[list[dict[str, Any]]]]:
+    """The whole quartets of every case of a plan's comparisons: four records each, in the order A B B A."""
+    by_case: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for line in sorted(lines, key=lambda line: line["round"]):
+        if line["plan"] == plan:
+            by_case.setdefault(line["case_key"], {}).setdefault(line["round"] // QUARTET, []).append(line)
+    whole = ([each for each in quartets.values() if len(each) == QUARTET] for quartets in by_case.values())
+    return [quartets for quartets in whole if quartets]
+
+
+def false_alarms(lines: list[dict[str, Any]]) -> tuple[int, int]:
+    """In how many A/A comparisons the gate calls any metric of any case a regression; and how many there are."""
+    found, number = set(), 0
+    for quartets in looks(lines):
+        number = max(number, len(quartets) - 1)
+        for index in range(len(quartets) - 1):
+            a, b, c, d = quartets[index]
+            changes = compare.changes([a, d], [b, c])
+            if any(change.regression and change.verdict != "slower" for change in changes):
+                found.add(index)
+            if alarm(quartets[index : index + 2]):
+                found.add(index)
+    return len(found), number
+
+
+def alarm(quartets: list[list[dict[str, Any]]], factor: float = 1.0, swapped: bool = False) -> bool:
+    """Whether the gate calls B slower, its samples being `factor` times as long; it looks again before it does.
+
+    quartets: two of one case. `swapped`: A takes B's place.
+    """
+    old: list[dict[str, Any]] = []
+    new: list[dict[str, Any]] = []
+    for a, b, c, d in quartets:
+        old += [b, c] if swapped else [a, d]
+        new += [scaled(line, factor) for line in ([a, d] if swapped else [b, c])]
+        if not compare.slower(old, new):
+            return False
+    return True
+
+
+def scaled(line: dict[str, Any], factor: float) -> dict[str, Any]:
+    """The record as if each of its samples had been `factor` times as long."""
+    kinds = ("samples_s", "cpu_samples_s")
+    time = {kind: [factor * s for s in line["time"].get(kind) or ()] for kind in kinds}
+    return line | {"time": line["time"] | time}
+
+
+def alarms(quartets: list[list[dict[str, Any]]], factor: float = 1.0, both: bool = True) -> tuple[int, int]:
+    """Alarms and comparisons. Every quartet but the last is a first look, the one after it the second; A and B are
+    taken in either order unless only B is slow."""
+    pairs = [quartets[i : i + 2] for i in range(len(quartets) - 1)]
+    found = [alarm(pair, factor, swapped) for pair in pairs for swapped in ((False, True) if both else (False,))]
+    return sum(found), len(found)

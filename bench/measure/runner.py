@@ -1,0 +1,259 @@
+"""The parent: runs a plan's cases, each in a process of its own, and appends a record for each.
+
+Finished cases are not run again: same case and round, same sources and meters, same environment.
+The order is shuffled anew in every round. What a child does to itself (out of memory, too slow, a crash) is a
+record too.
+"""
+
+import json
+import os
+import random
+import signal
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from drtrl_bench import plugins, registry, start
+from drtrl_bench.case import Case, Plan, digest
+from drtrl_bench.files import diskcache
+from drtrl_bench.measure import environment, memory, problem
+from drtrl_bench.process import locks, result, scratch, supervised, variables
+from drtrl_bench.process.supervised import Ended
+from drtrl_bench.records import record
+
+FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
+"""Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
+MEASURED = ("status", "reason", "gate", "time", "memory", "fidelity", "activity", "floor")
+"""Fields of a record that only the measuring child can know; all others are said by the parent."""
+SAYS = {
+    "drtrl_bench.measure.problem": ("problem", "status", "reason", "notes"),
+    "drtrl_bench.plugins.check": ("complaint",),
+    "drtrl_bench.measure.worker": (*MEASURED, "case"),
+}
+"""Fields of the results of children."""
+DECIDING = ("algorithm", "framework", "dataset", "cell", "readout", "layers", "scale_x", "scale_r", "initial")
+"""The fields of a case that its `implementation_sha` depends on."""
+
+Report = Callable[[str, dict[str, Any] | None], None]
+"""Called with a line before each case, and with its record after."""
+
+
+def implementation_sha(case: Case) -> str:
+    """Hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
+    files = registry.sources(case.algorithm, case.framework, case.dataset)
+    texts = {module: path.read_text(encoding="utf-8") for module, path in files.items()}
+    own = [path.read_text(encoding="utf-8") for path in plugins.sources(case, case.framework)]
+    return digest([repr(problem.network(case)), texts, own, *registry.loaded(case.dataset)])
+
+
+def identity(line: dict[str, Any]) -> tuple[Any, ...]:
+    """What makes two records the same measurement."""
+    return tuple(line[key] for key in ("case_key", "round", "implementation_sha", "env_hash"))
+
+
+def finished(line: dict[str, Any], plan: Plan) -> bool:
+    """Whether a record answers its case for good; a refusal for memory does not, because memory comes and goes."""
+    if line.get("refused"):
+        return False
+    if line["status"] == "timeout":
+        return (line.get("limit_s") or 0) >= plan.limit_s
+    return line["status"] in FINISHED
+
+
+def refusal(case: Case) -> tuple[str, str] | None:
+    """A status and a reason not to start the case at all, or None."""
+    if reason := registry.missing(case.framework) or plugins.lacking(case):
+        return "skip", reason
+    if reason := registry.unavailable(case.dataset):
+        return "skip", reason
+    if case.device == "gpu" and environment.output("nvidia-smi", "-L") is None:
+        return "skip", "no GPU found: nvidia-smi does not answer; choose device = 'cpu'"
+    if case.threads > (cores := len(os.sched_getaffinity(0))):
+        return (
+            "skip",
+            f"asks for {case.threads} threads, but this process may use {cores}; set threads = {cores} in the plan",
+        )
+    if reason := memory.refusal(case, *problem.shape(case)):
+        return "oom", reason
+    return None
+
+
+def ended(how: Ended) -> tuple[str, str]:
+    """Status and reason of a child that left no result."""
+    said = [line for line in how.log.splitlines() if line.strip() and not line.startswith("stage: ")]
+    last = said[-1][:200] if said else "no output"
+    if how.for_memory:
+        return "oom", f"killed by the system for memory, in: {how.stage}"
+    if how.outside:
+        return "error", f"ended twice from outside ({how.outside}), not for memory, in: {how.stage}; run it again"
+    if how.code < 0:
+        return "error", f"ended by {signal.Signals(-how.code).name}: {last}"
+    return "error", last
+
+
+def command(module: str) -> list[str]:
+    """What runs a module as a child."""
+    return start.command(module)
+
+
+def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: Path) -> dict[str, Any]:
+    """Runs a module with a job on standard input. Returns its result, or at least a status and a reason."""
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        told, left = Path(own) / "job.json", Path(own) / "result.json"
+        whole = {"plugins": plugins.job(case), **job, "case": asdict(case), "result": str(left)}
+        told.write_text(json.dumps(whole), encoding="utf-8")
+        ask = partial(supervised.run, command(module), environment.child(case), standard_input=told, limit_s=limit_s)
+        how = ask()
+        if how.outside:
+            how = ask()  # once more: it says nothing of the case
+        if how.timed_out:
+            return {"status": "timeout", "reason": f"stopped after {limit_s:g} s, in: {how.stage}"}
+        if how.code:
+            return dict(zip(("status", "reason"), ended(how), strict=True))
+        try:
+            found = result.read(left, SAYS[module])
+        except result.ResultError as error:
+            return {"status": "error", "reason": f"the result of {module} is not valid: {error}"}
+        if "gate" in SAYS[module] and found.get("status") not in ("ok", "wrong", "oom"):
+            return {
+                "status": "error",
+                "reason": f"the result of {module} is not valid: its status is {found.get('status')!r:.60}",
+            }
+        return found
+
+
+def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
+    """Runs one case in a child, once another has its problem ready. Returns at least a status and a reason."""
+    if refused := refusal(case):
+        status, reason = refused
+        return {"status": status, "reason": reason, "refused": status == "oom"}
+    unsolved = folder / f"unsolved-{case.problem_key}.json"
+    if unsolved.exists():
+        return json.loads(unsolved.read_text(encoding="utf-8"))
+    cache = registry.dataset("events.place").cache()
+    solved = child("drtrl_bench.measure.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
+    diskcache.pass_on(solved.pop("notes", None))
+    if not isinstance(solved.get("problem"), str):
+        said = solved.get("reason", "it left no problem")
+        solved = {"status": solved.get("status", "error"), "reason": f"its float64 reference: {said}"}
+        unsolved.write_text(json.dumps(solved), encoding="utf-8")
+        return solved
+    found = child("drtrl_bench.measure.worker", solved | {"budget_s": plan.budget_s}, case, plan.limit_s, folder)
+    return {key: value for key, value in found.items() if key != "case"}
+
+
+def check_plugins(plan: Plan, folder: Path) -> None:
+    """Raises PluginError if what a plan takes from plugins is not whole; imports each framework in a child to see."""
+    for framework in registry.FRAMEWORKS:
+        cases = [case for case in plan.cases if case.framework == framework and plugins.owners(case)]
+        cases = [case for case in cases if not registry.missing(framework) and not plugins.lacking(case)]
+        if not cases:
+            continue
+        wanted = {plugin["name"]: plugin for case in cases for plugin in plugins.job(case)}
+        names = dict.fromkeys((kind, name) for case in cases for kind, name, _ in plugins.owners(case))
+        job = {"plugins": list(wanted.values()), "framework": framework}
+        job["names"] = [both for both in names if both[0] != "dataset"]
+        found = child("drtrl_bench.plugins.check", job, cases[0], plan.limit_s, folder)
+        if said := found.get("complaint") or found.get("reason"):
+            raise plugins.PluginError(said)
+
+
+def schedule(plan: Plan) -> list[tuple[int, Case]]:
+    """Every case once per round, each round in an order of its own drawn from the plan's seed."""
+    order = random.Random(plan.order_seed)
+    return [(number, case) for number in range(plan.rounds) for case in order.sample(plan.cases, len(plan.cases))]
+
+
+def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dict[str, Any]]:
+    """Measures what is missing from the records at `path`; returns the records of this plan, old and new.
+
+    Raises HeldError if another process writes this file.
+    """
+    with locks.writing(path):
+        return completed(plan, path, report, again)
+
+
+def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[str, Any]]:
+    """The records of a plan in a file that no other process writes, those that are missing measured now."""
+    described = environment.describe()
+    described |= {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
+    known: dict[tuple[Any, ...], dict[str, Any]] = {}
+    described_there = False
+    record.prepare(path)
+    for line in record.lines(path) if path.exists() else ():
+        described_there |= line == described
+        if line["kind"] == "record" and finished(line, plan):
+            known[identity(line)] = line
+
+    todo, began = schedule(plan), datetime.now(UTC).isoformat()
+    found = []
+    plugins_checked = False
+    took: list[float] = []
+    shas: dict[tuple[Any, ...], str] = {}
+    with scratch.folder() as folder:
+        for index, (number, case) in enumerate(todo):
+            deciding = tuple(getattr(case, name) for name in DECIDING)
+            sha = shas.get(deciding) or shas.setdefault(deciding, implementation_sha(case))
+            this = {"case_key": case.key, "round": number, "implementation_sha": sha, "env_hash": described["env_hash"]}
+            if not again and (before := known.get(identity(this))):
+                found.append(before)
+                continue
+            module = registry.dataset(case.dataset)
+            line = {
+                "kind": "record",
+                "schema_version": record.SCHEMA_VERSION,
+                "plan": plan.name,
+                "run": began,
+                "round": number,
+                "limit_s": plan.limit_s,
+                "case_key": case.key,
+                "case": asdict(case),
+                "implementation_sha": implementation_sha(case),
+                "env_hash": described["env_hash"],
+                "data": {
+                    "label": module.LABEL,
+                    "synthetic": module.SYNTHETIC,
+                    "fingerprint": registry.fingerprint(case.dataset) or None,
+                },
+            }
+            if named := plugins.fingerprints(case):
+                line["plugins"] = named
+            if not plugins_checked:
+                check_plugins(plan, folder)
+                plugins_checked = True
+            left = (len(todo) - index) * sum(took) / len(took) if took else None
+            ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
+            if not described_there:
+                record.append(path, described)
+                described_there = True
+            if not took:
+                for note in variables.notes(os.environ, variables.through(os.environ)):
+                    report(note, None)
+            report(f"[{index + 1}/{len(todo)}{ahead}] {case.label}", None)
+            with locks.measuring(lambda text: report(f"    {text}", None)):
+                line["implementation_sha"] = implementation_sha(case)  # of now: it may have waited for long
+                started, clock = datetime.now(UTC), time.perf_counter()
+                empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}
+                line |= environment.checkout() | empty | measure(case, plan, folder)
+                took.append(time.perf_counter() - clock)
+            if wrong := record.complaint(line):
+                line |= empty | {"status": "error", "reason": f"the child's result is no record: {wrong}", "floor": {}}
+            line |= {"started": started.isoformat(timespec="seconds"), "duration_s": round(took[-1], 3)}
+            record.append(path, line)
+            report("", line)
+            found.append(line)
+    return found
+
+
+def quietly(call: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """The value of a call, and the corrupt lines it warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", record.CorruptLine)
+        value = call()
+    return value, [str(w.message) for w in caught]

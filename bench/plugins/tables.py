@@ -1,0 +1,226 @@
+"""The tables of a plugin: what describes an algorithm, a cell or a data set of one's own, and what is wrong in it.
+
+All that can be seen without a framework is looked at as the plugin is loaded; `plugin_check.py` looks at the rest.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from drtrl_bench import registry
+from drtrl_bench.plugins.modules import Plugin, PluginError, file_of, imported, ours
+
+if TYPE_CHECKING:
+    from drtrl_bench.implementations.cells import spec as cells
+    from drtrl_bench.implementations.reference.cells import Law
+
+
+@dataclass(frozen=True, kw_only=True)
+class Algorithm(registry.Algorithm):
+    """Describes an algorithm: its gradient in NumPy, its implementations, and what it carries.
+
+    Example: Algorithm(about="D-RTRL whose traces fade", reference=fading, jax="fading_jax", carry="trace")
+
+    `jax` and `torch` are what has `init` and `advance`: the name of a module beside the plugin, or a function without
+    arguments that returns it. One of them will do. `by` and `options` name fields of the case that `reference` and
+    `advance` take. What it costs by formula follows from `carry`, `paths` and `blockwise`.
+    """
+
+    about: str = ""
+    reference: Any = None
+    carry: str = "other"
+    jax: Any = None
+    torch: Any = None
+
+    def module(self, name: str, framework: str) -> Any:
+        """What has its `init` and `advance` in a framework."""
+        return resolved(getattr(self, framework), ("init", "advance"))
+
+    def offers(self, framework: str) -> bool:
+        """Whether it can run in a framework."""
+        return getattr(self, framework) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Describes a cell: its specification, its equations in NumPy and in the frameworks, and its options.
+
+    Example: Cell(spec=RectifiedRNN, law=Law(first, rectified_rnn, first), jax="rectified_jax")
+
+    `spec` is a dataclass derived from `cells.Cell`. `jax` and `torch` are the name of a module beside the plugin with a
+    class of the specification's name, or a function without arguments that returns the class: derived from `spec`, with
+    `emit`, `dynamics` and `output`. One of them will do. A specification of the project itself brings its own.
+    """
+
+    spec: "type[cells.Cell]" = None  # pyright: ignore[reportAssignmentType]
+    law: "Law | None" = None
+    jax: Any = None
+    torch: Any = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def known(self) -> bool:
+        """Whether the specification is one of the project's own cells."""
+        return self.spec.__module__ == "drtrl_bench.implementations.cells.spec"
+
+    def kind(self, framework: str | None) -> Any:
+        """Its class in a framework, or the bare specification."""
+        if framework is None:
+            return self.spec
+        own = getattr(self, framework)
+        if own is None:
+            own = f"drtrl_bench.implementations.cells.cells_{framework}"
+        found = resolved(own, ("emit", "dynamics", "output"))
+        return getattr(found, self.spec.__name__, None) if isinstance(found, ModuleType) else found
+
+    def offers(self, framework: str) -> bool:
+        """Whether it can run in a framework."""
+        return self.known or getattr(self, framework) is not None
+
+
+KINDS = {"algorithm": "ALGORITHMS", "cell": "CELLS", "dataset": "DATASETS"}
+"""The fields of a case that a plugin may add names to, and its tables."""
+DATASET: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "LABEL": (
+        lambda v: isinstance(v, str) and bool(v),
+        'a text that says what the data is, with "(synthetic)" if it was not recorded',
+    ),
+    "SYNTHETIC": (lambda v: isinstance(v, bool), "True or False"),
+    "CLASSES": (lambda v: type(v) is int and v > 0, "the number of classes"),
+    "FEATURES": (lambda v: type(v) is int and v > 0, "the number of input lines"),
+    "batch": (callable, "a function (steps, size, seed) -> inputs [T, B, I], targets [T, B]"),
+}
+
+
+@cache
+def called(function: Callable[[], Any]) -> Any:
+    """What a function returns, the same every time: a cell's class must be one."""
+    return function()
+
+
+def resolved(own: Any, attributes: tuple[str, ...]) -> Any:
+    """What an entry says of a framework: a module by its name, what a function returns, or what it is itself."""
+    if isinstance(own, str):
+        return importlib.import_module(own)
+    if callable(own) and not any(hasattr(own, name) for name in attributes):
+        return called(own)
+    return own
+
+
+def tables(plugin: Plugin) -> dict[str, dict[Any, Any]]:
+    """What a plugin's file has, by the field of a case. Raises PluginError if it has nothing."""
+    main = imported(plugin, plugin.module)
+    found = {kind: entries for kind, table in KINDS.items() if (entries := getattr(main, table, None)) is not None}
+    for kind, entries in found.items():
+        if not isinstance(entries, dict):
+            raise PluginError(
+                f"{plugin.origin}: {KINDS[kind]} is a {type(entries).__name__}; it must be a dict of names"
+            )
+    if found:
+        return found
+    if any(hasattr(main, attribute) for attribute in DATASET):
+        return {"dataset": {plugin.module.rpartition(".")[2]: plugin.module}}
+    said = "has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself"
+    raise PluginError(f"{plugin.origin}: {said}; CONTRIBUTING.md shows each")
+
+
+def checked(plugin: Plugin, kind: str, name: Any, entry: Any, other: Plugin | None) -> Any:
+    """The entry, once its name is free and it has all that can be seen without a framework. Raises PluginError.
+
+    other: the plugin that has an entry of this name already, if one does.
+    """
+    words = {"dataset": "data set"}
+    where = f"{plugin.origin}: {words.get(kind, kind)} {name!r}"
+    if not isinstance(name, str) or not name.isidentifier():
+        raise PluginError(f"{where}: a name must be one word of letters, digits and underscores")
+    if name in registry.NAMES[kind]():
+        whose = other.origin + " has" if other else "the project has"
+        raise PluginError(f"{where}: {whose} one of this name; choose another")
+    check = {"algorithm": check_algorithm, "cell": check_cell, "dataset": check_dataset}[kind]
+    if problem := check(plugin, entry):
+        raise PluginError(f"{where}{problem}")
+    return entry
+
+
+def wrong(attribute: str, value: Any, must: str) -> str:
+    """What to tell of an attribute that is missing or not what it must be."""
+    if value is None:
+        return f": no {attribute}; it must be {must}"
+    return f": {attribute} is {value!r:.60}; it must be {must}"
+
+
+def implementations(plugin: Plugin, entry: Any, has: str) -> str | None:
+    """What is wrong with what an entry says of the frameworks, or None."""
+    for framework in registry.FRAMEWORKS:
+        own = getattr(entry, framework)
+        if isinstance(own, str) and not (file_of(own, plugin.folder) or ours(own)):
+            return f": {framework} is {own!r}, but there is no {own.replace('.', '/')}.py beside {plugin.path.name}"
+    if not any(entry.offers(framework) for framework in registry.FRAMEWORKS):
+        return f": neither jax nor torch; one must be the name of a module with {has}, or a function that returns it"
+    return None
+
+
+def check_algorithm(plugin: Plugin, entry: Any) -> str | None:
+    """What is wrong with an algorithm, or None."""
+    from drtrl_bench.case import Case
+
+    if not isinstance(entry, Algorithm):
+        return f" is a {type(entry).__name__}; it must be an Algorithm of drtrl_bench.plugins"
+    if not isinstance(entry.about, str) or not entry.about:
+        return wrong("about", entry.about or None, "a text of one line")
+    if not callable(entry.reference):
+        return wrong("reference", entry.reference, "a function (net, params, inputs, targets) -> loss, gradient")
+    if entry.carry not in registry.CARRIES:
+        return wrong("carry", entry.carry, f"one of {', '.join(registry.CARRIES)}")
+    if entry.paths not in ("", "all", "own", "none"):
+        return wrong("paths", entry.paths, "all, own or none")
+    known = {f.name for f in fields(Case)}
+    for attribute in ("by", "options"):
+        named = getattr(entry, attribute)
+        if isinstance(named, str) or not all(isinstance(n, str) for n in named):
+            return wrong(attribute, named, "a tuple of fields of a case")
+        if unknown := next((n for n in named if n not in known), None):
+            return f": {attribute} has {unknown!r}: {registry.nearest(unknown, known)}"
+    return implementations(plugin, entry, "init and advance")
+
+
+def check_cell(plugin: Plugin, entry: Any) -> str | None:
+    """What is wrong with a cell, or None."""
+    from drtrl_bench.implementations.cells import spec as cells
+    from drtrl_bench.implementations.reference import cells as reference_cells
+
+    if not isinstance(entry, Cell):
+        return f" is a {type(entry).__name__}; it must be a Cell of drtrl_bench.plugins"
+    if not (isinstance(entry.spec, type) and issubclass(entry.spec, cells.Cell)):
+        return wrong("spec", entry.spec, "a class derived from cells.Cell")
+    if entry.law is not None and entry.known:
+        return f": {entry.spec.__name__} has a law of its own; derive a class from it, or leave law out"
+    if entry.law is not None and not isinstance(entry.law, reference_cells.Law):
+        return wrong("law", entry.law, "a Law(emit, dynamics, output) of reference_cells")
+    if entry.law is None and not any(base in reference_cells.LAWS for base in entry.spec.__mro__):
+        return wrong("law", None, "a Law(emit, dynamics, output) of reference_cells")
+    try:
+        states = entry.spec(**entry.options).states
+    except (TypeError, ValueError) as error:
+        return f": options: {error}"
+    if not states:
+        return wrong("states in spec", None, "a tuple of their names")
+    return implementations(plugin, entry, f"a class {entry.spec.__name__}")
+
+
+def check_dataset(plugin: Plugin, entry: Any) -> str | None:
+    """What is wrong with a data set, or None."""
+    module = imported(plugin, entry) if isinstance(entry, str) else entry
+    for attribute, (right, must) in DATASET.items():
+        if not right(value := getattr(module, attribute, None)):
+            return wrong(attribute, value, must)
+    taken = inspect.signature(module.batch).parameters.values()
+    if len(taken) < 3 and not any(p.kind is p.VAR_POSITIONAL for p in taken):
+        return wrong("batch", f"({', '.join(p.name for p in taken)})", DATASET["batch"][1])
+    if module.SYNTHETIC and not any(word in module.LABEL for word in ("synthetic", "converted")):
+        return f': LABEL is {module.LABEL!r}, but SYNTHETIC is True; it must say "(synthetic)"'
+    return None

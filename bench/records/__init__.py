@@ -1,0 +1,1 @@
+"""Records: the JSON lines of measured cases, and their schema."""

@@ -1,0 +1,1 @@
+"""Records as people read them: tables, captions, the report, and text made harmless."""

@@ -1,0 +1,232 @@
+"""The report: one HTML file with every row, the figures and where each number comes from; it loads nothing else."""
+
+import base64
+import importlib
+import io
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from drtrl_bench import __version__, figures
+from drtrl_bench.records import record
+from drtrl_bench.view import caption, display, table
+from drtrl_bench.view.caption import Frame
+
+TITLES = {
+    "time_vs_t": "Time of one gradient of the whole sequence",
+    "memory_vs_t": "Working memory beyond the arguments",
+    "fidelity": "Cosine and norm of each layer's gradient against float64 BPTT",
+}
+COST = {
+    "time_s": ("time ms", lambda row: f"{table.digits(row['time_s'] * 1e3)} {table.interval(row['spread'])}"),
+    "cpu_s": ("cpu ms", lambda row: table.digits(row["cpu_s"] * 1e3)),
+    "x_time": ("time x BPTT", lambda row: table.share(row["x_time"])),
+    "working_bytes": ("MiB", lambda row: table.digits(row["working_bytes"] / 2**20)),
+    "x_memory": ("MiB x BPTT", lambda row: table.share(row["x_memory"])),
+}
+OTHER = {
+    "cosine": ("all cos", lambda row: table.number(row["cosine"], ".4f")),
+    "error": ("all err", lambda row: table.share(row["error"])),
+    "firing_rate": ("spk %", lambda row: table.number(row["firing_rate"] * 100, ".1f")),
+    "forward_s": ("forward ms", lambda row: table.digits(row["forward_s"] * 1e3)),
+    "analytic_bytes": ("formula MiB", lambda row: table.digits(row["analytic_bytes"] / 2**20)),
+}
+"""The measured columns: header and text of a row whose status is ok. Those of the layers stand between."""
+DOUBTS = {"time_s": "doubtful", "x_time": "x_doubtful"}
+"""Columns whose numbers may be in doubt, and what of a row says so."""
+LEGEND = {
+    "cpu ms": "the processor's time for the same, summed over all threads",
+    "forward ms": "the forward pass alone, by the clock",
+    "formula MiB": "the bytes that the rule must hold, counted by formula",
+}
+
+DOTS = 300
+"""At most so many samples are drawn per strip, evenly chosen; more would be a blot."""
+
+
+def write(records_path: str | Path, out_html: str | Path) -> Path:
+    """Writes the report on a record file or folder; the same records give the same bytes."""
+    records = record.read(records_path)
+    frame = record.frame(records)
+    drawn = {name: made for name in figures.FIGURES if (made := picture(name, frame))}
+    return write_page(Path(records_path).name, records, frame, drawn, out_html)
+
+
+def write_page(
+    source: str,
+    records: list[dict[str, Any]],
+    frame: Frame,
+    drawn: dict[str, tuple[str, bool]],
+    out_html: str | Path,
+) -> Path:
+    """Writes the page on records, their frame and their figures, drawn as `picture` does."""
+    rows = table.collapse(frame)
+    every = rows.to_dict("records")
+    environments = {r["env_hash"]: r["environment"] for r in records}
+    own: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in records:
+        own.setdefault((each["case_key"], each["env_hash"]), []).append(each)
+    template = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        finalize=display.shown_in_page,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report.html")
+    texts = measured(every)
+    columns = headers(rows, every, texts)
+    page = template.render(
+        version=__version__,
+        source=source,
+        started=sorted(str(r.get("started") or "")[:10] for r in records)[:: max(len(records) - 1, 1)],
+        shared=caption.shared(rows).split(" · ") if every else [],
+        machines=caption.machines(rows) if every else [],
+        counts={status: n for status in record.STATUSES if (n := Counter(rows["status"])[status])},
+        choices={name: sorted(rows[name].unique()) for name in ("status", "framework", "algorithm")},
+        columns=columns,
+        measured=len([name for name in columns if name in texts]),
+        legend={k: v for k, v in (table.legend(rows) | LEGEND).items() if k not in LEGEND or k in columns.values()},
+        rows=[row_view(row, columns, texts, own[row["case_key"], row["env_hash"]]) for row in every],
+        figures=[(TITLES[name], *drawn[name]) for name in figures.FIGURES if name in drawn],
+        environments={name: flat(environment or {}) for name, environment in environments.items()},
+    )
+    out_html = Path(out_html)
+    out_html.parent.mkdir(parents=True, exist_ok=True)
+    out_html.write_text(page, encoding="utf-8")
+    return out_html
+
+
+def headers(rows: Frame, every: list[dict[str, Any]], texts: dict[str, Any]) -> dict[str, str]:
+    """Columns of the table and their headers: what varies, who, how large, how it went, and what was measured."""
+    problem = {name: caption.FIELDS[name][0] for name in (caption.varying(rows) if every else ())}
+    who = {"algorithm": "algorithm", "chunk": "K", "framework": "framework", "steps": "T", "status": "status"}
+    ok = [row for row in every if row["status"] == "ok"]
+    headers = {name: header for name, (header, text) in texts.items() if any(map(text, ok))}
+    return problem | who | (headers or {"time_s": "time ms"})
+
+
+def measured(every: list[dict[str, Any]]) -> dict[str, tuple[str, Callable[[dict[str, Any]], str]]]:
+    """The measured columns: cost, the agreement of each layer, that of all weights."""
+    if not every:
+        return COST | OTHER
+    shown = table.measured_columns(every)
+    layers = {layer: title for layer, title in table.layers(every).items() if table.of(layer) in shown}
+    texts = {table.of(n): (f"{title} cos norm", partial(table.agreement, layer=n)) for n, title in layers.items()}
+    return COST | texts | OTHER
+
+
+def key(row: dict[str, Any], name: str) -> Any:
+    """What a column is sorted by."""
+    value = row[name] if name in row else table.part(row, name.removeprefix(table.of("")), "cosine")[0]
+    return "" if pd.isna(value) else value
+
+
+def row_view(
+    row: dict[str, Any], columns: dict[str, str], texts: dict[str, Any], records: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What the template shows of a collapsed row: cells, sort keys, and the records of its case and environment."""
+    ok = row["status"] == "ok"
+    own = [r for r in records if r["data"].get("label") in (None, row["data"])]
+    return {
+        **{name: row[name] for name in ("status", "framework", "algorithm", "case_key")},
+        "reason": None if ok else row["reason"] or "no reason given",
+        "doubtful": [name for name, flag in DOUBTS.items() if row[flag]],
+        "sort": [key(row, name) for name in columns],
+        "problem": [(name, caption.plain(row[name])) for name in columns if name not in texts],
+        "measured": [(name, texts[name][1](row)) for name in columns if name in texts] if ok else [],
+        "words": " ".join(sorted(table.words_of(row))).lower(),
+        "records": [record_view(r, ok) for r in own],
+    }
+
+
+def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
+    """Where one record comes from and, only if its case is ok, all it measured."""
+    time, gate, data, memory = (line.get(k) or {} for k in ("time", "gate", "data", "memory"))
+    facts = {
+        "case_key": line.get("case_key"),
+        "implementation_sha": line.get("implementation_sha"),
+        "commit": f"{line['commit']}{' (modified)' if line.get('dirty') else ''}" if line.get("commit") else None,
+        "data": " ".join(str(v) for v in (data.get("label"), data.get("fingerprint")) if v),
+        "gate": f"error {gate['error']:.1e}, limit {gate['limit']:g}; against {gate['reference']}, "
+        f"T = {gate['steps']}, B = {gate['batch']}"
+        if all(gate.get(key) is not None for key in ("error", "limit", "reference", "steps", "batch"))
+        else None,
+        "plan, round": f"{line.get('plan')}, {line.get('round', 0)}",
+        "measured": f"{line.get('started')}, took {line.get('duration_s')} s",
+        "file": line.get("source"),
+        "reason": line.get("reason"),
+    }
+    if ok:
+        facts |= {name.replace("_s", ""): f"{v:.3g} s" for name, v in time.get("phases", {}).items() if v is not None}
+        facts |= {"memory meter": memory.get("meter")}
+        facts |= {k: f"{v:,} bytes" for k, v in memory.items() if isinstance(v, int) and not isinstance(v, bool)}
+        activity = (line.get("activity") or {}).items()
+        facts |= {k.replace("_", " "): ", ".join(f"{100 * x:.2g} %" for x in v) for k, v in activity if v}
+    return {
+        "status": line["status"],
+        "env_hash": line["env_hash"],
+        "facts": {name: str(value) for name, value in facts.items() if value not in (None, "")},
+        "strip": strip(time) if ok and all(time.get(k) for k in ("samples_s", "low_s", "median_s", "high_s")) else None,
+        "fidelity": fidelity(line.get("fidelity") or {}) if ok else {},
+    }
+
+
+def fidelity(values: dict[str, Any]) -> dict[str, list[str]]:
+    """cosine, error, norm ratio and sign agreement as text: overall, per layer and per weight."""
+    forms = {"cosine": ".6f", "error": ".2e", "norm_ratio": ".4f", "sign_agreement": ".3f"}
+    parts = ({"all": values.get("overall") or {}}, values.get("per_layer") or {}, values.get("per_parameter") or {})
+    every = {name: agreement for part in parts for name, agreement in part.items()}
+    return {name: [table.number(v.get(k), form) for k, form in forms.items()] for name, v in every.items() if v}
+
+
+def strip(time: dict[str, Any]) -> dict[str, Any]:
+    """The samples as positions from 0 to 100 between the fastest and the slowest."""
+    samples = time["samples_s"]
+    low, high = min(samples), max(samples)
+
+    def place(seconds: float) -> float:
+        return round(100 * (seconds - low) / (high - low or 1), 2)
+
+    return {
+        "dots": [place(s) for s in samples[:: -(-len(samples) // DOTS)]],
+        "interval": [place(time["low_s"]), place(time["high_s"])],
+        "median": place(time["median_s"]),
+        "ends": [f"{table.digits(s * 1e3)} ms" for s in (low, high)],
+        "text": f"{len(samples)} samples, median {table.digits(time['median_s'] * 1e3)} ms, 95 % interval "
+        f"{table.digits(time['low_s'] * 1e3)} to {table.digits(time['high_s'] * 1e3)} ms"
+        + (f"; processor {table.digits(median(worked) * 1e3)} ms" if (worked := time.get("cpu_samples_s")) else "")
+        + (", unstable" if time.get("unstable") else "")
+        + (", machine busy" if time.get("busy") else ""),
+    }
+
+
+def picture(name: str, frame: Frame) -> tuple[str, bool] | None:
+    """A figure as base64 PNG, and whether it wants the whole width of the page; None if it has nothing to draw."""
+    try:
+        figure = importlib.import_module(figures.FIGURES[name]).draw(frame)
+    except figures.NothingToDraw:
+        return None
+    with io.BytesIO() as file:
+        figures.save_png(figure, file)
+        return embedded(figure, file.getvalue())
+
+
+def embedded(figure: Any, png: bytes) -> tuple[str, bool]:
+    """A figure and its PNG as `picture` returns them."""
+    return base64.b64encode(png).decode(), figure.get_size_inches()[0] > 7
+
+
+def flat(environment: dict[str, Any]) -> dict[str, str]:
+    """An environment as name -> text."""
+    apart = ("kind", "schema_version", "env_hash", *record.TABLES)
+    facts = {k: v for k, v in environment.items() if k not in apart}
+    for table_of in record.TABLES:
+        facts |= environment.get(table_of) or {}
+    return {k: str(v) for k, v in facts.items() if v is not None}

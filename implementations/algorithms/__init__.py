@@ -1,0 +1,1 @@
+"""The learning algorithms: one algorithm in one framework is one file."""

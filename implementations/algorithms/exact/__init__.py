@@ -1,0 +1,1 @@
+"""Algorithms that give the exact gradient of the loss."""

@@ -1,0 +1,1 @@
+"""The cells: their specification, and their equations in each framework."""

@@ -1,0 +1,1 @@
+"""Ground truth in float64 NumPy: the algorithms and the cells, written for reading."""

@@ -1,0 +1,96 @@
+"""Training on top of `advance`, in JAX: Adam with gradient clipping, an update per sequence or per chunk.
+
+The twin is `fit_torch.py`: on the same batches both walk through the same weights. Adam: Kingma & Ba 2015
+(arXiv 1412.6980), with optax; a gradient whose L2 norm exceeds `clip` is scaled down to it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+from drtrl_bench.implementations.engine.network_jax import Params, acting, by_stored, gradient
+
+Batch = Callable[[int], tuple[Any, Any]]
+"""Number of an update -> inputs [T, B, I], targets [T, B]; the same on every call with the same number."""
+
+
+def fit(
+    algorithm: Any,
+    net: Any,
+    params: Params,
+    batch: Batch,
+    updates: int,
+    chunk: int,
+    *,
+    rate: float = 1e-3,
+    clip: float = 1.0,
+    per_chunk: bool = False,
+    checkpoint: Path | None = None,
+    every: int = 100,
+) -> tuple[Params, NDArray[np.float64]]:
+    """Trains on batch(0) ... batch(updates - 1). Returns the weights and each batch's loss.
+
+    per_chunk: one update after each chunk of `chunk` steps, in the middle of the sequence, as online rules can;
+    otherwise one after each sequence. checkpoint: an `.npz`, written after every `every` batches and at the end; if it
+    is there, training goes on from it. Raises ValueError if it belongs to other weights.
+    """
+    adam = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
+    state, losses = adam.init(params), []
+    if checkpoint and checkpoint.exists():
+        params, state, losses = restored(checkpoint, (params, state))
+
+    @jax.jit
+    def update(params: Params, state: Any, grads: Params) -> tuple[Params, Any]:
+        change, state = adam.update(grads, state, params)
+        return jax.tree.map(jnp.add, params, change), state
+
+    @jax.jit
+    def advance(params: Params, carry: Any, inputs: Any, targets: Any) -> tuple[Any, Any, Params]:
+        acts, slopes = acting(net, params)
+        carry, loss, grads = algorithm.advance(net, acts, carry, inputs, targets)
+        return carry, loss, by_stored(grads, slopes)
+
+    whole = jax.jit(partial(gradient, algorithm, net, chunk=chunk))
+    for number in range(len(losses), updates):
+        inputs, targets = (jnp.asarray(a) for a in batch(number))
+        inputs = inputs.astype(params[0]["x"].dtype)
+        if per_chunk:
+            carry, loss = algorithm.init(net, params, targets.shape[1]), 0.0
+            for start in range(0, len(targets), chunk):
+                part = slice(start, start + chunk)
+                carry, more, grads = advance(params, carry, inputs[part], targets[part])
+                params, state = update(params, state, grads)
+                loss = loss + more
+        else:
+            loss, grads = whole(params, inputs, targets)
+            params, state = update(params, state, grads)
+        losses.append(float(loss))
+        if checkpoint and (len(losses) % every == 0 or len(losses) == updates):
+            kept(checkpoint, (params, state), losses)
+    return params, np.asarray(losses)
+
+
+def kept(path: Path, tree: Any, losses: list[float]) -> None:
+    """Writes weights, Adam's moments and losses; a crash while writing leaves the file as it was."""
+    leaves = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
+    new = path.with_suffix(".new.npz")
+    np.savez(new, losses=np.asarray(losses), **leaves)  # pyright: ignore[reportArgumentType]
+    new.replace(path)
+
+
+def restored(path: Path, like: Any) -> tuple[Params, Any, list[float]]:
+    """What `kept` wrote, in the shape of `like`."""
+    leaves, shape = jax.tree.flatten(like)
+    with np.load(path, allow_pickle=False) as arrays:
+        found = [arrays[name] for i in range(len(leaves)) if (name := f"leaf{i}") in arrays]
+        if [a.shape for a in found] != [np.shape(leaf) for leaf in leaves] or len(arrays) != len(leaves) + 1:
+            raise ValueError(f"{path} belongs to another network; remove it or choose another checkpoint")
+        params, state = jax.tree.unflatten(shape, [jnp.asarray(a) for a in found])
+        return params, state, arrays["losses"].tolist()

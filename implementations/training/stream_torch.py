@@ -1,0 +1,53 @@
+"""`advance` folded over a stream of chunks, in PyTorch: loss and gradient of a sequence never there as a whole.
+
+The twin is `stream_jax.py`. `network_torch.gradient` is the same fold over a sequence on the device.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from drtrl_bench.implementations.engine.network_torch import Params, acting, by_stored
+
+Chunks = Iterable[tuple[Any, Any]]
+"""Inputs [K, B, I] of any type of number and targets [K, B], on the host."""
+
+
+def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Tensor, Params]]:
+    """The fold of one algorithm and network: a function of weights and chunks that returns loss and gradient.
+
+    A chunk crosses to the device as it is and becomes floating there. ValueError if there is no chunk.
+    """
+
+    def gradient(params: Params, chunks: Chunks) -> tuple[Tensor, Params]:
+        like = params[0]["x"]
+        acts, slopes = acting(net, params)
+        total = like.new_zeros(())
+        sums = [{k: torch.zeros_like(v) for k, v in w.items()} for w in params]
+        carry, held = None, None
+
+        def advance(chunk: tuple[Any, Any], last: bool) -> None:
+            nonlocal carry
+            inputs, targets = (torch.as_tensor(a).to(like.device) for a in chunk)
+            carry, loss, grads = algorithm.advance(
+                net, acts, carry, inputs.to(like.dtype), targets.to(torch.int64), last=last
+            )
+            total.add_(loss)
+            for into, new in zip(sums, grads, strict=True):
+                for k, g in new.items():
+                    into[k] += g
+
+        for chunk in chunks:
+            if carry is None:
+                carry = algorithm.init(net, acts, chunk[1].shape[1])
+            if held is not None:
+                advance(held, last=False)
+            held = chunk
+        if held is None:
+            raise ValueError("a stream needs at least one chunk")
+        advance(held, last=True)
+        return total, by_stored(sums, slopes)
+
+    return gradient

@@ -1,0 +1,102 @@
+"""The table of how fast data comes: what it says of a loader and of a stream."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.genuine import WRITERS
+from support.problems import needs
+
+from drtrl_bench.experiments import loading
+
+pytestmark = [needs("jax"), pytest.mark.xdist_group("jax")]
+
+
+def test_a_loader_is_timed_beside_every_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(loading.SIZES, "integrator", (5, 4, 1))
+    row = loading.batches("integrator", 3)
+    assert row["data"] == "integrator (synthetic, sum in 8 ranges)"
+    assert row["gradients_per_s"] == max(row[f"{rule}_per_s"] for rule in loading.RULES)
+    assert row["kept_over_gradient"] == row["kept_per_s"] / row["gradients_per_s"]
+    assert row["first_epoch_per_s"] == row["fingerprint"] == "", "nothing is read from files"
+
+
+def test_what_is_in_memory_is_not_what_an_epoch_begins_with(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tonic")
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
+    monkeypatch.delenv("DRTRL_BENCH_DATA", raising=False)
+    from drtrl_bench import registry
+
+    what = registry.dataset("nmnist").PUBLISHED
+    registry.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})
+    monkeypatch.setitem(loading.SIZES, "nmnist", (10, 4, 2312))
+    row = loading.batches("nmnist", 5)
+    assert row["data"] == "N-MNIST layout (event-converted digits)"
+    assert len(row["fingerprint"]) == 16
+    assert row["first_epoch_per_s"] < row["kept_per_s"]
+
+
+def test_every_rate_is_of_its_own_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds that are told, of a loader of files and of the three rules; medians, since the first call is slower."""
+    held = SimpleNamespace(decoded=None)
+    module = SimpleNamespace(FEATURES=32768, LABEL="a label", PUBLISHED=None, batch=lambda *_: ("inputs", "targets"))
+    module.opened = lambda split: (held, None)
+    told = {"bptt": 0.25, "es_drtrl": 0.0625, "drtrl": 0.125}
+    first = iter([9.0, 7.0, 4.0, 1.0, 4.0, 1.0])  # from files, then from what was decoded
+
+    def timed(call: Any) -> float:
+        return told.get(call, 0.5)
+
+    monkeypatch.setattr(loading.registry, "dataset", lambda name: module)
+    monkeypatch.setattr(loading.registry, "fingerprint", lambda name: f"files of {name}")
+    monkeypatch.setattr(loading, "gradients", lambda *_: {rule: rule for rule in told})
+    monkeypatch.setattr(loading, "forgetting", lambda what, call: next(first) if what is held else None)
+    monkeypatch.setattr(loading, "timed", timed)
+    assert loading.batches("dvs_gesture at 128 x 128", 3) == {
+        "dataset": "dvs_gesture",
+        "data": "a label",
+        "fingerprint": "files of dvs_gesture",
+        "steps": 60,
+        "batch": 16,
+        "lines": 32768,
+        "from_files_per_s": 0.25,
+        "first_epoch_per_s": 1.0,
+        "kept_per_s": 2.0,
+        "fastest_rule": "es_drtrl",
+        "gradients_per_s": 16.0,
+        "first_epoch_over_gradient": 0.0625,
+        "kept_over_gradient": 0.125,
+        "bptt_per_s": 4.0,
+        "es_drtrl_per_s": 16.0,
+        "drtrl_per_s": 8.0,
+    }
+
+
+def test_a_stream_is_timed_and_weighed() -> None:
+    row = loading.streamed("bernoulli", 200)
+    assert row["data"] == "bernoulli (synthetic)"
+    assert row["ms_per_chunk"] == pytest.approx(1e3 * row["seconds"] / 2)
+    assert row["rss_peak_mib"] >= row["rss_before_mib"] > 0
+    assert row["dense_inputs_mib"] == 4 * 200 * loading.LANES * 64 / 2**20
+
+
+def test_files_epoch_and_memory_are_what_they_are_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 recordings each: "files" goes through tonic, "epoch" reads what was decoded, "kept" reads nothing."""
+    pytest.importorskip("tonic")
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "data"))
+    WRITERS["dvs_gesture"](tmp_path / "data")
+    from drtrl_bench import registry
+
+    held, calls = registry.dataset("dvs_gesture").opened("train")[0], []
+    read, decode, timed = held.read, held.decode, loading.timed
+    monkeypatch.setattr(held, "read", lambda index, *anew: calls.append("read") or read(index, *anew))
+    monkeypatch.setattr(held, "decode", lambda index: calls.append("decode") or decode(index))
+    monkeypatch.setattr(loading, "gradients", lambda *_: dict.fromkeys(loading.RULES, lambda: None))
+    monkeypatch.setattr(loading, "timed", lambda call: calls.append("timed") or timed(call))
+    monkeypatch.setitem(loading.SIZES, "dvs_gesture", (10, 4, 32768))
+    loading.batches("dvs_gesture", 3)
+    files, epoch = ["read", "decode"] * 4, ["read"] * 4
+    once = ["timed", *files, "timed", *epoch, "timed", *["timed"] * len(loading.RULES)]
+    assert calls == files + 3 * once

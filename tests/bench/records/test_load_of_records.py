@@ -1,0 +1,170 @@
+"""Files and plans of a size that nobody should wait for: processor time and memory, with twice what was aimed at."""
+
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.lines import environment, line
+
+from drtrl_bench import case as cases
+from drtrl_bench.case import Case, Plan
+from drtrl_bench.measure import environment as machine
+from drtrl_bench.measure import runner
+from drtrl_bench.records import record
+
+SIXTY = [
+    Case(algorithm=algorithm, framework=framework, steps=steps, neurons=neurons)
+    for algorithm in ("bptt", "drtrl", "rtrl", "es_drtrl", "snap1")
+    for framework in ("jax", "torch")
+    for steps in (64, 256, 512)
+    for neurons in (16, 64)
+]
+
+
+def file_of(path: Path, number: int) -> Path:
+    """A file with as many records of sixty cases, each of 2.6 kB as those of a run are; the later ones are slower."""
+    with path.open("w") as file:
+        file.write(json.dumps(environment()) + "\n")
+        for i in range(number):
+            entry = line(SIXTY[i % 60], time_s=0.01 + 1e-6 * i)
+            entry["time"] |= {f"{kind}samples_s": [0.01 + 1e-7 * i * j for j in range(1, 21)] for kind in ("", "cpu_")}
+            file.write(json.dumps(entry) + "\n")
+    return path
+
+
+def test_of_ten_thousand_lines_the_last_of_each_case_is_kept(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "r.jsonl", 10_000)
+    began = time.process_time()
+    found = record.newest(path)
+    took = time.process_time() - began
+    assert [each["time"]["median_s"] for each in found] == [0.01 + 1e-6 * i for i in range(9_940, 10_000)]
+    assert took < 1.0
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_lines_are_shown_in_ten_seconds(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "r.jsonl", 100_000)
+    command = [sys.executable, "-m", "drtrl_bench", "show", str(path)]
+    code = (
+        f"import os, subprocess, resource, sys; c = subprocess.run({command!r}, stdout=subprocess.DEVNULL).returncode;"
+    )
+    code += "u = resource.getrusage(resource.RUSAGE_CHILDREN); print(c, u.ru_utime, u.ru_maxrss)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ended, took, peak = map(float, done.stdout.split())
+    assert ended == 0
+    assert took < 10
+    assert peak < 500 * 1024
+
+
+def test_an_append_takes_no_longer_for_a_long_file(tmp_path: Path) -> None:
+    """A hole of 288 MB stands for as many records: only the end of it is looked at."""
+    path = tmp_path / "r.jsonl"
+    with path.open("wb") as file:
+        file.truncate(288_000_000)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n")
+    entry = line(Case())
+    record.append(path, entry)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for _ in range(20):
+        record.append(path, entry)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert took / 20 < 0.01
+    assert after.ru_maxrss - before.ru_maxrss < 20 * 1024
+    assert path.stat().st_size == 288_000_001 + 21 * len(record.encoded(entry))
+
+
+class NextCase(Exception):  # noqa: N818
+    """A run has come to a case that it would measure."""
+
+
+def test_a_plan_of_five_thousand_cases_goes_on_where_it_was(tmp_path: Path) -> None:
+    path, plan_file = tmp_path / "r.jsonl", tmp_path / "many.toml"
+    grid: dict[str, list[Any]] = {
+        "algorithm": ["drtrl", "bptt", "rtrl", "es_drtrl", "snap1"],
+        "framework": ["jax", "torch"],
+        "neurons": [16 * i for i in range(1, 11)],
+        "batch": [1, 2, 4, 8, 16],
+        "steps": [64 * i for i in range(1, 11)],
+    }
+    plan_file.write_text("[[grid]]\n" + "".join(f"{key} = {json.dumps(values)}\n" for key, values in grid.items()))
+    plan = cases.read(str(plan_file))
+    *done, (_, last) = runner.schedule(plan)
+    described = machine.describe()
+    shas = {
+        (a, f): runner.implementation_sha(Case(algorithm=a, framework=f))
+        for a in grid["algorithm"]
+        for f in grid["framework"]
+    }
+    with path.open("w") as file:
+        file.write(json.dumps({"kind": "environment", "schema_version": 1} | described) + "\n")
+        for _, case in done:
+            known = {"env_hash": described["env_hash"], "implementation_sha": shas[case.algorithm, case.framework]}
+            file.write(json.dumps(line(case, **known)) + "\n")
+    said: list[str] = []
+
+    def report(text: str, entry: Any) -> None:
+        said.append(text)
+        raise NextCase
+
+    began = time.process_time()
+    plan = cases.read(str(plan_file))
+    with pytest.raises(NextCase):
+        runner.run(plan, path, report)
+    took = time.process_time() - began
+    assert said == [f"[5000/5000] {last.label}"]
+    assert took < 4
+
+
+def test_the_fields_that_decide_a_hash_of_sources_are_all_that_do(tmp_path: Path) -> None:
+    """A finished case is looked for by the hash that another case has, if the two are alike in these fields."""
+    other: dict[str, Any] = {
+        "algorithm": "rtrl",
+        "framework": "torch",
+        "cell": "gru",
+        "readout": "linear",
+        "dataset": "bernoulli",
+        "initial": "truncated",
+        "bias_correction": "none",
+        "mode": "compile",
+        "precision": "default",
+        "trace_dtype": "bfloat16",
+        "dtype": "float64",
+        "device": "gpu",
+        "auto": True,
+    }
+    base = runner.implementation_sha(Case())
+    for field in fields(Case):
+        value = other.get(field.name, getattr(Case(), field.name) + 1 if field.name not in other else None)
+        changed = runner.implementation_sha(replace(Case(), **{field.name: value}))
+        assert (changed != base) == (field.name in runner.DECIDING), field.name
+
+
+def test_what_is_finished_is_found_by_the_sources_of_its_own_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two kinds of case has other sources than its record says: that one is measured, the other is not."""
+    monkeypatch.setattr(runner, "measure", lambda case, plan, folder: {"status": "ok", "reason": None})
+    path = tmp_path / "r.jsonl"
+    pair = [Case(cell=cell, steps=steps) for cell in ("gru", "lstm") for steps in (8, 16)]
+    random.Random(0).shuffle(pair)
+    plan = Plan("two", "", tuple(pair))
+    runner.run(plan, path, lambda text, entry: None)
+    shas = {each["case"]["cell"]: each["implementation_sha"] for each in record.read(path)}
+    assert len(set(shas.values())) == 2
+    text = path.read_text().replace(shas["lstm"], "of-other-sources")
+    path.write_text(text)
+    measured: list[dict[str, Any]] = []
+    runner.run(plan, path, lambda text, entry: measured.append(entry) if entry else None)
+    assert sorted(each["case"]["steps"] for each in measured) == [8, 16]
+    assert {each["case"]["cell"] for each in measured} == {"lstm"}
+    assert asdict(pair[0]).keys() == measured[0]["case"].keys()

@@ -1,0 +1,114 @@
+"""The kernels of PyTorch's mode "triton": in Triton's interpreter against the NumPy reference, and compiled for a GPU
+that need not be there, in the version of Triton that is installed.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+from support.problems import errors, gradient, network, problem
+
+from drtrl_bench.implementations.reference import algorithms as reference
+from drtrl_bench.implementations.reference import cells as reference_cells
+
+pytestmark = [
+    pytest.mark.skipif(not (find_spec("torch") and find_spec("triton")), reason="needs torch and triton"),
+    pytest.mark.xdist_group("torch"),
+]
+INTERPRETED = "TRITON_INTERPRET" in os.environ
+CASES = [("drtrl", "lif_soft"), ("bptt", "lif_hard"), ("drtrl", "alif"), ("drtrl", "gru"), ("bptt", "lstm")]
+MANY = 40
+"""Neurons, of which more spike at a time than are added at once."""
+
+
+@pytest.mark.skipif(INTERPRETED, reason="this is the child")
+def test_in_the_interpreter() -> None:
+    """Triton chooses its interpreter when it is imported: in a process of its own, where nobody has imported it yet."""
+    command = [sys.executable, "-m", "pytest", __file__, "-p", "no:cacheprovider"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"TRITON_INTERPRET": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(CASES)} passed" in done.stdout
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="test_in_the_interpreter runs it")
+@pytest.mark.parametrize(("rule", "cell"), CASES)
+def test_gradient(rule: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from drtrl_bench.implementations.algorithms.approximate import drtrl_torch
+    from drtrl_bench.implementations.algorithms.exact import bptt_torch
+    from drtrl_bench.implementations.engine import network_torch
+    from drtrl_bench.implementations.kernels import adjoint_triton, forward_triton, trace_step_triton
+
+    scales: dict[str, Any] = {"scale_x": 60.0, "scale_r": 10.0} if "lif" in cell else {}
+    p = problem(network(cell, 1, "leaky", **scales), N=MANY, T=6)
+    for layer, tape in zip(p.net, reference.forward(*p[:3]), strict=True):
+        most = reference_cells.fired(layer, tape.states[1:]).sum(-1).max() if layer.spiking else MANY
+        assert most > 8, "the kernel's loop must go round more than twice"
+    monkeypatch.setattr(forward_triton, "ROWS", 4)
+    exact = {"drtrl": reference.drtrl_by_cutting, "bptt": reference.bptt}[rule]
+    loss, right = exact(*p)
+    monkeypatch.setattr(network_torch, "forward", forward_triton.forward)
+    for module in (bptt_torch, drtrl_torch):
+        monkeypatch.setattr(module, "pull_back", adjoint_triton.pull_back)
+    options = {"turn": partial(trace_step_triton.turn, move=drtrl_torch.move)} if rule == "drtrl" else {}
+    found, grads = gradient("torch", rule, p, 6 if rule == "bptt" else 3, options=options)
+    assert found == pytest.approx(loss, rel=1e-12)
+    wrong = {name: error for name, error in errors(grads, right).items() if error > 1e-10}
+    assert not wrong
+
+
+def compiled(kernel: Any, sizes: dict[str, Any], number: str, warps: int) -> Any:
+    """A kernel compiled for a GPU of compute capability 9.0: pointers to `number`s, but lists are of whole numbers."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    whole = {"B", "M", "m", "N", "J", "G"}
+    kinds = {name: "i32" if name in whole else "*i32" if name == "lists" else f"*{number}" for name in kernel.arg_names}
+    signature = {name: "constexpr" if name in sizes else kind for name, kind in kinds.items()}
+    aligned: Any = {(i,): [["tt.divisibility", 16]] for i, kind in enumerate(signature.values()) if kind[0] == "*"}
+    options = {"num_warps": warps, "enable_fp_fusion": True}
+    return triton.compile(
+        ASTSource(kernel, signature, sizes, aligned), target=GPUTarget("cuda", 90, 32), options=options
+    )
+
+
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled in the interpreter")
+@pytest.mark.parametrize("number", ["fp32", "fp64"])
+def test_forward_compiles_and_keeps_its_inner_loop(number: str) -> None:
+    """A compiler may drop a loop whose count it does not carry around the loop outside: then no row of W_r is read."""
+    from drtrl_bench.implementations.cells import cells_torch
+    from drtrl_bench.implementations.kernels import forward_triton
+
+    sizes = {"K": 64, "N": 512, "S": 1, "RECURRENT": True, "WIDTH": 512, "ROWS": 16}
+    built = compiled(forward_triton.steps, sizes | forward_triton.constants(cells_torch.LIF()), number, 4)
+    text = built.asm["ttir"]
+    inner = text[text.index("scf.while") :]
+    condition, body = inner[: inner.index("} do {")], inner[inner.index("} do {") : inner.index("scf.yield")]
+    assert "arith.cmpi slt" in condition, "goes on while neurons are left on the list"
+    assert re.search(r"tt\.load .*tensor<16x512x!tt\.ptr<f\d\d>>", body), "reads rows of W_r"
+    assert re.search(r"arith\.addf .*tensor<512x", body), "adds them"
+    assert re.search(r"arith\.addi .*%c16_i32", body), "and goes on with the next"
+    assert text.count("gpu.barrier") + text.count("ttg.barrier") + text.count("ttg.local_barrier") == 1
+    decay = re.search(r"dense<0?\.?(8\.?18730[^>]*)>", text)
+    assert decay is not None
+    assert number == "fp32" or decay[0].startswith("dense<0.81873075307798"), "constants as precise as the states"
+    assert built.asm["ptx"].count("ld.global") > 8
+
+
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled in the interpreter")
+@pytest.mark.parametrize(("S", "G"), [(1, 1), (3, 2)])
+def test_the_others_compile(S: int, G: int) -> None:
+    from drtrl_bench.implementations.kernels import adjoint_triton, trace_step_triton
+
+    rows = 1 if S == 1 else 4
+    adjoint = {"S": S, "G": G, "ROWS": rows, "DRIVES": G, "BLOCK": 64}
+    compiled(adjoint_triton.recursion, adjoint | {"K": 64, "THROUGH": False}, "fp32", 2)
+    compiled(adjoint_triton.recursion, adjoint | {"K": 1, "THROUGH": True}, "fp32", 2)
+    trace = {"B": 8, "S": S, "ROWS": rows, "DECAY": True, "ADD": True, "SAMPLES": 8, "BLOCK": 128}
+    compiled(trace_step_triton.step, trace, "fp32", 4)

@@ -1,0 +1,119 @@
+"""Memory against the length of the sequence, from the deterministic meters: BPTT's grows, the others' does not."""
+
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import pytest
+from conftest import resident
+from support.problems import in_framework, network, problem
+
+from drtrl_bench import registry
+from drtrl_bench.case import Case
+from drtrl_bench.measure import memory
+from drtrl_bench.measure.problem import Problem, draw
+
+NET = network("lif_soft", 1, "leaky")
+K = 8
+
+
+def working_bytes(framework: str, algorithm: str, T: int, N: int = 16) -> int:
+    """Working memory of one gradient over T steps; BPTT in one chunk, the others in chunks of K."""
+    p = problem(NET, T=T, B=2, I=8, N=N)
+    net, chunk = in_framework(NET, framework), T if algorithm.startswith("bptt") else K
+    subject = registry.ALGORITHMS[algorithm].module(algorithm, framework)
+    gradient = import_module(f"drtrl_bench.implementations.engine.network_{framework}").gradient
+    if framework == "jax":
+        import jax
+
+        def call(params: Any, inputs: Any, targets: Any) -> Any:
+            return gradient(subject, net, params, inputs, targets, chunk)
+
+        return memory.xla_bytes(jax.jit(call).lower(p.params, p.inputs, p.targets).compile())["working_bytes"]
+    import torch
+
+    params = [{k: torch.from_numpy(v) for k, v in w.items()} for w in p.params]
+    inputs, targets = torch.from_numpy(p.inputs), torch.from_numpy(p.targets)
+    gradient(subject, net, params, inputs, targets, chunk)
+    return memory.torch_peak_bytes(lambda: gradient(subject, net, params, inputs, targets, chunk))
+
+
+def test_bptt_grows_linearly(framework: str) -> None:
+    small, middle, large = (working_bytes(framework, "bptt", T) for T in (512, 1024, 2048))
+    assert middle > 1.5 * small
+    assert (large - middle) / (middle - small) == pytest.approx(2, rel=0.1)
+    states = 2 * 16 * 8  # one state of every neuron and sample, in float64
+    assert (large - middle) / 1024 >= states
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["drtrl", "rtrl", "es_drtrl", "snap1", "drtrl_window", "random_feedback", "no_trace"]
+)
+def test_online_rules_stay_constant(framework: str, algorithm: str) -> None:
+    small, large = (working_bytes(framework, algorithm, T) for T in (64, 512))
+    assert large <= 1.01 * small
+
+
+def test_checkpointed_bptt_grows_with_the_root(framework: str) -> None:
+    small, large = (working_bytes(framework, "bptt_checkpointed", T) for T in (256, 1024))
+    assert large < 2.4 * small
+    assert large < 0.3 * working_bytes(framework, "bptt", 1024)
+
+
+def test_filters_are_smaller_than_a_trace(framework: str) -> None:
+    filters, trace = (working_bytes(framework, algorithm, 64, N=64) for algorithm in ("es_drtrl", "drtrl"))
+    assert filters < 0.8 * trace
+
+
+@pytest.mark.parametrize("cell", ["lif_delta", "alif_expcu"])
+def test_one_trace_and_a_chunk(framework: str, cell: str) -> None:
+    """D-RTRL holds its trace once, and what the formula says of a chunk; a second copy of the trace would show."""
+    case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=256, batch=16, threads=1)
+    case = replace(case, steps=36, chunk=12)
+    held = memory.held(case, 64, 10)
+    assert held.carry > 0.6 * memory.held(case, 64, 10).total
+    posed = Problem(*draw(case), gradient=[], spikes=[])
+    subject = import_module(f"drtrl_bench.measure.backend_{framework}").Subject(case, posed, "float32")
+    assert subject.weigh()["working_bytes"] <= 1.2 * memory.held(case, 64, 10).total
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("algorithm", ["drtrl", "rtrl", "snap1"])
+@pytest.mark.parametrize(("steps", "chunk"), [(192, 96), (96, 96)], ids=["moved", "whole"])
+def test_carry_and_blocks_by_formula(framework: str, algorithm: str, layers: int, steps: int, chunk: int) -> None:
+    """In chunks of two blocks, the second shorter. At K = T the carry is there, and nothing is kept to move it."""
+    case = Case(framework=framework, dataset="bernoulli", features=64, cell="lif_delta", layers=layers, threads=1)
+    case = replace(case, algorithm=algorithm, steps=steps, chunk=chunk, neurons=64, batch=8)
+    case = replace(case, neurons=32, batch=2) if algorithm == "rtrl" else case
+    posed = Problem(*draw(case), gradient=[], spikes=[])
+    subject = import_module(f"drtrl_bench.measure.backend_{framework}").Subject(case, posed, "float32")
+    share = subject.weigh()["working_bytes"] / memory.held(case, 64, 10).total
+    assert share < (1.25 if framework == "torch" else 1.45)  # JAX joins what two blocks keep to move the carry
+
+
+@pytest.mark.parametrize("cell", ["lif_delta", "gru"])
+def test_bptt_keeps_states_and_drives(framework: str, cell: str) -> None:
+    """What the formula says, or less where XLA sees that no derivative depends on the drives."""
+    case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=128, batch=8, threads=1)
+    case = replace(case, algorithm="bptt", steps=512, chunk=512)
+    posed = Problem(*draw(case), gradient=[], spikes=[])
+    subject = import_module(f"drtrl_bench.measure.backend_{framework}").Subject(case, posed, "float32")
+    share = subject.weigh()["working_bytes"] / memory.held(case, 64, 10).total
+    assert (0.85 if (framework, cell) != ("jax", "lif_delta") else 0.5) < share < 1.2
+
+
+@pytest.mark.xdist_group("torch")
+def test_weighing_keeps_nothing() -> None:
+    """The profiler's events of 15,000 steps take 250 MB; those of one call are gone before the next."""
+    torch = pytest.importorskip("torch")
+
+    def steps() -> None:
+        x = torch.ones(2, 16)
+        for _ in range(15_000):
+            x = torch.tanh(x @ torch.eye(16))
+
+    held = []
+    for _ in range(4):
+        memory.torch_peak_bytes(steps)
+        held.append(resident())
+    assert held[-1] - held[0] < 150e6

@@ -1,0 +1,73 @@
+"""JAX and PyTorch give the same gradients: each in a process of its own, exchanging `.npz`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.problems import ALGORITHMS, FRAMEWORKS, RULES, needs
+
+HERE = Path(__file__).parent
+CELLS = ("leaky_rnn", "gru", "lif_soft", "lif_hard", "alif")
+CHUNKS = (1, 3, 11)
+SCRIPT = """
+import sys
+import numpy as np
+from conftest import prepare
+from support.problems import gradient, network, problem
+from test_parity import compared
+framework, path = sys.argv[1:]
+prepare(framework)
+found = {}
+for cell, layers, dtype in CASES:
+    p = problem(network(cell, layers, "leaky"), T=11)
+    for algorithm, K in compared(cell):
+        loss, grads = gradient(framework, algorithm, p, K, dtype)
+        name = f"{cell}/{layers}/{dtype}/{algorithm}/{K}"
+        found[name + "/loss"] = np.array(loss)
+        found |= {f"{name}/{i}.{k}": g for i, w in enumerate(grads) for k, g in w.items()}
+assert not {"jax", "torch"} <= set(sys.modules)
+np.savez(path, **found)
+"""
+CASES = [(cell, 1, "float64") for cell in CELLS] + [("gru", 2, "float32"), ("lstm", 2, "float32")]
+
+
+def compared(cell: str) -> list[tuple[str, int]]:
+    """Rules and chunk lengths: three rules at every length; the others with a cell that spikes and two that do not."""
+    pairs = [(rule, K) for rule in ALGORITHMS for K in CHUNKS]
+    others = [(rule, 3) for rule in RULES if rule not in ALGORITHMS]
+    return pairs + (others if cell in ("alif", "gru", "lstm") else [])
+
+
+@pytest.fixture(scope="module")
+def gradients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
+    folder = tmp_path_factory.mktemp("parity")
+    script = SCRIPT.replace("CASES", repr(CASES)).replace("CHUNKS", repr(CHUNKS))
+    paths = {framework: folder / f"{framework}.npz" for framework in FRAMEWORKS}
+    command = [sys.executable, "-c", script]
+    children = [subprocess.Popen([*command, name, str(path)], cwd=HERE) for name, path in paths.items()]
+    assert [child.wait() for child in children] == [0, 0]
+    found = {}
+    for framework, path in paths.items():
+        with np.load(path, allow_pickle=False) as arrays:
+            found[framework] = dict(arrays)
+    return found
+
+
+@needs("jax")
+@needs("torch")
+@pytest.mark.xdist_group("jax")
+@pytest.mark.parametrize(("cell", "layers", "dtype"), CASES)
+def test_frameworks_agree(gradients: dict, cell: str, layers: int, dtype: str) -> None:
+    limit = 1e-10 if dtype == "float64" else 1e-4
+    for algorithm, K in compared(cell):
+        prefix = f"{cell}/{layers}/{dtype}/{algorithm}/{K}/"
+        names, others = ({name for name in found if name.startswith(prefix)} for found in gradients.values())
+        assert names == others
+        assert len(names) == 1 + 3 * layers + 1
+        for name in names:
+            ours, theirs = gradients["jax"][name], gradients["torch"][name]
+            assert ours.dtype == theirs.dtype
+            assert np.linalg.norm(theirs) > 0
+            assert np.linalg.norm(ours - theirs) <= limit * np.linalg.norm(theirs), name

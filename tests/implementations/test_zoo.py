@@ -1,0 +1,192 @@
+"""Every cell with every rule in either framework: the gradient is the reference's, in networks that live."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from support.problems import READOUTS, RULES, ZOO, Grads, Problem, cosine, errors, gradient, network, problem, without
+from test_contract import assert_same
+
+from drtrl_bench import registry
+from drtrl_bench.implementations.algorithms.approximate.feedback import random_feedback_weights
+from drtrl_bench.implementations.algorithms.approximate.filtering import smoothing
+from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.reference import algorithms as reference
+from drtrl_bench.implementations.reference import cells as reference_cells
+
+T = 7
+DEPTHS = {1: (1, "linear"), 2: (3, "trained"), 3: (T, "leaky")}
+"""Layers -> chunk length and readout. Depth 2, where whole chunks and a shorter one meet, always runs."""
+
+TRUTHS = {
+    "bptt": lambda p, K: reference.bptt(*p, chunk=K),
+    "bptt_checkpointed": lambda p, K: reference.bptt(*p, chunk=K),
+    "rtrl": lambda p, K: reference.bptt(*p),
+    "drtrl": lambda p, K: reference.drtrl(*p),
+    "snap1": lambda p, K: reference.snap1(*p),
+    "es_drtrl": lambda p, K: reference.es_drtrl(*p),
+    "drtrl_window": lambda p, K: reference.drtrl_window(*p, chunk=K),
+    "random_feedback": lambda p, K: reference.random_feedback(*p),
+    "no_trace": lambda p, K: reference.no_trace(*p),
+}
+
+
+@cache
+def posed(cell: str, layers: int) -> Problem:
+    return problem(network(cell, layers, DEPTHS[layers][1]), T=T, I=4, N=6)
+
+
+@cache
+def truth(rule: str, cell: str, layers: int) -> tuple[float, Grads]:
+    return TRUTHS[rule](posed(cell, layers), DEPTHS[layers][0])
+
+
+SWEEP = [
+    pytest.param(rule, cell, layers, id=f"{rule}-{cell}-{layers}layers", marks=() if layers == 2 else pytest.mark.slow)
+    for rule in RULES
+    for cell in ZOO
+    for layers in DEPTHS
+]
+
+
+@pytest.mark.parametrize(("rule", "cell", "layers"), SWEEP)
+def test_gradient(framework: str, rule: str, cell: str, layers: int, record_property: Callable[..., None]) -> None:
+    found = gradient(framework, rule, posed(cell, layers), DEPTHS[layers][0])
+    right = truth(rule, cell, layers)
+    assert_same(found, right)
+    record_property("compared", (rule, cell, layers, framework, max(errors(found[1], right[1]).values())))
+
+
+@pytest.mark.parametrize("layers", DEPTHS)
+@pytest.mark.parametrize("cell", ZOO)
+def test_network_is_alive(cell: str, layers: int) -> None:
+    """Spikes in every spiking layer, no gradient 0 but those of masked weights, credit through time that matters."""
+    p = posed(cell, layers)
+    exact = truth("rtrl", cell, layers)[1]
+    for spec, w, g in zip(p.net, p.params, exact, strict=True):
+        for kind, slopes in g.items():
+            assert np.abs(slopes).max() > 1e-5, kind
+            if (mask := spec.mask(kind, *w[kind].shape[::2])) is not None:
+                assert 0 < mask.mean() < 1
+                assert (slopes[mask == 0] == 0).all()
+    for spec, tape in zip(p.net, reference.forward(*p[:3]), strict=True):
+        if spec.spiking:
+            assert 0.02 < reference_cells.fired(spec, tape.states[1:]).mean() < 0.9
+    assert cosine(exact[:-1], truth("no_trace", cell, layers)[1][:-1]) < 0.999
+
+
+@pytest.mark.parametrize("cell", ZOO)
+def test_textbook_forward_in_time_is_exact(cell: str) -> None:
+    """RTRL's own loop agrees with BPTT, and D-RTRL's and SnAp-1's with the cut graph, in float64."""
+    p, exact = posed(cell, 2), truth("rtrl", cell, 2)
+    assert_same(reference.rtrl(*p), exact, 1e-9)
+    assert_same(reference.drtrl_by_cutting(*p), truth("drtrl", cell, 2), 1e-11)
+    assert_same(reference.snap1_by_cutting(*p), truth("snap1", cell, 2), 1e-11)
+
+
+def test_rules_differ_from_each_other() -> None:
+    """A sweep in which two rules were the same gradient would not tell them apart."""
+    names = ("rtrl", "drtrl", "snap1", "es_drtrl", "drtrl_window", "random_feedback", "no_trace")
+    for i, one in enumerate(names):
+        for other in names[:i]:
+            assert cosine(truth(one, "lif_delta", 2)[1], truth(other, "lif_delta", 2)[1]) < 0.9999, (one, other)
+
+
+def test_without_memory_the_filters_are_the_current_step(framework: str) -> None:
+    """ES-D-RTRL with decay 0 is D-RTRL with D = 0."""
+    p = posed("alif_expcu", 2)
+    found = gradient(framework, "es_drtrl", p, 3, options={"decay": 0.0})
+    assert_same(found, truth("no_trace", "alif_expcu", 2))
+
+
+def test_random_feedback_weights() -> None:
+    weights = random_feedback_weights(1, 400, 300)
+    assert weights.shape == (400, 300)
+    assert weights.std() == pytest.approx(1 / 20, rel=0.02)
+    assert not np.allclose(weights, random_feedback_weights(0, 400, 300))
+
+
+def test_a_rank_is_a_decay(framework: str) -> None:
+    p = posed("gru", 2)
+    found = gradient(framework, "es_drtrl", p, 3, options={"decay": 9})
+    assert_same(found, reference.es_drtrl(*p, decay=0.8))
+
+
+@pytest.mark.parametrize(
+    ("decay", "correction", "said"),
+    [
+        (-0.1, "none", "decay"),
+        (2.5, "none", "whole"),
+        (0.5, "corect", "as_published"),
+        (0.0, "as_published", "divides by 0"),
+    ],
+)
+def test_options_without_a_meaning(decay: float, correction: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        smoothing(decay, correction)
+
+
+def test_a_slow_mode_keeps_its_gain(framework: str) -> None:
+    """In float32 too: 1 - |lambda|^2 does not cancel, however slowly a mode fades."""
+    net = (replace(ZOO["lru"], rate=1e-9, spread=0.0), READOUTS["linear"])
+    p = problem(net, T=T)
+    _, grads = gradient(framework, "drtrl", p, 3, dtype="float32")
+    assert_same(
+        (0.0, [{k: g.astype(np.float64) for k, g in w.items()} for w in grads]), (0.0, reference.drtrl(*p)[1]), 1e-4
+    )
+
+
+@pytest.mark.parametrize("rule", ["drtrl_window", "bptt", "bptt_checkpointed"])
+def test_one_window_is_bptt(framework: str, rule: str) -> None:
+    p = posed("lif_stp", 2)
+    assert_same(gradient(framework, rule, p, T), truth("rtrl", "lif_stp", 2))
+
+
+@pytest.mark.parametrize("cell", ["lru", "leaky_rnn"])
+def test_without_recurrent_weights_snap1_is_drtrl(framework: str, cell: str) -> None:
+    p = posed(cell, 1)
+    alone = without(type(p.net[0]), "r")(**vars(p.net[0]))
+    bare = problem((alone, p.net[1]), T=T)
+    assert_same(gradient(framework, "snap1", bare, 3), reference.drtrl(*bare))
+
+
+@pytest.mark.parametrize(
+    ("decay", "correction"),
+    [
+        (0.0, "corrected"),
+        (0.5, "corrected"),
+        (0.98, "corrected"),
+        (0.5, "as_published"),
+        (0.98, "as_published"),
+        (0.5, "none"),
+    ],
+)
+def test_es_drtrl_options(framework: str, decay: float, correction: str) -> None:
+    p = posed("gru", 2)
+    options = {"decay": decay, "bias_correction": correction}
+    assert_same(gradient(framework, "es_drtrl", p, 3, options=options), reference.es_drtrl(*p, **options))
+
+
+@pytest.mark.parametrize("segments", [1, 2, 7])
+def test_segments_change_nothing(framework: str, segments: int) -> None:
+    p = posed("gru", 2)
+    found = gradient(framework, "bptt_checkpointed", p, T, options={"segments": segments})
+    assert_same(found, truth("rtrl", "gru", 2), 1e-12)
+
+
+def test_every_cell_of_the_registry_is_in_the_zoo() -> None:
+    """By all that the equations branch on; and every constant that may be trained is trained in some cell."""
+
+    def branch(cell: cells.Cell) -> tuple[Any, ...]:
+        return type(cell).__name__, cell.states, *(getattr(cell, k, None) for k in ("reset", "release", "traced"))
+
+    known = {branch(cell) for cell in ZOO.values()}
+    for name in registry.CELLS:
+        assert branch(registry.network(name, "linear", 1)[0]) in known, name
+    trained = {(type(cell), name) for cell in [*ZOO.values(), *READOUTS.values()] for name in cell.trainable}
+    for cell in [*ZOO.values(), *READOUTS.values()]:
+        if not isinstance(cell, cells.GIF | cells.EIGIF):  # theirs go through the same `decay`
+            assert all((type(cell), name) in trained for name in cell.constants), cell
