@@ -120,6 +120,10 @@ def opened(path: Path) -> int | None:
         with suppress(FileNotFoundError):
             return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with suppress(FileExistsError):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            try:
+                os.fchmod(made, 0o644)  # whatever the umask: a file that others cannot open keeps none of them away
+            finally:
+                os.close(made)
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     return None

@@ -142,4 +142,11 @@ PLANTED = [
         "",
         f"{FAULTS}a_lock_that_is_removed_while_it_is_waited_for_is_no_lock",
     ),
+    Planted(
+        "one user's lock of the machine keeps no other user away",
+        "bench/locks.py",
+        "                os.fchmod(made, 0o644)",
+        "                pass",
+        f"{FAULTS}the_lock_of_the_machine_is_for_every_user_whatever_the_umask",
+    ),
 ]

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -656,6 +657,18 @@ def test_a_lock_that_is_removed_while_it_is_waited_for_is_no_lock(
         soon(lambda: not path.exists())
     thread.join()
     assert inside == ["waited", "held"]
+
+
+def test_the_lock_of_the_machine_is_for_every_user_whatever_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(locks.SETTING, str(tmp_path / "lock"))
+    before = os.umask(0o077)
+    try:
+        with locks.measuring(pytest.fail):
+            assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o644
+    finally:
+        os.umask(before)
 
 
 def test_without_a_place_for_the_lock_work_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
