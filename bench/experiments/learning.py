@@ -5,6 +5,7 @@ on training and validation parts; the test part is looked at once, with the last
 """
 
 import csv
+import os
 import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -15,14 +16,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import Progress
 
 from drtrl_bench import registry
 from drtrl_bench.case import Case
+from drtrl_bench.files import regular
 from drtrl_bench.measure import environment, problem
+from drtrl_bench.process import signals
+from drtrl_bench.view import display
 
-console = Console(highlight=False)
+console = display.Console()
 
 
 @dataclass(frozen=True)
@@ -202,12 +205,13 @@ def main(
             raise ValueError(f"data set {name!r}: {registry.nearest(name, SETTINGS)}")
         if reason := unavailable(name):
             raise FileNotFoundError(reason)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    os.close(regular.descriptor(out, os.O_WRONLY | os.O_CREAT))  # or minutes of training would end in an error
     for name in names or SETTINGS:
         changed = {"cell": cell, "scale_x": scale_x, "updates": updates}
         setting = replace(SETTINGS[name], **{k: v for k, v in changed.items() if v is not None})
         row = train(name, setting, seed)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        new = not out.exists()
+        new = not out.stat().st_size
         with out.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
             if new:
@@ -218,9 +222,15 @@ def main(
         console.print(f"{said}: {row['test_accuracy']:.3f} {interval}, chance {row['chance']:.3f}", soft_wrap=True)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The command line; bad input is one line on standard error and exit code 2."""
+    display.prepare()
     try:
         typer.run(main)
     except (OSError, ValueError) as error:
-        print(f"drtrl_bench.experiments.learning: {error}", file=sys.stderr)
+        print(display.shown(f"drtrl_bench.experiments.learning: {error}"), file=sys.stderr)
         raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    signals.taken(command)

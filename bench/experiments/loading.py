@@ -9,25 +9,26 @@ files that were just read or written are in the system's memory.
 
 import csv
 import multiprocessing
+import os
+import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from drtrl_bench import registry
 from drtrl_bench.case import Case
 from drtrl_bench.experiments import stream
 from drtrl_bench.measure import environment, memory, problem
+from drtrl_bench.process import locks, scratch, signals, warden
+from drtrl_bench.view import display
 
-console = Console(highlight=False)
+console = display.Console()
 RULES = ("bptt", "es_drtrl", "drtrl")
 SIZES = {
     "shd": (100, 32, 700),
@@ -98,7 +99,7 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
     calls = gradients(case, *draw(0))
     found: dict[str, list[float]] = {kind: [] for kind in ("files", "epoch", "kept", *RULES)}
     held = module.opened("train")[0] if hasattr(module, "PUBLISHED") else None
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch.folder() as folder, locks.measuring(waits):
         for seed in range(repeats):
             drawn = partial(draw, seed)
             if held:
@@ -164,6 +165,40 @@ def streamed(name: str, steps: int) -> dict[str, Any]:
     }
 
 
+def waits(text: str) -> None:
+    """Says for whom a measurement waits."""
+    console.print(text, soft_wrap=True)
+
+
+def alone(name: str, steps: int) -> dict[str, Any]:
+    """The row of a stream from a process of its own: what an earlier one has freed would hide what this one takes."""
+    context = multiprocessing.get_context("spawn")
+    received, sent = context.Pipe(duplex=False)
+    process = context.Process(target=told, args=(sent, name, steps))
+    process.start()
+    sent.close()
+    try:
+        return received.recv()
+    except EOFError:
+        process.join()
+        said = f"ended with exit code {process.exitcode} before it was measured"
+        raise OSError(f"the stream of {steps} steps of {name} {said}") from None
+    finally:
+        process.kill()
+        process.join()
+
+
+def told(sent: Any, name: str, steps: int) -> None:
+    """Sends the row of a stream. The process that asks ends this one, and is not outlived."""
+    for each in signals.ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    warden.prctl(warden.PR_SET_PDEATHSIG, signal.SIGKILL)
+    asking = multiprocessing.parent_process()
+    if asking is None or os.getppid() != asking.pid:  # it ended before that was said
+        return
+    sent.send(streamed(name, steps))
+
+
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
     """A table with the machine in its last columns."""
     described = environment.describe()
@@ -187,33 +222,39 @@ def main(
     Example: python -m drtrl_bench.experiments.loading --out results/loading
     """
     rows = []
+    out.mkdir(parents=True, exist_ok=True)  # or minutes of timing would end in an error
     for title in SIZES:
         if reason := registry.unavailable(title.split()[0]):
-            console.print(f"left out: {reason}", soft_wrap=True, markup=False)
+            console.print(f"left out: {reason}", soft_wrap=True)
             continue
         rows.append(batches(title, repeats))
         row = rows[-1]
         fastest = f"{row['gradients_per_s']:.1f} gradients/s ({row['fastest_rule']})"
         first = f"{row['first_epoch_per_s']:.0f} in the first epoch, " if row["first_epoch_per_s"] else ""
         what = f"{row['data']}, {row['lines']} lines"
-        console.print(f"{what}: {row['kept_per_s']:.0f} batches/s, {first}{fastest}", markup=False, soft_wrap=True)
+        console.print(f"{what}: {row['kept_per_s']:.0f} batches/s, {first}{fastest}", soft_wrap=True)
     write(out / "batches.csv", rows)
     rows = []
     for name in ("nmnist", "bernoulli"):
         if not registry.unavailable(name):
             for steps in LENGTHS:
-                # A process of its own each: what an earlier one has freed would hide what this one takes.
-                with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
-                    rows.append(alone.submit(streamed, name, steps).result())
+                with locks.measuring(waits):
+                    rows.append(alone(name, steps))
                 row = rows[-1]
                 said = f"{row['seconds']:.1f} s, {row['rss_peak_mib']:.0f} MiB"
-                console.print(f"{row['data']}, {steps} steps: {said}", markup=False, soft_wrap=True)
+                console.print(f"{row['data']}, {steps} steps: {said}", soft_wrap=True)
     write(out / "stream.csv", rows)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The command line; bad input is one line on standard error and exit code 2."""
+    display.prepare()
     try:
         typer.run(main)
     except OSError as error:
-        print(f"drtrl_bench.experiments.loading: {error}", file=sys.stderr)
+        print(display.shown(f"drtrl_bench.experiments.loading: {error}"), file=sys.stderr)
         raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    signals.taken(command)

@@ -1,9 +1,10 @@
 """Signals that end a command: each ends it in the same way, with what it started, and leaves nothing over."""
 
 import signal
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -48,6 +49,17 @@ def install() -> None:
     for each in ENDING:
         if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN:
             signal.signal(each, stopping)
+
+
+def taken(command: Callable[[], object]) -> None:
+    """Runs a command; a signal that ends it is one line on standard error, and exit code 128 + its number."""
+    install()
+    try:
+        command()
+    except Stopped as stopped:
+        with suppress(OSError):  # a terminal that is gone
+            print(stopped, file=sys.stderr, flush=True)
+        raise SystemExit(stopped.exit_code) from None
 
 
 @contextmanager

@@ -144,9 +144,23 @@ PLANTED = [
     ),
     Planted(
         "one user's lock of the machine keeps no other user away",
-        "bench/locks.py",
+        "bench/process/locks.py",
         "                os.fchmod(made, 0o644)",
         "                pass",
         f"{FAULTS}the_lock_of_the_machine_is_for_every_user_whatever_the_umask",
+    ),
+    Planted(
+        "a tool leaves signals to the system",
+        "bench/experiments/learning.py",
+        "    signals.taken(command)",
+        "    command()",
+        f"{FAULTS}a_tool_takes_signals_as_the_command_does[learning]",
+    ),
+    Planted(
+        "a stream is timed for a dead process",
+        "bench/experiments/loading.py",
+        "    warden.prctl(warden.PR_SET_PDEATHSIG, signal.SIGKILL)\n",
+        "",
+        f"{FAULTS}a_stream_that_is_timed_ends_with_who_times_it[9]",
     ),
 ]

@@ -468,6 +468,52 @@ def test_every_command_takes_signals_alike(number: int, words: tuple[str, ...], 
     assert not list((tmp_path / "tmp").iterdir())
 
 
+TOOL = """
+import runpy, time, typer
+typer.run = lambda main: print("ready", flush=True) or time.sleep(60)
+runpy.run_module("drtrl_bench.experiments.{tool}", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("tool", ["learning", "loading"])
+def test_a_tool_takes_signals_as_the_command_does(tool: str) -> None:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(python(TOOL.format(tool=tool)), cwd=ROOT, **pipes) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.communicate()[1] == "interrupted by SIGHUP\n"
+    assert process.returncode == 129
+
+
+STREAM = """
+import pathlib
+from drtrl_bench.experiments import loading
+from drtrl_bench.process import signals
+loading.SIZES, loading.LENGTHS, loading.write = {}, (10**9,), lambda *_: None
+signals.taken(lambda: loading.main(pathlib.Path("out")))
+"""
+
+
+@needs("jax")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stream_that_is_timed_ends_with_who_times_it(number: int, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(python(STREAM), cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        timed = soon(lambda: [each for each in children.read_text().split() if working(each)], 60)
+        process.send_signal(number)
+        process.wait(5)
+    soon(lambda: not any(working(each) for each in timed), 5)
+
+
+def working(process: str) -> bool:
+    """Whether a process has loaded JAX, and so is about to time a stream."""
+    with suppress(OSError):
+        return "jaxlib" in Path(f"/proc/{process}/maps").read_text()
+    return False
+
+
 def test_nohup_stays_what_it_is() -> None:
     code = "import os; from drtrl_bench.process import signals; signals.install(); "
     code += "os.kill(os.getpid(), 1); print('still here')"
