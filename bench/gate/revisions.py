@@ -122,7 +122,7 @@ def checkout(revision: str) -> Iterator[Path]:
         finally:
             with suppress(RevisionError):  # it may not be there, or not whole
                 git("worktree", "remove", "--force", "--force", str(tree))
-            git("worktree", "prune")
+            scratch.remove(known() / tree.name)  # what git did not know enough of to remove
 
 
 def add(tree: Path, commit: str) -> None:
@@ -135,12 +135,26 @@ def add(tree: Path, commit: str) -> None:
 
 
 def forget() -> None:
-    """Removes what git knows of worktrees whose owner is gone; those that were not whole are locked."""
-    known = ROOT / git("rev-parse", "--git-common-dir") / "worktrees"
-    for entry in known.iterdir() if known.is_dir() else ():
-        if scratch.abandoned(entry.name):
-            (entry / "locked").unlink(missing_ok=True)
-    git("worktree", "prune")
+    """Removes what git knows of worktrees whose owner is gone.
+
+    `git worktree prune` would forget the user's own, too, that lie on a disk that is not here today.
+    """
+    for entry in known().iterdir() if known().is_dir() else ():
+        if scratch.abandoned(entry.name) and not standing(entry):
+            scratch.remove(entry)
+
+
+def known() -> Path:
+    """The folder in which git keeps what it knows of worktrees."""
+    return ROOT / git("rev-parse", "--git-common-dir") / "worktrees"
+
+
+def standing(entry: Path) -> bool:
+    """Whether the worktree that an entry of git's is of is still there."""
+    try:
+        return (entry / (entry / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").strip()).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Report) -> list[dict[str, Any]]:

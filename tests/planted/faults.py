@@ -117,8 +117,8 @@ PLANTED = [
     Planted(
         "a worktree that git made half stays for ever",
         "bench/gate/revisions.py",
-        '            (entry / "locked").unlink(missing_ok=True)\n',
-        "            pass\n",
+        "        if scratch.abandoned(entry.name) and not standing(entry):\n            scratch.remove(entry)\n",
+        "        pass\n",
         f"{FAULTS}a_worktree_of_a_dead_process_is_forgotten_and_no_other",
     ),
     Planted(
@@ -162,5 +162,12 @@ PLANTED = [
         "    warden.prctl(warden.PR_SET_PDEATHSIG, signal.SIGKILL)\n",
         "",
         f"{FAULTS}a_stream_that_is_timed_ends_with_who_times_it[9]",
+    ),
+    Planted(
+        "the user's worktrees on another disk are forgotten",
+        "bench/gate/revisions.py",
+        "            scratch.remove(known() / tree.name)",
+        '            git("worktree", "prune")',
+        f"{FAULTS}a_worktree_of_a_dead_process_is_forgotten_and_no_other",
     ),
 ]

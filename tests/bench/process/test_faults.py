@@ -592,14 +592,16 @@ def test_a_worktree_of_a_dead_process_is_forgotten_and_no_other(
         )
         with revisions.checkout("HEAD") as left:
             pass
-    subprocess.run(["git", "worktree", "add", "-q", "--detach", tmp_path / "mine"], cwd=project, check=True)
+    for name in ("mine", "unplugged"):
+        subprocess.run(["git", "worktree", "add", "-q", "--detach", tmp_path / name], cwd=project, check=True)
+    (tmp_path / "unplugged").rename(tmp_path / "elsewhere")  # as on a disk that is not here today
     if not whole:
         (project / ".git/worktrees" / left.name / "locked").write_text("initializing")
         (project / ".git/worktrees" / left.name / "gitdir").unlink()
     with revisions.checkout("HEAD") as own:
         known = {path.name for path in (project / ".git/worktrees").iterdir()}
-        assert known == {"mine", own.name}
-    assert {path.name for path in (project / ".git/worktrees").iterdir()} == {"mine"}
+        assert known == {"mine", "unplugged", own.name}
+    assert {path.name for path in (project / ".git/worktrees").iterdir()} == {"mine", "unplugged"}
     assert not list((tmp_path / "tmp").iterdir())
 
 
