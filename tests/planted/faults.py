@@ -170,4 +170,18 @@ PLANTED = [
         '            git("worktree", "prune")',
         f"{FAULTS}a_worktree_of_a_dead_process_is_forgotten_and_no_other",
     ),
+    Planted(
+        "a new file of records is removed",
+        "bench/process/locks.py",
+        "if made and not os.fstat(file).st_size and current(file, path):",
+        "if made and current(file, path):",
+        f"{FAULTS}a_record_file_is_not_made_for_nothing",
+    ),
+    Planted(
+        "a record file that is no longer there is held",
+        "bench/process/locks.py",
+        "                if not current(file, path):\n                    continue\n",
+        "",
+        f"{FAULTS}a_record_file_that_is_replaced_while_it_is_taken_is_taken_anew",
+    ),
 ]

@@ -139,4 +139,18 @@ PLANTED = [
         '"dataset", "readout"',
         f"{LOAD}test_what_is_finished_is_found_by_the_sources_of_its_own_kind",
     ),
+    Planted(
+        "what is hardly a record file is read to its end",
+        "bench/records/record.py",
+        "if bad > HOPELESS * (good + 1):",
+        "if False:",
+        f"{RECORD}test_what_is_hardly_a_record_file_is_not_read_to_its_end",
+    ),
+    Planted(
+        "a file that another program keeps locked is written to",
+        "bench/records/record.py",
+        'raise OSError(f"{shown(path)}: locked by another program for {PATIENCE_S:g} s") from None',
+        "return False",
+        f"{RECORD}test_a_file_that_another_program_keeps_locked_is_an_error_and_no_wait_without_end",
+    ),
 ]

@@ -220,6 +220,7 @@ BAD: list[tuple[str, str | bytes, str]] = [
         b'{"status": "ok", "memory": {"working_bytes": 1' + b"0" * 400 + b"}}",
         "of more than 64 bits",
     ),
+    ("a bit more than 64", b'{"memory": {"working_bytes": 9223372036854775808}}', "of more than 64 bits"),
     ("more digits than Python reads", b'{"status": ' + b"1" * 5000 + b"}", "it is not JSON"),
     ("a large one", b'{"status": "ok", "reason": "' + b"x" * 2**21 + b'"}', "it has more than 1048576 bytes"),
     ("a long text", b'{"status": "ok", "reason": "' + b"x" * 9999 + b'"}', "it has a text of 9999 characters"),
@@ -634,6 +635,28 @@ def test_a_record_file_is_not_made_for_nothing(tmp_path: Path) -> None:
     with locks.writing(tmp_path / "a" / "r.jsonl"):
         pass
     assert (tmp_path / "a" / "r.jsonl").exists()
+    with locks.writing(tmp_path / "new.jsonl"):
+        (tmp_path / "new.jsonl").write_text("a record")
+    assert (tmp_path / "new.jsonl").read_text() == "a record"
+
+
+def test_a_record_file_that_is_replaced_while_it_is_taken_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real, asked = tmp_path / "r.jsonl", locks.taken, []
+    path.write_text("before")
+
+    def taken(file: int, wait: bool) -> bool:
+        asked.append(file)
+        if len(asked) == 1:
+            path.rename(tmp_path / "aside")
+            path.write_text("after")
+        return real(file, wait)
+
+    monkeypatch.setattr(locks, "taken", taken)
+    with locks.writing(path), path.open() as there:
+        assert not real(there.fileno(), wait=False), "the file that is there is not held"
+    assert len(asked) == 2
 
 
 HOLDS = """

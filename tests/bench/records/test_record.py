@@ -245,6 +245,16 @@ def test_somebody_elses_file_is_left_alone(tmp_path: Path) -> None:
     assert notes.read_text().startswith("milk\n")
 
 
+def test_a_file_that_another_program_keeps_locked_is_an_error_and_no_wait_without_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "PATIENCE_S", 0.05)
+    before = path.read_bytes()
+    with record.exclusive(path), pytest.raises(OSError, match=r"r\.jsonl: locked by another program for 0\.05 s"):
+        record.append(path, line(Case()))
+    assert path.read_bytes() == before
+
+
 def test_no_line_is_written_that_no_reader_takes(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"time\.samples_s\[1\] is 0.0"):
@@ -365,6 +375,15 @@ def test_many_bad_lines_are_named_in_a_few(path: Path) -> None:
     assert len(warned) == 6
     assert "line 5" in str(warned[4].message)
     assert "45 more lines are bad" in str(warned[5].message)
+
+
+def test_what_is_hardly_a_record_file_is_not_read_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "HOPELESS", 3)  # for each good line and one more: 12 of 50 are borne
+    path.write_text(path.read_text() + "nonsense\n" * 50)
+    with pytest.warns(record.CorruptLine) as warned:
+        assert len(record.read(path)) == 2
+    assert "hardly a record file, not read further" in str(warned[5].message)
+    assert "8 more lines are bad" in str(warned[6].message)
 
 
 def test_only_a_line_feed_ends_a_line(path: Path) -> None:
