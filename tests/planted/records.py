@@ -153,4 +153,11 @@ PLANTED = [
         "return False",
         f"{RECORD}test_a_file_that_another_program_keeps_locked_is_an_error_and_no_wait_without_end",
     ),
+    Planted(
+        "a file that cannot be read is a folder without records",
+        "bench/records/record.py",
+        "            if file == Path(path):\n                raise\n",
+        "",
+        f"{RECORD}test_records_are_read_from_and_written_to_regular_files_only",
+    ),
 ]

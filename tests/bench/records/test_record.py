@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -416,7 +417,8 @@ def test_records_are_read_from_and_written_to_regular_files_only(tmp_path: Path,
         bound.close()
     elif what == "folder":
         place.mkdir()
-    for use in (lambda: list(record.lines(place)), lambda: record.append(place, environment())):
+    more: list[Callable[[], Any]] = [] if what == "folder" else [lambda: record.read(place)]
+    for use in (lambda: list(record.lines(place)), lambda: record.append(place, environment()), *more):
         with pytest.raises(OSError, match=f"{place}: a [a-z]+, where a file is wanted"):
             use()
 
