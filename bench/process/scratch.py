@@ -42,10 +42,10 @@ def abandoned(name: str) -> bool:
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
-    """A temporary folder of this process. What dead processes left is removed first."""
-    sweep()
-    path = Path(tempfile.mkdtemp(prefix=owner()))
+def folder(within: Path | None = None) -> Iterator[Path]:
+    """A temporary folder of this process, among the system's or in another. What dead processes left is removed first."""
+    sweep(within)
+    path = Path(tempfile.mkdtemp(prefix=owner(), dir=within))
     held = os.open(path, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks
@@ -56,9 +56,9 @@ def folder() -> Iterator[Path]:
         remove(path)
 
 
-def sweep() -> None:
+def sweep(within: Path | None = None) -> None:
     """Removes this user's temporary folders whose owner is gone."""
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for path in (within or Path(tempfile.gettempdir())).glob(f"{PREFIX}*"):
         if not abandoned(path.name):
             continue
         with suppress(OSError):  # another process sweeps, too

@@ -3,9 +3,10 @@
 import hashlib
 import importlib
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from drtrl_bench.process import scratch
 
 from . import place
 
@@ -44,15 +45,15 @@ def make(
         if old is None:
             raise FileExistsError(f"{folder} holds files that are no stand-in, and they are not replaced; move them")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as scratch:
-        new = Path(scratch, what.folder)
+    with scratch.folder(folder.parent) as own:
+        new = own / what.folder
         new.mkdir()
         for split, number in asked.items():
             path = new / what.archives[split].unpacked
             generator.make(path, split, number, seed, lambda done, of, split=split: report(split, done, of))
         (new / place.MARKER).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
         if folder.exists():
-            folder.rename(Path(scratch, "old"))
+            folder.rename(own / "old")
         new.rename(folder)
     return folder, True
 

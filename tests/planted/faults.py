@@ -184,4 +184,11 @@ PLANTED = [
         "",
         f"{FAULTS}a_record_file_that_is_replaced_while_it_is_taken_is_taken_anew",
     ),
+    Planted(
+        "a stand-in that was killed half made stays for ever",
+        "bench/process/scratch.py",
+        "    sweep(within)\n",
+        "    sweep()\n",
+        f"{FAULTS}what_a_dead_process_left_of_a_stand_in_is_removed_when_the_next_is_made",
+    ),
 ]

@@ -25,6 +25,7 @@ from campaigns import kills
 from support.lines import line
 from support.problems import needs
 
+from drtrl_bench import registry
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.gate import revisions
 from drtrl_bench.measure import runner
@@ -413,6 +414,7 @@ def signalled(number: int) -> None:
 def test_a_signal_is_raised_once_and_later_again(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {each: signal.getsignal(each) for each in SIGNALS}
     try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
         signals.install()
         with pytest.raises(signals.Stopped, match=f"^interrupted by {signal.Signals(number).name}; go on$") as end:
             signalled(number)
@@ -556,6 +558,23 @@ def test_a_folder_of_a_dead_process_is_removed_and_no_other(tmp_path: Path, monk
     with scratch.folder() as own:
         assert {path.name for path in tmp_path.iterdir()} == {*mine, own.name}
     assert {path.name for path in tmp_path.iterdir()} == set(mine)
+
+
+def test_what_a_dead_process_left_of_a_stand_in_is_removed_when_the_next_is_made(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    code = "import sys, time; from pathlib import Path; from drtrl_bench import registry\n"
+    code += "what, make = registry.dataset('nmnist').PUBLISHED, registry.dataset('events.making').make\n"
+    code += "said = {'train': 1, 'test': 1}\n"
+    code += f"make(what, lambda *_: print('making', flush=True) or time.sleep(60), said, base=Path({str(tmp_path)!r}))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(python(code), env=environment, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "making\n"
+        process.kill()
+    assert len(list(tmp_path.iterdir())) == 1
+    what = registry.dataset("nmnist").PUBLISHED
+    registry.dataset("events.making").make(what, lambda *_: None, {"train": 1, "test": 1}, base=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["NMNIST"]
 
 
 def test_a_folder_that_is_held_is_not_removed_though_its_owner_is_not_seen(
