@@ -43,7 +43,7 @@ def abandoned(name: str) -> bool:
 
 @contextmanager
 def folder(within: Path | None = None) -> Iterator[Path]:
-    """A temporary folder of this process, among the system's or in another. What dead processes left is removed first."""
+    """A temporary folder of this process, in the system's or another. What dead ones left there is removed first."""
     sweep(within)
     path = Path(tempfile.mkdtemp(prefix=owner(), dir=within))
     held = os.open(path, os.O_RDONLY)
