@@ -53,8 +53,9 @@ def test_features_that_no_pooling_gives_are_refused(known: dict[str, Known]) -> 
         registry.dataset("nmnist").batch(9, 4, 0, features=500)
 
 
-def test_words_are_binned_by_14_ms_from_the_first_bin_on(known: dict[str, Known]) -> None:
-    module = registry.dataset("shd")
+@pytest.mark.parametrize("name", ["shd", "ssc"])
+def test_words_are_binned_by_14_ms_from_the_first_bin_on(known: dict[str, Known], name: str) -> None:
+    module = registry.dataset(name)
     inputs, _ = module.batch(100, 4, 2)
     held, available = module.opened("train")
     for lane, index in enumerate(splits.drawn(available, 4, 2)):
@@ -124,9 +125,10 @@ def test_binary_is_whether_there_are_events(known: dict[str, Known], name: str) 
 
 def test_slices_are_whole_and_do_not_overlap(known: dict[str, Known]) -> None:
     module = registry.dataset("dvs_gesture")
-    inputs, _ = module.batch(4, 3, 0, slices=0.5)
+    inputs, targets = module.batch(4, 3, 0, slices=0.5)
     held, available = module.opened("train")
     for lane, index in enumerate(splits.drawn(available, 3, 0)):
+        assert targets[:, lane].tolist() == 4 * [known["dvs_gesture"]["train"][index][1]]
         t = held[index].t - held[index].t[0]
         counts = [
             [((t >= 500_000 * s + 125_000 * k) & (t < 500_000 * s + 125_000 * (k + 1))).sum() for k in range(4)]

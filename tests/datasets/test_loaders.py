@@ -57,6 +57,9 @@ def test_files_put_in_place_are_used(name: str, cache: Path, monkeypatch: pytest
     counts = {split: published.count(place.part(published, split)) for split in published.archives}
     monkeypatch.setattr(module, "PUBLISHED", replace(published, counts=counts))
     assert published.name == module.LABEL
+    for split, number in counts.items():  # one part short of a recording, the others whole
+        monkeypatch.setattr(module, "PUBLISHED", replace(published, counts=counts | {split: number + 1}))
+        assert f"{published.name} layout (other recordings)" == module.LABEL
 
 
 @pytest.mark.parametrize("name", NAMES)

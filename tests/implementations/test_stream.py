@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,21 @@ def test_masks_and_signs_in_a_stream(framework: str, algorithm: str) -> None:
     there = net[0].mask("r", 6, 6)
     assert there is not None
     assert (found[0]["r"][there == 0] == 0).all()
+
+
+def test_the_last_chunk_alone_is_called_the_last(framework: str) -> None:
+    """After it nobody needs the carry, so a rule leaves its work out; JAX compiles once for all chunks before it."""
+    rule = import_module(f"drtrl_bench.implementations.drtrl_{framework}")
+    told: list[bool] = []
+    watched = SimpleNamespace(
+        init=rule.init, advance=lambda *given, last: told.append(last) or rule.advance(*given, last=last)
+    )
+    fold = import_module(f"drtrl_bench.implementations.stream_{framework}").streaming(
+        watched, in_framework(NET, framework)
+    )
+    p = problem(NET, T=9, B=2, I=3, N=4)
+    fold(arrays(framework, p.params)[0], [(p.inputs[i : i + 3], p.targets[i : i + 3]) for i in (0, 3, 6)])
+    assert told == {"jax": [False, True], "torch": [False, False, True]}[framework]
 
 
 def test_no_chunk_is_an_error(framework: str) -> None:

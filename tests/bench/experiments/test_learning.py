@@ -151,6 +151,33 @@ def test_each_accuracy_is_of_its_own_split(monkeypatch: pytest.MonkeyPatch) -> N
 
 @needs("jax")
 @pytest.mark.xdist_group("jax")
+def test_a_row_is_of_the_setting_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the setting and the seed say reaches the problem and the training; losses that are told, 1 to 25."""
+    from drtrl_bench.implementations import fit_jax
+
+    cases: list[Any] = []
+    draw = learning.problem.draw
+
+    def fit(rule: Any, net: Any, params: Any, drawn: Any, updates: int, chunk: int, *, rate: float) -> Any:
+        assert (rule.__name__.rpartition(".")[2], updates, chunk, rate) == ("bptt_jax", 25, 6, 0.02)
+        return params, np.arange(1.0, 26.0)
+
+    monkeypatch.setattr(learning.problem, "draw", lambda case: cases.append(case) or draw(case))
+    monkeypatch.setattr(fit_jax, "fit", fit)
+    setting = learning.Setting(
+        steps=6, neurons=5, batch=4, updates=25, rate=0.02, scale_x=7.0, cell="lif_delta", test=3, per_step=True
+    )
+    row = learning.train("integrator", setting, 11)
+    (case,) = cases
+    found = (case.dataset, case.cell, case.steps, case.neurons, case.batch, case.scale_x, case.seed)
+    assert found == ("integrator", "lif_delta", 6, 5, 4, 7.0, 11)
+    assert (row["first_loss"], row["last_loss"]) == (5.5, 20.5)  # of the first ten and of the last ten
+    assert [row[name] for name in ("rate", "scale_x", "updates", "seed")] == [0.02, 7.0, 25, 11]
+    assert (row["tested"], row["chance"]) == (18, 0.125)  # three trials, a target at each of six steps, eight classes
+
+
+@needs("jax")
+@pytest.mark.xdist_group("jax")
 @pytest.mark.parametrize(("seed", "first"), [(0, 1_048_576), (2, 3_145_728)])
 def test_the_seed_draws_the_batches_of_training(seed: int, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from drtrl_bench.implementations.training import fit_jax

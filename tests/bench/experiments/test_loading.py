@@ -81,6 +81,49 @@ def test_a_stream_is_timed_and_weighed() -> None:
     assert row["dense_inputs_mib"] == 4 * 200 * loading.LANES * 64 / 2**20
 
 
+def test_the_peak_of_a_stream_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run compiles; the peak begins anew after it, and both are told in literal numbers."""
+    from drtrl_bench.implementations import stream_jax
+
+    happened: list[str] = []
+    peaks = iter([3 * 2**20, 5 * 2**20])
+
+    def chunks(name: str, steps: int, lanes: int, seed: int, chunk: int, period: int) -> str:
+        return f"{name} of {steps} steps in {chunk}"
+
+    def timed(call: Any) -> float:
+        call()
+        return 0.5
+
+    monkeypatch.setattr(loading.stream, "chunks", chunks)
+    monkeypatch.setattr(stream_jax, "streaming", lambda *_: lambda _, given: happened.append(given))
+    monkeypatch.setattr(loading.memory, "reset_rss_peak", lambda: happened.append("reset"))
+    monkeypatch.setattr(loading.memory, "rss_peak_bytes", lambda: happened.append("read") or next(peaks))
+    monkeypatch.setattr(loading, "timed", timed)
+    row = loading.streamed("bernoulli", 500)
+    runs = [f"bernoulli of {steps} steps in 100" for steps in (2000, 500)]
+    assert happened == [runs[0], "reset", "read", runs[1], "read"]
+    found = [row[column] for column in ("rss_before_mib", "rss_peak_mib", "seconds", "ms_per_chunk")]
+    assert found == [3.0, 5.0, 0.5, 100.0]
+
+
+def test_rules_go_through_the_sequence_as_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BPTT over all steps at once, the others in chunks of 32 as online rules are."""
+    from drtrl_bench.implementations import network_jax
+
+    asked: dict[str, int] = {}
+
+    def gradient(algorithm: str, net: Any, params: Any, inputs: Any, targets: Any, *, chunk: int) -> Any:
+        asked[algorithm] = chunk
+        return inputs
+
+    monkeypatch.setattr(loading.registry, "algorithm", lambda rule, framework, options: f"{rule} in {framework}")
+    monkeypatch.setattr(network_jax, "gradient", gradient)
+    monkeypatch.setitem(loading.SIZES, "bernoulli", (40, 2, 64))
+    loading.batches("bernoulli", 3)
+    assert asked == {"bptt in jax": 40, "es_drtrl in jax": 32, "drtrl in jax": 32}
+
+
 def test_files_epoch_and_memory_are_what_they_are_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """4 recordings each: "files" goes through tonic, "epoch" reads what was decoded, "kept" reads nothing."""
     pytest.importorskip("tonic")

@@ -227,6 +227,17 @@ def test_a_benchmark_that_left_the_results_is_missed(tmp_path: Path) -> None:
     assert "gpu" not in done.stderr
 
 
+def test_a_benchmark_measured_on_any_machine_is_measured() -> None:
+    """Of several result files of a commit: the numbers of parameter sets with a value, added up."""
+    found = [
+        trend.Count("here", 2, 0, 0),
+        trend.Count("nowhere", 0, 1, 0),
+        trend.Count("here", 0, 2, 0),
+        trend.Count("nowhere", 0, 0, 1),
+    ]
+    assert trend.unmeasured(found, ["here", "never", "gpu.Speed"]) == ["never", "nowhere"]
+
+
 def test_new_points_lie_on_the_committed_curves() -> None:
     """asv tells curves apart by these facts of the machine, which make gives to asv."""
     facts = json.loads((ROOT / "results" / "asv" / "bench-2core" / "machine.json").read_text(encoding="utf-8"))

@@ -208,6 +208,13 @@ def test_xla_counts_what_a_scan_keeps() -> None:
     assert per_step >= 8 * 16 * 4, "at least one state per step is kept for the backward pass"
 
 
+def test_rss_peak_is_the_most_and_not_what_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = tmp_path / "status"
+    status.write_text("Name:\tpython\nVmPeak:\t 9000 kB\nVmSize:\t 8000 kB\nVmHWM:\t  3000 kB\nVmRSS:\t  2000 kB\n")
+    monkeypatch.setattr(memory, "STATUS", status)
+    assert memory.rss_peak_bytes() == 3_072_000
+
+
 def test_rss_peak_starts_anew() -> None:
     with mmap(-1, 1 << 27) as block:  # of the system, not of what malloc still holds
         block.write(b"1" * (1 << 27))
