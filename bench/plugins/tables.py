@@ -203,6 +203,9 @@ def check_cell(plugin: Plugin, entry: Any) -> str | None:
         return wrong("law", entry.law, "a Law(emit, dynamics, output) of reference_cells")
     if entry.law is None and not any(base in reference_cells.LAWS for base in entry.spec.__mro__):
         return wrong("law", None, "a Law(emit, dynamics, output) of reference_cells")
+    laws = reference_cells.LAWS | {cell.spec: cell.law for cell in plugin.tables.get("cell", {}).values() if cell.law}
+    if entry.law is not None and laws.get(entry.spec, entry.law) != entry.law:  # the other cell would be held to it
+        return f": {entry.spec.__name__} has another law already; derive a class from it for this one"
     try:
         states = entry.spec(**entry.options).states
     except (TypeError, ValueError) as error:

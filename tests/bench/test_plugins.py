@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -358,6 +359,9 @@ SLIPS = [
      ": cell 'c': spec is <class 'int'>; it must be a class derived from cells.Cell"),
     ("CELLS = {'c': Cell(spec=Own, jax=print)}", f": cell 'c': no law; it must be {LAW}"),
     ("CELLS = {'c': Cell(spec=Own, law=1, jax=print)}", f": cell 'c': law is 1; it must be {LAW}"),
+    ("from drtrl_bench.implementations.reference_cells import Law, first\n"
+     "CELLS = {n: Cell(spec=Own, law=Law(first, lambda *a: a, first), jax=print) for n in ('c', 'd')}",
+     ": cell 'd': Own has another law already; derive a class from it for this one"),
     ("CELLS = {'c': Cell(spec=cells.GRU, options={'tua': 1})}",
      ": cell 'c': options: GRU.__init__() got an unexpected keyword argument 'tua'"),
     ("CELLS = {'c': Cell(spec=cells.LIF, options={'trainable': ('tua',)})}",
@@ -436,6 +440,46 @@ def test_a_file_that_another_module_hides_is_named(mine: Path) -> None:
         plugins.load([mine / "mine.py"])
     assert str(raised.value).startswith(f"plugin {mine / 'mine.py'}: there is a module 'queue' already (")
     assert str(raised.value).endswith("queue.py), so Python does not find queue.py; rename it")
+
+
+def test_an_implementation_that_another_module_hides_is_named(mine: Path) -> None:
+    """The plugin's file does not import it; only an entry names it."""
+    (mine / "fading_jax.py").rename(mine / "queue.py")
+    edit(mine / "mine.py", '"fading_jax"', '"queue"')
+    with pytest.raises(PluginError, match=r"there is a module 'queue' already .* so Python does not find queue\.py"):
+        plugins.load([mine / "mine.py"])
+    assert "fading" not in registry.ALGORITHMS
+
+
+def test_the_options_of_a_cell_are_those_of_its_network(tmp_path: Path) -> None:
+    """Of a class of one's own, and of the project's."""
+    (tmp_path / "own.py").write_text(
+        f"{C}    tau: float = 5.0\n\nfrom drtrl_bench.implementations.reference_cells import Law, first\n"
+        "law = Law(first, lambda *a: a, first)\nCELLS = {'fast': Cell(spec=Own, law=law, jax=print),"
+        "'slow': Cell(spec=Own, law=law, jax=print, options={'tau': 40.0}),"
+        "'slow_lif': Cell(spec=cells.LIF, options={'tau': 30.0})}"
+    )
+    plugins.load([tmp_path / "own.py"])
+    found = {name: registry.network(name, "linear", 1)[0] for name in ("fast", "slow", "slow_lif")}
+    assert {name: (type(cell).__name__, cell.tau) for name, cell in found.items()} == {
+        "fast": ("Own", 5.0),
+        "slow": ("Own", 40.0),
+        "slow_lif": ("LIF", 30.0),
+    }
+
+
+@pytest.mark.parametrize(("said", "there"), [(None, True), ("none", False), ("all", True), ("", True)])
+def test_only_none_keeps_installed_plugins_out(
+    said: str | None, there: bool, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = metadata.EntryPoint("mine", "mine", plugins.GROUP)
+    monkeypatch.setattr(plugins.metadata, "entry_points", lambda group: [entry] if group == plugins.GROUP else [])
+    monkeypatch.syspath_prepend(mine)
+    monkeypatch.delenv(plugins.SWITCH, raising=False)
+    if said is not None:
+        monkeypatch.setenv(plugins.SWITCH, said)
+    plugins.load((), installed=True)
+    assert ("fading" in registry.ALGORITHMS) == there
 
 
 @pytest.mark.parametrize(
