@@ -328,9 +328,10 @@ def test_a_file_of_asv_is_a_regular_file_of_some_size(kind: str, tmp_path: Path)
 
 
 def test_a_file_of_no_commit_is_of_no_commit(tmp_path: Path) -> None:
-    path = left(tmp_path)
-    head = path.name.partition("-")[0]
-    for name in ("-env.json", "0-env.json", f"{head[:3]}-env.json", f"{head[:-1]}g-env.json", ".json"):
+    head = "0a1b2c3d"
+    path = tmp_path / "machine" / f"{head}-env.json"
+    path.parent.mkdir()
+    for name in (path.name, "-env.json", "0-env.json", f"{head[:3]}-env.json", f"{head[:-1]}g-env.json", ".json"):
         (path.parent / name).write_text("{}")
     assert trend.files(head + "0" * 32, tmp_path) == [path]
 

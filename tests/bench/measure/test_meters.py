@@ -329,6 +329,13 @@ def test_zero_reference_says_nothing_and_nan_is_infinitely_wrong() -> None:
     assert error == math.inf, "a reference that is not finite passes nothing"
 
 
+def test_the_memory_of_a_machine_is_what_it_has_and_not_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is free would be another environment every minute, and measure all again."""
+    told = {"SC_PHYS_PAGES": 4_100_000, "SC_PAGE_SIZE": 4096, "SC_AVPHYS_PAGES": 1_000_000}
+    monkeypatch.setattr(environment.os, "sysconf", told.__getitem__)
+    assert environment.describe()["memory_gib"] == 16
+
+
 def test_environment_tells_the_machine_and_not_the_person() -> None:
     found = environment.describe()
     text = json.dumps(found)

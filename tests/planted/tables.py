@@ -1,0 +1,144 @@
+"""Errors of the tables of learning and loading, of plugins' entries, of a stream's end, and of what a label says."""
+
+from planted import Planted
+
+ASV, BINS, LEARNING, LOADERS, LOADING, METERS, PLUGINS, STREAM = (
+    f"tests/test_{name}.py::"
+    for name in ("asv", "bins", "learning", "loaders", "loading", "meters", "plugins", "stream")
+)
+ROW = f"{LEARNING}test_a_row_is_of_the_setting_it_names"
+PEAK = f"{LOADING}test_the_peak_of_a_stream_is_its_own"
+MACHINES = f"{ASV}test_a_benchmark_measured_on_any_machine_is_measured"
+
+PLANTED = [
+    # Learning
+    Planted("the first batch's loss for that of the first ten", "bench/learning.py", "losses[:10]", "losses[:1]", ROW),
+    Planted("the mean of all losses for the last ones", "bench/learning.py", "losses[-10:]", "losses", ROW),
+    Planted(
+        "trained at another rate than the row says",
+        "bench/learning.py",
+        "setting.steps, rate=setting.rate)",
+        "setting.steps, rate=1e-3)",
+        ROW,
+    ),
+    Planted("input weights of another scale", "bench/learning.py", "        scale_x=setting.scale_x,\n", "", ROW),
+    Planted(
+        "the same weights for every seed of training",
+        "bench/learning.py",
+        "        seed=seed,\n    )",
+        "        seed=0,\n    )",
+        ROW,
+    ),
+    # Loading
+    Planted(
+        "the peak of compiling for that of the stream", "bench/loading.py", "    memory.reset_rss_peak()\n", "", PEAK
+    ),
+    Planted(
+        "the peak after the stream for that before",
+        "bench/loading.py",
+        '"rss_before_mib": before / 2**20',
+        '"rss_before_mib": (memory.rss_peak_bytes() or 0) / 2**20',
+        PEAK,
+    ),
+    Planted(
+        "online rules timed over all steps at once",
+        "bench/loading.py",
+        'case.steps if rule == "bptt" else min(32, case.steps)',
+        "case.steps",
+        f"{LOADING}test_rules_go_through_the_sequence_as_they_are_used",
+    ),
+    Planted(
+        "memory that is held for the most that was",
+        "bench/memory.py",
+        'r"VmHWM:',
+        'r"VmRSS:',
+        f"{METERS}test_rss_peak_is_the_most_and_not_what_is_held",
+    ),
+    Planted(
+        "free memory for the machine's",
+        "bench/environment.py",
+        '"SC_PHYS_PAGES"',
+        '"SC_AVPHYS_PAGES"',
+        f"{METERS}test_the_memory_of_a_machine_is_what_it_has_and_not_what_is_free",
+    ),
+    Planted(
+        "the last chunk in JAX does the work of a carry",
+        "implementations/stream_jax.py",
+        "partial(advance, last=True)",
+        "partial(advance, last=False)",
+        f"{STREAM}test_the_last_chunk_alone_is_called_the_last[jax]",
+    ),
+    Planted(
+        "the last chunk in PyTorch does the work of a carry",
+        "implementations/stream_torch.py",
+        "advance(held, last=True)",
+        "advance(held, last=False)",
+        f"{STREAM}test_the_last_chunk_alone_is_called_the_last[torch]",
+    ),
+    # Data sets
+    Planted(
+        "classes of other recordings than the slices",
+        "datasets/dvs_gesture.py",
+        "Sparse(lanes, held.labels[chosen], steps",
+        "Sparse(lanes, held.labels[available[: len(chosen)]], steps",
+        f"{BINS}test_slices_are_whole_and_do_not_overlap",
+    ),
+    Planted(
+        "one whole part makes a published set",
+        "datasets/events/place.py",
+        "return all(what.count(path) == what.counts",
+        "return any(what.count(path) == what.counts",
+        f"{LOADERS}test_files_put_in_place_are_used",
+    ),
+    Planted(
+        "words of SSC binned over a second",
+        "datasets/ssc.py",
+        "    window: Window = (0.0, speech.END),\n    binary: bool = False,\n    augment: bool = False,\n) -> tuple",
+        "    window: Window = (0.0, 1.0),\n    binary: bool = False,\n    augment: bool = False,\n) -> tuple",
+        f"{BINS}test_words_are_binned_by_14_ms_from_the_first_bin_on[ssc]",
+    ),
+    # Plugins
+    Planted(
+        "implementations that entries name may be hidden",
+        "bench/plugins.py",
+        "        plugin_modules.hidden(plugin)\n    except",
+        "    except",
+        f"{PLUGINS}test_an_implementation_that_another_module_hides_is_named",
+    ),
+    Planted(
+        "a cell without its options",
+        "bench/plugins.py",
+        "registry.CELLS[name] = (entry.kind, entry.options)",
+        "registry.CELLS[name] = (entry.kind, {})",
+        f"{PLUGINS}test_the_options_of_a_cell_are_those_of_its_network",
+    ),
+    Planted(
+        "any word keeps installed plugins out",
+        "bench/plugins.py",
+        'os.environ.get(SWITCH) != "none"',
+        "os.environ.get(SWITCH) is None",
+        f"{PLUGINS}test_only_none_keeps_installed_plugins_out[all-True]",
+    ),
+    Planted(
+        "a cell held to the law of another",
+        "bench/plugin_tables.py",
+        "laws.get(entry.spec, entry.law) != entry.law",
+        "laws.get(entry.spec) is None",
+        f"{PLUGINS}test_a_slip_is_one_line_and_nothing_is_loaded",
+    ),
+    # Trend
+    Planted(
+        "the last machine's benchmarks for those of all",
+        "bench/trend.py",
+        "measured.get(each.benchmark, 0) + each.measured",
+        "each.measured",
+        MACHINES,
+    ),
+    Planted(
+        "commits told apart by four digits",
+        "bench/trend.py",
+        "commit.startswith(digits)",
+        "digits.startswith(commit[:SHORTEST])",
+        f"{ASV}test_a_file_of_no_commit_is_of_no_commit",
+    ),
+]
