@@ -126,6 +126,38 @@ PLANTED = [
         "laws.get(entry.spec) is None",
         f"{PLUGINS}test_a_slip_is_one_line_and_nothing_is_loaded",
     ),
+    # Records and plans
+    *(
+        Planted(
+            f"a record replaced by one of another {field}",
+            "bench/record.py",
+            old,
+            new,
+            f"tests/test_record.py::test_records_of_another_plan_machine_or_data_replace_nothing[other{number}]",
+        )
+        for number, (field, old, new) in enumerate(
+            (
+                (
+                    "plan",
+                    '"implementation_sha", "env_hash", "plan", "round")',
+                    '"implementation_sha", "env_hash", "round")',
+                ),
+                (
+                    "machine",
+                    '"implementation_sha", "env_hash", "plan", "round")',
+                    '"implementation_sha", "plan", "round")',
+                ),
+                ("data set's files", '(*same, record["data"].get("label"))', "same"),
+            )
+        )
+    ),
+    Planted(
+        "a chunk chosen for the data set's own lines",
+        "bench/case.py",
+        "case.features or module.FEATURES, module.CLASSES)",
+        "module.FEATURES, module.CLASSES)",
+        "tests/test_chunk.py::test_auto_is_chosen_for_the_lines_that_the_plan_gives",
+    ),
     # Trend
     Planted(
         "the last machine's benchmarks for those of all",

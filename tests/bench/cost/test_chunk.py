@@ -29,6 +29,17 @@ def test_auto_is_resolved_in_the_plan(tmp_path: Path) -> None:
     assert 1 < found.chunk <= 512
 
 
+def test_auto_is_chosen_for_the_lines_that_the_plan_gives(tmp_path: Path) -> None:
+    """Four thousand lines of traces leave less of the same memory to a chunk than the data set's own 64."""
+    text = 'dataset = "bernoulli"\nsteps = 4096\nchunk = "auto"\nneurons = 32\nbatch = 4\nlimit_mib = 4\n'
+    picked = {}
+    for features in (64, 4096):
+        (found,) = read(tmp_path, f"[[grid]]\n{text}features = {features}\n")
+        picked[features] = found.chunk
+        assert memory.held(found, features, 10).total <= 4 * 2**20
+    assert picked[4096] < picked[64]
+
+
 def test_bptt_is_never_truncated() -> None:
     assert chunk.best(replace(HEADLINE, algorithm="bptt"), *SIZES) == 512
 

@@ -492,6 +492,16 @@ def test_the_newest_records_are_those_that_nothing_replaces(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    "other",
+    [{"plan": "speed"}, {"env_hash": "e2"}, {"data": {"label": "digits (other recordings)", "synthetic": False}}],
+)
+def test_records_of_another_plan_machine_or_data_replace_nothing(other: dict[str, Any], tmp_path: Path) -> None:
+    """Nor does a record of the same case and another of these, in turns; one of the same replaces its own."""
+    entries = [line(Case(), duration_s=float(i), **(other if i % 2 else {})) for i in range(4)]
+    assert [r["duration_s"] for r in record.newest(write(tmp_path, entries))] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "\x00\x93garbage",
