@@ -359,7 +359,7 @@ SLIPS = [
      ": cell 'c': spec is <class 'int'>; it must be a class derived from cells.Cell"),
     ("CELLS = {'c': Cell(spec=Own, jax=print)}", f": cell 'c': no law; it must be {LAW}"),
     ("CELLS = {'c': Cell(spec=Own, law=1, jax=print)}", f": cell 'c': law is 1; it must be {LAW}"),
-    ("from drtrl_bench.implementations.reference_cells import Law, first\n"
+    ("from drtrl_bench.implementations.reference.cells import Law, first\n"
      "CELLS = {n: Cell(spec=Own, law=Law(first, lambda *a: a, first), jax=print) for n in ('c', 'd')}",
      ": cell 'd': Own has another law already; derive a class from it for this one"),
     ("CELLS = {'c': Cell(spec=cells.GRU, options={'tua': 1})}",
@@ -454,7 +454,7 @@ def test_an_implementation_that_another_module_hides_is_named(mine: Path) -> Non
 def test_the_options_of_a_cell_are_those_of_its_network(tmp_path: Path) -> None:
     """Of a class of one's own, and of the project's."""
     (tmp_path / "own.py").write_text(
-        f"{C}    tau: float = 5.0\n\nfrom drtrl_bench.implementations.reference_cells import Law, first\n"
+        f"{C}    tau: float = 5.0\n\nfrom drtrl_bench.implementations.reference.cells import Law, first\n"
         "law = Law(first, lambda *a: a, first)\nCELLS = {'fast': Cell(spec=Own, law=law, jax=print),"
         "'slow': Cell(spec=Own, law=law, jax=print, options={'tau': 40.0}),"
         "'slow_lif': Cell(spec=cells.LIF, options={'tau': 30.0})}"
@@ -610,6 +610,21 @@ def test_a_change_of_a_rule_leaves_the_problem(mine: Path, tmp_path: Path) -> No
 
 
 @needs("torch")
+def test_the_problem_is_of_the_cell_and_the_data_and_not_of_the_rule(tmp_path: Path) -> None:
+    """Each from a file of its own; a rule, a cell and data in two frameworks' hands have one problem."""
+    (tmp_path / "rules.py").write_text(A + "ALGORITHMS = {'own_rule': Algorithm(about='x', reference=f, jax=f)}\n")
+    (tmp_path / "laws.py").write_text(
+        f"{C}from drtrl_bench.implementations.reference.cells import Law, first\n"
+        "CELLS = {'own_cell': Cell(spec=Own, law=Law(first, lambda *a: a, first), jax=print)}\n"
+    )
+    (tmp_path / "coins.py").write_text(D)
+    plugins.load([tmp_path / f"{name}.py" for name in ("rules", "laws", "coins")])
+    case = Case(algorithm="own_rule", cell="own_cell", dataset="coins")
+    assert {path.name for path in plugins.sources(case) if path.parent == tmp_path} == {"laws.py", "coins.py"}
+    whole = {path.name for path in plugins.sources(case, "jax") if path.parent == tmp_path}
+    assert whole == {"rules.py", "laws.py", "coins.py"}
+
+
 def test_what_is_in_the_files_of_a_data_set_is_part_of_its_identity(tmp_path: Path) -> None:
     names = [str(tmp_path / "first.bin"), str(tmp_path / "second.bin")]
     (tmp_path / "own.py").write_text(D + f"FILES = {names!r}\n")

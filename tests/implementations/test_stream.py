@@ -117,12 +117,12 @@ def test_masks_and_signs_in_a_stream(framework: str, algorithm: str) -> None:
 
 def test_the_last_chunk_alone_is_called_the_last(framework: str) -> None:
     """After it nobody needs the carry, so a rule leaves its work out; JAX compiles once for all chunks before it."""
-    rule = import_module(f"drtrl_bench.implementations.drtrl_{framework}")
+    rule = import_module(f"drtrl_bench.implementations.algorithms.approximate.drtrl_{framework}")
     told: list[bool] = []
     watched = SimpleNamespace(
         init=rule.init, advance=lambda *given, last: told.append(last) or rule.advance(*given, last=last)
     )
-    fold = import_module(f"drtrl_bench.implementations.stream_{framework}").streaming(
+    fold = import_module(f"drtrl_bench.implementations.training.stream_{framework}").streaming(
         watched, in_framework(NET, framework)
     )
     p = problem(NET, T=9, B=2, I=3, N=4)

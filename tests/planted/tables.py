@@ -2,75 +2,89 @@
 
 from planted import Planted
 
-ASV, BINS, LEARNING, LOADERS, LOADING, METERS, PLUGINS, STREAM = (
-    f"tests/test_{name}.py::"
-    for name in ("asv", "bins", "learning", "loaders", "loading", "meters", "plugins", "stream")
-)
+ASV = "tests/bench/gate/test_asv.py::"
+METERS = "tests/bench/measure/test_meters.py::"
+PLUGINS = "tests/bench/test_plugins.py::"
+STREAM = "tests/implementations/test_stream.py::"
+BINS, LOADERS = (f"tests/datasets/test_{name}.py::" for name in ("bins", "loaders"))
+LEARNING, LOADING = (f"tests/bench/experiments/test_{name}.py::" for name in ("learning", "loading"))
 ROW = f"{LEARNING}test_a_row_is_of_the_setting_it_names"
 PEAK = f"{LOADING}test_the_peak_of_a_stream_is_its_own"
 MACHINES = f"{ASV}test_a_benchmark_measured_on_any_machine_is_measured"
 
 PLANTED = [
     # Learning
-    Planted("the first batch's loss for that of the first ten", "bench/learning.py", "losses[:10]", "losses[:1]", ROW),
-    Planted("the mean of all losses for the last ones", "bench/learning.py", "losses[-10:]", "losses", ROW),
+    Planted(
+        "the first batch's loss for that of the first ten",
+        "bench/experiments/learning.py",
+        "losses[:10]",
+        "losses[:1]",
+        ROW,
+    ),
+    Planted("the mean of all losses for the last ones", "bench/experiments/learning.py", "losses[-10:]", "losses", ROW),
     Planted(
         "trained at another rate than the row says",
-        "bench/learning.py",
+        "bench/experiments/learning.py",
         "setting.steps, rate=setting.rate)",
         "setting.steps, rate=1e-3)",
         ROW,
     ),
-    Planted("input weights of another scale", "bench/learning.py", "        scale_x=setting.scale_x,\n", "", ROW),
+    Planted(
+        "input weights of another scale", "bench/experiments/learning.py", "        scale_x=setting.scale_x,\n", "", ROW
+    ),
     Planted(
         "the same weights for every seed of training",
-        "bench/learning.py",
+        "bench/experiments/learning.py",
         "        seed=seed,\n    )",
         "        seed=0,\n    )",
         ROW,
     ),
     # Loading
     Planted(
-        "the peak of compiling for that of the stream", "bench/loading.py", "    memory.reset_rss_peak()\n", "", PEAK
+        "the peak of compiling for that of the stream",
+        "bench/experiments/loading.py",
+        "    memory.reset_rss_peak()\n",
+        "",
+        PEAK,
     ),
     Planted(
         "the peak after the stream for that before",
-        "bench/loading.py",
+        "bench/experiments/loading.py",
         '"rss_before_mib": before / 2**20',
         '"rss_before_mib": (memory.rss_peak_bytes() or 0) / 2**20',
         PEAK,
     ),
     Planted(
         "online rules timed over all steps at once",
-        "bench/loading.py",
+        "bench/experiments/loading.py",
         'case.steps if rule == "bptt" else min(32, case.steps)',
         "case.steps",
         f"{LOADING}test_rules_go_through_the_sequence_as_they_are_used",
     ),
     Planted(
         "memory that is held for the most that was",
-        "bench/memory.py",
+        "bench/measure/memory.py",
         'r"VmHWM:',
         'r"VmRSS:',
         f"{METERS}test_rss_peak_is_the_most_and_not_what_is_held",
     ),
     Planted(
         "free memory for the machine's",
-        "bench/environment.py",
+        "bench/measure/environment.py",
         '"SC_PHYS_PAGES"',
         '"SC_AVPHYS_PAGES"',
         f"{METERS}test_the_memory_of_a_machine_is_what_it_has_and_not_what_is_free",
     ),
     Planted(
         "the last chunk in JAX does the work of a carry",
-        "implementations/stream_jax.py",
+        "implementations/training/stream_jax.py",
         "partial(advance, last=True)",
         "partial(advance, last=False)",
         f"{STREAM}test_the_last_chunk_alone_is_called_the_last[jax]",
     ),
     Planted(
         "the last chunk in PyTorch does the work of a carry",
-        "implementations/stream_torch.py",
+        "implementations/training/stream_torch.py",
         "advance(held, last=True)",
         "advance(held, last=False)",
         f"{STREAM}test_the_last_chunk_alone_is_called_the_last[torch]",
@@ -100,40 +114,69 @@ PLANTED = [
     # Plugins
     Planted(
         "implementations that entries name may be hidden",
-        "bench/plugins.py",
+        "bench/plugins/__init__.py",
         "        plugin_modules.hidden(plugin)\n    except",
         "    except",
         f"{PLUGINS}test_an_implementation_that_another_module_hides_is_named",
     ),
     Planted(
         "a cell without its options",
-        "bench/plugins.py",
+        "bench/plugins/__init__.py",
         "registry.CELLS[name] = (entry.kind, entry.options)",
         "registry.CELLS[name] = (entry.kind, {})",
         f"{PLUGINS}test_the_options_of_a_cell_are_those_of_its_network",
     ),
     Planted(
         "any word keeps installed plugins out",
-        "bench/plugins.py",
+        "bench/plugins/__init__.py",
         'os.environ.get(SWITCH) != "none"',
         "os.environ.get(SWITCH) is None",
         f"{PLUGINS}test_only_none_keeps_installed_plugins_out[all-True]",
     ),
     Planted(
         "a cell held to the law of another",
-        "bench/plugin_tables.py",
+        "bench/plugins/tables.py",
         "laws.get(entry.spec, entry.law) != entry.law",
         "laws.get(entry.spec) is None",
         f"{PLUGINS}test_a_slip_is_one_line_and_nothing_is_loaded",
     ),
+    Planted(
+        "the problem is known by its rule and not by its cell",
+        "bench/plugins/__init__.py",
+        'if framework or entry[0] != "algorithm"',
+        'if framework or entry[0] != "cell"',
+        f"{PLUGINS}test_the_problem_is_of_the_cell_and_the_data_and_not_of_the_rule",
+    ),
+    Planted(
+        "the first speakers are held out",
+        "datasets/events/splits.py",
+        "names[-max(1, int(share * len(names))) :]",
+        "names[: max(1, int(share * len(names)))]",
+        "tests/datasets/test_splits.py::test_a_single_speaker_cannot_be_held_out",
+    ),
     # Records and plans
     *(
         Planted(
-            f"a record replaced by one of another {field}",
-            "bench/record.py",
+            f"a case without its {field}",
+            "bench/measure/problem.py",
             old,
             new,
-            f"tests/test_record.py::test_records_of_another_plan_machine_or_data_replace_nothing[other{number}]",
+            "tests/implementations/by_hand/test_initialisers.py::test_the_scales_of_a_case_are_those_of_its_hidden_layers",
+        )
+        for field, old, new in (
+            ("scale of the recurrent weights", '"scale_r": case.scale_r, ', ""),
+            ("scale of the input weights", '"scale_x": case.scale_x, ', ""),
+            ("distribution", '"scale_r": case.scale_r, "initial": case.initial}', '"scale_r": case.scale_r}'),
+            ("readout's distribution", "replace(readout, initial=case.initial)", "readout"),
+        )
+    ),
+    *(
+        Planted(
+            f"a record replaced by one of another {field}",
+            "bench/records/record.py",
+            old,
+            new,
+            f"tests/bench/records/test_record.py::test_records_of_another_plan_machine_or_data_replace_nothing[other{number}]",
         )
         for number, (field, old, new) in enumerate(
             (
@@ -156,19 +199,19 @@ PLANTED = [
         "bench/case.py",
         "case.features or module.FEATURES, module.CLASSES)",
         "module.FEATURES, module.CLASSES)",
-        "tests/test_chunk.py::test_auto_is_chosen_for_the_lines_that_the_plan_gives",
+        "tests/bench/cost/test_chunk.py::test_auto_is_chosen_for_the_lines_that_the_plan_gives",
     ),
     # Trend
     Planted(
         "the last machine's benchmarks for those of all",
-        "bench/trend.py",
+        "bench/gate/trend.py",
         "measured.get(each.benchmark, 0) + each.measured",
         "each.measured",
         MACHINES,
     ),
     Planted(
         "commits told apart by four digits",
-        "bench/trend.py",
+        "bench/gate/trend.py",
         "commit.startswith(digits)",
         "digits.startswith(commit[:SHORTEST])",
         f"{ASV}test_a_file_of_no_commit_is_of_no_commit",

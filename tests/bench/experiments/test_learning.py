@@ -153,7 +153,7 @@ def test_each_accuracy_is_of_its_own_split(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.xdist_group("jax")
 def test_a_row_is_of_the_setting_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the setting and the seed say reaches the problem and the training; losses that are told, 1 to 25."""
-    from drtrl_bench.implementations import fit_jax
+    from drtrl_bench.implementations.training import fit_jax
 
     cases: list[Any] = []
     draw = learning.problem.draw

@@ -83,7 +83,7 @@ def test_a_stream_is_timed_and_weighed() -> None:
 
 def test_the_peak_of_a_stream_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first run compiles; the peak begins anew after it, and both are told in literal numbers."""
-    from drtrl_bench.implementations import stream_jax
+    from drtrl_bench.implementations.training import stream_jax
 
     happened: list[str] = []
     peaks = iter([3 * 2**20, 5 * 2**20])
@@ -109,7 +109,7 @@ def test_the_peak_of_a_stream_is_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_rules_go_through_the_sequence_as_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """BPTT over all steps at once, the others in chunks of 32 as online rules are."""
-    from drtrl_bench.implementations import network_jax
+    from drtrl_bench.implementations.engine import network_jax
 
     asked: dict[str, int] = {}
 

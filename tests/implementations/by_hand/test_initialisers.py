@@ -11,8 +11,10 @@ from conftest import prepare
 from support.by_hand import CODES, arrays, weights
 from support.problems import in_framework
 
+from drtrl_bench.case import Case
 from drtrl_bench.implementations.cells import spec as cells
 from drtrl_bench.implementations.reference import algorithms as reference
+from drtrl_bench.measure import problem
 
 I, N = 300, 400
 ALL: dict[str, cells.Cell] = {
@@ -66,6 +68,30 @@ def test_variance_is_the_scale_over_the_lines(name: str, initial: str) -> None:
     for gate in range(w["r"].shape[1] if "r" in w else 0):
         assert_width(w["r"][:, gate], 0.7 / 400 * (4 if (name, gate) == ("ei_gif", 1) else 1))
     assert not w.get("b", np.zeros(1)).any()
+
+
+def test_the_scales_of_a_case_are_those_of_its_hidden_layers() -> None:
+    """Four times the variance is twice the weight, of both layers; the readout keeps its own, cut off or not."""
+    plain = Case(dataset="bernoulli", cell="gru", neurons=40, layers=2, steps=2, batch=1)
+    params = {
+        name: problem.draw(replace(plain, **changes))[0]
+        for name, changes in {
+            "plain": {},
+            "x": {"scale_x": 4.0},
+            "r": {"scale_r": 4.0},
+            "cut": {"initial": "truncated"},
+        }.items()
+    }
+    *hidden, readout = range(3)
+    for layer in hidden:
+        for name, times in {"x": (2, 1), "r": (1, 2)}.items():
+            for k, factor in zip("xr", times, strict=True):
+                np.testing.assert_allclose(params[name][layer][k], factor * params["plain"][layer][k], rtol=1e-12)
+    for name in "xr":
+        np.testing.assert_array_equal(params[name][readout]["x"], params["plain"][readout]["x"])
+    for layer, lines, scale in ((0, 64, 1), (1, 40, 1), (readout, 40, 2)):
+        limit = 2 / 0.87962566 * sqrt(scale / lines) * (1 + 1e-7)
+        assert np.abs(params["cut"][layer]["x"]).max() <= limit < np.abs(params["plain"][layer]["x"]).max()
 
 
 def test_truncated_normal() -> None:
