@@ -168,6 +168,20 @@ def test_statistics_are_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert statistics.statistics(held, [0])["events"] == 60
 
 
+def test_rates_and_shares_are_of_all_events_together() -> None:
+    """Two recordings that differ, by hand: 3 events in 1 s and 2 in 3 s on 4 lines, 2 of the 5 on."""
+    columns = (([0, 5, 1_000_000], [0, 1, 2], [0, 0, 0], [1, 1, 0]), ([0, 3_000_000], [0, 1], [0, 0], [0, 0]))
+    both = [
+        recordings.Events(*(np.array(c, dtype) for c, dtype in zip(each, recordings.DTYPES, strict=True)))
+        for each in columns
+    ]
+    held = SimpleNamespace(sensor=(4, 1, 1), read=lambda index, anew: both[index])
+    of_both = registry.dataset("events.statistics").statistics(held, [0, 1])
+    assert of_both["rate_hz"] == pytest.approx(5 / 4 / 4)
+    assert of_both["on"] == pytest.approx(2 / 5)
+    assert (of_both["events"], of_both["seconds"]) == (2.5, 2.0)
+
+
 @pytest.mark.parametrize("number", [20, 900])
 def test_density_is_the_share_of_cells_in_use(number: int) -> None:
     t, x = 10 * np.arange(number), np.arange(number) % 4

@@ -216,4 +216,26 @@ PLANTED = [
         "digits.startswith(commit[:SHORTEST])",
         f"{ASV}test_a_file_of_no_commit_is_of_no_commit",
     ),
+    # Labels and statistics
+    Planted(
+        "the first of several labels for a row without data",
+        "bench/view/table.py",
+        "for name, found in known.items() if len(found) == 1}",
+        "for name, found in known.items() if len(found)}",
+        "tests/bench/view/test_table.py::test_a_row_without_data_takes_a_label_only_if_there_is_one",
+    ),
+    Planted(
+        "a rate that is the mean of the recordings' rates",
+        "datasets/events/statistics.py",
+        "np.sum(events) / max(np.sum(seconds), 1e-9) / lines",
+        "np.mean(np.array(events) / np.maximum(seconds, 1e-9)) / lines",
+        "tests/datasets/test_recordings.py::test_rates_and_shares_are_of_all_events_together",
+    ),
+    Planted(
+        "the last recording's share of polarity for that of all",
+        "datasets/events/statistics.py",
+        "np.sum(on) / max",
+        "on[-1] / max",
+        "tests/datasets/test_recordings.py::test_rates_and_shares_are_of_all_events_together",
+    ),
 ]

@@ -38,6 +38,17 @@ def test_one_round_spreads_by_half_its_interval(tmp_path: Path) -> None:
     assert row["spread"] == pytest.approx(0.02)
 
 
+def test_a_row_without_data_takes_a_label_only_if_there_is_one(tmp_path: Path) -> None:
+    """The label of its data set where all others have the same; the data set's name where they differ."""
+    real, fake = ({"label": label, "synthetic": label != "real"} for label in ("real", "fake"))
+    failed = line(replace(CASE, seed=2), status="error", reason="because")
+    del failed["data"]
+    for lines, label in (([real], "real"), ([real, fake], "digits")):
+        entries = [line(replace(CASE, seed=seed), data=data) for seed, data in enumerate(lines)]
+        rows = table.collapse(load(write(tmp_path, [*entries, failed])))
+        assert rows[rows["status"] == "error"]["data"].tolist() == [label]
+
+
 @pytest.mark.parametrize("status", ["skip", "timeout", "oom", "error", "wrong"])
 def test_one_bad_round_takes_the_numbers_of_all(tmp_path: Path, status: str) -> None:
     rounds = [line(CASE), line(CASE, round=1, status=status, reason="because")]
