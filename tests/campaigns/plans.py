@@ -273,10 +273,12 @@ def measure_nothing() -> None:
 
     patch.object(runner, "child", child).start()
     patch.object(environment, "output", lambda *_: None).start()
+    patch.object(environment, "checkout", lambda: {"commit": None, "dirty": None}).start()
 
 
 def outcomes(every: int, random_number: int) -> Iterator[tuple[str, trials.Outcome, str | None]]:
     """Each plan's name, how the command ended on it, and what is wrong with that."""
+    trials.rehearse("list", "quick")
     for index, (name, make) in enumerate(plans(random_number)):
         if index % every:
             continue

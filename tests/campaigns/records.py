@@ -94,6 +94,8 @@ SPARSE = 6
 GOOD = [line(Case(framework=name), time_s=t) for name, t in (("jax", 0.01), ("torch", 0.02))]
 GOOD += [line(Case(algorithm="bptt", chunk=128), time_s=0.03)]
 """Records that each file holds and no reader may lose."""
+RUN = ("run", "quick", *(f"-k{word}" for word in ("drtrl", "jax", "lif_delta", "linear", "T=64")), "--records")
+"""Of one case; a record file follows."""
 
 
 def put(whole: dict[str, Any], at: str, value: str) -> bytes:
@@ -278,6 +280,7 @@ def measure_nothing() -> None:
 
     runner.child = child
     environment.output = lambda *_: None
+    environment.checkout = lambda: {"commit": None, "dirty": None}
 
 
 def found(path: Path) -> int:
@@ -296,11 +299,19 @@ def outcomes(every: int, random_number: int) -> Iterator[tuple[str, trials.Outco
     with tempfile.TemporaryDirectory() as temporary:
         other = Path(temporary) / "other.jsonl"
         other.write_bytes(around(b""))
+        rehearse(other, Path(temporary) / "report")
         for index, (name, make, good) in enumerate(files(random_number)):
             if index % every:
                 continue
             with tempfile.TemporaryDirectory() as own:
                 yield name, *worst(Path(own), other, make, good, index // every % 10 == 0)
+
+
+def rehearse(path: Path, out: Path) -> None:
+    """Runs each command once in this process, whose trials then need not import and parse what this one has."""
+    measure_nothing()
+    for words in (["show"], ["compare", str(path)], ["report", "--out", str(out)], [*RUN]):
+        trials.rehearse(*words, str(path))
 
 
 def worst(
@@ -316,8 +327,7 @@ def worst(
     every = [trials.command(words, folder) for words in commands]
     faults = [before, *(trials.fault(each, (0, 2)) for each in every)]
     if whole or not path.is_dir():
-        words = ["run", "quick", "-k", "drtrl", "-k", "jax", "-k", "lif_delta", "--records", str(path)]
-        every.append(trials.command(words, folder, measure_nothing))
+        every.append(trials.command([*RUN, str(path)], folder, measure_nothing))
         faults += [trials.fault(every[-1], (0, 1, 2)), lost(path, good)]
     wrong = next((fault for fault in faults if fault), None)
     return max(every, key=lambda each: each.processor_s), wrong
