@@ -42,7 +42,7 @@ def test_a_row_without_data_takes_a_label_only_if_there_is_one(tmp_path: Path) -
     """The label of its data set where all others have the same; the data set's name where they differ."""
     real, fake = ({"label": label, "synthetic": label != "real"} for label in ("real", "fake"))
     failed = line(replace(CASE, seed=2), status="error", reason="because")
-    del failed["data"]
+    failed["data"] = {}
     for lines, label in (([real], "real"), ([real, fake], "digits")):
         entries = [line(replace(CASE, seed=seed), data=data) for seed, data in enumerate(lines)]
         rows = table.collapse(load(write(tmp_path, [*entries, failed])))
