@@ -35,13 +35,11 @@ class Algorithm:
     """Fields of the case that `advance` takes."""
     carry: str = "states"
     """What it carries besides the states, of `CARRIES`."""
-    compiled: tuple[str, ...] = ()
-    """What torch.compile takes, as module.function, where it had better not unroll all of `advance`."""
     paths: str = ""
     """Which paths through recurrent weights it pulls the loss back by: all, own (a neuron's weight on itself) or none.
     If left out, all where the states or an influence are carried, and none where traces or filters are."""
     blockwise: bool = False
-    """Whether it goes through a chunk in blocks, as all with `blocks.forth` to be compiled do."""
+    """Whether `advance` takes an `execution` and goes through a chunk in blocks as that says."""
 
     def module(self, name: str, framework: str) -> Any:
         """What has its `init` and `advance` in a framework."""
@@ -63,44 +61,40 @@ EXACT = ("bptt", "bptt_checkpointed", "rtrl")
 CARRIES = ("states", "trace", "influence", "filters", "other")
 """Nothing else; a trace or the influence of every weight; a filter of every line; what no formula here knows."""
 ES = ("decay", "bias_correction")
-DRTRL = ("engine.blocks.forth", "algorithms.approximate.drtrl.back")
-"""Of rules that go through a chunk in blocks, as all with `blocks.forth` do."""
 ALGORITHMS = {
     "bptt": Algorithm(
         "backpropagation through time; K < T is truncated BPTT",
         "bptt",
         ("chunk",),
-        compiled=("engine.blocks.forth", "algorithms.exact.bptt.back"),
+        blockwise=True,
     ),
     "bptt_checkpointed": Algorithm(
         "BPTT that runs segments twice to save memory",
         "bptt",
         ("chunk",),
         ("segments",),
-        compiled=(
-            "algorithms.exact.bptt_checkpointed.forth",
-            "algorithms.exact.bptt.back",
-            "algorithms.exact.bptt_checkpointed.run",
-        ),
+        blockwise=True,
     ),
     "rtrl": Algorithm(
         "exact real-time recurrent learning, at every K",
         "bptt",
         carry="influence",
-        compiled=("engine.blocks.forth", "algorithms.exact.rtrl.back"),
+        blockwise=True,
     ),
     "drtrl": Algorithm(
         "D-RTRL: paths through weights are cut; same gradient at every K",
         "drtrl_by_cutting",
         carry="trace",
-        compiled=DRTRL,
+        blockwise=True,
     ),
-    "es_drtrl": Algorithm("ES-D-RTRL (pp-prop): two filters instead of a trace", "es_drtrl", ES, ES, carry="filters"),
+    "es_drtrl": Algorithm(
+        "ES-D-RTRL (pp-prop): two filters instead of a trace", "es_drtrl", ES, ES, carry="filters", blockwise=True
+    ),
     "snap1": Algorithm(
         "SnAp-1: D-RTRL that keeps each neuron's weight on itself",
         "snap1_by_cutting",
         carry="trace",
-        compiled=DRTRL,
+        blockwise=True,
         paths="own",
     ),
     "drtrl_window": Algorithm(
@@ -108,13 +102,13 @@ ALGORITHMS = {
         "drtrl_window",
         ("chunk",),
         carry="trace",
-        compiled=("engine.blocks.forth", "algorithms.approximate.drtrl_window.back"),
+        blockwise=True,
         paths="all",
     ),
     "random_feedback": Algorithm(
-        "control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace", compiled=DRTRL
+        "control: D-RTRL, random weights to hidden layers", "random_feedback", carry="trace", blockwise=True
     ),
-    "no_trace": Algorithm("control: the current step only", "no_trace", paths="none"),
+    "no_trace": Algorithm("control: the current step only", "no_trace", paths="none", blockwise=True),
 }
 
 CELLS: dict[str, tuple[str | Callable[[str | None], Any], dict[str, Any]]] = {
@@ -177,7 +171,7 @@ def unsuited(case: Any) -> str | None:
         return f"mode {case.mode!r} is PyTorch's; a JAX case is always jitted: leave mode out"
     if case.mode in ("cuda_graph", "triton") and case.device != "gpu":
         return f"mode {case.mode!r} needs device = 'gpu'"
-    whole = not ALGORITHMS[case.algorithm].compiled and not 0 < (case.chunk or case.steps) <= UNROLLED
+    whole = not ALGORITHMS[case.algorithm].blockwise and not 0 < (case.chunk or case.steps) <= UNROLLED
     if case.mode == "compile" and whole:
         return f"mode 'compile' unrolls a chunk: give one of at most {UNROLLED} steps"
     if case.unroll != 1 and case.framework != "jax":
@@ -259,10 +253,12 @@ def options(case: Any, dtype: str) -> dict[str, Any]:
     return vars(case) | ({"trace_dtype": "same"} if dtype == "float64" else {})
 
 
-def algorithm(name: str, framework: str, options: dict[str, Any]) -> SimpleNamespace:
-    """`init` and `advance` of an algorithm, with its options of a case."""
+def algorithm(name: str, framework: str, options: dict[str, Any], execution: Any = None) -> SimpleNamespace:
+    """`init` and `advance` of an algorithm, with its options of a case and, if it takes one, an execution."""
     module = ALGORITHMS[name].module(name, framework)
     taken = {key: options[key] for key in ALGORITHMS[name].options}
+    if execution is not None and ALGORITHMS[name].blockwise:
+        taken["execution"] = execution
     starts = {"trace_dtype": options["trace_dtype"]} if options["trace_dtype"] != "same" else {}
     return SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
 

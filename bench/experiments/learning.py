@@ -166,10 +166,12 @@ def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> N
 
     @jax.jit
     def logits(inputs: Any) -> Any:
-        acts, _ = network_jax.acting(net, params)
+        effective, _ = network_jax.effective_weights(net, params)
         x = inputs
-        for cell, w, s0 in zip(net, acts, network_jax.initial_states(net, acts, inputs.shape[1]), strict=True):
-            x = cell.output(network_jax.forward(cell, w, s0, x)[0])
+        for cell, w, s0 in zip(
+            net, effective, network_jax.initial_states(net, effective, inputs.shape[1]), strict=True
+        ):
+            x = cell.output(network_jax.layer(cell, w, s0, x)[0])
         return x
 
     parts = [slice(i, i + setting.batch) for i in range(0, number, setting.batch)]

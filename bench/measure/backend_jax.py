@@ -12,7 +12,8 @@ import numpy as np
 
 from drtrl_bench import registry
 from drtrl_bench.case import Case
-from drtrl_bench.implementations.engine import blocks_jax, network_jax
+from drtrl_bench.implementations.engine import network_jax
+from drtrl_bench.implementations.engine.execution_jax import Execution
 from drtrl_bench.measure import memory
 from drtrl_bench.measure.fidelity import Gradient
 from drtrl_bench.measure.problem import Problem, network
@@ -25,24 +26,29 @@ GPU_OPTIONS: dict[str, str | bool] = {"xla_gpu_enable_triton_gemm": False}
 """Of XLA's compiler on a GPU. Trying its own matrix products against cuBLAS's takes it most of a minute a case."""
 
 
+def execution(case: Case) -> Execution:
+    """Returns how a case's chunks are computed."""
+    if case.mode == "triton":
+        from drtrl_bench.implementations.kernels import forward_pallas
+
+        return Execution(memory.block(case), case.unroll, forward_pallas.layer)
+    return Execution(memory.block(case), case.unroll)
+
+
 class Subject:
     """One compiled gradient on one device, with its inputs there."""
 
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
         jax.config.update("jax_default_matmul_precision", case.precision)
-        network_jax.UNROLL, network_jax.KERNELS = case.unroll, case.mode == "triton"  # read while tracing
         place = partial(jax.device_put, device=jax.devices()[0])
         self.net = network(case, "jax")
         params = jax.tree.map(lambda a: place(np.asarray(a, dtype)), problem.params)
         self.arguments = (params, place(np.asarray(problem.inputs, dtype)), place(problem.targets))
-        algorithm = registry.algorithm(case.algorithm, "jax", registry.options(case, dtype))
+        self.execution = execution(case)
+        algorithm = registry.algorithm(case.algorithm, "jax", registry.options(case, dtype), self.execution)
         call = partial(network_jax.gradient, algorithm, self.net, chunk=case.chunk)
         start = perf_counter()
-        before, blocks_jax.BLOCK = blocks_jax.BLOCK, memory.block(case)
-        try:
-            lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
-        finally:
-            blocks_jax.BLOCK = before
+        lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
         middle = perf_counter()
         self.compiled = lowered.compile(GPU_OPTIONS if case.device == "gpu" else None)
         self.phases = {"lower_s": middle - start, "compile_s": perf_counter() - middle}
@@ -63,10 +69,10 @@ class Subject:
 
         def outputs(params: Any, inputs: Any) -> list[Any]:
             x, found = inputs, []
-            params, _ = network_jax.acting(self.net, params)
-            states = network_jax.initial_states(self.net, params, inputs.shape[1])
-            for cell, w, s0 in zip(self.net, params, states, strict=True):
-                s, _ = network_jax.forward(cell, w, s0, x)
+            effective, _ = network_jax.effective_weights(self.net, params)
+            states = network_jax.initial_states(self.net, effective, inputs.shape[1])
+            for cell, w, s0 in zip(self.net, effective, states, strict=True):
+                s, _ = self.execution.unrolled(cell, w, s0, x)
                 x = cell.output(s)
                 found.append(cell.fired(s) if cell.spiking else x)
             return found

@@ -3,11 +3,8 @@
 Import this only in a process that measures PyTorch; it configures the framework.
 """
 
-import importlib
-import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from time import perf_counter
 from typing import Any
 
@@ -16,52 +13,32 @@ import torch
 
 from drtrl_bench import registry
 from drtrl_bench.case import Case
-from drtrl_bench.implementations.engine import blocks_torch, network_torch
+from drtrl_bench.implementations.engine import adjoint_torch, network_torch
+from drtrl_bench.implementations.engine.execution_torch import Execution
 from drtrl_bench.measure import memory
 from drtrl_bench.measure.fidelity import Gradient
 from drtrl_bench.measure.problem import Problem, network
 
 OUT_OF_MEMORY = ("CUDA out of memory", "can't allocate memory", "not enough memory")
 
+COMPILED = cache(partial(torch.compile, dynamic=False, fullgraph=True))
+"""Compiles a function, once. What torch.compile cannot take as one graph is an error, not run eagerly unsaid."""
 
-FUSED = ("intrinsic", "learning_signals", "through_weights", "presynaptic")
-"""What torch.compile makes one kernel each of, for a way back whose steps are launched one by one."""
 
+def execution(case: Case) -> Execution:
+    """Returns how a case's chunks are computed.
 
-def kernels(case: Case) -> list[tuple[Any, str, Any]]:
-    """What mode "triton" puts in the place of PyTorch's loops over steps: modules, names and what they stand for then.
-
-    torch.compile fuses what is element-wise between the kernels; of a way back that is not launched step by step, all.
+    Compiled, the passes through a block are unrolled; the pass over a carry is not, of which there would be copies.
     """
-    from drtrl_bench.implementations.kernels import adjoint_triton, forward_triton
+    block = memory.block(case)
+    if case.mode == "triton":
+        from drtrl_bench.implementations.kernels import execution_triton
 
-    put: list[tuple[Any, str, Any]] = [
-        (network_torch, "forward", forward_triton.forward),
-        (blocks_torch, "BLOCK", memory.block(case)),
-    ]
-    for part in registry.ALGORITHMS[case.algorithm].compiled:
-        file, _, name = part.rpartition(".")
-        if name == "back":
-            module = importlib.import_module(f"drtrl_bench.implementations.{file}_torch")
-            put.append((module, "pull_back", adjoint_triton.pull_back))
-            if hasattr(module, "through_weights"):
-                put += [(module, name, torch.compile(getattr(module, name), dynamic=False)) for name in FUSED]
-            else:
-                put.append((module, "back", torch.compile(module.back, dynamic=False, fullgraph=True)))
-    return put
-
-
-@contextmanager
-def standing_in(put: list[tuple[Any, str, Any]]) -> Iterator[None]:
-    """Has names of modules stand for something else for a while."""
-    before = [getattr(module, name) for module, name, _ in put]
-    for module, name, new in put:
-        setattr(module, name, new)
-    try:
-        yield
-    finally:
-        for (module, name, _), old in zip(put, before, strict=True):
-            setattr(module, name, old)
+        return execution_triton.execution(block)
+    if case.mode == "compile":
+        forward, backward = COMPILED(network_torch.forward), COMPILED(adjoint_torch.backward)
+        return Execution(block, forward=forward, backward=backward, compiled=COMPILED)
+    return Execution(block)
 
 
 class Subject:
@@ -76,25 +53,20 @@ class Subject:
         params = [{k: torch.tensor(v, **place) for k, v in layer.items()} for layer in problem.params]
         targets = torch.tensor(problem.targets, dtype=torch.int64, device=self.device)
         self.arguments = (params, torch.tensor(problem.inputs, **place), targets)
-        self.algorithm = registry.algorithm(case.algorithm, "torch", registry.options(case, dtype))
+        self.algorithm = partial(registry.algorithm, case.algorithm, "torch", registry.options(case, dtype))
         self.chunk = case.chunk
         self.phases: dict[str, float] = {}
         self.graph: Any = None
         if case.mode in ("compile", "triton"):
             torch._dynamo.config.fail_on_recompile_limit_hit = True
             torch._dynamo.config.recompile_limit = 64  # of layers, blocks and shorter ones, and two dtypes
-        self.put = kernels(case) if case.mode == "triton" else []
-        self.overlapped = case.mode == "triton" and case.chunk <= memory.block(case) < case.steps
-        if case.mode == "triton" and case.algorithm == "drtrl":
-            from drtrl_bench.implementations.kernels import trace_step_triton
-
-            own = registry.place("drtrl", "torch")  # of no other rule a source
-            drtrl = importlib.import_module(f"{registry.provenance.PACKAGE}.{own}")
-            turn = partial(trace_step_triton.turn, move=drtrl.move)
-            self.algorithm.advance = partial(self.algorithm.advance, turn=turn)
+        self.execution = execution(case)
+        self.overlapped = case.mode == "triton" and case.chunk <= self.execution.block < case.steps
+        self.bound = self.algorithm(self.execution)
         if case.mode == "compile":
+            if not registry.ALGORITHMS[case.algorithm].blockwise:
+                self.bound.advance = COMPILED(self.bound.advance)
             start = perf_counter()
-            self.compile(case)
             self.call()
             self.phases["compile_s"] = perf_counter() - start
         self.replayed = case.mode in ("cuda_graph", "triton")
@@ -103,29 +75,12 @@ class Subject:
 
     def run(self) -> tuple[Any, Any]:
         """Loss and gradient, perhaps before the device is done."""
-        put = list(self.put)
+        bound = self.bound
         if self.overlapped:
-            from drtrl_bench.implementations.kernels import ahead_torch
+            from drtrl_bench.implementations.kernels.ahead_torch import Ahead
 
-            put.append((blocks_torch, "forth", ahead_torch.Ahead().forth))
-        with standing_in(put):
-            return network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)
-
-    def compile(self, case: Case) -> None:
-        """Has torch.compile unroll a block, or the chunk of a rule without; the pass over a carry is left as it is.
-
-        Of a carry it would make copies. What it cannot take as one graph is an error, not run eagerly unsaid.
-        """
-        compiled = partial(torch.compile, dynamic=False, fullgraph=True)
-        parts = registry.ALGORITHMS[case.algorithm].compiled
-        if not parts:
-            self.algorithm.advance = compiled(self.algorithm.advance)
-        if "engine.blocks.forth" in parts:
-            blocks_torch.BLOCK = memory.block(case)
-        for part in parts:
-            file, _, name = part.rpartition(".")
-            module = importlib.import_module(f"drtrl_bench.implementations.{file}_torch")
-            setattr(module, name, compiled(inspect.unwrap(getattr(module, name))))
+            bound = self.algorithm(self.execution._replace(forward=Ahead(self.execution.forward).forward))
+        return network_torch.gradient(bound, self.net, *self.arguments, chunk=self.chunk)
 
     @staticmethod
     def captured(call: Callable[[], Any]) -> tuple[Any, Any]:
@@ -164,13 +119,12 @@ class Subject:
         @torch.no_grad()
         def outputs() -> list[Any]:
             x, found = inputs, []
-            acts, _ = network_torch.acting(self.net, params)
-            states = network_torch.initial_states(self.net, acts, inputs.shape[1])
-            with standing_in(self.put):
-                for cell, w, s0 in zip(self.net, acts, states, strict=True):
-                    s = network_torch.forward(cell, w, s0, x)[0][1:]
-                    x = cell.output(s)
-                    found.append(cell.fired(s) if cell.spiking else x)
+            effective, _ = network_torch.effective_weights(self.net, params)
+            states = network_torch.initial_states(self.net, effective, inputs.shape[1])
+            for cell, w, s0 in zip(self.net, effective, states, strict=True):
+                s = self.execution.layer(cell, w, s0, x)[0][1:]
+                x = cell.output(s)
+                found.append(cell.fired(s) if cell.spiking else x)
             return found
 
         graph, result = self.captured(outputs) if self.replayed else (None, None)

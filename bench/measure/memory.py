@@ -113,7 +113,7 @@ def said(count: int) -> str:
 
 
 def block(case: Case) -> int:
-    """Steps of a chunk that are at work at a time: `BLOCK` of blocks_jax.py and blocks_torch.py, a segment, or all.
+    """Steps of a chunk that are at work at a time: a block of its `Execution`, a segment, or all.
 
     Compiled, blocks are unrolled, which takes torch.compile a second or two for each step.
     """
@@ -127,9 +127,8 @@ def block(case: Case) -> int:
 
 
 def blockwise(case: Case) -> bool:
-    """Whether the algorithm goes through a chunk in blocks."""
-    algorithm = registry.ALGORITHMS[case.algorithm]
-    return algorithm.blockwise or "engine.blocks.forth" in algorithm.compiled
+    """Whether the algorithm goes through a chunk in blocks that are no segments."""
+    return registry.ALGORITHMS[case.algorithm].blockwise and not segmented(case)
 
 
 def segmented(case: Case) -> bool:
@@ -210,7 +209,9 @@ def held(case: Case, features: int, classes: int) -> Held:
     if segmented(case):
         steps = segment(case, case.chunk)
         carry += size * case.batch * sum(states) * math.ceil(case.chunk / steps)
-    if moving and block(case) < case.chunk:
+    if carried == "filters":  # forward in time, a block after the other
+        steps = block(case)
+    if moving and block(case) < steps:
         kept += moves
     chunk = size * case.batch * (steps * kept + block(case) * (derived + max(work)))
     return Held(carry, 2 * size * weights, chunk)

@@ -1,106 +1,215 @@
-"""The adjoint of a layer over a chunk, in JAX: what BPTT, RTRL and D-RTRL have in common.
+"""The adjoint recursion over a block of steps, in JAX: the backward pass that all algorithms share.
 
-    D^t = ds^t/ds^{t-1},  F^t = ds^t/dy^t      with y^t, then s^{t-1}, held constant: blocks of one neuron each
-    R^t = dr^t/ds^{t-1}                        of what goes back through the recurrent weights
-    q^t = row^t F^t                            row^t: what anything later owes to s^t; q^t: what it owes to y^t
-    row^{t-1} = row^t D^t + (q^t W_r^T) R^t    the second term leads through weights, and couples the neurons
+An adjoint lam^t = dX/ds^t holds the derivatives of X with respect to the states of step t. X is the loss, or one of the
+chunk's last states, whose adjoints together are the Jacobian P^t = ds^K/ds^t. All of them obey, backwards in time,
 
-BPTT pulls back one row, the loss's; RTRL one more for every state; D-RTRL one more per state of a neuron, without the
-second term. D, F and R of all K steps are computed in one call; only the pull-back itself is sequential.
-The twin is `adjoint_torch.py`. Sizes as in `network_jax.py`; M is a number of rows.
+    dX/dy^t   = lam^t D_f^t
+    lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t        the loss's adjoint also gains l^t, its derivative in the step
+
+The second term is the path through the recurrent weights. The algorithms differ in which adjoints keep it: see `Rule`.
+Symbols and shapes are those of the notation table in `implementations/README.md`; M is the number of adjoints.
+The twin is `adjoint_torch.py`.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from drtrl_bench.implementations.engine import network_jax as network
-from drtrl_bench.implementations.engine.network_jax import PerWeight
+from drtrl_bench.implementations.engine import xla_jax as xla
+from drtrl_bench.implementations.engine.network_jax import Params, PerWeight, Residuals, States, presynaptic
+
+FULL, DIAGONAL, NONE = "FULL", "DIAGONAL", "NONE"
+"""Paths of an adjoint from a step to the step before: all; those inside a neuron; none, the same step only."""
+Adjoints = list[Array]
+"""Adjoints [B, M, S, N] of each layer, the loss's first."""
+Recurrent = tuple[Array, Array, slice]
+"""The path through the recurrent weights: W_r, R, and the currents that W_r feeds."""
 
 
-def intrinsic(cell: Any, w: PerWeight, s_prev: Array, y: Array) -> tuple[Array, Array]:
-    """D [K, B, S, S', N] and F [K, B, S, G, N] of a chunk: one pull-back per state, all steps at once."""
-    s, pull = jax.vjp(cell.dynamics, s_prev, y)
+def local_jacobians(cell: Any, w: PerWeight, s_prev: Array, y: Array) -> tuple[Array, Array]:
+    """Computes D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
+    s, vjp = jax.vjp(cell.dynamics, s_prev, y)
     units = jnp.eye(cell.S, dtype=s.dtype)[:, None, None, :, None]
-    D, F = jax.vmap(lambda unit: pull(jnp.broadcast_to(unit, s.shape)), out_axes=2)(units)
-    return D, F
+    D, D_f = jax.vmap(lambda unit: vjp(jnp.broadcast_to(unit, s.shape)), out_axes=2)(units)
+    return D, D_f
 
 
-def emission(cell: Any, s_prev: Array) -> Array:
-    """R [K, B, S, N] of a chunk."""
-    r, pull = jax.vjp(cell.emit, s_prev)
-    return pull(jnp.ones_like(r))[0]
+def output_jacobian(cell: Any, s_prev: Array) -> Array:
+    """Computes R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
+    r, vjp = jax.vjp(cell.emit, s_prev)
+    return vjp(jnp.ones_like(r))[0]
 
 
-def learning_signals(cell: Any, s: Array, signals: Array) -> Array:
-    """dL^t/ds^t [K, B, M, S, N] of M rows of dL^t/do^t [K, B, M, N]."""
-    pull = jax.vjp(cell.output, s)[1]
-    return jax.vmap(lambda signal: pull(signal)[0], in_axes=2, out_axes=2)(signals)
+def learning_signals(cell: Any, s: Array, dX_do: Array) -> Array:
+    """Computes l = dX^t/ds^t [K, B, M, S, N] within the step, from dX^t/do^t [K, B, M, N]."""
+    vjp = jax.vjp(cell.output, s)[1]
+    return jax.vmap(lambda one: vjp(one)[0], in_axes=2, out_axes=2)(dX_do)
 
 
-def times(rows: Array, blocks: Array) -> Array:
-    """sum_s rows[..., i, s, N] blocks[..., s, j, N]: a product of each neuron's own small matrices."""
-    terms = [rows[..., s, None, :] * blocks[..., None, s, :, :] for s in range(blocks.shape[-3])]
+def neuronwise(a: Array, b: Array) -> Array:
+    """Multiplies small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n]."""
+    terms = [a[..., s, None, :] * b[..., None, s, :, :] for s in range(b.shape[-3])]
     return sum(terms[1:], terms[0])
 
 
-def pull_back(
-    rows: Array, l: Array, D: Array, F: Array, recurrent: tuple[Array, Array, slice] | None = None
+def recursion(
+    lam: Array, l: Array, D: Array, D_f: Array, recurrent: Recurrent | None = None, unroll: int = 1
 ) -> tuple[Array, Array]:
-    """Rows [B, M, S, N] of s^K, pulled back to the chunk's start; the first m meet l^t of l [K, B, m, S, N] on the way.
+    """Runs the adjoint recursion from lam [B, M, S, N] at the block's end: dX/dy [K, B, M, G, N], and lam at its start.
 
-    recurrent: W_r, R and the drives that W_r feeds; without, paths through weights are cut. Returns q [K, B, M, G, N]
-    and the rows of s^0 [B, M, S, N].
+    l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through the weights are left out.
     """
-    if recurrent is None and not network.on_cpu():
-        return pulled_at_once(rows, l, D, F)
+    if recurrent is None and not xla.on_cpu():
+        return parallel_recursion(lam, l, D, D_f)
     m = l.shape[2]
 
-    def back(row: Array, now: tuple[Array, ...]) -> tuple[Array, Array]:
-        l, D, F, *R = now
-        row = row.at[:, :m].add(l)
-        q = times(row, F)
-        row = times(row, D)
+    def back(lam: Array, now: tuple[Array, ...]) -> tuple[Array, Array]:
+        l, D, D_f, *R = now
+        lam = lam.at[:, :m].add(l)
+        dy = neuronwise(lam, D_f)
+        lam = neuronwise(lam, D)
         if recurrent is not None:
-            by_r = jnp.einsum("bmgn,jgn->bmj", q[:, :, recurrent[2]], recurrent[0])
-            row = row + by_r[:, :, None] * R[0][:, None]
-        return row, q
+            dr = jnp.einsum("bmgn,jgn->bmj", dy[:, :, recurrent[2]], recurrent[0])
+            lam = lam + dr[:, :, None] * R[0][:, None]
+        return lam, dy
 
-    now = (l, D, F) if recurrent is None else (l, D, F, recurrent[1])
-    entry, q = lax.scan(back, rows, now, reverse=True, unroll=network.UNROLL)
-    return q, entry
+    now = (l, D, D_f) if recurrent is None else (l, D, D_f, recurrent[1])
+    start, dy = lax.scan(back, lam, now, reverse=True, unroll=unroll)
+    return dy, start
 
 
-def pulled_at_once(rows: Array, l: Array, D: Array, F: Array) -> tuple[Array, Array]:
-    """What `pull_back` finds with paths through weights cut, in about log2 K passes in place of K small launches."""
+def keep_paths(
+    paths: str, lam: Array, l: Array, D: Array, D_f: Array, recurrent: Recurrent | None, unroll: int
+) -> tuple[Array, Array]:
+    """Runs the recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
+    if paths == NONE:
+        return neuronwise(l, D_f), jnp.zeros_like(lam)
+    return recursion(lam, l, D, D_f, recurrent if paths == FULL else None, unroll)
+
+
+def parallel_recursion(lam: Array, l: Array, D: Array, D_f: Array) -> tuple[Array, Array]:
+    """Computes `recursion` without recurrent paths in about log2 K passes, in place of K small launches on a GPU."""
     m = l.shape[2]
 
     def joined(later: tuple[Array, Array], earlier: tuple[Array, Array]) -> tuple[Array, Array]:
-        return times(later[0], earlier[0]), times(later[1], earlier[0]) + earlier[1]
+        return neuronwise(later[0], earlier[0]), neuronwise(later[1], earlier[0]) + earlier[1]
 
-    P, c = lax.associative_scan(joined, (D, times(l, D)), reverse=True)
-    before = times(rows, P).at[:, :, :m].add(c)  # rows of s^0 ... s^{K-1}
-    after = jnp.concatenate([before[1:], rows[None]])
-    return times(after.at[:, :, :m].add(l), F), before[0]
+    P, by_l = lax.associative_scan(joined, (D, neuronwise(l, D)), reverse=True)
+    before = neuronwise(lam, P).at[:, :, :m].add(by_l)  # lam^0 ... lam^{K-1}
+    after = jnp.concatenate([before[1:], lam[None]])
+    return neuronwise(after.at[:, :, :m].add(l), D_f), before[0]
 
 
-def weight_gradient(z: Array, q: Array) -> Array:
-    """sum_{t,b} z (x) q [J, G, N], of z [K, B, J] and q [K, B, G, N] in one GEMM.
+def weight_gradient(z: Array, dy: Array) -> Array:
+    """Sums z^t (x) dy^t over steps and samples in one GEMM: z [K, B, J], dy [K, B, G, N] -> [J, G, N].
 
     XLA copies the left operand of such a product to transpose it, so the narrower stands on the left.
     """
-    if z.shape[-1] <= q.shape[-2] * q.shape[-1]:
-        return jnp.einsum("tbj,tbgn->jgn", z, q)
-    return jnp.moveaxis(lax.optimization_barrier(jnp.einsum("tbgn,tbj->gnj", q, z)), -1, 0)
+    if z.shape[-1] <= dy.shape[-2] * dy.shape[-1]:
+        return jnp.einsum("tbj,tbgn->jgn", z, dy)
+    return jnp.moveaxis(lax.optimization_barrier(jnp.einsum("tbgn,tbj->gnj", dy, z)), -1, 0)
 
 
-def through_weights(cell: Any, w: PerWeight, s_prev: Array) -> tuple[Array, Array, slice] | None:
-    """The `recurrent` of `pull_back`, if the cell has recurrent weights."""
-    return (w["r"], emission(cell, s_prev), cell.reads["r"]) if "r" in w else None
+def forward_weights(below: int, error: Array, cell: Any, w: PerWeight, dX_dy: Array) -> Array:
+    """Feeds back through the forward weights, as backpropagation does: dX/do [K, B, M, J] of the layer below."""
+    return jnp.einsum("tbmgn,jgn->tbmj", dX_dy[..., cell.reads["x"], :], w["x"])
 
 
-def send_down(cell: Any, w: PerWeight, q: Array) -> Array:
-    """dL^t/do^t [K, B, M, J] of the layer below, of rows q [K, B, M, G, N]: through the weights of the same step."""
-    return jnp.einsum("tbmgn,jgn->tbmj", q[..., cell.reads["x"], :], w["x"])
+class Rule(NamedTuple):
+    """An algorithm as a row of the table in `implementations/README.md`: the paths that its adjoints keep."""
+
+    loss: str
+    """Paths of the loss's adjoint: FULL, DIAGONAL or NONE."""
+    carry: str = NONE
+    """Paths of the last states' adjoints, which update the carry; NONE: the algorithm carries the states alone."""
+    jacobians: Callable[..., tuple[Array, Array]] = local_jacobians
+    """D and D_f."""
+    feedback: Callable[..., Array] = forward_weights
+    """dX/do of layer `below`, from the error dL/dlogits and from dX/dy of the layer above it."""
+
+
+def final_adjoints(paths: str, states: States) -> Adjoints:
+    """Returns the adjoints [B, M, S, N] of each layer at the chunk's end: the loss's, 0, then the last states'.
+
+    NONE: the loss's alone. DIAGONAL: one for each state of a neuron, for all neurons at once, as none reaches another.
+    FULL: one for every state of the layers above, which is 0, then one for every state of the layer.
+    """
+    adjoints, above = [], 1
+    for s in reversed(states):
+        B, S, N = s.shape
+        if paths == FULL:
+            lam = jnp.eye(above + S * N, S * N, -above, s.dtype).reshape(-1, S, N)
+        else:
+            lam = jnp.eye(1 if paths == NONE else 1 + S, S, -1, s.dtype)[:, :, None]
+        adjoints.insert(0, jnp.broadcast_to(lam, (B, lam.shape[0], S, N)))
+        above += S * N
+    return adjoints
+
+
+def at_start(paths: str, adjoints: Adjoints) -> tuple[list[Array], list[Array]]:
+    """Splits the adjoints at the chunk's start into lam^0, the loss's, and P^0 = ds^K/ds^0, of each layer.
+
+    FULL: with respect to the states of all layers from the top down to this one, lam^0 [B, n] and P^0 [B, n, n]; a
+    layer's own last states do not depend on the layers above. Otherwise lam^0 [B, S, N] and P^0 [B, S, S', N].
+    """
+    if paths == FULL:
+        joined = [a.reshape(*a.shape[:2], -1) for a in adjoints]
+        for layer in reversed(range(len(joined) - 1)):
+            above, own = joined[layer + 1], joined[layer]
+            above = jnp.pad(above, ((0, 0), (0, own.shape[1] - above.shape[1]), (0, 0)))
+            joined[layer] = jnp.concatenate([above, own], axis=-1)
+        adjoints = joined
+    return [a[:, 0] for a in adjoints], [a[:, 1:] for a in adjoints]
+
+
+class Factors(NamedTuple):
+    """The update of a layer's carry as factors, sum_t z^t (x) ds^K/dy^t."""
+
+    z: PerWeight
+    """Presynaptic activity [K, B, J] of each kind of weight, but the network's inputs."""
+    dy: Array
+    """ds^K/dy^t [K, B, M, G, N]."""
+
+
+def backward(
+    rule: Rule,
+    net: Any,
+    params: Params,
+    residuals: list[Residuals],
+    error: Array,
+    adjoints: Adjoints,
+    unroll: int = 1,
+) -> tuple[Adjoints, Params, list[Factors]]:
+    """Goes through a block backwards, the top layer first.
+
+    error: dL/dlogits [K, B, C]. adjoints: at the block's end. Returns the adjoints at the block's start, the loss's
+    gradient within the block and, if there are adjoints besides the loss's, the factors of each carry's update.
+    """
+    if rule.carry == FULL != rule.loss:
+        raise ValueError("a rule whose carry keeps FULL paths needs the loss's adjoint FULL, too")
+    dX_do, start, grads, factors = error[:, :, None], [], [], []
+    for layer in reversed(range(len(net))):
+        cell, w, lam, (s_prev, s, y, x) = net[layer], params[layer], adjoints[layer], residuals[layer]
+        D, D_f = rule.jacobians(cell, w, s_prev, y)
+        l = learning_signals(cell, s, dX_do)
+        recurrent = (w["r"], output_jacobian(cell, s_prev), cell.reads["r"]) if "r" in w else None
+
+        locally = (D, D_f, recurrent, unroll)
+        if rule.loss == rule.carry or lam.shape[1] == 1:
+            dy, lam = keep_paths(rule.loss, lam, l, *locally)
+        else:
+            dy, lam_0 = keep_paths(rule.loss, lam[:, :1], l[:, :, :1], *locally)
+            dy_carry, P_0 = keep_paths(rule.carry, lam[:, 1:], l[:, :, 1:], *locally)
+            dy, lam = jnp.concatenate([dy, dy_carry], axis=2), jnp.concatenate([lam_0, P_0], axis=1)
+        z = presynaptic(cell, s_prev, x)
+        start.insert(0, lam)
+        grads.insert(0, {k: weight_gradient(z[k], dy[:, :, 0, cell.reads[k]]) for k in w})
+        if lam.shape[1] > 1:
+            factors.insert(0, Factors({k: z[k] for k in w if layer > 0 or k != "x"}, dy[:, :, 1:]))
+        if layer > 0:
+            passed_on = dy[:, :, : None if rule.carry == FULL else 1] if rule.loss == FULL else neuronwise(l, D_f)
+            dX_do = rule.feedback(layer - 1, error, cell, w, passed_on)
+    return start, grads, factors

@@ -1,87 +1,221 @@
-"""The adjoint of a layer over a chunk, in PyTorch: what BPTT, RTRL and D-RTRL have in common.
+"""The adjoint recursion over a block of steps, in PyTorch: the backward pass that all algorithms share.
 
-    D^t = ds^t/ds^{t-1},  F^t = ds^t/dy^t      with y^t, then s^{t-1}, held constant: blocks of one neuron each
-    R^t = dr^t/ds^{t-1}                        of what goes back through the recurrent weights
-    q^t = row^t F^t                            row^t: what anything later owes to s^t; q^t: what it owes to y^t
-    row^{t-1} = row^t D^t + (q^t W_r^T) R^t    the second term leads through weights, and couples the neurons
+An adjoint lam^t = dX/ds^t holds the derivatives of X with respect to the states of step t. X is the loss, or one of the
+chunk's last states, whose adjoints together are the Jacobian P^t = ds^K/ds^t. All of them obey, backwards in time,
 
-BPTT pulls back one row, the loss's; RTRL one more for every state; D-RTRL one more per state of a neuron, without the
-second term. D, F and R of all K steps are computed in one call; only the pull-back itself is sequential.
-The twin is `adjoint_jax.py`. Sizes as in `network_torch.py`; M is a number of rows.
+    dX/dy^t   = lam^t D_f^t
+    lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t        the loss's adjoint also gains l^t, its derivative in the step
+
+The second term is the path through the recurrent weights. The algorithms differ in which adjoints keep it: see `Rule`.
+Symbols and shapes are those of the notation table in `implementations/README.md`; M is the number of adjoints.
+The twin is `adjoint_jax.py`.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from drtrl_bench.implementations.engine.network_torch import PerWeight
+from drtrl_bench.implementations.engine.network_torch import Params, PerWeight, Residuals, States, presynaptic
+
+FULL, DIAGONAL, NONE = "FULL", "DIAGONAL", "NONE"
+"""Paths of an adjoint from a step to the step before: all; those inside a neuron; none, the same step only."""
+Adjoints = list[Tensor]
+"""Adjoints [B, M, S, N] of each layer, the loss's first."""
+Recurrent = tuple[Tensor, Tensor, slice]
+"""The path through the recurrent weights: W_r, R, and the currents that W_r feeds."""
 
 
-def intrinsic(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """D [K, B, S, S', N] and F [K, B, S, G, N] of a chunk: one pull-back per state, all steps at once."""
-    s, pull = torch.func.vjp(cell.dynamics, s_prev, y)[:2]
+def local_jacobians(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Computes D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
+    s, vjp = torch.func.vjp(cell.dynamics, s_prev, y)[:2]
     units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
-    D, F = (torch.stack(by, dim=2) for by in zip(*(pull(unit.expand_as(s)) for unit in units), strict=True))
-    return D, F
+    D, D_f = (torch.stack(each, dim=2) for each in zip(*(vjp(unit.expand_as(s)) for unit in units), strict=True))
+    return D, D_f
 
 
-def emission(cell: Any, s_prev: Tensor) -> Tensor:
-    """R [K, B, S, N] of a chunk."""
-    r, pull = torch.func.vjp(cell.emit, s_prev)[:2]
-    return pull(torch.ones_like(r))[0]
+def output_jacobian(cell: Any, s_prev: Tensor) -> Tensor:
+    """Computes R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
+    r, vjp = torch.func.vjp(cell.emit, s_prev)[:2]
+    return vjp(torch.ones_like(r))[0]
 
 
-def learning_signals(cell: Any, s: Tensor, signals: Tensor) -> Tensor:
-    """dL^t/ds^t [K, B, M, S, N] of M rows of dL^t/do^t [K, B, M, N]."""
-    pull = torch.func.vjp(cell.output, s)[1]
-    if signals.shape[2] == 1:
-        return pull(signals[:, :, 0])[0][:, :, None]
-    return torch.func.vmap(lambda signal: pull(signal)[0], in_dims=2, out_dims=2)(signals)
+def learning_signals(cell: Any, s: Tensor, dX_do: Tensor) -> Tensor:
+    """Computes l = dX^t/ds^t [K, B, M, S, N] within the step, from dX^t/do^t [K, B, M, N]."""
+    vjp = torch.func.vjp(cell.output, s)[1]
+    if dX_do.shape[2] == 1:
+        return vjp(dX_do[:, :, 0])[0][:, :, None]
+    return torch.func.vmap(lambda one: vjp(one)[0], in_dims=2, out_dims=2)(dX_do)
 
 
-def times(rows: Tensor, blocks: Tensor) -> Tensor:
-    """sum_s rows[..., i, s, N] blocks[..., s, j, N]: a product of each neuron's own small matrices."""
-    S = blocks.shape[-3]
+def neuronwise(a: Tensor, b: Tensor) -> Tensor:
+    """Multiplies small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n]."""
+    S = b.shape[-3]
     if S == 1:
-        return rows * blocks
-    total = rows[..., 0, None, :] * blocks[..., None, 0, :, :]
+        return a * b
+    total = a[..., 0, None, :] * b[..., None, 0, :, :]
     for s in range(1, S):
-        total.addcmul_(rows[..., s, None, :], blocks[..., None, s, :, :])
+        total.addcmul_(a[..., s, None, :], b[..., None, s, :, :])
     return total
 
 
-def pull_back(
-    rows: Tensor, l: Tensor, D: Tensor, F: Tensor, recurrent: tuple[Tensor, Tensor, slice] | None = None
+def recursion(
+    lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor, recurrent: Recurrent | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Rows [B, M, S, N] of s^K, pulled back to the chunk's start; the first m meet l^t of l [K, B, m, S, N] on the way.
+    """Runs the adjoint recursion from lam [B, M, S, N] at the block's end: dX/dy [K, B, M, G, N], and lam at its start.
 
-    recurrent: W_r, R and the drives that W_r feeds; without, paths through weights are cut. Returns q [K, B, M, G, N]
-    and the rows of s^0 [B, M, S, N].
+    l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through the weights are left out.
     """
     K, B, m, _, N = l.shape
-    rows, found = rows.clone(), rows.new_empty(K, B, rows.shape[1], F.shape[3], N)
+    lam, dy = lam.clone(), lam.new_empty(K, B, lam.shape[1], D_f.shape[3], N)
     W, R, reads = recurrent if recurrent is not None else (None, None, slice(0))
     W = None if W is None else W.flatten(1).T  # [G N, J]
     for t in range(K - 1, -1, -1):
-        rows[:, :m] += l[t]
-        q = found[t] = times(rows, F[t])
-        rows = times(rows, D[t])
+        lam[:, :m] += l[t]
+        dy_t = dy[t] = neuronwise(lam, D_f[t])
+        lam = neuronwise(lam, D[t])
         if W is not None and R is not None:
-            rows.addcmul_((q[:, :, reads].flatten(2) @ W)[:, :, None], R[t][:, None])
-    return found, rows
+            lam.addcmul_((dy_t[:, :, reads].flatten(2) @ W)[:, :, None], R[t][:, None])
+    return dy, lam
 
 
-def weight_gradient(z: Tensor, q: Tensor) -> Tensor:
-    """sum_{t,b} z (x) q [J, G, N], of z [K, B, J] and q [K, B, G, N] in one GEMM."""
-    return torch.einsum("tbj,tbgn->jgn", z, q)
+def weight_gradient(z: Tensor, dy: Tensor) -> Tensor:
+    """Sums z^t (x) dy^t over steps and samples in one GEMM: z [K, B, J], dy [K, B, G, N] -> [J, G, N]."""
+    return torch.einsum("tbj,tbgn->jgn", z, dy)
 
 
-def through_weights(cell: Any, w: PerWeight, s_prev: Tensor) -> tuple[Tensor, Tensor, slice] | None:
-    """The `recurrent` of `pull_back`, if the cell has recurrent weights."""
-    return (w["r"], emission(cell, s_prev), cell.reads["r"]) if "r" in w else None
+def forward_weights(below: int, error: Tensor, cell: Any, w: PerWeight, dX_dy: Tensor) -> Tensor:
+    """Feeds back through the forward weights, as backpropagation does: dX/do [K, B, M, J] of the layer below."""
+    return torch.einsum("tbmgn,jgn->tbmj", dX_dy[..., cell.reads["x"], :], w["x"])
 
 
-def send_down(cell: Any, w: PerWeight, q: Tensor) -> Tensor:
-    """dL^t/do^t [K, B, M, J] of the layer below, of rows q [K, B, M, G, N]: through the weights of the same step."""
-    return torch.einsum("tbmgn,jgn->tbmj", q[..., cell.reads["x"], :], w["x"])
+class Rule(NamedTuple):
+    """An algorithm as a row of the table in `implementations/README.md`: the paths that its adjoints keep."""
+
+    loss: str
+    """Paths of the loss's adjoint: FULL, DIAGONAL or NONE."""
+    carry: str = NONE
+    """Paths of the last states' adjoints, which update the carry; NONE: the algorithm carries the states alone."""
+    jacobians: Callable[..., tuple[Tensor, Tensor]] = local_jacobians
+    """D and D_f."""
+    feedback: Callable[..., Tensor] = forward_weights
+    """dX/do of layer `below`, from the error dL/dlogits and from dX/dy of the layer above it."""
+
+
+def final_adjoints(paths: str, states: States) -> Adjoints:
+    """Returns the adjoints [B, M, S, N] of each layer at the chunk's end: the loss's, 0, then the last states'.
+
+    NONE: the loss's alone. DIAGONAL: one for each state of a neuron, for all neurons at once, as none reaches another.
+    FULL: one for every state of the layers above, which is 0, then one for every state of the layer.
+    """
+    adjoints, above = [], 1
+    for s in reversed(states):
+        B, S, N = s.shape
+        like = {"dtype": s.dtype, "device": s.device}
+        if paths == FULL:
+            lam = torch.eye(above + S * N, **like)[:, above:].reshape(-1, S, N)
+        else:
+            lam = torch.eye(1 + S, **like)[: 1 if paths == NONE else None, 1:, None]
+        adjoints.insert(0, lam.expand(B, lam.shape[0], S, N))
+        above += S * N
+    return adjoints
+
+
+def at_start(paths: str, adjoints: Adjoints) -> tuple[list[Tensor], list[Tensor]]:
+    """Splits the adjoints at the chunk's start into lam^0, the loss's, and P^0 = ds^K/ds^0, of each layer.
+
+    FULL: with respect to the states of all layers from the top down to this one, lam^0 [B, n] and P^0 [B, n, n]; a
+    layer's own last states do not depend on the layers above. Otherwise lam^0 [B, S, N] and P^0 [B, S, S', N].
+    """
+    if paths == FULL:
+        joined = [a.flatten(2) for a in adjoints]
+        for layer in reversed(range(len(joined) - 1)):
+            above, own = joined[layer + 1], joined[layer]
+            above = functional.pad(above, (0, 0, 0, own.shape[1] - above.shape[1]))
+            joined[layer] = torch.cat([above, own], dim=-1)
+        adjoints = joined
+    return [a[:, 0] for a in adjoints], [a[:, 1:] for a in adjoints]
+
+
+class Factors(NamedTuple):
+    """The update of a layer's carry as factors, sum_t z^t (x) ds^K/dy^t."""
+
+    z: PerWeight
+    """Presynaptic activity [K, B, J] of each kind of weight, but the network's inputs."""
+    dy: Tensor
+    """ds^K/dy^t [K, B, M, G, N]."""
+
+
+class Local(NamedTuple):
+    """What the recursion of a layer multiplies, and z: element-wise, and of all steps of a block at once."""
+
+    D: Tensor
+    D_f: Tensor
+    l: Tensor
+    recurrent: Recurrent | None
+    z: PerWeight
+
+
+def local_terms(rule: Rule, cell: Any, w: PerWeight, residuals: Residuals, dX_do: Tensor) -> Local:
+    """Computes everything of a layer's backward pass that is local to a step."""
+    s_prev, s, y, x = residuals
+    D, D_f = rule.jacobians(cell, w, s_prev, y)
+    recurrent = None
+    if "r" in w and FULL in (rule.loss, rule.carry):
+        recurrent = (w["r"], output_jacobian(cell, s_prev), cell.reads["r"])
+    return Local(D, D_f, learning_signals(cell, s, dX_do), recurrent, presynaptic(cell, s_prev, x))
+
+
+def as_written(function: Any) -> Any:
+    """Leaves a function to eager PyTorch."""
+    return function
+
+
+def backward(
+    rule: Rule,
+    net: Any,
+    params: Params,
+    residuals: list[Residuals],
+    error: Tensor,
+    adjoints: Adjoints,
+    recursion: Callable[..., tuple[Tensor, Tensor]] = recursion,
+    compiled: Callable[[Any], Any] = as_written,
+) -> tuple[Adjoints, Params, list[Factors]]:
+    """Goes through a block backwards, the top layer first.
+
+    error: dL/dlogits [K, B, C]. adjoints: at the block's end. Returns the adjoints at the block's start, the loss's
+    gradient within the block and, if there are adjoints besides the loss's, the factors of each carry's update.
+    compiled: what is done to `local_terms` before it is called.
+    """
+    if rule.carry == FULL != rule.loss:
+        raise ValueError("a rule whose carry keeps FULL paths needs the loss's adjoint FULL, too")
+    dX_do, start, grads, factors = error[:, :, None], [], [], []
+    for layer in reversed(range(len(net))):
+        cell, w, lam = net[layer], params[layer], adjoints[layer]
+        D, D_f, l, recurrent, z = compiled(local_terms)(rule, cell, w, residuals[layer], dX_do)
+        locally = (D, D_f, recurrent, recursion)
+        if rule.loss == rule.carry or lam.shape[1] == 1:
+            dy, lam = keep_paths(rule.loss, lam, l, *locally)
+        else:
+            dy, lam_0 = keep_paths(rule.loss, lam[:, :1], l[:, :, :1], *locally)
+            dy_carry, P_0 = keep_paths(rule.carry, lam[:, 1:], l[:, :, 1:], *locally)
+            dy, lam = torch.cat([dy, dy_carry], dim=2), torch.cat([lam_0, P_0], dim=1)
+        start.insert(0, lam)
+        grads.insert(0, {k: weight_gradient(z[k], dy[:, :, 0, cell.reads[k]]) for k in w})
+        if lam.shape[1] > 1:
+            factors.insert(0, Factors({k: z[k] for k in w if layer > 0 or k != "x"}, dy[:, :, 1:]))
+        if layer > 0:
+            passed_on = dy[:, :, : None if rule.carry == FULL else 1] if rule.loss == FULL else neuronwise(l, D_f)
+            dX_do = rule.feedback(layer - 1, error, cell, w, passed_on)
+    return start, grads, factors
+
+
+def keep_paths(
+    paths: str, lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor, recurrent: Recurrent | None, recursion: Any
+) -> tuple[Tensor, Tensor]:
+    """Runs the recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
+    if paths == NONE:
+        return neuronwise(l, D_f), torch.zeros_like(lam)
+    return recursion(lam, l, D, D_f, recurrent if paths == FULL else None)

@@ -1,94 +1,130 @@
-"""A chunk gone through in blocks, in JAX: forward, then back, as BPTT, RTRL and D-RTRL all do.
+"""A chunk in blocks, in JAX: forwards, then backwards, so that what a step needs stays in the cache.
 
-    forward    keeps states and drives of all K steps
-    back       pulls rows from s^K back to s^0, block by block: the loss's, and those that the rule asks for;
-               keeps what moves the carry, where one moves
+    forward     keeps the states and input currents of all K steps, or the first states of each block
+    backward    block by block, the last first: `adjoint_jax.backward`
 
-Everything else is of one block, and stays in the cache. Weights get one product a block, not one a step.
-The twin is `blocks_torch.py`. Sizes as in `network_jax.py`; M is a number of rows.
+Everything else exists for one block at a time. A weight gets one product a block, not one a step.
+The twin is `blocks_torch.py`. Symbols and shapes: `implementations/README.md`.
 """
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from drtrl_bench.implementations.engine.network_jax import Params, PerWeight, States, Tape, previous, readout_loss, run
-
-BLOCK = 64
-"""Steps of a block. Fewer cost more calls, more leave the cache."""
-
-Rows = list[Array]
-"""Rows [B, M, S, N] of each layer: what anything later owes to its states."""
-
-
-class Moves(NamedTuple):
-    """What moves the carry of a layer over the steps that were gone through."""
-
-    z: PerWeight
-    """z^t [K, B, J] of each kind of weight, but the network's inputs."""
-    p: Array
-    """p^t [K, B, M, G, N]: what s^K owes to the drives."""
-
-
-Back = Callable[[list[Tape], Array, Rows], tuple[Rows, Params, list[Moves]]]
-"""A rule's way back through a block, of its tapes, dL/dlogits [K, B, C] and the rows of its last states: the rows of
-its first states, the loss's share of the gradient, and what moves the carry, if anything does.
-"""
+from drtrl_bench.implementations.engine.adjoint_jax import (
+    NONE,
+    Adjoints,
+    Factors,
+    Rule,
+    at_start,
+    backward,
+    final_adjoints,
+)
+from drtrl_bench.implementations.engine.execution_jax import PLAIN, Execution
+from drtrl_bench.implementations.engine.network_jax import (
+    Params,
+    Residuals,
+    States,
+    forward,
+    previous,
+    run,
+)
 
 
-def forth(
-    net: Any, params: Params, states: States, inputs: Array, targets: Array
-) -> tuple[States, Array, list[Tape], Array]:
-    """A block forward from `states`: the last states, the loss, the tapes, and dL/dlogits [K, B, C]."""
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
-    return ends, loss, tapes, error
+class Chunk(NamedTuple):
+    """What a chunk of K steps yields."""
+
+    states: States
+    """s^K of each layer."""
+    loss: Array
+    grads: Params
+    """The gradient of the loss by paths that begin in the chunk."""
+    lam: list[Array]
+    """lam^0 = dL/ds^0 of each layer."""
+    P: list[Array]
+    """P^0 = ds^K/ds^0 of each layer, by the paths of the carry."""
+    factors: list[dict[str, tuple[Array, Array]]]
+    """z [K, B, J] and ds^K/dy [K, B, M, Gk, N] of each layer and kind of weight; empty if the carry is not updated."""
 
 
-def retaped(net: Any, firsts: States, kept: list[tuple[Array, Array]], inputs: Array) -> list[Tape]:
-    """The tapes of a block, of its first states and the states and drives of every layer: all that is worth keeping."""
-    x, tapes = inputs, []
+def with_inputs(net: Any, firsts: States, kept: list[tuple[Array, Array]], inputs: Array) -> list[Residuals]:
+    """Recomputes the residuals of a block from its first states, and from the states and currents of every layer."""
+    x, residuals = inputs, []
     for cell, s0, (s, y) in zip(net, firsts, kept, strict=True):
-        tapes.append(Tape(previous(s0, s), s, y, x))
+        residuals.append(Residuals(previous(s0, s), s, y, x))
         x = cell.output(s)
-    return tapes
+    return residuals
 
 
-def there_and_back(
-    net: Any, params: Params, states: States, inputs: Array, targets: Array, rows: Rows, back: Back
-) -> tuple[States, Array, Rows, Params, list[Moves]]:
-    """K steps: the last states, the loss, the rows of the first states, the loss's gradient and the chunk's `Moves`.
+def forward_backward(
+    rule: Rule,
+    net: Any,
+    params: Params,
+    states: States,
+    inputs: Array,
+    targets: Array,
+    *,
+    last: bool = False,
+    execution: Execution = PLAIN,
+    recompute: bool = False,
+) -> Chunk:
+    """Goes through K steps forwards and backwards: inputs [K, B, I], targets [K, B].
 
-    inputs [K, B, I], targets [K, B]; rows: of the last states. The last block, the only one that may be shorter, stands
-    outside the loops.
+    last: nobody needs the carry after the chunk, so its update has no factors. recompute: only the first states of each
+    block are kept, and all blocks but the last are run forward twice.
     """
-    length = min(BLOCK, len(inputs))
-    whole = len(inputs) // length * length
+    paths = NONE if last else rule.carry
+    K, length = len(inputs), min(execution.block, len(inputs))
+    whole = (K - recompute) // length * length  # what is left, a shorter block or one that need not run twice, is apart
     starts = jnp.arange(0, whole, length)
+    layer = execution.unrolled
+    forward_ = partial(forward, net, params, layer=layer)
+    backward_ = partial(backward, rule, net, params, unroll=execution.unroll)
 
     def part(a: Array, start: Array) -> Array:
         return lax.dynamic_slice_in_dim(a, start, length)
 
     def forwards(states: States, start: Array) -> tuple[States, Any]:
-        ends, loss, tapes, error = forth(net, params, states, part(inputs, start), part(targets, start))
-        return ends, (loss, states, [(tape.states, tape.drives) for tape in tapes], error)
+        x = part(inputs, start)
+        if recompute:
+            return run(net, params, states, x, layer)[1], (states, None)
+        ends, loss, residuals, error = forward_(states, x, part(targets, start))
+        return ends, (states, (loss, [(r.states, r.currents) for r in residuals], error))
 
-    def backwards(later: tuple[Rows, Params], now: Any) -> tuple[tuple[Rows, Params], list[Moves]]:
-        (rows, sums), (start, firsts, kept, error) = later, now
-        rows, grads, moves = back(retaped(net, firsts, kept, part(inputs, start)), error, rows)
-        return (rows, jax.tree.map(jnp.add, sums, grads)), moves
+    def backwards(later: tuple[Adjoints, Params, Array], now: Any) -> tuple[Any, list[Factors]]:
+        (adjoints, sums, total), (start, (firsts, kept)) = later, now
+        x = part(inputs, start)
+        if kept is None:
+            _, loss, residuals, error = forward_(firsts, x, part(targets, start))
+        else:
+            loss, kept, error = kept
+            residuals = with_inputs(net, firsts, kept, x)
+        adjoints, grads, factors = backward_(residuals, error, adjoints)
+        return (adjoints, jax.tree.map(jnp.add, sums, grads), total + loss), factors
 
-    ends, (losses, *blocks) = lax.scan(forwards, states, starts)
-    total, sums, rest = losses.sum(), jax.tree.map(jnp.zeros_like, params), []
-    if whole < len(inputs):
-        ends, loss, tapes, error = forth(net, params, ends, inputs[whole:], targets[whole:])
-        rows, sums, rest = back(tapes, error, rows)
-        total = total + loss
-    (rows, grads), moves = lax.scan(backwards, (rows, sums), (starts, *blocks), reverse=True)
-    moves = jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), moves)
+    ends, kept = lax.scan(forwards, states, starts)
+    adjoints, sums = final_adjoints(paths, states), jax.tree.map(jnp.zeros_like, params)
+    total, rest = jnp.zeros((), inputs.dtype), []
+    if whole < K:
+        ends, total, residuals, error = forward_(ends, inputs[whole:], targets[whole:])
+        adjoints, sums, rest = backward_(residuals, error, adjoints)
+    (adjoints, grads, total), factors = lax.scan(backwards, (adjoints, sums, total), (starts, kept), reverse=True)
+    factors = jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), factors)
     if rest:
-        moves = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), moves, rest)
-    return ends, total, rows, grads, moves
+        factors = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), factors, rest)
+    lam, P = at_start(rule.carry, adjoints)
+    return Chunk(ends, total, grads, lam, P, per_weight(net, inputs, factors))
+
+
+def per_weight(net: Any, inputs: Array, factors: list[Factors]) -> list[dict[str, tuple[Array, Array]]]:
+    """Sorts the factors by layer and kind of weight; without factors, an empty dict for each layer."""
+    if not factors:
+        return [{} for _ in net]
+    whole = [f.z | ({"x": inputs} if "x" not in f.z else {}) for f in factors]
+    return [
+        {k: (z[k], f.dy[..., reads, :]) for k, reads in cell.reads.items() if k in z}
+        for cell, f, z in zip(net, factors, whole, strict=True)
+    ]

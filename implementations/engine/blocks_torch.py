@@ -1,97 +1,116 @@
-"""A chunk gone through in blocks, in PyTorch: forward, then back, as BPTT, RTRL and D-RTRL all do.
+"""A chunk in blocks, in PyTorch: forwards, then backwards, so that what a step needs stays in the cache.
 
-    forward    keeps states and drives of all K steps
-    back       pulls rows from s^K back to s^0, block by block: the loss's, and those that the rule asks for;
-               keeps what moves the carry, where one moves
+    forward     keeps the states and input currents of all K steps, or the first states of each block
+    backward    block by block, the last first: `adjoint_torch.backward`
 
-Everything else is of one block, and stays in the cache. Weights get one product a block, not one a step.
-The twin is `blocks_jax.py`. Sizes as in `network_torch.py`; M is a number of rows.
+Everything else exists for one block at a time. A weight gets one product a block, not one a step.
+The twin is `blocks_jax.py`. Symbols and shapes: `implementations/README.md`.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
-from drtrl_bench.implementations.engine.network_torch import Params, PerWeight, States, Tape, add, loss_and_error, run
-
-BLOCK = 64
-"""Steps of a block. Fewer cost more calls, more leave the cache."""
-
-Rows = list[Tensor]
-"""Rows [B, M, S, N] of each layer: what anything later owes to its states."""
+from drtrl_bench.implementations.engine.adjoint_torch import NONE, Factors, Rule, at_start, final_adjoints
+from drtrl_bench.implementations.engine.execution_torch import PLAIN, Execution
+from drtrl_bench.implementations.engine.network_torch import Params, Residuals, States, add, run
 
 
-class Moves(NamedTuple):
-    """What moves the carry of a layer over the steps that were gone through."""
+class Chunk(NamedTuple):
+    """What a chunk of K steps yields."""
 
-    z: PerWeight
-    """z^t [K, B, J] of each kind of weight, but the network's inputs."""
-    p: Tensor
-    """p^t [K, B, M, G, N]: what s^K owes to the drives."""
-
-
-Back = Callable[[list[Tape], Tensor, Rows], tuple[Rows, Params, list[Moves]]]
-"""A rule's way back through a block, of its tapes, dL/dlogits [K, B, C] and the rows of its last states: the rows of
-its first states, the loss's share of the gradient, and what moves the carry, if anything does.
-"""
-
-
-def forth(
-    net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor
-) -> tuple[States, Tensor, list[Tape], Tensor]:
-    """A block forward from `states`: the last states, the loss, the tapes, and dL/dlogits [K, B, C]."""
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = loss_and_error(logits, targets)
-    return ends, loss, tapes, error
+    states: States
+    """s^K of each layer."""
+    loss: Tensor
+    grads: Params
+    """The gradient of the loss by paths that begin in the chunk."""
+    lam: list[Tensor]
+    """lam^0 = dL/ds^0 of each layer."""
+    P: list[Tensor]
+    """P^0 = ds^K/ds^0 of each layer, by the paths of the carry."""
+    factors: list[dict[str, tuple[Tensor, Tensor]]]
+    """z [K, B, J] and ds^K/dy [K, B, M, Gk, N] of each layer and kind of weight; empty if the carry is not updated."""
 
 
-def retaped(net: Any, kept: list[Tape], inputs: Tensor) -> list[Tape]:
-    """The tapes of a block with the inputs of every layer, of states and drives: all that is worth keeping."""
-    x, tapes = inputs, []
-    for cell, tape in zip(net, kept, strict=True):
-        tapes.append(tape._replace(inputs=x))
-        x = cell.output(tape.states)
-    return tapes
+def with_inputs(net: Any, kept: list[Residuals], inputs: Tensor) -> list[Residuals]:
+    """Recomputes the inputs of every layer in the residuals of a block."""
+    x, residuals = inputs, []
+    for cell, r in zip(net, kept, strict=True):
+        residuals.append(r._replace(inputs=x))
+        x = cell.output(r.states)
+    return residuals
 
 
-def put(whole: list[Moves], block: list[Moves], start: int, K: int) -> list[Moves]:
-    """The `Moves` of all K steps, `whole` once there are any, with a block's put in from `start` on."""
+def put(whole: list[Factors], block: list[Factors], start: int, K: int) -> list[Factors]:
+    """Puts a block's factors, from step `start` on, among those of all K steps; `whole` is empty before the first."""
     if not whole:
         if start == 0:
             return block
-        whole = [Moves({k: wide(z, K) for k, z in moves.z.items()}, wide(moves.p, K)) for moves in block]
+        whole = [Factors({k: wide(z, K) for k, z in f.z.items()}, wide(f.dy, K)) for f in block]
     for into, new in zip(whole, block, strict=True):
-        for a, b in ((into.p, new.p), *((into.z[k], new.z[k]) for k in new.z)):
+        for a, b in ((into.dy, new.dy), *((into.z[k], new.z[k]) for k in new.z)):
             a[start : start + len(b)] = b
     return whole
 
 
 def wide(a: Tensor, K: int) -> Tensor:
-    """Room for K steps of what `a` has some of."""
+    """Allocates for K steps what `a` has for some."""
     return a.new_empty(K, *a.shape[1:])
 
 
-def there_and_back(
-    net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor, rows: Rows, back: Back
-) -> tuple[States, Tensor, Rows, Params, list[Moves]]:
-    """K steps: the last states, the loss, the rows of the first states, the loss's gradient and the chunk's `Moves`.
+def forward_backward(
+    rule: Rule,
+    net: Any,
+    params: Params,
+    states: States,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    last: bool = False,
+    execution: Execution = PLAIN,
+    recompute: bool = False,
+) -> Chunk:
+    """Goes through K steps forwards and backwards: inputs [K, B, I], targets [K, B].
 
-    inputs [K, B, I], targets [K, B]; rows: of the last states. The last block may be shorter than the others.
+    last: nobody needs the carry after the chunk, so its update has no factors. recompute: only the first states of each
+    block are kept, and all blocks but the last are run forward twice.
     """
-    total, blocks = inputs.new_zeros(()), []
-    for x, t in zip(inputs.split(BLOCK), targets.split(BLOCK), strict=True):
-        states, loss, tapes, error = forth(net, params, states, x, t)
+    adjoints = final_adjoints(NONE if last else rule.carry, states)
+    total, sums, factors = inputs.new_zeros(()), [], []
+    pieces = list(zip(inputs.split(execution.block), targets.split(execution.block), strict=True))
+    kept: list[Any] = []
+    for x, t in pieces:
+        if recompute and len(kept) < len(pieces) - 1:
+            kept.append(states)
+            states = execution.compiled(run)(net, params, states, x, execution.layer)[1]
+            continue
+        states, loss, residuals, error = execution.forward(net, params, states, x, t, execution.layer)
         total += loss
-        blocks.append(([tape._replace(inputs=x[:0]) for tape in tapes], x, error))
-        del tapes
+        kept.append(([r._replace(inputs=x[:0]) for r in residuals], error))
+        del residuals
 
-    sums: Params = [{k: torch.zeros_like(v) for k, v in w.items()} for w in params]
-    whole: list[Moves] = []
-    while blocks:
-        kept, x, error = blocks.pop()
-        rows, grads, moves = back(retaped(net, kept, x), error, rows)
-        add(sums, grads)
-        whole = put(whole, moves, BLOCK * len(blocks), len(inputs))
-    return states, total, rows, sums, whole
+    while kept:
+        (x, t), block = pieces.pop(), kept.pop()
+        if isinstance(block, tuple):
+            residuals, error = with_inputs(net, block[0], x), block[1]
+        else:
+            _, loss, residuals, error = execution.forward(net, params, block, x, t, execution.layer)
+            total += loss
+        del block
+        adjoints, grads, new = execution.backward(rule, net, params, residuals, error, adjoints)
+        if sums:
+            add(sums, grads)
+        sums, factors = sums or grads, put(factors, new, execution.block * len(pieces), len(inputs))
+    lam, P = at_start(rule.carry, adjoints)
+    return Chunk(states, total, sums, lam, P, per_weight(net, inputs, factors))
+
+
+def per_weight(net: Any, inputs: Tensor, factors: list[Factors]) -> list[dict[str, tuple[Tensor, Tensor]]]:
+    """Sorts the factors by layer and kind of weight; without factors, an empty dict for each layer."""
+    if not factors:
+        return [{} for _ in net]
+    whole = [f.z | ({"x": inputs} if "x" not in f.z else {}) for f in factors]
+    return [
+        {k: (z[k], f.dy[..., reads, :]) for k, reads in cell.reads.items() if k in z}
+        for cell, f, z in zip(net, factors, whole, strict=True)
+    ]

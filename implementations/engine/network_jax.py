@@ -1,17 +1,18 @@
-"""What every JAX algorithm shares: a layer's forward pass, the loss, and the fold over chunks.
+"""The network that the JAX algorithms differentiate: a layer's forward pass, the loss, and the fold over chunks.
 
-The twin is `network_torch.py`. Sizes: K steps of a chunk, B samples, J presynaptic lines, N neurons with
-S states and G drives, C classes. `z`, `q` and weights are dicts over the kinds of weight in `cells.py`.
+Symbols and shapes are those of the notation table in `implementations/README.md`. The twin is `network_torch.py`.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.experimental.layout import Layout, with_layout_constraint
 
-from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.cells import spec
+from drtrl_bench.implementations.engine import xla_jax as xla
 
 PerWeight = dict[str, Array]
 """One array per kind of weight of a layer: {"x": ..., "r": ..., "b": ..., "p": ...}."""
@@ -19,170 +20,159 @@ Params = list[PerWeight]
 """The weights [J, Gk, N] of every layer, the readout last."""
 States = list[Array]
 """The states [B, S, N] of every layer."""
+Layer = Callable[..., tuple[Array, Array]]
+"""A forward pass of one layer over a block, as `layer` below."""
 
 
 def initial_states(net: Any, params: Params, batch: int) -> States:
-    """The states before the first step, one [B, S, N] per layer."""
+    """Returns the states before the first step, one [B, S, N] per layer."""
     rest = [jnp.asarray(cell.rest(w["x"].shape[-1]), w["x"].dtype) for cell, w in zip(net, params, strict=True)]
     return [jnp.broadcast_to(s, (batch, *s.shape)) for s in rest]
 
 
-def acting(net: Any, params: Params) -> tuple[Params, Params]:
-    """The weights as they act, masked and by absolute value where signed, and their slopes where these are not 1."""
-    masks = cells.masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
-    acts, slopes = [], []
+def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
+    """Returns the weights that the network computes with, and d(effective)/d(stored) where it is not 1.
+
+    A masked weight is effectively 0; a signed one acts by its absolute value.
+    """
+    masks = spec.masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
+    effective, derivatives = [], []
     for cell, w, mask in zip(net, params, masks, strict=True):
-        slope = {k: jnp.asarray(m, w[k].dtype) for k, m in mask.items()}
+        derivative = {k: jnp.asarray(m, w[k].dtype) for k, m in mask.items()}
         if cell.signed:
-            slope["r"] = jnp.sign(w["r"]) * slope.get("r", 1)
-        acts.append({k: v * slope[k] if k in slope else v for k, v in w.items()})
-        slopes.append(slope)
-    return acts, slopes
+            derivative["r"] = jnp.sign(w["r"]) * derivative.get("r", 1)
+        effective.append({k: v * derivative[k] if k in derivative else v for k, v in w.items()})
+        derivatives.append(derivative)
+    return effective, derivatives
 
 
-def by_stored(grads: Params, slopes: Params) -> Params:
-    """The gradient by the stored weights, of the gradient by the acting ones."""
-    return [{k: g * slope.get(k, 1) for k, g in w.items()} for w, slope in zip(grads, slopes, strict=True)]
+def to_stored(grads: Params, derivatives: Params) -> Params:
+    """Applies the chain rule: the gradient with respect to the stored weights, from that to the effective ones."""
+    return [{k: g * d.get(k, 1) for k, g in w.items()} for w, d in zip(grads, derivatives, strict=True)]
 
 
-def spread(cell: Any, kind: str, part: Array) -> Array:
-    """[..., Gk, N] -> [..., G, N]: puts the drives that one kind of weight feeds among all of the cell's."""
+def at_currents(cell: Any, kind: str, part: Array) -> Array:
+    """Pads the currents [..., Gk, N] that one kind of weight feeds to all currents [..., G, N] of the cell."""
     reads = cell.reads[kind]
     padding = [(0, 0)] * (part.ndim - 2) + [(reads.start, cell.G - reads.stop), (0, 0)]
     return jnp.pad(part, padding)
 
 
-def forward(cell: Any, w: PerWeight, s: Array, x: Array) -> tuple[Array, Array]:
-    """K steps of one layer from state s: all states [K, B, S, N] and all drives [K, B, G, N].
-
-    The input projection is one GEMM over the chunk; only the recurrence is sequential.
-    """
-    u = spread(cell, "x", jnp.einsum("tbj,jgn->tbgn", x, w["x"]))
+def external_currents(cell: Any, w: PerWeight, x: Array) -> Array:
+    """Computes the currents [K, B, G, N] from input, bias and parameters: one GEMM over the block."""
+    u = at_currents(cell, "x", jnp.einsum("tbj,jgn->tbgn", x, w["x"]))
     for kind in w.keys() & {"b", "p"}:
-        u = u + spread(cell, kind, w[kind])
+        u = u + at_currents(cell, kind, w[kind])
+    return u
 
-    if KERNELS:
-        from drtrl_bench.implementations.kernels import forward_pallas
 
-        if forward_pallas.fits(cell):
-            return forward_pallas.forward(cell, w.get("r"), s, u)
+def layer(cell: Any, w: PerWeight, s: Array, x: Array, unroll: int = 1) -> tuple[Array, Array]:
+    """Runs one layer from state s over inputs x [K, B, I]: its states [K, B, S, N] and input currents [K, B, G, N].
+
+    Only the recurrence is sequential. unroll: steps in one iteration of XLA's loop.
+    """
 
     def step(s: Array, u: Array) -> tuple[Array, tuple[Array, Array]]:
         y = u
         if "r" in w:
-            y = u + spread(cell, "r", jnp.einsum("bj,jgn->bgn", cell.emit(s), w["r"]))
+            y = u + at_currents(cell, "r", jnp.einsum("bj,jgn->bgn", cell.emit(s), w["r"]))
         s = cell.dynamics(s, y)
         return s, (s, y)
 
-    return lax.scan(step, s, u, unroll=UNROLL)[1]
+    return lax.scan(step, s, external_currents(cell, w, x), unroll=unroll)[1]
 
 
-class Tape(NamedTuple):
-    """What one layer did in a chunk."""
+class Residuals(NamedTuple):
+    """What the backward pass needs from the forward pass of one layer."""
 
     previous: Array
     """s^0 ... s^{K-1} [K, B, S, N]."""
     states: Array
     """s^1 ... s^K."""
-    drives: Array
+    currents: Array
     """y^1 ... y^K [K, B, G, N]."""
     inputs: Array
     """x^1 ... x^K [K, B, I]."""
 
 
-def run(net: Any, params: Params, states: States, inputs: Array) -> tuple[list[Tape], States, Array]:
-    """K steps of every layer: their tapes, their last states, and the logits [K, B, C]."""
-    x, tapes = inputs, []
+def run(
+    net: Any, params: Params, states: States, inputs: Array, layer: Layer = layer
+) -> tuple[list[Residuals], States, Array]:
+    """Runs every layer: their residuals, their last states, and the logits [K, B, C]."""
+    x, residuals = inputs, []
     for cell, w, s0 in zip(net, params, states, strict=True):
-        s, y = forward(cell, w, s0, x)
-        tapes.append(Tape(previous(s0, s), s, y, x))
+        s, y = layer(cell, w, s0, x)
+        residuals.append(Residuals(previous(s0, s), s, y, x))
         x = cell.output(s)
-    return tapes, [tape.states[-1] for tape in tapes], x
-
-
-UNROLL = 1
-"""Steps of a sequential loop in one iteration of the compiled one. On a CPU more than 1 was not seen to pay."""
-KERNELS = False
-"""Whether the forward pass of a layer is one kernel of its own, where there is one for the layer."""
-TILES, TILE_BYTES, GPU_TILE_BYTES = 16, 1 << 18, 1 << 26
-"""A carry as large as the weights is held in up to so many tiles, none smaller than that."""
-
-
-def on_cpu() -> bool:
-    """Whether what is traced now will run on a CPU."""
-    return jax.default_backend() == "cpu"
-
-
-def tiles(size: int, nbytes: int) -> list[int]:
-    """How to cut an axis of `size` entries of `nbytes` each, so that moving one tile after another needs no second copy
-    of the whole.
-    """
-    least = TILE_BYTES if on_cpu() else GPU_TILE_BYTES
-    number = min(TILES, size, max(1, size * nbytes // least))
-    return [size // number + (i < size % number) for i in range(number)]
-
-
-def as_it_lies(part: Array) -> Array:
-    """A part of the inputs in the layout that the whole has: otherwise XLA lays the whole out anew, on a GPU, and keeps
-    that beside it.
-    """
-    if on_cpu():
-        return part
-    return with_layout_constraint(part, Layout(tuple(range(part.ndim))))
-
-
-def later_than(tile: Array) -> Array:
-    """0, but only once the tile is there: an index with this added orders what XLA would otherwise compute at once."""
-    return (tile.flatten()[0] > jnp.inf).astype(jnp.int32)
+    return residuals, [r.states[-1] for r in residuals], x
 
 
 def previous(s0: Array, s: Array) -> Array:
-    """States s^0 ... s^{K-1} from s^0 and s^1 ... s^K."""
+    """Shifts states by one step: s^0 ... s^{K-1}, from s^0 and s^1 ... s^K."""
     return jnp.concatenate([s0[None], s[:-1]])
 
 
 def presynaptic(cell: Any, s_prev: Array, x: Array) -> PerWeight:
-    """z [K, B, J] of each kind of weight: the input, the emitted values, and 1 for bias and parameters."""
+    """Returns the presynaptic activity z [K, B, J] of each kind of weight; for bias and parameters it is 1."""
     one = jnp.ones((*x.shape[:2], 1), x.dtype)
     return {kind: x if kind == "x" else cell.emit(s_prev) if kind == "r" else one for kind in cell.reads}
 
 
 def readout_loss(logits: Array, targets: Array) -> Array:
-    """Cross-entropy, summed over time and averaged over the batch; a step with a negative target has none.
+    """Sums the cross-entropy over time and averages it over the batch; a step with a negative target has none.
 
-    logits [K, B, C], targets [K, B] -> scalar. Being a sum over time it adds up over chunks.
+    logits [K, B, C], targets [K, B] -> scalar. As a sum over time the loss adds up over chunks.
     """
     log_p = jax.nn.log_softmax(logits)
     picked = jnp.take_along_axis(log_p, jnp.maximum(targets, 0)[..., None], axis=-1)[..., 0]
     return -jnp.where(targets >= 0, picked, 0).sum() / targets.shape[1]
 
 
-def gradient(
-    algorithm: Any, net: Any, params: Params, inputs: Array, targets: Array, chunk: int
-) -> tuple[Array, Params]:
-    """Loss and gradient of a sequence: `algorithm.advance` folded over its chunks of at most `chunk` steps.
+def forward(
+    net: Any, params: Params, states: States, inputs: Array, targets: Array, layer: Layer = layer
+) -> tuple[States, Array, list[Residuals], Array]:
+    """Runs a block forward: the last states, the loss, the residuals, and dL/dlogits [K, B, C]."""
+    residuals, ends, logits = run(net, params, states, inputs, layer)
+    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
+    return ends, loss, residuals, error
 
-    algorithm: what has `init` and `advance`. inputs [T, B, I], targets [T, B]. The last chunk, the only one that may
-    be shorter, stands outside the loop.
+
+def fold(
+    advance: Callable[..., tuple[Any, Array, Params]], carry: Any, params: Params, inputs: Array, targets: Array, K: int
+) -> tuple[Any, Array, Params]:
+    """Folds `advance(carry, inputs, targets, last=...)` over pieces of at most K steps: carry, loss and gradient.
+
+    inputs [T, B, I], targets [T, B]. The last piece, the only one that may be shorter, stands outside the loop.
     """
-    T, B = targets.shape
-    K = min(chunk, T)
-    params, slopes = acting(net, params)
+    T = len(targets)
+    K = min(K, T)
     whole = (T - 1) // K
 
     def body(state: tuple[Array, Any, Array, Params], _: None) -> tuple[tuple[Array, Any, Array, Params], None]:
         i, carry, total, sums = state
-        x = as_it_lies(lax.dynamic_slice_in_dim(inputs, i * K, K))
+        x = xla.keep_layout(lax.dynamic_slice_in_dim(inputs, i * K, K))
         t = lax.dynamic_slice_in_dim(targets, i * K, K)
-        carry, loss, grads = algorithm.advance(net, params, carry, x, t)
+        carry, loss, grads = advance(carry, x, t)
         return (i + 1, carry, total + loss, jax.tree.map(jnp.add, sums, grads)), None
 
-    carry = algorithm.init(net, params, B)
-    zero = (jnp.array(0), carry, jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, params))
     if whole == 0:
-        _, loss, grads = algorithm.advance(net, params, carry, inputs, targets, last=True)
-        return loss, by_stored(grads, slopes)
+        return advance(carry, inputs, targets, last=True)
+    zero = (jnp.array(0), carry, jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, params))
     (_, carry, total, sums), _ = lax.scan(body, zero, length=whole)
-    x = as_it_lies(inputs[whole * K :])
-    _, loss, grads = algorithm.advance(net, params, carry, x, targets[whole * K :], last=True)
-    return total + loss, by_stored(jax.tree.map(jnp.add, sums, grads), slopes)
+    x = xla.keep_layout(inputs[whole * K :])
+    carry, loss, grads = advance(carry, x, targets[whole * K :], last=True)
+    return carry, total + loss, jax.tree.map(jnp.add, sums, grads)
+
+
+def gradient(
+    algorithm: Any, net: Any, params: Params, inputs: Array, targets: Array, chunk: int
+) -> tuple[Array, Params]:
+    """Computes loss and gradient of a sequence: `algorithm.advance` folded over chunks of at most `chunk` steps.
+
+    algorithm: what has `init` and `advance`. inputs [T, B, I], targets [T, B].
+    """
+    effective, derivatives = effective_weights(net, params)
+    carry = algorithm.init(net, effective, targets.shape[1])
+    advance = partial(algorithm.advance, net, effective)
+    _, loss, grads = fold(advance, carry, effective, inputs, targets, chunk)
+    return loss, to_stored(grads, derivatives)

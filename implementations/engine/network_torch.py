@@ -1,17 +1,17 @@
-"""What every PyTorch algorithm shares: a layer's forward pass, the loss, and the fold over chunks.
+"""The network that the PyTorch algorithms differentiate: a layer's forward pass, the loss, and the fold over chunks.
 
-The twin is `network_jax.py`. Sizes: K steps of a chunk, B samples, J presynaptic lines, N neurons with
-S states and G drives, C classes. `z`, `q` and weights are dicts over the kinds of weight in `cells.py`.
+Symbols and shapes are those of the notation table in `implementations/README.md`. The twin is `network_jax.py`.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.cells import spec
 
 PerWeight = dict[str, Tensor]
 """One tensor per kind of weight of a layer: {"x": ..., "r": ..., "b": ..., "p": ...}."""
@@ -19,10 +19,12 @@ Params = list[PerWeight]
 """The weights [J, Gk, N] of every layer, the readout last."""
 States = list[Tensor]
 """The states [B, S, N] of every layer."""
+Layer = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""A forward pass of one layer over a block, as `layer` below."""
 
 
 def initial_states(net: Any, params: Params, batch: int) -> States:
-    """The states before the first step, one [B, S, N] per layer."""
+    """Returns the states before the first step, one [B, S, N] per layer."""
     like = [w["x"] for w in params]
     rests = [rest(cell, x.shape[-1], x.dtype, x.device) for cell, x in zip(net, like, strict=True)]
     return [s.expand(batch, *s.shape) for s in rests]
@@ -30,126 +32,160 @@ def initial_states(net: Any, params: Params, batch: int) -> States:
 
 @lru_cache(maxsize=64)
 def rest(cell: Any, N: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The states [S, N] before the first step; kept, because a CUDA graph may not copy from the host."""
+    """Returns the states [S, N] before the first step; cached, because a CUDA graph may not copy from the host."""
     return torch.from_numpy(cell.rest(N)).to(device, dtype)
 
 
-def acting(net: Any, params: Params) -> tuple[Params, Params]:
-    """The weights as they act, masked and by absolute value where signed, and their slopes where these are not 1."""
-    masks = cells.masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
-    acts, slopes = [], []
+def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
+    """Returns the weights that the network computes with, and d(effective)/d(stored) where it is not 1.
+
+    A masked weight is effectively 0; a signed one acts by its absolute value.
+    """
+    masks = spec.masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
+    effective, derivatives = [], []
     for cell, w, mask in zip(net, params, masks, strict=True):
-        slope = {k: torch.from_numpy(m).to(w[k]) for k, m in mask.items()}
+        derivative = {k: torch.from_numpy(m).to(w[k]) for k, m in mask.items()}
         if cell.signed:
-            slope["r"] = w["r"].sign() * slope.get("r", 1)
-        acts.append({k: v * slope[k] if k in slope else v for k, v in w.items()})
-        slopes.append(slope)
-    return acts, slopes
+            derivative["r"] = w["r"].sign() * derivative.get("r", 1)
+        effective.append({k: v * derivative[k] if k in derivative else v for k, v in w.items()})
+        derivatives.append(derivative)
+    return effective, derivatives
 
 
-def by_stored(grads: Params, slopes: Params) -> Params:
-    """The gradient by the stored weights, of the gradient by the acting ones."""
-    return [{k: g * slope.get(k, 1) for k, g in w.items()} for w, slope in zip(grads, slopes, strict=True)]
+def to_stored(grads: Params, derivatives: Params) -> Params:
+    """Applies the chain rule: the gradient with respect to the stored weights, from that to the effective ones."""
+    return [{k: g * d.get(k, 1) for k, g in w.items()} for w, d in zip(grads, derivatives, strict=True)]
 
 
-def input_drives(cell: Any, w: PerWeight, x: Tensor) -> Tensor:
-    """The part of the drives [K, B, G, N] that no state takes part in: one GEMM over the chunk, bias and parameters."""
+def external_currents(cell: Any, w: PerWeight, x: Tensor) -> Tensor:
+    """Computes the currents [K, B, G, N] from input, bias and parameters: one GEMM over the block."""
     K, B, _ = x.shape
     G, N = cell.G, w["x"].shape[-1]
-    drives = x.new_zeros(K, B, G, N) if cell.reads["x"] != slice(0, G) else x.new_empty(K, B, G, N)
-    drives[:, :, cell.reads["x"]] = (x @ w["x"].flatten(1)).view(K, B, -1, N)
+    u = x.new_zeros(K, B, G, N) if cell.reads["x"] != slice(0, G) else x.new_empty(K, B, G, N)
+    u[:, :, cell.reads["x"]] = (x @ w["x"].flatten(1)).view(K, B, -1, N)
     for kind in w.keys() & {"b", "p"}:
-        drives[:, :, cell.reads[kind]] += w[kind]
-    return drives
+        u[:, :, cell.reads[kind]] += w[kind]
+    return u
 
 
-def forward(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """K steps of one layer from state s: all states [K + 1, B, S, N], s itself first, and all drives [K, B, G, N].
+def layer(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Runs one layer from state s over inputs x [K, B, I]: states [K + 1, B, S, N], s first, and currents [K, B, G, N].
 
-    The input projection is one GEMM over the chunk; only the recurrence is sequential.
+    Only the recurrence is sequential.
     """
-    drives = input_drives(cell, w, x)
-    K, B, _, N = drives.shape
+    currents = external_currents(cell, w, x)
+    K, B, _, N = currents.shape
     states = s.new_empty(K + 1, *s.shape)
     states[0] = s
     recurrent = w["r"].flatten(1) if "r" in w else None
-    for y, after in zip(drives.unbind(0), states[1:].unbind(0), strict=True):
+    for y, after in zip(currents.unbind(0), states[1:].unbind(0), strict=True):
         if recurrent is not None:
             y[:, cell.reads["r"]] += (cell.emit(s) @ recurrent).view(B, -1, N)
         s = cell.dynamics(s, y)
         after.copy_(s)
-    return states, drives
+    return states, currents
 
 
-class Tape(NamedTuple):
-    """What one layer did in a chunk."""
+class Residuals(NamedTuple):
+    """What the backward pass needs from the forward pass of one layer."""
 
     previous: Tensor
     """s^0 ... s^{K-1} [K, B, S, N]."""
     states: Tensor
     """s^1 ... s^K."""
-    drives: Tensor
+    currents: Tensor
     """y^1 ... y^K [K, B, G, N]."""
     inputs: Tensor
     """x^1 ... x^K [K, B, I]."""
 
 
-def run(net: Any, params: Params, states: States, inputs: Tensor) -> tuple[list[Tape], States, Tensor]:
-    """K steps of every layer: their tapes, their last states (not as views, which would keep the tapes), and the
-    logits [K, B, C].
+def run(
+    net: Any, params: Params, states: States, inputs: Tensor, layer: Layer = layer
+) -> tuple[list[Residuals], States, Tensor]:
+    """Runs every layer: their residuals, their last states, and the logits [K, B, C].
+
+    The last states are copies: as views they would keep the residuals.
     """
-    x, tapes = inputs, []
+    x, residuals = inputs, []
     for cell, w, s0 in zip(net, params, states, strict=True):
-        s, y = forward(cell, w, s0, x)
-        tapes.append(Tape(s[:-1], s[1:], y, x))
+        s, y = layer(cell, w, s0, x)
+        residuals.append(Residuals(s[:-1], s[1:], y, x))
         x = cell.output(s[1:])
-    return tapes, [tape.states[-1].clone() for tape in tapes], x
+    return residuals, [r.states[-1].clone() for r in residuals], x
+
+
+def forward(
+    net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor, layer: Layer = layer
+) -> tuple[States, Tensor, list[Residuals], Tensor]:
+    """Runs a block forward: the last states, the loss, the residuals, and dL/dlogits [K, B, C]."""
+    residuals, ends, logits = run(net, params, states, inputs, layer)
+    loss, error = loss_and_error(logits, targets)
+    return ends, loss, residuals, error
 
 
 def presynaptic(cell: Any, s_prev: Tensor, x: Tensor) -> PerWeight:
-    """z [K, B, J] of each kind of weight: the input, the emitted values, and 1 for bias and parameters."""
+    """Returns the presynaptic activity z [K, B, J] of each kind of weight; for bias and parameters it is 1."""
     one = x.new_ones(*x.shape[:2], 1)
     return {kind: x if kind == "x" else cell.emit(s_prev) if kind == "r" else one for kind in cell.reads}
 
 
-def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss and its derivative by the logits [K, B, C]."""
-    error, loss = torch.func.grad_and_value(readout_loss)(logits, targets)
-    return loss, error
-
-
 def readout_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy, summed over time and averaged over the batch; a step with a negative target has none.
+    """Sums the cross-entropy over time and averages it over the batch; a step with a negative target has none.
 
-    logits [K, B, C], targets [K, B] -> scalar. Being a sum over time it adds up over chunks.
+    logits [K, B, C], targets [K, B] -> scalar. As a sum over time the loss adds up over chunks.
     """
     log_p = functional.log_softmax(logits, dim=-1)
     picked = log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
     return -torch.where(targets >= 0, picked, 0).sum() / targets.shape[1]
 
 
+def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the loss and its derivative with respect to the logits [K, B, C]."""
+    error, loss = torch.func.grad_and_value(readout_loss)(logits, targets)
+    return loss, error
+
+
 def add(sums: Params, grads: Params) -> None:
-    """Adds gradients to `sums`, in their place."""
+    """Adds gradients to `sums` in place."""
     for into, new in zip(sums, grads, strict=True):
         for k, g in new.items():
             into[k] += g
 
 
+def fold(
+    advance: Callable[..., tuple[Any, Tensor, Params]],
+    carry: Any,
+    params: Params,
+    inputs: Tensor,
+    targets: Tensor,
+    K: int,
+) -> tuple[Any, Tensor, Params]:
+    """Folds `advance(carry, inputs, targets, last=...)` over pieces of at most K steps: carry, loss and gradient.
+
+    inputs [T, B, I], targets [T, B]; the last piece may be shorter.
+    """
+    T = len(targets)
+    if K >= T:
+        return advance(carry, inputs, targets, last=True)
+    total = inputs.new_zeros(())
+    sums = [{k: torch.zeros_like(v) for k, v in w.items()} for w in params]
+    for start in range(0, T, K):
+        x, t = inputs[start : start + K], targets[start : start + K]
+        carry, loss, grads = advance(carry, x, t, last=start + K >= T)
+        total += loss
+        add(sums, grads)
+    return carry, total, sums
+
+
 def gradient(
     algorithm: Any, net: Any, params: Params, inputs: Tensor, targets: Tensor, chunk: int
 ) -> tuple[Tensor, Params]:
-    """Loss and gradient of a sequence: `algorithm.advance` folded over its chunks of at most `chunk` steps.
+    """Computes loss and gradient of a sequence: `algorithm.advance` folded over chunks of at most `chunk` steps.
 
     algorithm: what has `init` and `advance`. inputs [T, B, I], targets [T, B].
     """
-    T, B = targets.shape
-    params, slopes = acting(net, params)
-    carry = algorithm.init(net, params, B)
-    total = inputs.new_zeros(())
-    sums = [{k: torch.zeros_like(v) for k, v in w.items()} for w in params]
-    for start in range(0, T, chunk):
-        x, t = inputs[start : start + chunk], targets[start : start + chunk]
-        carry, loss, grads = algorithm.advance(net, params, carry, x, t, last=start + chunk >= T)
-        total += loss
-        add(sums, grads)
-    return total, by_stored(sums, slopes)
+    effective, derivatives = effective_weights(net, params)
+    carry = algorithm.init(net, effective, targets.shape[1])
+    advance = partial(algorithm.advance, net, effective)
+    _, loss, grads = fold(advance, carry, effective, inputs, targets, chunk)
+    return loss, to_stored(grads, derivatives)

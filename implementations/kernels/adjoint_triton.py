@@ -1,11 +1,11 @@
 """The adjoint of a layer over a block of steps, as Triton kernels.
 
-    q^t = row^t F^t,  row^{t-1} = row^t D^t + (q^t W_r^T) R^t         row^t gains l^t on the way, if it is the loss's
+    dX/dy^t = lam^t D_f^t,  lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t         the loss's lam^t also gains l^t
 
-With paths through weights cut, as D-RTRL does, nothing couples the neurons: a program owns a block of neurons of one
-row and walks back through the steps by itself, and a block of steps is one launch. With them, as in BPTT and RTRL,
-a step is a matrix product and one launch for all that is element-wise.
-The plain version is `pull_back` in `adjoint_torch.py`. TRITON_INTERPRET=1 runs the kernels on a CPU, for tests.
+Without paths through the recurrent weights, as in D-RTRL, nothing couples the neurons: a program owns a block of
+neurons of one adjoint and walks back through the steps by itself, and a block of steps is one launch. With them, as in
+BPTT and RTRL, a step is a matrix product and one launch for all that is element-wise.
+The plain version is `recursion` in `adjoint_torch.py`. TRITON_INTERPRET=1 runs the kernels on a CPU, for tests.
 """
 
 # pyright: reportArgumentType=false, reportGeneralTypeIssues=false
@@ -19,14 +19,14 @@ BLOCK = 64
 
 
 @triton.jit
-def recursion(
-    rows,
+def steps(
+    adjoints,
     l,
     D,
-    F,
-    q,
-    entry,
-    by_r,
+    D_f,
+    dy,
+    start,
+    dr,
     R,
     B,
     M,
@@ -35,73 +35,72 @@ def recursion(
     K: tl.constexpr,
     S: tl.constexpr,
     G: tl.constexpr,
-    ROWS: tl.constexpr,
-    DRIVES: tl.constexpr,
+    STATES: tl.constexpr,
+    CURRENTS: tl.constexpr,
     THROUGH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """One sample, one row, BLOCK neurons. Row-major: rows and entry [B, M, S, N], l [K, B, m, S, N],
-    D [K, B, S, S', N], F [K, B, S, G, N], q [K, B, M, G, N]. ROWS and DRIVES are S and G, made up to powers of two.
-    THROUGH adds by_r [B, M, N] times R [B, S, N], what came through weights, to the rows first.
+    """Walks back through K steps for one sample, one adjoint and BLOCK neurons.
+
+    Row-major: adjoints and start [B, M, S, N], l [K, B, m, S, N], D [K, B, S, S', N], D_f [K, B, S, G, N],
+    dy [K, B, M, G, N]. STATES and CURRENTS are S and G, rounded up to powers of two. THROUGH first adds dr [B, M, N]
+    times R [B, S, N], the path through the recurrent weights, to the adjoints.
     """
     b, i = tl.program_id(0), tl.program_id(1)
     n = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
-    s = tl.arange(0, ROWS)
-    g = tl.arange(0, DRIVES)
+    s = tl.arange(0, STATES)
+    g = tl.arange(0, CURRENTS)
     at = s[:, None] * N + n[None, :]
     inside = (s < S)[:, None] & (n < N)[None, :]
-    at_q = g[:, None] * N + n[None, :]
-    inside_q = (g < G)[:, None] & (n < N)[None, :]
-    at_F = (s[:, None, None] * G + g[None, :, None]) * N + n[None, None, :]
-    inside_F = inside[:, None, :] & inside_q[None, :, :]
+    at_dy = g[:, None] * N + n[None, :]
+    inside_dy = (g < G)[:, None] & (n < N)[None, :]
+    at_Df = (s[:, None, None] * G + g[None, :, None]) * N + n[None, None, :]
+    inside_Df = inside[:, None, :] & inside_dy[None, :, :]
     at_D = (s[:, None, None] * S + s[None, :, None]) * N + n[None, None, :]
     inside_D = inside[:, None, :] & inside[None, :, :]
-    row = tl.load(rows + (b * M + i) * S * N + at, inside, 0.0)
+    lam = tl.load(adjoints + (b * M + i) * S * N + at, inside, 0.0)
     if THROUGH:
-        by_line = tl.load(by_r + (b * M + i) * N + n, n < N, 0.0)
-        row += by_line[None, :] * tl.load(R + b * S * N + at, inside, 0.0)
+        dr_n = tl.load(dr + (b * M + i) * N + n, n < N, 0.0)
+        lam += dr_n[None, :] * tl.load(R + b * S * N + at, inside, 0.0)
     last = tl.full([], K - 1, tl.int64)  # a sequence may have more than 2^31 entries
     l += ((last * B + b) * m + i) * S * N
     D += (last * B + b) * S * S * N
-    F += (last * B + b) * S * G * N
-    q += ((last * B + b) * M + i) * G * N
+    D_f += (last * B + b) * S * G * N
+    dy += ((last * B + b) * M + i) * G * N
     for _ in range(K):
-        by_drive = tl.load(F + at_F, inside_F, 0.0)
-        by_state = tl.load(D + at_D, inside_D, 0.0)
+        D_f_t = tl.load(D_f + at_Df, inside_Df, 0.0)
+        D_t = tl.load(D + at_D, inside_D, 0.0)
         if i < m:
-            row += tl.load(l + at, inside, 0.0)
-        tl.store(q + at_q, tl.sum(row[:, None, :] * by_drive, 0), inside_q)
-        row = tl.sum(row[:, None, :] * by_state, 0)
+            lam += tl.load(l + at, inside, 0.0)
+        tl.store(dy + at_dy, tl.sum(lam[:, None, :] * D_f_t, 0), inside_dy)
+        lam = tl.sum(lam[:, None, :] * D_t, 0)
         l -= B * m * S * N
         D -= B * S * S * N
-        F -= B * S * G * N
-        q -= B * M * G * N
-    tl.store(entry + (b * M + i) * S * N + at, row, inside)
+        D_f -= B * S * G * N
+        dy -= B * M * G * N
+    tl.store(start + (b * M + i) * S * N + at, lam, inside)
 
 
-def pull_back(
-    rows: Tensor, l: Tensor, D: Tensor, F: Tensor, recurrent: tuple[Tensor, Tensor, slice] | None = None
+def recursion(
+    lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor, recurrent: tuple[Tensor, Tensor, slice] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Rows [B, M, S, N] of s^K, pulled back to the block's start; the first m meet l^t of l [K, B, m, S, N] on the way.
-
-    Arguments and results as of `adjoint_torch.pull_back`.
-    """
+    """Runs the adjoint recursion over a block; arguments and results are those of `adjoint_torch.recursion`."""
     K, B, m, S, N = l.shape
-    M, G = rows.shape[1], F.shape[3]
-    rows, l, D, F = (a.contiguous() for a in (rows, l, D, F))
-    q, entry = rows.new_empty(K, B, M, G, N), torch.empty_like(rows)
+    M, G = lam.shape[1], D_f.shape[3]
+    lam, l, D, D_f = (a.contiguous() for a in (lam, l, D, D_f))
+    dy, start = lam.new_empty(K, B, M, G, N), torch.empty_like(lam)
     grid = (B, M, triton.cdiv(N, BLOCK))
-    sizes = {"S": S, "G": G, "ROWS": triton.next_power_of_2(S), "DRIVES": triton.next_power_of_2(G), "BLOCK": BLOCK}
-    sizes["num_warps"] = max(1, BLOCK // 32)
+    sizes = {"S": S, "G": G, "STATES": triton.next_power_of_2(S), "CURRENTS": triton.next_power_of_2(G)}
+    sizes |= {"BLOCK": BLOCK, "num_warps": max(1, BLOCK // 32)}
     if recurrent is None:
-        recursion[grid](rows, l, D, F, q, entry, rows, rows, B, M, m, N, K, THROUGH=False, **sizes)
-        return q, entry
+        steps[grid](lam, l, D, D_f, dy, start, lam, lam, B, M, m, N, K, THROUGH=False, **sizes)
+        return dy, start
     W, R, reads = recurrent
     W, R = W.flatten(1).T, R.contiguous()  # [G N, J]
-    by_r = rows.new_zeros(B * M, N)
+    dr = lam.new_zeros(B * M, N)
     for t in range(K - 1, -1, -1):
         after = min(t + 1, K - 1)
-        recursion[grid](rows, l[t], D[t], F[t], q[t], entry, by_r, R[after], B, M, m, N, 1, THROUGH=True, **sizes)
-        rows = entry
-        torch.mm(q[t, :, :, reads].flatten(2).flatten(0, 1), W, out=by_r)
-    return q, entry.addcmul_(by_r.view(B, M, 1, N), R[0][:, None])
+        steps[grid](lam, l[t], D[t], D_f[t], dy[t], start, dr, R[after], B, M, m, N, 1, THROUGH=True, **sizes)
+        lam = start
+        torch.mm(dy[t, :, :, reads].flatten(2).flatten(0, 1), W, out=dr)
+    return dy, start.addcmul_(dr.view(B, M, 1, N), R[0][:, None])

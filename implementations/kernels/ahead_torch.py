@@ -1,43 +1,46 @@
-"""The forward pass of the next chunk beside the way back through this one: two streams of a GPU.
+"""The forward pass of the next chunk beside the backward pass of this one: two streams of a GPU.
 
-The way back through a chunk waits for no later chunk, and the forward pass, a sample to a multiprocessor, leaves most
-of the GPU idle. Two chunks' states and drives are held at a time, however long the sequence.
+The backward pass of a chunk waits for no later chunk, and the forward pass, one sample to a multiprocessor, leaves most
+of the GPU idle. Two chunks' states and currents are stored at a time, however long the sequence.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from drtrl_bench.implementations.engine.blocks_torch import forth
-from drtrl_bench.implementations.engine.network_torch import Params, States
+from drtrl_bench.implementations.engine.network_torch import Layer, Params, States
 
 
-class Held(NamedTuple):
-    """What a forward pass left, and when the way back through it is over."""
+class Pending(NamedTuple):
+    """What a forward pass left, and the event that ends the backward pass that needs it."""
 
-    found: Any
+    block: Any
     over: torch.cuda.Event
 
 
 class Ahead:
-    """`forth` of `blocks_torch.py` for chunks of one block each, on a stream of its own."""
+    """`forward` of an `Execution` for chunks of one block each, on a stream of its own; for one gradient only."""
 
-    def __init__(self) -> None:
+    def __init__(self, forward: Callable[..., tuple[Any, ...]]) -> None:
+        self.plain = forward
         self.stream = torch.cuda.Stream(priority=-1)
-        self.held: list[Held] = []
+        self.pending: list[Pending] = []
 
-    def forth(self, net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor) -> tuple[Any, ...]:
-        """A chunk forward, once the way back through the chunk before the last is over."""
+    def forward(
+        self, net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor, layer: Layer
+    ) -> tuple[Any, ...]:
+        """Runs a chunk forward, once the backward pass of the chunk before the last is over."""
         main = torch.cuda.current_stream()
-        if self.held:
-            self.held[-1].over.record(main)
+        if self.pending:
+            self.pending[-1].over.record(main)
         else:
             self.stream.wait_stream(main)
-        if len(self.held) == 2:
-            self.stream.wait_event(self.held.pop(0).over)
+        if len(self.pending) == 2:
+            self.stream.wait_event(self.pending.pop(0).over)
         with torch.cuda.stream(self.stream):
-            found = forth(net, params, states, inputs, targets)
+            block = self.plain(net, params, states, inputs, targets, layer)
         main.wait_stream(self.stream)
-        self.held.append(Held(found, torch.cuda.Event()))
-        return found
+        self.pending.append(Pending(block, torch.cuda.Event()))
+        return block

@@ -1,11 +1,11 @@
 """The forward pass of a layer over a block of steps, as one kernel written in Pallas: the twin of `forward_triton.py`.
 
-    y^t = u^t + sum of the rows of W_r of the neurons that spiked        u: input and bias, one GEMM before
+    y^t = u^t + sum of the rows of W_r of the neurons that spiked        u: the external currents, one GEMM before
     s^t = dynamics(s^{t-1}, y^t)
 
 A program owns a sample and keeps the states of all its neurons in registers. Few neurons spike in a step, so it makes a
-list of those that do and adds their rows of W_r, ROWS at a time. It is the plain version's `forward` in
-`network_jax.py`, in another order of summation, for the layers of `fits`; others are left to the plain version.
+list of those that do and adds their rows of W_r, ROWS at a time. It computes what `layer` in
+`network_jax.py` does, in another order of summation, for the layers of `fits`; others are left to that version.
 With `interpret`, it runs on a CPU, for tests.
 """
 
@@ -20,20 +20,22 @@ from jax.experimental.pallas import triton as plgpu
 
 from drtrl_bench.implementations.cells import cells_jax
 from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.engine.network_jax import PerWeight, external_currents
+from drtrl_bench.implementations.engine.network_jax import layer as plain_layer
 
 ROWS, WARPS = 16, 4
 """Rows of W_r that are asked for at once, and warps of a program."""
 
 
 def fits(cell: Any) -> bool:
-    """Whether the kernel knows the layer: leaky integrate-and-fire without plasticity, or a readout."""
+    """Tells whether the kernel knows the layer: leaky integrate-and-fire without plasticity, or a readout."""
     if type(cell) is cells_jax.LIF:
         return set(cell.states) <= {"V", "a", "g"} and not cell.trainable and not cell.smooth
     return type(cell) in (cells_jax.LeakyReadout, cells_jax.LinearReadout) and not cell.trainable
 
 
 def step(cell: Any, s: tuple[Array, ...], y: Array, spikes: Array) -> tuple[Array, ...]:
-    """The states after a step, of the states before, the drives and who spiked."""
+    """Computes the states after a step from the states before, the currents and who spiked."""
     if not isinstance(cell, cells.LIF):
         keep = math.exp(-1 / cell.tau) if isinstance(cell, cells.LeakyReadout) else 0.0
         return (keep * s[0] + y,)
@@ -58,11 +60,12 @@ def steps(
     s0: Any,
     w: Any,
     states: Any,
-    drives: Any,
+    currents: Any,
     lists: Any,
 ):
-    """One sample: u [K, B, N], s0 [B, S, N] and w [N, N] -> states [K, B, S, N] and drives [K, B, N]. lists
-    [B, 2, 2, width] holds who spiked and how many, for two steps in turn, so that one barrier a step is enough.
+    """Runs all steps of one sample: u [K, B, N], s0 [B, S, N], w [N, N] -> states [K, B, S, N], currents [K, B, N].
+
+    lists [B, 2, 2, width] holds who spiked and how many, for two steps in turn, so that one barrier a step is enough.
     """
     b, zero, one = pl.program_id(0), jnp.int32(0), jnp.int32(1)
     width = lists.shape[-1]
@@ -73,7 +76,7 @@ def steps(
         return plgpu.load(ref, mask=inside, other=0)
 
     def rows(now: Array, count: Array, y: Array) -> Array:
-        """y and the rows of w of the `count` neurons in a list; which come next is loaded ahead."""
+        """Adds to y the rows of w of the `count` neurons in a list; which come next is loaded ahead."""
         row = jnp.arange(ROWS, dtype=jnp.int32)
 
         def listed(first: Array) -> Array:
@@ -107,7 +110,7 @@ def steps(
                 if barrier:
                     plgpu.debug_barrier()
                 y = rows(now, plgpu.load(lists.at[b, now, one, zero]), y)
-        plgpu.store(drives.at[t, b, n], y, mask=inside)
+        plgpu.store(currents.at[t, b, n], y, mask=inside)
         s = step(cell, s, y, spikes)
         for i, new in enumerate(s):
             plgpu.store(states.at[t, b, jnp.int32(i), n], new, mask=inside)
@@ -116,11 +119,14 @@ def steps(
     lax.fori_loop(zero, jnp.int32(K), advance, tuple(load(s0.at[b, jnp.int32(i), n]) for i in range(cell.S)))
 
 
-def forward(cell: Any, recurrent: Array | None, s: Array, u: Array, interpret: bool = False) -> tuple[Array, Array]:
-    """All states [K, B, S, N] and drives [K, B, 1, N], of the states s before and the drives u of input and bias."""
+def layer(cell: Any, w: PerWeight, s: Array, x: Array, unroll: int = 1, interpret: bool = False) -> tuple[Array, Array]:
+    """Runs one layer from state s over inputs x [K, B, I]: its states [K, B, S, N] and input currents [K, B, G, N]."""
+    if not fits(cell):
+        return plain_layer(cell, w, s, x, unroll)
+    u, recurrent = external_currents(cell, w, x), w.get("r")
     K, B, _, N = u.shape
     width = pl.next_power_of_2(N)
-    w = u[0, :, 0] if recurrent is None else recurrent[:, 0]  # not looked at without recurrence
+    W_r = u[0, :, 0] if recurrent is None else recurrent[:, 0]  # not looked at without recurrence
     shapes = ((K, B, cell.S, N), u.dtype), ((K, B, N), u.dtype), ((B, 2, 2, width), jnp.int32)
     call = pl.pallas_call(
         lambda *refs: steps(cell, K, N, recurrent is not None, not interpret, *refs),
@@ -130,5 +136,5 @@ def forward(cell: Any, recurrent: Array | None, s: Array, u: Array, interpret: b
         interpret=interpret,
         name="steps",
     )
-    states, drives, _ = call(u[:, :, 0], s, w)
-    return states, drives[:, :, None]
+    states, currents, _ = call(u[:, :, 0], s, W_r)
+    return states, currents[:, :, None]

@@ -1,11 +1,11 @@
 """The forward pass of a layer over a block of steps, as one Triton kernel: no launch a step, no product with zeros.
 
-    y^t = u^t + sum of the rows of W_r of the neurons that spiked        u: input and bias, one GEMM before
+    y^t = u^t + sum of the rows of W_r of the neurons that spiked        u: the external currents, one GEMM before
     s^t = dynamics(s^{t-1}, y^t)
 
 A program owns a sample and keeps the states of all its neurons in registers. Few neurons spike in a step, so it makes a
-list of those that do and adds their rows of W_r, ROWS at a time. It is the plain version's `forward` in
-`network_torch.py`, in another order of summation, for the layers of `fits`; others are left to the plain version.
+list of those that do and adds their rows of W_r, ROWS at a time. It computes what `layer` in
+`network_torch.py` does, in another order of summation, for the layers of `fits`; others are left to that version.
 TRITON_INTERPRET=1 runs it on a CPU, for tests.
 """
 
@@ -21,8 +21,8 @@ from torch import Tensor
 
 from drtrl_bench.implementations.cells import cells_torch
 from drtrl_bench.implementations.cells import spec as cells
-from drtrl_bench.implementations.engine.network_torch import PerWeight, input_drives
-from drtrl_bench.implementations.engine.network_torch import forward as plain_forward
+from drtrl_bench.implementations.engine.network_torch import PerWeight, external_currents
+from drtrl_bench.implementations.engine.network_torch import layer as plain_layer
 
 ROWS, NEURONS = 16, 128
 """Rows of W_r that are added at once, while as many are on their way; neurons of a warp."""
@@ -30,7 +30,7 @@ ROWS, NEURONS = 16, 128
 
 @triton.jit
 def steps(
-    drives,
+    currents,
     states,
     w,
     lists,
@@ -52,7 +52,9 @@ def steps(
     WIDTH: tl.constexpr,
     ROWS: tl.constexpr,
 ):
-    """One sample. Row-major: drives [K, B, 1, N], in their own place; states [K + 1, B, S, N], of which the first are
+    """Runs all steps of one sample.
+
+    Row-major: currents [K, B, 1, N], in their own place; states [K + 1, B, S, N], of which the first are
     there; w [N, 1, N]; lists [B, 2, 2, WIDTH], who spiked and how many, for two steps in turn, so that one barrier is
     enough. V is the first state; A and SYNAPSE are the places of the states a and g, 0 where there is none. WIDTH is N,
     made up to a power of two.
@@ -61,7 +63,7 @@ def steps(
     n = tl.arange(0, WIDTH)
     row = tl.arange(0, ROWS)
     inside = n < N
-    drives += b * N + n
+    currents += b * N + n
     states += b * S * N + n
     lists += b * 4 * WIDTH
     V = tl.load(states, inside, 0.0)
@@ -69,7 +71,7 @@ def steps(
     g = tl.load(states + SYNAPSE * N, inside, 0.0)
     for t in range(K):
         states += B * S * N
-        y = tl.load(drives, inside, 0.0)
+        y = tl.load(currents, inside, 0.0)
         drop = tl.zeros((WIDTH,), dtype=y.dtype)
         if SPIKES:
             spikes = inside & ((V - a - 1 if A else V - 1) >= 0)
@@ -93,8 +95,8 @@ def steps(
                     y += tl.sum(some, 0)
                     some = after
                     first += ROWS
-                tl.store(drives, y, inside)
-        drives += B * N
+                tl.store(currents, y, inside)
+        currents += B * N
         if SYNAPSE:
             g = keep_g * g + y
             tl.store(states + SYNAPSE * N, g, inside)
@@ -107,14 +109,14 @@ def steps(
 
 
 def fits(cell: Any) -> bool:
-    """Whether the kernel knows the layer: leaky integrate-and-fire without plasticity, or a readout."""
+    """Tells whether the kernel knows the layer: leaky integrate-and-fire without plasticity, or a readout."""
     if type(cell) is cells_torch.LIF:
         return set(cell.states) <= {"V", "a", "g"} and not cell.trainable and not cell.smooth
     return type(cell) in (cells_torch.LeakyReadout, cells_torch.LinearReadout) and not cell.trainable
 
 
 def constants(cell: Any) -> dict[str, Any]:
-    """The layer as the kernel wants it: where its states are, and its constants."""
+    """Returns the layer as the kernel wants it: the places of its states, and its constants."""
     if not isinstance(cell, cells.LIF):
         keep = math.exp(-1 / cell.tau) if isinstance(cell, cells.LeakyReadout) else 0.0
         kinds = {"A": 0, "SYNAPSE": 0, "SPIKES": False, "HARD": False}
@@ -135,12 +137,12 @@ def constants(cell: Any) -> dict[str, Any]:
     }
 
 
-def forward(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """K steps of one layer from state s: all states [K + 1, B, S, N], s itself first, and all drives [K, B, G, N]."""
+def layer(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Runs one layer from state s over x [K, B, I]: its states [K + 1, B, S, N], s first, and currents [K, B, G, N]."""
     if not fits(cell):
-        return plain_forward(cell, w, s, x)
-    drives = input_drives(cell, w, x)
-    K, B, _, N = drives.shape
+        return plain_layer(cell, w, s, x)
+    currents = external_currents(cell, w, x)
+    K, B, _, N = currents.shape
     width = triton.next_power_of_2(N)
     states = s.new_empty(K + 1, *s.shape)
     states[0] = s
@@ -148,5 +150,5 @@ def forward(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tens
     recurrent = w.get("r", w["x"])  # not looked at without recurrence
     sizes = {"K": K, "N": N, "S": cell.S, "RECURRENT": "r" in w, "WIDTH": width, "ROWS": ROWS}
     sizes["num_warps"] = min(16, max(1, width // NEURONS))
-    steps[(B,)](drives, states, recurrent.contiguous(), lists, B, **sizes, **constants(cell))
-    return states, drives
+    steps[(B,)](currents, states, recurrent.contiguous(), lists, B, **sizes, **constants(cell))
+    return states, currents

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-from drtrl_bench.implementations.engine.network_jax import Params, acting, by_stored, gradient
+from drtrl_bench.implementations.engine.network_jax import Params, effective_weights, gradient, to_stored
 
 Batch = Callable[[int], tuple[Any, Any]]
 """Number of an update -> inputs [T, B, I], targets [T, B]; the same on every call with the same number."""
@@ -53,9 +53,9 @@ def fit(
 
     @jax.jit
     def advance(params: Params, carry: Any, inputs: Any, targets: Any) -> tuple[Any, Any, Params]:
-        acts, slopes = acting(net, params)
-        carry, loss, grads = algorithm.advance(net, acts, carry, inputs, targets)
-        return carry, loss, by_stored(grads, slopes)
+        effective, derivatives = effective_weights(net, params)
+        carry, loss, grads = algorithm.advance(net, effective, carry, inputs, targets)
+        return carry, loss, to_stored(grads, derivatives)
 
     whole = jax.jit(partial(gradient, algorithm, net, chunk=chunk))
     for number in range(len(losses), updates):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from drtrl_bench.implementations.engine.network_torch import Params, acting, by_stored, gradient
+from drtrl_bench.implementations.engine.network_torch import Params, effective_weights, gradient, to_stored
 
 Batch = Callable[[int], tuple[Any, Any]]
 """Number of an update -> inputs [T, B, I], targets [T, B]; the same on every call with the same number."""
@@ -64,9 +64,9 @@ def fit(
         if per_chunk:
             carry, loss = algorithm.init(net, params, targets.shape[1]), 0.0
             for x, t in zip(inputs.split(chunk), targets.split(chunk), strict=True):
-                acts, slopes = acting(net, params)
-                carry, more, grads = algorithm.advance(net, acts, carry, x, t)
-                update(by_stored(grads, slopes))
+                effective, derivatives = effective_weights(net, params)
+                carry, more, grads = algorithm.advance(net, effective, carry, x, t)
+                update(to_stored(grads, derivatives))
                 loss += float(more)
         else:
             loss, grads = gradient(algorithm, net, params, inputs, targets, chunk)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from drtrl_bench.implementations.engine.network_jax import Params, acting, by_stored
+from drtrl_bench.implementations.engine.network_jax import Params, effective_weights, to_stored
 
 Chunks = Iterable[tuple[Any, Any]]
 """Inputs [K, B, I] of any type of number and targets [K, B], on the host."""
@@ -25,11 +25,11 @@ def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Arra
     """
 
     def advance(params: Params, carry: Any, total: Array, sums: Params, chunk: tuple[Array, Array], last: bool) -> Any:
-        acts, slopes = acting(net, params)
+        effective, derivatives = effective_weights(net, params)
         inputs, targets = chunk
         inputs = inputs.astype(params[0]["x"].dtype)
-        carry, loss, grads = algorithm.advance(net, acts, carry, inputs, targets, last=last)
-        sums = jax.tree.map(jnp.add, sums, by_stored(grads, slopes))
+        carry, loss, grads = algorithm.advance(net, effective, carry, inputs, targets, last=last)
+        sums = jax.tree.map(jnp.add, sums, to_stored(grads, derivatives))
         return (None if last else carry), total + loss, sums
 
     # What the last chunk leaves of a carry nobody needs, so there is no place to update.
@@ -37,9 +37,9 @@ def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Arra
     end = jax.jit(partial(advance, last=True), donate_argnums=(2, 3))
 
     def begin(params: Params, batch: int) -> Any:
-        acts, _ = acting(net, params)
+        effective, _ = effective_weights(net, params)
         zero = jnp.zeros((), params[0]["x"].dtype)
-        return algorithm.init(net, acts, batch), zero, jax.tree.map(jnp.zeros_like, params)
+        return algorithm.init(net, effective, batch), zero, jax.tree.map(jnp.zeros_like, params)
 
     begun = jax.jit(begin, static_argnames="batch")
 

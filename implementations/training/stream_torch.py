@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drtrl_bench.implementations.engine.network_torch import Params, acting, by_stored
+from drtrl_bench.implementations.engine.network_torch import Params, add, effective_weights, to_stored
 
 Chunks = Iterable[tuple[Any, Any]]
 """Inputs [K, B, I] of any type of number and targets [K, B], on the host."""
@@ -23,7 +23,7 @@ def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Tens
 
     def gradient(params: Params, chunks: Chunks) -> tuple[Tensor, Params]:
         like = params[0]["x"]
-        acts, slopes = acting(net, params)
+        effective, derivatives = effective_weights(net, params)
         total = like.new_zeros(())
         sums = [{k: torch.zeros_like(v) for k, v in w.items()} for w in params]
         carry, held = None, None
@@ -32,22 +32,20 @@ def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Tens
             nonlocal carry
             inputs, targets = (torch.as_tensor(a).to(like.device) for a in chunk)
             carry, loss, grads = algorithm.advance(
-                net, acts, carry, inputs.to(like.dtype), targets.to(torch.int64), last=last
+                net, effective, carry, inputs.to(like.dtype), targets.to(torch.int64), last=last
             )
             total.add_(loss)
-            for into, new in zip(sums, grads, strict=True):
-                for k, g in new.items():
-                    into[k] += g
+            add(sums, grads)
 
         for chunk in chunks:
             if carry is None:
-                carry = algorithm.init(net, acts, chunk[1].shape[1])
+                carry = algorithm.init(net, effective, chunk[1].shape[1])
             if held is not None:
                 advance(held, last=False)
             held = chunk
         if held is None:
             raise ValueError("a stream needs at least one chunk")
         advance(held, last=True)
-        return total, by_stored(sums, slopes)
+        return total, to_stored(sums, derivatives)
 
     return gradient

@@ -15,9 +15,9 @@ from support.problems import (
     Problem,
     cosine,
     errors,
+    execution,
     gradient,
     in_framework,
-    jitted_gradient,
     network,
     problem,
     without,
@@ -141,14 +141,14 @@ def test_any_size(framework: str, algorithm: str, data: st.DataObject) -> None:
 def test_tiles_of_a_large_carry(framework: str, algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A carry is moved tile by tile; at the other tests' sizes it is one tile."""
     if framework == "jax":
-        from drtrl_bench.implementations.engine import network_jax
+        from drtrl_bench.implementations.engine import xla_jax
 
-        monkeypatch.setattr(network_jax, "TILES", 3)
-        monkeypatch.setattr(network_jax, "TILE_BYTES", 1)
+        monkeypatch.setattr(xla_jax, "TILES", 3)
+        monkeypatch.setattr(xla_jax, "TILE_BYTES", 1)
     else:
-        from drtrl_bench.implementations.algorithms.exact import rtrl_torch
+        from drtrl_bench.implementations.engine import influence_torch
 
-        monkeypatch.setattr(rtrl_torch, "NEURONS", 2)
+        monkeypatch.setattr(influence_torch, "NEURONS", 2)
     p = problem(network("alif", 1, "leaky"), T=T, B=5, N=7)
     assert_same(gradient(framework, algorithm, p, 3), truth(algorithm, p, 3))
 
@@ -159,12 +159,11 @@ def test_blocks_of_a_long_chunk(framework: str, algorithm: str, K: int, monkeypa
     """A chunk is gone through block by block; at the other tests' lengths it is one block, and compiled as such. In JAX
     a long chunk's trace also moves by a product for each sample.
     """
-    jitted_gradient.cache_clear()
-    monkeypatch.setattr(import_module(f"drtrl_bench.implementations.engine.blocks_{framework}"), "BLOCK", 4)
     if framework == "jax":
-        monkeypatch.setattr(import_module("drtrl_bench.implementations.algorithms.approximate.drtrl_jax"), "SHORT", 4)
+        monkeypatch.setattr(import_module("drtrl_bench.implementations.engine.trace_jax"), "SHORT", 4)
     p = problem(network("mixed", 3, "leaky"), T=T, B=3)
-    assert_same(gradient(framework, algorithm, p, K), truth(algorithm, p, K))
+    options = {"execution": execution(framework, block=4)}
+    assert_same(gradient(framework, algorithm, p, K, options=options), truth(algorithm, p, K))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

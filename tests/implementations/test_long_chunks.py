@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.by_hand import arrays, weights
-from support.problems import CELLS, READOUTS, Grads, Problem, gradient, in_framework, problem
+from support.problems import CELLS, READOUTS, Grads, Problem, execution, gradient, in_framework, problem
 from test_contract import assert_same, compiled
 from test_zoo import TRUTHS
 
@@ -31,7 +31,7 @@ def truth(rule: str, chunk: int = K) -> tuple[float, Grads]:
 
 @pytest.mark.parametrize("rule", BLOCKWISE)
 def test_gradient_of_several_blocks(framework: str, rule: str) -> None:
-    assert import_module(f"drtrl_bench.implementations.engine.blocks_{framework}").BLOCK == 64
+    assert execution(framework).block == 64
     assert_same(gradient(framework, rule, posed(), K), truth(rule), 1e-8)
 
 

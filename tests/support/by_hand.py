@@ -45,8 +45,8 @@ def played(code: str, cell: cells.Cell, w: Any, inputs: ArrayLike) -> Played:
     prepare(code)
     network, net = import_module(f"drtrl_bench.implementations.engine.network_{code}"), in_framework((cell,), code)
     params, x = arrays(code, [w])[0], arrays(code, x)[0]
-    acts, _ = network.acting(net, params)
-    (tape,), _, outputs = network.run(net, acts, network.initial_states(net, acts, 1), x)
+    effective, _ = network.effective_weights(net, params)
+    (tape,), _, outputs = network.run(net, effective, network.initial_states(net, effective, 1), x)
     return Played(np.asarray(tape.states)[:, 0], np.asarray(outputs)[:, 0])
 
 

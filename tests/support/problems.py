@@ -157,6 +157,11 @@ def without(cell: type[cells.Cell], *kinds: str) -> type[cells.Cell]:
     return type(f"{cell.__name__}Without{''.join(kinds)}", (cell,), {"feeds": feeds})
 
 
+def execution(framework: str, **how: Any) -> Any:
+    """An `Execution` of a framework."""
+    return import_module(f"drtrl_bench.implementations.engine.execution_{framework}").Execution(**how)
+
+
 def gradient(
     framework: str,
     algorithm: str,

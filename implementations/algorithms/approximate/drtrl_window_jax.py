@@ -1,60 +1,15 @@
-"""BPTT inside the window, D-RTRL's trace before it, in JAX; with K = T it is BPTT.
+"""BPTT inside a window of K steps and D-RTRL's trace before it, in JAX; with K = T it is BPTT.
 
-    grad = sum_t z^t (x) q^t + c e                 q^t = dL/dy^t, c = dL/ds^0: by all paths inside the chunk
-    e'   = P^0 e + sum_t p^t (x) z^t               as in `drtrl_jax.py`: paths through weights are cut
-
-Carried across a chunk boundary: what D-RTRL carries. The chunk length K is the window and changes the gradient.
-Source: the multi-step mode of braintrace, the reference library of Wang et al. 2026 (Nat. Commun. 17:1745).
+As `drtrl_jax.py`, but the loss's adjoint keeps all paths inside the chunk, so that the chunk is the window and K
+changes the gradient. Source: the multi-step mode of braintrace, the reference library of Wang et al. 2026 (Nat. Commun.
+17:1745).
 """
 
 from functools import partial
-from typing import Any
-
-import jax.numpy as jnp
-from jax import Array
 
 from drtrl_bench.implementations.algorithms.approximate import drtrl_jax as drtrl
-from drtrl_bench.implementations.engine.adjoint_jax import (
-    intrinsic,
-    learning_signals,
-    pull_back,
-    send_down,
-    through_weights,
-    weight_gradient,
-)
-from drtrl_bench.implementations.engine.blocks_jax import Moves, Rows, there_and_back
-from drtrl_bench.implementations.engine.network_jax import Params, Tape, presynaptic
+from drtrl_bench.implementations.engine.adjoint_jax import DIAGONAL, FULL, Rule
 
-Carry = drtrl.Carry
-init = drtrl.init
-
-
-def back(net: Any, params: Params, tapes: list[Tape], error: Array, rows: Rows) -> tuple[Rows, Params, list[Moves]]:
-    """The way back through a block: the loss's row by all paths, the traces' without those through weights."""
-    signals, entries, grads, moves = error[:, :, None], [], [], []  # dL/do^t [K, B, 1, N] of one layer
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        D, F = intrinsic(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        q, c = pull_back(rows[layer][:, :1], l, D, F, through_weights(cell, w, tape.previous))
-        z = presynaptic(cell, tape.previous, tape.inputs)
-        grads.insert(0, {k: weight_gradient(z[k], q[:, :, 0, cell.reads[k]]) for k in w})
-        if rows[layer].shape[1] > 1:
-            p, P = pull_back(rows[layer][:, 1:], l[:, :, :0], D, F)
-            c = jnp.concatenate([c, P], axis=1)
-            moves.insert(0, Moves({k: z[k] for k in w if layer > 0 or k != "x"}, p))
-        entries.insert(0, c)
-        if layer > 0:
-            signals = send_down(cell, w, q)
-    return entries, grads, moves
-
-
-def advance(
-    net: Any, params: Params, carry: Carry, inputs: Array, targets: Array, *, last: bool = False
-) -> tuple[Carry, Array, Params]:
-    """K steps: inputs [K, B, I], targets [K, B] -> states and traces, loss of the chunk, its gradient."""
-    states, traces = carry
-    through, rows = partial(back, net, params), drtrl.unit_rows(states, last)
-    ends, loss, rows, direct, moves = there_and_back(net, params, states, inputs, targets, rows, through)
-    grads, moved = drtrl.turned(net, traces, inputs, rows, direct, moves)
-    return (ends, moved), loss, grads
+RULE = Rule(loss=FULL, carry=DIAGONAL)
+Carry, init = drtrl.Carry, drtrl.init
+advance = partial(drtrl.advance, rule=RULE)

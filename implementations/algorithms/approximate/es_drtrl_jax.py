@@ -1,78 +1,140 @@
 """ES-D-RTRL, also called pp-prop, in JAX: D-RTRL's trace as the product of two filtered vectors.
 
-    ex^t = a ex^{t-1} + z^t,   ef^t = a D^t ef^{t-1} + (1 - a) F^t          at every chunk length
-    grad W = sum_t ex^t (x) l^t ef^t / c^t                                  ex = 1 for bias and parameters
+    eps_x^t = a eps_x^{t-1} + z^t                          presynaptic filter; z itself for bias and parameters
+    eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t            postsynaptic filter
+    dL/dW   = sum_t eps_x^t (x) l^t eps_f^t / c^t
 
     c^t = 1 - a^{t+1} (corrected), 1 - (1 - a)^{t+1} (as_published), 1 (none); t from 0
 
-Carried across a chunk boundary: the states, the presynaptic ex[B, J], the postsynaptic ef[B, S, G, N] and the time t.
-No state is as large as the weights; both filters are scans over vectors, and the gradient is one GEMM.
+No array is as large as the weights, so there is nothing to chunk: the filters run forward in time, block by block, and
+every K gives the same gradient. The learning signal l is D-RTRL's. Symbols and shapes: `implementations/README.md`.
 Source: Wang et al. 2026 (Nat. Commun. 17:1745); as_published: the paper's code, where c is near 1 at once.
 """
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from drtrl_bench.implementations.algorithms.approximate.filtering import smoothing
-from drtrl_bench.implementations.engine import network_jax as network
 from drtrl_bench.implementations.engine.adjoint_jax import (
-    intrinsic,
+    forward_weights,
     learning_signals,
-    send_down,
-    times,
+    local_jacobians,
+    neuronwise,
     weight_gradient,
 )
+from drtrl_bench.implementations.engine.execution_jax import PLAIN, Execution
 from drtrl_bench.implementations.engine.network_jax import (
     Params,
     PerWeight,
+    Residuals,
     States,
+    fold,
+    forward,
     initial_states,
     presynaptic,
-    readout_loss,
-    run,
 )
 
-Carry = tuple[States, list[PerWeight], list[Array], Array]
 FILTERED = ("x", "r")
 
 
+class Carry(NamedTuple):
+    """What is carried across a chunk boundary."""
+
+    states: States
+    """s [B, S, N] of each layer."""
+    presynaptic: list[PerWeight]
+    """eps_x [B, J] of each layer and kind of weight that is filtered."""
+    postsynaptic: list[Array]
+    """eps_f [B, S, G, N] of each layer."""
+    time: Array
+    """t, a scalar."""
+
+
+def init(net: Any, params: Params, batch: int) -> Carry:
+    """Returns the states at rest, zero filters, and t = 0."""
+    states = initial_states(net, params, batch)
+    eps_x = [{k: jnp.zeros((batch, v.shape[0]), v.dtype) for k, v in w.items() if k in FILTERED} for w in params]
+    eps_f = [jnp.zeros((*s.shape[:2], cell.G, s.shape[-1]), s.dtype) for cell, s in zip(net, states, strict=True)]
+    return Carry(states, eps_x, eps_f, jnp.zeros((), states[0].dtype))
+
+
 def correction(kind: str, a: float, t: Array) -> Array:
-    """c^t of the steps t."""
+    """Computes c^t of the steps t."""
     if kind == "none":
         return jnp.ones_like(t)
     return 1 - (a if kind == "corrected" else 1 - a) ** (t + 1)
 
 
-def filter_pre(ex: Array, z: Array, decay: float) -> tuple[Array, Array]:
-    """ex^K [B, J] and all ex^t [K, B, J] of a chunk."""
+def filter_presynaptic(eps_x: Array, z: Array, a: float, unroll: int) -> tuple[Array, Array]:
+    """Filters z [K, B, J]: eps_x^K [B, J] and all eps_x^t [K, B, J]."""
 
-    def step(ex: Array, now: Array) -> tuple[Array, Array]:
-        ex = decay * ex + now
-        return ex, ex
+    def step(eps_x: Array, z: Array) -> tuple[Array, Array]:
+        eps_x = a * eps_x + z
+        return eps_x, eps_x
 
-    return lax.scan(step, ex, z, unroll=network.UNROLL)
-
-
-def filter_post(ef: Array, D: Array, F: Array, decay: float) -> tuple[Array, Array]:
-    """ef^K [B, S, G, N] and all ef^t [K, B, S, G, N] of a chunk."""
-
-    def step(ef: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        D_t, F_t = now
-        ef = decay * times(D_t, ef) + (1 - decay) * F_t
-        return ef, ef
-
-    return lax.scan(step, ef, (D, F), unroll=network.UNROLL)
+    return lax.scan(step, eps_x, z, unroll=unroll)
 
 
-def init(net: Any, params: Params, batch: int) -> Carry:
-    """States at rest; zero ex [B, J] per weight and ef [B, S, G, N] per layer; t = 0."""
-    states = initial_states(net, params, batch)
-    ex = [{k: jnp.zeros((batch, v.shape[0]), v.dtype) for k, v in w.items() if k in FILTERED} for w in params]
-    ef = [jnp.zeros((*s.shape[:2], cell.G, s.shape[-1]), s.dtype) for cell, s in zip(net, states, strict=True)]
-    return states, ex, ef, jnp.zeros((), states[0].dtype)
+def filter_postsynaptic(eps_f: Array, D: Array, D_f: Array, a: float, unroll: int) -> tuple[Array, Array]:
+    """Filters D_f [K, B, S, G, N]: eps_f^K [B, S, G, N] and all eps_f^t [K, B, S, G, N]."""
+
+    def step(eps_f: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+        D, D_f = now
+        eps_f = a * neuronwise(D, eps_f) + (1 - a) * D_f
+        return eps_f, eps_f
+
+    return lax.scan(step, eps_f, (D, D_f), unroll=unroll)
+
+
+def backward(
+    net: Any,
+    params: Params,
+    residuals: list[Residuals],
+    error: Array,
+    carry: Carry,
+    c: Array,
+    a: float,
+    unroll: int,
+) -> tuple[Params, list[PerWeight], list[Array]]:
+    """Goes through the layers of a block, the top one first: the gradient, and both filters after the block."""
+    dL_do, grads, after_x, after_f = error[:, :, None], [], [], []
+    for layer in reversed(range(len(net))):
+        cell, w, (s_prev, s, y, x) = net[layer], params[layer], residuals[layer]
+        D, D_f = local_jacobians(cell, w, s_prev, y)
+        l = learning_signals(cell, s, dL_do)
+        end, eps_f = filter_postsynaptic(carry.postsynaptic[layer], D, D_f, a, unroll)
+        after_f.insert(0, end)
+        eps_x = presynaptic(cell, s_prev, x)
+        after_x.insert(0, {})
+        for k, before in carry.presynaptic[layer].items():
+            after_x[0][k], eps_x[k] = filter_presynaptic(before, eps_x[k], a, unroll)
+        dy = neuronwise(l, eps_f)[:, :, 0] / c
+        grads.insert(0, {k: weight_gradient(eps_x[k], dy[..., cell.reads[k], :]) for k in w})
+        if layer > 0:
+            dL_do = forward_weights(layer - 1, error, cell, w, neuronwise(l, D_f))
+    return grads, after_x, after_f
+
+
+def block(
+    net: Any,
+    params: Params,
+    a: float,
+    bias_correction: str,
+    execution: Execution,
+    carry: Carry,
+    inputs: Array,
+    targets: Array,
+    *,
+    last: bool = False,
+) -> tuple[Carry, Array, Params]:
+    """Advances a block of steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the block, its gradient."""
+    ends, loss, residuals, error = forward(net, params, carry.states, inputs, targets, execution.unrolled)
+    c = correction(bias_correction, a, carry.time + jnp.arange(len(inputs)))[:, None, None, None]
+    grads, eps_x, eps_f = backward(net, params, residuals, error, carry, c, a, execution.unroll)
+    return Carry(ends, eps_x, eps_f, carry.time + len(inputs)), loss, grads
 
 
 def advance(
@@ -85,31 +147,12 @@ def advance(
     last: bool = False,
     decay: float = 0.9,
     bias_correction: str = "corrected",
+    execution: Execution = PLAIN,
 ) -> tuple[Carry, Array, Params]:
-    """K steps: inputs [K, B, I], targets [K, B] -> states and filters, loss of the chunk, its gradient.
+    """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
     decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
     """
-    states, filtered, efs, t = carry
-    decay = smoothing(decay, bias_correction)
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
-    steps = t + jnp.arange(len(inputs))
-    c = correction(bias_correction, decay, steps)[:, None, None, None]
-
-    signals, grads, last_ex, last_ef = error[:, :, None], [], [], []
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        D, F = intrinsic(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        end, ef = filter_post(efs[layer], D, F, decay)
-        last_ef.insert(0, end)
-        ex = presynaptic(cell, tape.previous, tape.inputs)
-        last_ex.insert(0, {})
-        for k, e in filtered[layer].items():
-            last_ex[0][k], ex[k] = filter_pre(e, ex[k], decay)
-        q = times(l, ef)[:, :, 0] / c
-        grads.insert(0, {k: weight_gradient(ex[k], q[..., cell.reads[k], :]) for k in w})
-        if layer > 0:
-            signals = send_down(cell, w, times(l, F))
-    return (ends, last_ex, last_ef, t + len(inputs)), loss, grads
+    a = smoothing(decay, bias_correction)
+    of_a_block = partial(block, net, params, a, bias_correction, execution)
+    return fold(of_a_block, carry, params, inputs, targets, execution.block)

@@ -1,73 +1,130 @@
 """ES-D-RTRL, also called pp-prop, in PyTorch: D-RTRL's trace as the product of two filtered vectors.
 
-    ex^t = a ex^{t-1} + z^t,   ef^t = a D^t ef^{t-1} + (1 - a) F^t          at every chunk length
-    grad W = sum_t ex^t (x) l^t ef^t / c^t                                  ex = 1 for bias and parameters
+    eps_x^t = a eps_x^{t-1} + z^t                          presynaptic filter; z itself for bias and parameters
+    eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t            postsynaptic filter
+    dL/dW   = sum_t eps_x^t (x) l^t eps_f^t / c^t
 
     c^t = 1 - a^{t+1} (corrected), 1 - (1 - a)^{t+1} (as_published), 1 (none); t from 0
 
-Carried across a chunk boundary: the states, the presynaptic ex[B, J], the postsynaptic ef[B, S, G, N] and the time t.
-No state is as large as the weights; both filters are scans over vectors, and the gradient is one GEMM.
+No array is as large as the weights, so there is nothing to chunk: the filters run forward in time, block by block, and
+every K gives the same gradient. The learning signal l is D-RTRL's. Symbols and shapes: `implementations/README.md`.
 Source: Wang et al. 2026 (Nat. Commun. 17:1745); as_published: the paper's code, where c is near 1 at once.
 """
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from drtrl_bench.implementations.algorithms.approximate.filtering import smoothing
 from drtrl_bench.implementations.engine.adjoint_torch import (
-    intrinsic,
+    forward_weights,
     learning_signals,
-    send_down,
-    times,
+    local_jacobians,
+    neuronwise,
     weight_gradient,
 )
+from drtrl_bench.implementations.engine.execution_torch import PLAIN, Execution
 from drtrl_bench.implementations.engine.network_torch import (
     Params,
     PerWeight,
+    Residuals,
     States,
+    fold,
     initial_states,
-    loss_and_error,
     presynaptic,
-    run,
 )
 
-Carry = tuple[States, list[PerWeight], list[Tensor], Tensor]
 FILTERED = ("x", "r")
 
 
+class Carry(NamedTuple):
+    """What is carried across a chunk boundary."""
+
+    states: States
+    """s [B, S, N] of each layer."""
+    presynaptic: list[PerWeight]
+    """eps_x [B, J] of each layer and kind of weight that is filtered."""
+    postsynaptic: list[Tensor]
+    """eps_f [B, S, G, N] of each layer."""
+    time: Tensor
+    """t, a scalar."""
+
+
+def init(net: Any, params: Params, batch: int) -> Carry:
+    """Returns the states at rest, zero filters, and t = 0."""
+    states = initial_states(net, params, batch)
+    eps_x = [{k: v.new_zeros(batch, v.shape[0]) for k, v in w.items() if k in FILTERED} for w in params]
+    eps_f = [s.new_zeros(*s.shape[:2], cell.G, s.shape[-1]) for cell, s in zip(net, states, strict=True)]
+    return Carry(states, eps_x, eps_f, states[0].new_zeros(()))
+
+
 def correction(kind: str, a: float, t: Tensor) -> Tensor:
-    """c^t of the steps t."""
+    """Computes c^t of the steps t."""
     if kind == "none":
         return torch.ones_like(t)
     return 1 - (a if kind == "corrected" else 1 - a) ** (t + 1)
 
 
-def filter_pre(ex: Tensor, z: Tensor, decay: float) -> tuple[Tensor, Tensor]:
-    """ex^K [B, J] and all ex^t [K, B, J] of a chunk."""
-    found = []
+def filter_presynaptic(eps_x: Tensor, z: Tensor, a: float) -> tuple[Tensor, Tensor]:
+    """Filters z [K, B, J]: eps_x^K [B, J] and all eps_x^t [K, B, J]."""
+    filtered = []
     for now in z.unbind(0):
-        ex = decay * ex + now
-        found.append(ex)
-    return ex, torch.stack(found)
+        eps_x = a * eps_x + now
+        filtered.append(eps_x)
+    return eps_x, torch.stack(filtered)
 
 
-def filter_post(ef: Tensor, D: Tensor, F: Tensor, decay: float) -> tuple[Tensor, Tensor]:
-    """ef^K [B, S, G, N] and all ef^t [K, B, S, G, N] of a chunk."""
-    found = []
-    for D_t, now in zip(D.unbind(0), ((1 - decay) * F).unbind(0), strict=True):
-        ef = decay * times(D_t, ef) + now
-        found.append(ef)
-    return ef, torch.stack(found)
+def filter_postsynaptic(eps_f: Tensor, D: Tensor, D_f: Tensor, a: float) -> tuple[Tensor, Tensor]:
+    """Filters D_f [K, B, S, G, N]: eps_f^K [B, S, G, N] and all eps_f^t [K, B, S, G, N]."""
+    filtered = []
+    for D_t, now in zip(D.unbind(0), ((1 - a) * D_f).unbind(0), strict=True):
+        eps_f = a * neuronwise(D_t, eps_f) + now
+        filtered.append(eps_f)
+    return eps_f, torch.stack(filtered)
 
 
-def init(net: Any, params: Params, batch: int) -> Carry:
-    """States at rest; zero ex [B, J] per weight and ef [B, S, G, N] per layer; t = 0."""
-    states = initial_states(net, params, batch)
-    ex = [{k: v.new_zeros(batch, v.shape[0]) for k, v in w.items() if k in FILTERED} for w in params]
-    ef = [s.new_zeros(*s.shape[:2], cell.G, s.shape[-1]) for cell, s in zip(net, states, strict=True)]
-    return states, ex, ef, states[0].new_zeros(())
+def backward(
+    net: Any, params: Params, residuals: list[Residuals], error: Tensor, carry: Carry, c: Tensor, a: float
+) -> tuple[Params, list[PerWeight], list[Tensor]]:
+    """Goes through the layers of a block, the top one first: the gradient, and both filters after the block."""
+    dL_do, grads, after_x, after_f = error[:, :, None], [], [], []
+    for layer in reversed(range(len(net))):
+        cell, w, (s_prev, s, y, x) = net[layer], params[layer], residuals[layer]
+        D, D_f = local_jacobians(cell, w, s_prev, y)
+        l = learning_signals(cell, s, dL_do)
+        end, eps_f = filter_postsynaptic(carry.postsynaptic[layer], D, D_f, a)
+        after_f.insert(0, end)
+        eps_x = presynaptic(cell, s_prev, x)
+        after_x.insert(0, {})
+        for k, before in carry.presynaptic[layer].items():
+            after_x[0][k], eps_x[k] = filter_presynaptic(before, eps_x[k], a)
+        dy = neuronwise(l, eps_f)[:, :, 0] / c
+        grads.insert(0, {k: weight_gradient(eps_x[k], dy[..., cell.reads[k], :]) for k in w})
+        if layer > 0:
+            dL_do = forward_weights(layer - 1, error, cell, w, neuronwise(l, D_f))
+    return grads, after_x, after_f
+
+
+def block(
+    net: Any,
+    params: Params,
+    a: float,
+    bias_correction: str,
+    execution: Execution,
+    carry: Carry,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    last: bool = False,
+) -> tuple[Carry, Tensor, Params]:
+    """Advances a block of steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the block, its gradient."""
+    ends, loss, residuals, error = execution.forward(net, params, carry.states, inputs, targets, execution.layer)
+    steps = carry.time + torch.arange(len(inputs), dtype=inputs.dtype, device=inputs.device)
+    c = correction(bias_correction, a, steps)[:, None, None, None]
+    grads, eps_x, eps_f = execution.compiled(backward)(net, params, residuals, error, carry, c, a)
+    return Carry(ends, eps_x, eps_f, carry.time + len(inputs)), loss, grads
 
 
 @torch.no_grad()
@@ -81,31 +138,12 @@ def advance(
     last: bool = False,
     decay: float = 0.9,
     bias_correction: str = "corrected",
+    execution: Execution = PLAIN,
 ) -> tuple[Carry, Tensor, Params]:
-    """K steps: inputs [K, B, I], targets [K, B] -> states and filters, loss of the chunk, its gradient.
+    """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
     decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
     """
-    states, filtered, efs, t = carry
-    decay = smoothing(decay, bias_correction)
-    tapes, ends, logits = run(net, params, states, inputs)
-    loss, error = loss_and_error(logits, targets)
-    steps = t + torch.arange(len(inputs), dtype=inputs.dtype, device=inputs.device)
-    c = correction(bias_correction, decay, steps)[:, None, None, None]
-
-    signals, grads, last_ex, last_ef = error[:, :, None], [], [], []
-    for layer in reversed(range(len(net))):
-        cell, w, tape = net[layer], params[layer], tapes[layer]
-        D, F = intrinsic(cell, w, tape.previous, tape.drives)
-        l = learning_signals(cell, tape.states, signals)
-        end, ef = filter_post(efs[layer], D, F, decay)
-        last_ef.insert(0, end)
-        ex = presynaptic(cell, tape.previous, tape.inputs)
-        last_ex.insert(0, {})
-        for k, e in filtered[layer].items():
-            last_ex[0][k], ex[k] = filter_pre(e, ex[k], decay)
-        q = times(l, ef)[:, :, 0] / c
-        grads.insert(0, {k: weight_gradient(ex[k], q[..., cell.reads[k], :]) for k in w})
-        if layer > 0:
-            signals = send_down(cell, w, times(l, F))
-    return (ends, last_ex, last_ef, t + len(inputs)), loss, grads
+    a = smoothing(decay, bias_correction)
+    of_a_block = partial(block, net, params, a, bias_correction, execution)
+    return fold(of_a_block, carry, params, inputs, targets, execution.block)

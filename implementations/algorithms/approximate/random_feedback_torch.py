@@ -1,9 +1,9 @@
 """Control, in PyTorch: D-RTRL whose hidden layers learn from the readout's error through fixed random weights.
 
-    dL/do^t = dL/dlogits^t B_layer                             everything else as in `drtrl_torch.py`
+    dL/do^t = dL/dlogits^t B_layer                   B_layer [C, N]: drawn once, in `feedback.py`
 
-Carried across a chunk boundary: what D-RTRL carries. The readout's own gradient is D-RTRL's.
-Source: Bellec et al. 2020 (Nat. Commun. 11:3625), random e-prop.
+As `drtrl_torch.py`, but for the feedback; the readout's own gradient is D-RTRL's. Source: Bellec et al. 2020 (Nat.
+Commun. 11:3625), random e-prop.
 """
 
 from functools import partial
@@ -16,19 +16,18 @@ from drtrl_bench.implementations.algorithms.approximate import drtrl_torch as dr
 from drtrl_bench.implementations.algorithms.approximate.feedback import random_feedback_weights
 from drtrl_bench.implementations.engine.network_torch import PerWeight
 
-Carry = drtrl.Carry
-
 
 @torch.compiler.assume_constant_result
-def weights(below: int, classes: int, neurons: int) -> Tensor:
-    """B_layer [C, J] of layer `below`, in float64. Drawn by NumPy, which torch.compile cannot trace."""
-    return torch.tensor(random_feedback_weights(below, classes, neurons))
+def drawn(below: int, C: int, N: int) -> Tensor:
+    """Draws B_layer [C, N] of layer `below`, in float64: with NumPy, which torch.compile cannot trace."""
+    return torch.tensor(random_feedback_weights(below, C, N))
 
 
-def at_random(below: int, error: Tensor, cell: Any, w: PerWeight, q: Tensor) -> Tensor:
-    """dL^t/do^t [K, B, 1, J] of layer `below`: the error [K, B, C] through its random weights."""
-    return error[:, :, None] @ weights(below, error.shape[-1], w["x"].shape[0]).to(error)
+def random_weights(below: int, error: Tensor, cell: Any, w: PerWeight, dX_dy: Tensor) -> Tensor:
+    """Feeds the error [K, B, C] back through random weights: dL/do [K, B, 1, J] of layer `below`."""
+    return error[:, :, None] @ drawn(below, error.shape[-1], w["x"].shape[0]).to(error)
 
 
-init = drtrl.init
-advance = partial(drtrl.advance, down=at_random)
+RULE = drtrl.RULE._replace(feedback=random_weights)
+Carry, init = drtrl.Carry, drtrl.init
+advance = partial(drtrl.advance, rule=RULE)

@@ -1,10 +1,9 @@
-"""SnAp-1, in PyTorch: D-RTRL that keeps each neuron's weight on itself. The same gradient at every chunk length.
+"""SnAp-1, in PyTorch: D-RTRL that keeps each neuron's weight on itself (Menick et al. 2021, ICLR; arXiv 2006.07232).
 
-    D~^t = D^t + F^t W_nn R^t,   R^t = dr^t/ds^{t-1}           everything else as in `drtrl_torch.py`
+    D + D_f W_nn R takes the place of D              W_nn: the weight of neuron n on itself; R = dr/ds, r: its output
 
-Carried across a chunk boundary: what D-RTRL carries. Of RTRL's influence it keeps the entries that a weight reaches
-in one step, with every path that stays inside its own neuron.
-Source: Menick et al. 2021 (ICLR; arXiv 2006.07232).
+As `drtrl_torch.py`, but for the Jacobian. Of RTRL's influence it keeps the entries that a weight reaches in one step,
+with every path that stays inside its own neuron.
 """
 
 from functools import partial
@@ -14,20 +13,19 @@ import torch
 from torch import Tensor
 
 from drtrl_bench.implementations.algorithms.approximate import drtrl_torch as drtrl
-from drtrl_bench.implementations.engine.adjoint_torch import emission, intrinsic
+from drtrl_bench.implementations.engine.adjoint_torch import local_jacobians, output_jacobian
 from drtrl_bench.implementations.engine.network_torch import PerWeight
 
-Carry = drtrl.Carry
 
-
-def coupled(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """D~ [K, B, S, S', N] and F [K, B, S, G, N] of a chunk."""
-    D, F = intrinsic(cell, w, s_prev, y)
+def jacobians_with_own_weight(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Computes D + D_f W_nn R [K, B, S, S', N] and D_f [K, B, S, G, N]."""
+    D, D_f = local_jacobians(cell, w, s_prev, y)
     if "r" not in cell.reads:
-        return D, F
-    by_r = torch.einsum("tbsgn,ngn->tbsn", F[..., cell.reads["r"], :], w["r"])
-    return D + by_r[..., None, :] * emission(cell, s_prev)[:, :, None], F
+        return D, D_f
+    dr = torch.einsum("tbsgn,ngn->tbsn", D_f[..., cell.reads["r"], :], w["r"])
+    return D + dr[..., None, :] * output_jacobian(cell, s_prev)[:, :, None], D_f
 
 
-init = drtrl.init
-advance = partial(drtrl.advance, own=coupled)
+RULE = drtrl.RULE._replace(jacobians=jacobians_with_own_weight)
+Carry, init = drtrl.Carry, drtrl.init
+advance = partial(drtrl.advance, rule=RULE)

@@ -1,49 +1,42 @@
-"""Backpropagation through time that keeps the states between segments and runs each segment twice, in JAX.
+"""BPTT that keeps the states between segments and runs each segment twice, in JAX.
 
-    grad L as in `bptt_jax.py`; memory for the segments' first states and for one segment, not for all K steps
-
-Carried across a chunk boundary: the states. So K < T is truncated BPTT and K = T is exact.
-Source: Chen et al. 2016 (arXiv 1604.06174): about sqrt(K) segments, which is the default.
+The gradient is that of `bptt_jax.py`; memory is needed for the segments' first states and for one segment, not for all
+K steps. Carried across a chunk boundary: the states. Source: Chen et al. 2016 (arXiv 1604.06174): about sqrt(K)
+segments, which is the default.
 """
 
 from math import ceil, sqrt
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from drtrl_bench.implementations.algorithms.exact import bptt_jax as bptt
-from drtrl_bench.implementations.engine.blocks_jax import forth
-from drtrl_bench.implementations.engine.network_jax import Params, States, run
+from drtrl_bench.implementations.engine.blocks_jax import forward_backward
+from drtrl_bench.implementations.engine.execution_jax import PLAIN, Execution
+from drtrl_bench.implementations.engine.network_jax import Params
 
-Carry = States
-init = bptt.init
+RULE = bptt.RULE
+Carry, init = bptt.Carry, bptt.init
 
 
 def advance(
-    net: Any, params: Params, carry: Carry, inputs: Array, targets: Array, *, last: bool = False, segments: int = 0
+    net: Any,
+    params: Params,
+    carry: Carry,
+    inputs: Array,
+    targets: Array,
+    *,
+    last: bool = False,
+    segments: int = 0,
+    execution: Execution = PLAIN,
 ) -> tuple[Carry, Array, Params]:
-    """K steps: inputs [K, B, I], targets [K, B] -> states, loss of the chunk, its gradient. 0 segments: sqrt(K)."""
+    """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
+
+    segments: 0 stands for sqrt(K). A segment is one block.
+    """
     K = len(inputs)
-    length = ceil(K / (segments or round(sqrt(K))))
-    whole = (K - 1) // length * length  # the last segment, which may be shorter, stands apart
-    starts = jnp.arange(0, whole, length)
-
-    def part(a: Array, start: Array) -> Array:
-        return lax.dynamic_slice_in_dim(a, start, length)
-
-    def forwards(states: States, start: Array) -> tuple[States, States]:
-        return run(net, params, states, part(inputs, start))[1], states
-
-    def backwards(later: tuple[Any, ...], now: tuple[States, Array]) -> tuple[tuple[Any, ...], None]:
-        (rows, sums, total), (first, start) = later, now
-        _, loss, tapes, error = forth(net, params, first, part(inputs, start), part(targets, start))
-        rows, grads, _ = bptt.back(net, params, tapes, error, rows)
-        return (rows, jax.tree.map(jnp.add, sums, grads), total + loss), None
-
-    at_last, firsts = lax.scan(forwards, carry, starts)
-    ends, loss, tapes, error = forth(net, params, at_last, inputs[whole:], targets[whole:])
-    rows, sums, _ = bptt.back(net, params, tapes, error, bptt.loss_row(carry))
-    (_, grads, loss), _ = lax.scan(backwards, (rows, sums, loss), (firsts, starts), reverse=True)
-    return ends, loss, grads
+    in_segments = execution._replace(block=ceil(K / (segments or round(sqrt(K)))))
+    chunk = forward_backward(
+        RULE, net, params, carry, inputs, targets, last=last, execution=in_segments, recompute=True
+    )
+    return chunk.states, chunk.loss, chunk.grads

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.problems import execution
 
 from drtrl_bench.case import Case
 from drtrl_bench.measure import clock, environment, fidelity, memory, problem, stats
@@ -253,7 +254,7 @@ def test_filters_and_segments_by_formula() -> None:
 
 @pytest.mark.parametrize("algorithm", ["bptt", "rtrl", "drtrl"])
 def test_one_block_is_at_work(framework: str, algorithm: str) -> None:
-    block = import_module(f"drtrl_bench.implementations.engine.blocks_{framework}").BLOCK
+    block = execution(framework).block
     case = replace(Case(), algorithm=algorithm, framework=framework, steps=4096, chunk=block)
 
     def chunk_bytes(**changes: Any) -> int:

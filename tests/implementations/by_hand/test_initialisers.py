@@ -206,5 +206,5 @@ def acting(code: str, cell: cells.Cell, w: Any) -> tuple[Any, Any]:
         return acts, slopes
     prepare(code)
     network = import_module(f"drtrl_bench.implementations.engine.network_{code}")
-    (acts,), (slopes,) = network.acting(in_framework((cell,), code), arrays(code, [w])[0])
+    (acts,), (slopes,) = network.effective_weights(in_framework((cell,), code), arrays(code, [w])[0])
     return acts, slopes

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import prepare
-from support.problems import errors, gradient, needs, network, problem
+from support.problems import Bound, errors, execution, gradient, needs, network, problem
 
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as reference_cells
@@ -17,23 +17,21 @@ MANY = 20
 
 
 @pytest.fixture
-def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    from drtrl_bench.implementations.engine import network_jax
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    from drtrl_bench.implementations.engine import xla_jax
     from drtrl_bench.implementations.kernels import forward_pallas
 
     prepare("jax")
-    monkeypatch.setattr(network_jax, "KERNELS", True)
-    monkeypatch.setattr(network_jax, "on_cpu", lambda: False)
+    monkeypatch.setattr(xla_jax, "on_cpu", lambda: False)
     monkeypatch.setattr(forward_pallas, "ROWS", 4)
-    monkeypatch.setattr(forward_pallas, "forward", partial(forward_pallas.forward, interpret=True))
+    return {"execution": execution("jax", layer=partial(forward_pallas.layer, interpret=True))}
 
 
 @pytest.mark.parametrize(
     ("rule", "cell"),
     [("drtrl", "lif_soft"), ("bptt", "lif_hard"), ("drtrl", "alif"), ("drtrl", "lstm")],
 )
-@pytest.mark.usefixtures("as_on_a_gpu")
-def test_gradient(rule: str, cell: str) -> None:
+def test_gradient(rule: str, cell: str, as_on_a_gpu: dict[str, Any]) -> None:
     options: dict[str, Any] = {} if cell == "lstm" else {"scale_x": 60.0, "scale_r": 10.0}
     p = problem(network(cell, 1, "leaky", **options), N=MANY, T=6)
     for layer, tape in zip(p.net, reference.forward(*p[:3]), strict=True):
@@ -41,7 +39,7 @@ def test_gradient(rule: str, cell: str) -> None:
         assert most > 8, "the kernel's loop must go round more than twice"
     exact = {"drtrl": reference.drtrl_by_cutting, "bptt": reference.bptt}[rule]
     loss, right = exact(*p)
-    found, grads = gradient("jax", rule, p, 6 if rule == "bptt" else 3)
+    found, grads = gradient("jax", rule, p, 6 if rule == "bptt" else 3, options=as_on_a_gpu)
     assert found == pytest.approx(loss, rel=1e-12)
     wrong = {name: error for name, error in errors(grads, right).items() if error > 1e-10}
     assert not wrong
@@ -53,15 +51,18 @@ def test_a_gpu_gets_one_kernel_a_layer_and_chunks_as_they_lie(monkeypatch: pytes
 
     from drtrl_bench import registry
     from drtrl_bench.implementations.algorithms.approximate import drtrl_jax
-    from drtrl_bench.implementations.engine import network_jax
+    from drtrl_bench.implementations.engine import network_jax, xla_jax
+    from drtrl_bench.implementations.kernels import forward_pallas
 
-    monkeypatch.setattr(network_jax, "KERNELS", True)
-    monkeypatch.setattr(network_jax, "on_cpu", lambda: False)
+    monkeypatch.setattr(xla_jax, "on_cpu", lambda: False)
+    on_kernels = Bound(
+        drtrl_jax.init, partial(drtrl_jax.advance, execution=execution("jax", layer=forward_pallas.layer))
+    )
     p = problem(network("lif_soft", 1, "leaky"), N=MANY, T=12)
     net = registry.network("lif_delta", "leaky", 1, "jax")
     shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, np.float32), (p.params, p.inputs))
     targets = jax.ShapeDtypeStruct(p.targets.shape, np.int32)
-    call = jax.jit(lambda *arguments: network_jax.gradient(drtrl_jax, net, *arguments, chunk=4))
+    call = jax.jit(lambda *arguments: network_jax.gradient(on_kernels, net, *arguments, chunk=4))
     text = call.trace(*shapes, targets).lower(lowering_platforms=("cuda",)).as_text()
     assert text.count("__gpu$xla.gpu.triton") == 4
     assert text.count("@LayoutConstraint") == 2

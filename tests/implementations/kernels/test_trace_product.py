@@ -29,11 +29,11 @@ def test_one_call_for_a_short_chunk(steps: int, on_cpu: bool, calls: int, monkey
     import jax
     import jax.numpy as jnp
 
-    from drtrl_bench.implementations.algorithms.approximate import drtrl_jax
+    from drtrl_bench.implementations.engine import trace_jax, xla_jax
 
     prepare("jax")
-    monkeypatch.setattr(drtrl_jax, "on_cpu", lambda: on_cpu)
+    monkeypatch.setattr(xla_jax, "on_cpu", lambda: on_cpu)
     rng = np.random.default_rng(steps)
     z, p = (jnp.asarray(rng.standard_normal((steps, SAMPLES, *of))) for of in ((J,), (S, G, N)))
-    assert str(jax.make_jaxpr(lambda z, p: drtrl_jax.outer(z, p))(z, p)).count("dot_general[") == calls
-    np.testing.assert_allclose(drtrl_jax.outer(z, p), of_sums(np.asarray(z), np.asarray(p)), 1e-12, 1e-12)
+    assert str(jax.make_jaxpr(lambda z, p: trace_jax.outer(z, p))(z, p)).count("dot_general[") == calls
+    np.testing.assert_allclose(trace_jax.outer(z, p), of_sums(np.asarray(z), np.asarray(p)), 1e-12, 1e-12)

@@ -29,20 +29,20 @@ def test_in_the_interpreter() -> None:
 @pytest.mark.parametrize(("S", "G"), [(1, 1), (3, 2)])
 @pytest.mark.parametrize("stored", ["float32", "bfloat16"])
 @pytest.mark.parametrize("K", [1, 3])
-def test_turn(K: int, S: int, G: int, last: bool, stored: str) -> None:
+def test_step(K: int, S: int, G: int, last: bool, stored: str) -> None:
     import torch
 
-    from drtrl_bench.implementations.algorithms.approximate import drtrl_torch
+    from drtrl_bench.implementations.engine import trace_torch
     from drtrl_bench.implementations.kernels import trace_step_triton
 
     B, J, N = 11, 4, 130  # more than a block of neurons, and more samples than are gone through at a time
     rng = torch.Generator().manual_seed(0)
     shapes = ((B, J, S, G, N), (B, S, N), (B, S, S, N), (K, B, J), (K, B, S, G, N))
-    e, c, P0, z, p = (torch.randn(shape, generator=rng) for shape in shapes)
-    plain, fused = (e.to(getattr(torch, stored), copy=True) for _ in range(2))
-    moves = () if last else (z, p)
-    right = drtrl_torch.turn(plain, c, P0, *moves)
-    found = trace_step_triton.turn(fused, c, P0, *moves, move=drtrl_torch.move)
+    eps, lam, P, z, dy = (torch.randn(shape, generator=rng) for shape in shapes)
+    plain, fused = (eps.to(getattr(torch, stored), copy=True) for _ in range(2))
+    factors = None if last else (z, dy)
+    right = trace_torch.step(plain, lam, P, factors)
+    found = trace_step_triton.step(fused, lam, P, factors)
     torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(fused, plain)
-    assert last == bool(torch.equal(fused, e.to(fused.dtype)))
+    assert last == bool(torch.equal(fused, eps.to(fused.dtype)))

@@ -6,12 +6,12 @@ import os
 import re
 import subprocess
 import sys
-from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from support.problems import errors, gradient, network, problem
+from test_zoo import TRUTHS
 
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as reference_cells
@@ -22,6 +22,7 @@ pytestmark = [
 ]
 INTERPRETED = "TRITON_INTERPRET" in os.environ
 CASES = [("drtrl", "lif_soft"), ("bptt", "lif_hard"), ("drtrl", "alif"), ("drtrl", "gru"), ("bptt", "lstm")]
+CASES += [("snap1", "lif_soft"), ("drtrl_window", "alif"), ("no_trace", "lif_hard"), ("es_drtrl", "lif_soft")]
 MANY = 40
 """Neurons, of which more spike at a time than are added at once."""
 
@@ -39,10 +40,7 @@ def test_in_the_interpreter() -> None:
 @pytest.mark.skipif(not INTERPRETED, reason="test_in_the_interpreter runs it")
 @pytest.mark.parametrize(("rule", "cell"), CASES)
 def test_gradient(rule: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from drtrl_bench.implementations.algorithms.approximate import drtrl_torch
-    from drtrl_bench.implementations.algorithms.exact import bptt_torch
-    from drtrl_bench.implementations.engine import network_torch
-    from drtrl_bench.implementations.kernels import adjoint_triton, forward_triton, trace_step_triton
+    from drtrl_bench.implementations.kernels import execution_triton, forward_triton
 
     scales: dict[str, Any] = {"scale_x": 60.0, "scale_r": 10.0} if "lif" in cell else {}
     p = problem(network(cell, 1, "leaky", **scales), N=MANY, T=6)
@@ -50,13 +48,9 @@ def test_gradient(rule: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None
         most = reference_cells.fired(layer, tape.states[1:]).sum(-1).max() if layer.spiking else MANY
         assert most > 8, "the kernel's loop must go round more than twice"
     monkeypatch.setattr(forward_triton, "ROWS", 4)
-    exact = {"drtrl": reference.drtrl_by_cutting, "bptt": reference.bptt}[rule]
-    loss, right = exact(*p)
-    monkeypatch.setattr(network_torch, "forward", forward_triton.forward)
-    for module in (bptt_torch, drtrl_torch):
-        monkeypatch.setattr(module, "pull_back", adjoint_triton.pull_back)
-    options = {"turn": partial(trace_step_triton.turn, move=drtrl_torch.move)} if rule == "drtrl" else {}
-    found, grads = gradient("torch", rule, p, 6 if rule == "bptt" else 3, options=options)
+    loss, right = TRUTHS[rule](p, 3)
+    options = {"execution": execution_triton.execution(64, compiled=False)}
+    found, grads = gradient("torch", rule, p, 3, options=options)
     assert found == pytest.approx(loss, rel=1e-12)
     wrong = {name: error for name, error in errors(grads, right).items() if error > 1e-10}
     assert not wrong
@@ -106,9 +100,9 @@ def test_forward_compiles_and_keeps_its_inner_loop(number: str) -> None:
 def test_the_others_compile(S: int, G: int) -> None:
     from drtrl_bench.implementations.kernels import adjoint_triton, trace_step_triton
 
-    rows = 1 if S == 1 else 4
-    adjoint = {"S": S, "G": G, "ROWS": rows, "DRIVES": G, "BLOCK": 64}
-    compiled(adjoint_triton.recursion, adjoint | {"K": 64, "THROUGH": False}, "fp32", 2)
-    compiled(adjoint_triton.recursion, adjoint | {"K": 1, "THROUGH": True}, "fp32", 2)
-    trace = {"B": 8, "S": S, "ROWS": rows, "DECAY": True, "ADD": True, "SAMPLES": 8, "BLOCK": 128}
-    compiled(trace_step_triton.step, trace, "fp32", 4)
+    states = 1 if S == 1 else 4
+    adjoint = {"S": S, "G": G, "STATES": states, "CURRENTS": G, "BLOCK": 64}
+    compiled(adjoint_triton.steps, adjoint | {"K": 64, "THROUGH": False}, "fp32", 2)
+    compiled(adjoint_triton.steps, adjoint | {"K": 1, "THROUGH": True}, "fp32", 2)
+    trace = {"B": 8, "S": S, "STATES": states, "DECAY": True, "ADD": True, "SAMPLES": 8, "BLOCK": 128}
+    compiled(trace_step_triton.pass_over, trace, "fp32", 4)

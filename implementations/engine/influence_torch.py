@@ -1,0 +1,41 @@
+"""RTRL's influence of a weight, in PyTorch: M [B, n, G, N, J], the derivative of the n states of its layer and above.
+
+    contract    lam M                                     its part of the gradient
+    update      P M + sum_t z^t (x) ds^K/dy^t             the influence K steps later, in place
+
+It is updated in place, a few neurons at a time, so that no second one is allocated. The twin is `influence_jax.py`.
+"""
+
+from torch import Tensor
+
+Influence = Tensor
+"""[B, n, G, N, J]."""
+NEURONS = 16
+"""Neurons whose influence is updated at a time."""
+
+
+def zeros(batch: int, n: int, w: Tensor) -> Influence:
+    """Returns the zero influence of one kind of weight w [J, Gk, N] on n states."""
+    return w.new_zeros(batch, n, *w.shape[1:], w.shape[0])
+
+
+def contract(lam: Tensor, M: Influence) -> Tensor:
+    """Multiplies the loss's adjoint with the influence: sum_{b,m} lam[b, m] M[b, m, g, n, j], as [J, G, N]."""
+    return (lam.flatten() @ M.flatten(0, 1).flatten(1)).view(M.shape[2:]).movedim(-1, 0)
+
+
+def update(M: Influence, P: Tensor, z: Tensor, dy: Tensor) -> None:
+    """Updates the influence in place: P [B, n, n'], z [K, B, J], dy = ds^K/dy [K, B, n, G, N]."""
+    z = z.transpose(0, 1)
+    for part, dy_n in zip(M.split(NEURONS, dim=3), dy.split(NEURONS, dim=-1), strict=True):
+        updated = (P @ part.flatten(2)).view(part.shape)
+        updated.flatten(1, 3).baddbmm_(dy_n.permute(1, 2, 3, 4, 0).flatten(1, 3), z)
+        part.copy_(updated)
+
+
+def step(M: Influence, lam: Tensor, P: Tensor, factors: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Returns lam M [J, G, N]; with factors z and dy, the influence is then updated in place."""
+    contracted = contract(lam, M)
+    if factors is not None:
+        update(M, P, *factors)
+    return contracted
