@@ -21,8 +21,10 @@ from drtrl_bench.measure.problem import Problem, network
 
 OUT_OF_MEMORY = ("CUDA out of memory", "can't allocate memory", "not enough memory")
 
-COMPILED = cache(partial(torch.compile, dynamic=False, fullgraph=True))
-"""Compiles a function, once. What torch.compile cannot take as one graph is an error, not run eagerly unsaid."""
+
+def compiler() -> Callable[[Any], Any]:
+    """Returns what compiles a function, once. What cannot become one graph is an error, not run eagerly unsaid."""
+    return cache(partial(torch.compile, dynamic=False, fullgraph=True))
 
 
 def execution(case: Case) -> Execution:
@@ -36,8 +38,9 @@ def execution(case: Case) -> Execution:
 
         return execution_triton.execution(block)
     if case.mode == "compile":
-        forward, backward = COMPILED(network_torch.forward), COMPILED(adjoint_torch.backward)
-        return Execution(block, forward=forward, backward=backward, compiled=COMPILED)
+        compiled = compiler()
+        forward, backward = compiled(network_torch.forward), compiled(adjoint_torch.backward)
+        return Execution(block, forward=forward, backward=backward, compiled=compiled)
     return Execution(block)
 
 
@@ -65,7 +68,7 @@ class Subject:
         self.bound = self.algorithm(self.execution)
         if case.mode == "compile":
             if not registry.ALGORITHMS[case.algorithm].blockwise:
-                self.bound.advance = COMPILED(self.bound.advance)
+                self.bound.advance = compiler()(self.bound.advance)
             start = perf_counter()
             self.call()
             self.phases["compile_s"] = perf_counter() - start

@@ -4,6 +4,7 @@ Started by `runner.py`. The job on standard input has the plugins, the framework
 the result has the first complaint, or null.
 """
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -38,6 +39,8 @@ def complaint(kind: str, name: str, framework: str) -> str | None:
     for attribute in ("init", "advance") if kind == "algorithm" else ("emit", "dynamics", "output"):
         if not callable(getattr(found, attribute, None)):
             return f"{said} has no {attribute}; it must be {SHAPES[attribute]}"
+    if kind == "algorithm" and entry.blockwise and "execution" not in inspect.signature(found.advance).parameters:
+        return f"{said}: blockwise, but advance takes no execution; leave blockwise out, or let advance take it"
     return None
 
 

@@ -333,7 +333,7 @@ def emit(cell: cells.Cell, s: Array) -> Array:
     return law(cell).emit(cell, listed(s))
 
 
-def emission(cell: cells.Cell, s: Array) -> Array:
+def output_jacobian(cell: cells.Cell, s: Array) -> Array:
     """R = dr/ds [..., S, N]."""
     (states,) = variables(listed(s))
     return np.moveaxis(law(cell).emit(cell, states).by, 0, -2)

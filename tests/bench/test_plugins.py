@@ -44,9 +44,9 @@ def faded(cell, w, s, y):
     return helper.KEPT * D, F
 
 
-@reference.by_stored
+@reference.on_effective_weights
 def fading(net, params, inputs, targets):
-    return reference.adjoint(net, params, inputs, targets, own=faded)[:2]
+    return reference.adjoint(net, params, inputs, targets, jacobian=faded)[:2]
 
 
 @dataclass(frozen=True)
@@ -102,15 +102,16 @@ FADING = """
 from functools import partial
 
 from drtrl_bench.implementations.algorithms.approximate import drtrl_jax as drtrl
+from drtrl_bench.implementations.engine.adjoint_jax import local_jacobians
 
 
 def fading(cell, w, s_prev, y):
-    D, F = drtrl.intrinsic(cell, w, s_prev, y)
-    return 0.9 * D, F
+    D, D_f = local_jacobians(cell, w, s_prev, y)
+    return 0.9 * D, D_f
 
 
 init = drtrl.init
-advance = partial(drtrl.advance, own=fading)
+advance = partial(drtrl.advance, rule=drtrl.RULE._replace(jacobians=fading))
 """
 PLAN = """
 budget_s = 0.01
@@ -270,6 +271,13 @@ def test_what_an_implementation_lacks_is_said_before_anything_is_measured(mine: 
     )
     assert "[1/" not in done.stdout
     assert not (mine / "r.jsonl").exists()
+    edit(mine / "fading_jax.py", "advances = partial(", "advance = lambda *chunk, last=False: partial(")
+    done = command("run", "plan.toml", "--records", "r.jsonl", cwd=mine)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "drtrl-bench: plugin mine.py: algorithm 'fading': jax: fading_jax: blockwise, but advance takes no execution; "
+        "leave blockwise out, or let advance take it\n"
+    )
 
 
 @needs("jax")

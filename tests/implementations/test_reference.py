@@ -202,7 +202,7 @@ def test_equations_and_jacobians(framework: str, cell: str) -> None:
     if "r" in spec.reads:
         value, (by_s,) = value_and_slopes(framework, twin.emit, s)
         np.testing.assert_allclose(reference_cells.emit(spec, s), value, rtol=1e-13, atol=1e-15)
-        R = reference_cells.emission(spec, s)
+        R = reference_cells.output_jacobian(spec, s)
         np.testing.assert_allclose(by_s, spread_over_neurons(R[None])[0], atol=1e-13)
         assert np.abs(R).max() > 0.1
     value, (by_s,) = value_and_slopes(framework, twin.output, s)

@@ -76,7 +76,7 @@ def slopes(code: str, cell: cells.Cell, s: ArrayLike, y: ArrayLike) -> Slopes:
     recurrent = "r" in cell.reads
     if code == "reference":
         D, F = reference_cells.jacobians(cell, s, y)
-        R = reference_cells.emission(cell, s) if recurrent else np.zeros_like(s)
+        R = reference_cells.output_jacobian(cell, s) if recurrent else np.zeros_like(s)
         return Slopes(D[..., 0], F[..., 0], R[:, 0], reference_cells.pull_output(cell, s, np.ones(1))[:, 0])
     prepare(code)
     (twin,) = in_framework((cell,), code)

@@ -52,7 +52,7 @@ def compare(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
 
 
-CALL = "return network_torch.gradient(self.algorithm, self.net, *self.arguments, chunk=self.chunk)"
+CALL = "return network_torch.gradient(bound, self.net, *self.arguments, chunk=self.chunk)"
 SLOW = f"""import time; began = time.perf_counter()
         found = {CALL.removeprefix("return ")}
         took = time.perf_counter() - began
@@ -71,11 +71,16 @@ PLANTED = [
     ),
     (
         "implementations/algorithms/approximate/drtrl_torch.py",
-        "direct[layer][k] + turn(",
-        "1.001 * direct[layer][k] + turn(",
+        "within[k] + execution.trace_step(",
+        "1.001 * within[k] + execution.trace_step(",
         "wrong",
     ),
-    ("implementations/algorithms/approximate/drtrl_torch.py", "direct[layer][k] + turn(", "1 / 0 + turn(", "crashed"),
+    (
+        "implementations/algorithms/approximate/drtrl_torch.py",
+        "within[k] + execution.trace_step(",
+        "1 / 0 + turn(",
+        "crashed",
+    ),
     ("bench/registry.py", '"lif_delta": ("LIF", {"reset": "soft"}),', "", "vanished"),
 ]
 """File, text and what takes its place, and the verdict."""
@@ -98,7 +103,12 @@ def test_no_change_is_no_regression(project: Path) -> None:
 
 
 def test_nothing_measured_fails(project: Path) -> None:
-    plant(project, "implementations/algorithms/approximate/drtrl_torch.py", "direct[layer][k] + turn(", "1 / 0 + turn(")
+    plant(
+        project,
+        "implementations/algorithms/approximate/drtrl_torch.py",
+        "within[k] + execution.trace_step(",
+        "1 / 0 + turn(",
+    )
     commit(project)
     assert compare(project, *FILTER).returncode == gate.NOTHING
 

@@ -29,11 +29,11 @@ def test_the_reference_takes_what_its_arrays_do(network: dict[str, Any]) -> None
     case = replace(SMALL, **network)
     net, (params, inputs, _) = problem.network(case), problem.draw(case)
     tapes = reference.forward(net, params, inputs)
-    arrays = [array for tape in tapes for array in (tape.states[1:], tape.drives, tape.outputs)]
-    arrays += [array for tape in tapes for kind, array in tape.lines.items() if kind != "x"]
-    arrays += [tapes[0].lines["x"], inputs]
+    arrays = [array for tape in tapes for array in (tape.states[1:], tape.currents, tape.outputs)]
+    arrays += [array for tape in tapes for kind, array in tape.z.items() if kind != "x"]
+    arrays += [tapes[0].z["x"], inputs]
     weights = sum(array.size for layer in params for array in layer.values())
-    whole = sum(array.nbytes for array in arrays) + 2 * max(tape.drives.nbytes for tape in tapes)
+    whole = sum(array.nbytes for array in arrays) + 2 * max(tape.currents.nbytes for tape in tapes)
     expected = memory.reference_bytes(case, *problem.shape(case))
     assert expected == whole + (4 + 8 + 8) * weights
     tracemalloc.start()

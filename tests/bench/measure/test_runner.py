@@ -337,8 +337,8 @@ def test_a_wrong_gradient_has_no_time_and_no_memory(
         tmp_path,
         monkeypatch,
         "algorithms/approximate/drtrl_torch.py",
-        "direct[layer][k] + turn(",
-        f"{factor} * direct[layer][k] + turn(",
+        "within[k] + execution.trace_step(",
+        f"{factor} * within[k] + execution.trace_step(",
     )
     (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"))
     assert line["status"] == "wrong", line["reason"]
@@ -354,9 +354,7 @@ def test_what_float64_cannot_have_is_compared_in_float32(tmp_path: Path, monkeyp
     (right,) = run(tmp_path / "right.jsonl", stored)
     assert right["status"] == "ok", right["reason"]
     assert 0 < right["gate"]["plain_error"] < right["gate"]["plain_limit"]
-    with_edit(
-        tmp_path, monkeypatch, "algorithms/approximate/drtrl_torch.py", "e_b.copy_(moved)", "e_b.copy_(0.9 * moved)"
-    )
+    with_edit(tmp_path, monkeypatch, "engine/trace_torch.py", "eps_b.copy_(updated)", "eps_b.copy_(0.9 * updated)")
     (wrong,) = run(tmp_path / "wrong.jsonl", stored)
     assert wrong["status"] == "wrong", "the gate in float64 does not go that way"
     assert "off the plain gradient" in wrong["reason"]

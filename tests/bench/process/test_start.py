@@ -72,7 +72,7 @@ def clone(to: Path) -> Path:
     """A copy of the project in which D-RTRL is wrong."""
     to.mkdir()
     path = copied(to) / "implementations/algorithms/approximate/drtrl_torch.py"
-    source, right = path.read_text(encoding="utf-8"), "direct[layer][k] + turn("
+    source, right = path.read_text(encoding="utf-8"), "within[k] + execution.trace_step("
     assert source.count(right) == 1
     path.write_text(source.replace(right, f"2 * {right}"), encoding="utf-8")
     return to

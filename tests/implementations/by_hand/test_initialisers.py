@@ -202,7 +202,7 @@ def test_masks_and_signs_act(code: str) -> None:
 def acting(code: str, cell: cells.Cell, w: Any) -> tuple[Any, Any]:
     """The weights of a layer as they act, and their slopes by the stored ones."""
     if code == "reference":
-        (acts,), (slopes,) = reference.acting((cell,), [w])
+        (acts,), (slopes,) = reference.effective_weights((cell,), [w])
         return acts, slopes
     prepare(code)
     network = import_module(f"drtrl_bench.implementations.engine.network_{code}")

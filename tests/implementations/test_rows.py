@@ -1,0 +1,45 @@
+"""The table of rows in implementations/README.md is the code's, in both frameworks; a file is as short as it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support.problems import RULES
+
+from drtrl_bench import registry
+
+IMPLEMENTATIONS = Path(__file__).resolve().parents[2] / "implementations"
+ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| (\w+) \| `(\w+)` \| `(\w+)` \|$", re.MULTILINE)
+LINES = {"drtrl": 90, "rtrl": 90, "bptt": 90, "drtrl_window": 40, "snap1": 40, "random_feedback": 40}
+
+
+def table() -> dict[str, tuple[str, ...]]:
+    """The rows of the page, by algorithm."""
+    return {name: tuple(row) for name, *row in ROW.findall((IMPLEMENTATIONS / "README.md").read_text(encoding="utf-8"))}
+
+
+def test_the_page_says_what_the_argument_says() -> None:
+    """Which adjoints keep the paths through the recurrent weights, spelled out."""
+    assert {name: row[:2] for name, row in table().items()} == {
+        "bptt": ("FULL", "NONE"),
+        "bptt_checkpointed": ("FULL", "NONE"),
+        "rtrl": ("FULL", "FULL"),
+        "drtrl": ("DIAGONAL", "DIAGONAL"),
+        "drtrl_window": ("FULL", "DIAGONAL"),
+        "snap1": ("DIAGONAL", "DIAGONAL"),
+        "random_feedback": ("DIAGONAL", "DIAGONAL"),
+        "no_trace": ("NONE", "NONE"),
+    }
+    assert table().keys() | {"es_drtrl"} == set(RULES) == set(registry.ALGORITHMS)
+
+
+@pytest.mark.parametrize("name", sorted(set(RULES) - {"es_drtrl"}))
+def test_a_row_of_the_page_is_the_row_of_the_code(framework: str, name: str) -> None:
+    rule = registry.ALGORITHMS[name].module(name, framework).RULE
+    assert table()[name] == (rule.loss, rule.carry, rule.jacobians.__name__, rule.feedback.__name__)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_an_algorithm_is_a_short_file(framework: str, name: str) -> None:
+    (file,) = IMPLEMENTATIONS.glob(f"algorithms/*/{name}_{framework}.py")
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= LINES[name]
