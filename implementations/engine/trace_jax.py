@@ -23,8 +23,8 @@ Trace = list[Array]
 
 def zeros(batch: int, cell: Any, w: Array, dtype: str = "same") -> Trace:
     """Returns the zero trace of one kind of weight w [J, Gk, N], stored as the weight or in another dtype."""
-    shape, dtype = (w.shape[0], cell.S, *w.shape[1:]), w.dtype if dtype == "same" else dtype
-    return [jnp.zeros((size, *shape), dtype) for size in xla.tiles(batch, w.nbytes * cell.S)]
+    shape, stored = (w.shape[0], cell.S, *w.shape[1:]), w.dtype if dtype == "same" else dtype
+    return [jnp.zeros((size, *shape), stored) for size in xla.tiles(batch, w.nbytes * cell.S)]
 
 
 def contract(lam: Array, eps: Trace) -> Array:
