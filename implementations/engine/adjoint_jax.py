@@ -142,8 +142,10 @@ def final_adjoints(paths: str, states: States) -> Adjoints:
         B, S, N = s.shape
         if paths == FULL:
             lam = jnp.eye(above + S * N, S * N, -above, s.dtype).reshape(-1, S, N)
+        elif paths == DIAGONAL:
+            lam = jnp.eye(1 + S, S, -1, s.dtype)[:, :, None]
         else:
-            lam = jnp.eye(1 if paths == NONE else 1 + S, S, -1, s.dtype)[:, :, None]
+            lam = jnp.zeros((1, 1, 1), s.dtype)
         adjoints.insert(0, jnp.broadcast_to(lam, (B, lam.shape[0], S, N)))
         above += S * N
     return adjoints
@@ -200,15 +202,16 @@ def backward(
         locally = (D, D_f, recurrent, unroll)
         if rule.loss == rule.carry or lam.shape[1] == 1:
             dy, lam = keep_paths(rule.loss, lam, l, *locally)
+            dy_carry = dy[:, :, 1:]
         else:
             dy, lam_0 = keep_paths(rule.loss, lam[:, :1], l[:, :, :1], *locally)
             dy_carry, P_0 = keep_paths(rule.carry, lam[:, 1:], l[:, :, 1:], *locally)
-            dy, lam = jnp.concatenate([dy, dy_carry], axis=2), jnp.concatenate([lam_0, P_0], axis=1)
+            lam = jnp.concatenate([lam_0, P_0], axis=1)
         z = presynaptic(cell, s_prev, x)
         start.insert(0, lam)
         grads.insert(0, {k: weight_gradient(z[k], dy[:, :, 0, cell.reads[k]]) for k in w})
         if lam.shape[1] > 1:
-            factors.insert(0, Factors({k: z[k] for k in w if layer > 0 or k != "x"}, dy[:, :, 1:]))
+            factors.insert(0, Factors({k: z[k] for k in w if layer > 0 or k != "x"}, dy_carry))
         if layer > 0:
             passed_on = dy[:, :, : None if rule.carry == FULL else 1] if rule.loss == FULL else neuronwise(l, D_f)
             dX_do = rule.feedback(layer - 1, error, cell, w, passed_on)

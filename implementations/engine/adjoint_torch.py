@@ -116,8 +116,10 @@ def final_adjoints(paths: str, states: States) -> Adjoints:
         like = {"dtype": s.dtype, "device": s.device}
         if paths == FULL:
             lam = torch.eye(above + S * N, **like)[:, above:].reshape(-1, S, N)
+        elif paths == DIAGONAL:
+            lam = torch.eye(1 + S, **like)[:, 1:, None]
         else:
-            lam = torch.eye(1 + S, **like)[: 1 if paths == NONE else None, 1:, None]
+            lam = s.new_zeros(1, 1, 1)
         adjoints.insert(0, lam.expand(B, lam.shape[0], S, N))
         above += S * N
     return adjoints
@@ -149,23 +151,22 @@ class Factors(NamedTuple):
 
 
 class Local(NamedTuple):
-    """What the recursion of a layer multiplies, and z: element-wise, and of all steps of a block at once."""
+    """What the recursion of a layer multiplies: element-wise, and of all steps of a block at once."""
 
     D: Tensor
     D_f: Tensor
     l: Tensor
     recurrent: Recurrent | None
-    z: PerWeight
 
 
 def local_terms(rule: Rule, cell: Any, w: PerWeight, residuals: Residuals, dX_do: Tensor) -> Local:
-    """Computes everything of a layer's backward pass that is local to a step."""
-    s_prev, s, y, x = residuals
+    """Computes what is local to a step in a layer's backward pass."""
+    s_prev, s, y, _ = residuals
     D, D_f = rule.jacobians(cell, w, s_prev, y)
     recurrent = None
     if "r" in w and FULL in (rule.loss, rule.carry):
         recurrent = (w["r"], output_jacobian(cell, s_prev), cell.reads["r"])
-    return Local(D, D_f, learning_signals(cell, s, dX_do), recurrent, presynaptic(cell, s_prev, x))
+    return Local(D, D_f, learning_signals(cell, s, dX_do), recurrent)
 
 
 def as_written(function: Any) -> Any:
@@ -187,25 +188,27 @@ def backward(
 
     error: dL/dlogits [K, B, C]. adjoints: at the block's end. Returns the adjoints at the block's start, the loss's
     gradient within the block and, if there are adjoints besides the loss's, the factors of each carry's update.
-    compiled: what is done to `local_terms` before it is called.
+    compiled: what is done to `local_terms` and `presynaptic` before they are called.
     """
     if rule.carry == FULL != rule.loss:
         raise ValueError("a rule whose carry keeps FULL paths needs the loss's adjoint FULL, too")
     dX_do, start, grads, factors = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
         cell, w, lam = net[layer], params[layer], adjoints[layer]
-        D, D_f, l, recurrent, z = compiled(local_terms)(rule, cell, w, residuals[layer], dX_do)
+        D, D_f, l, recurrent = compiled(local_terms)(rule, cell, w, residuals[layer], dX_do)
         locally = (D, D_f, recurrent, recursion)
         if rule.loss == rule.carry or lam.shape[1] == 1:
             dy, lam = keep_paths(rule.loss, lam, l, *locally)
+            dy_carry = dy[:, :, 1:]
         else:
             dy, lam_0 = keep_paths(rule.loss, lam[:, :1], l[:, :, :1], *locally)
             dy_carry, P_0 = keep_paths(rule.carry, lam[:, 1:], l[:, :, 1:], *locally)
-            dy, lam = torch.cat([dy, dy_carry], dim=2), torch.cat([lam_0, P_0], dim=1)
+            lam = torch.cat([lam_0, P_0], dim=1)
+        z = compiled(presynaptic)(cell, residuals[layer].previous, residuals[layer].inputs)
         start.insert(0, lam)
         grads.insert(0, {k: weight_gradient(z[k], dy[:, :, 0, cell.reads[k]]) for k in w})
         if lam.shape[1] > 1:
-            factors.insert(0, Factors({k: z[k] for k in w if layer > 0 or k != "x"}, dy[:, :, 1:]))
+            factors.insert(0, Factors({k: z[k] for k in w if layer > 0 or k != "x"}, dy_carry))
         if layer > 0:
             passed_on = dy[:, :, : None if rule.carry == FULL else 1] if rule.loss == FULL else neuronwise(l, D_f)
             dX_do = rule.feedback(layer - 1, error, cell, w, passed_on)

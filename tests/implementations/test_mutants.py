@@ -260,15 +260,15 @@ MUTANTS = [
     Mutant(
         "factors of the last step only",
         "engine/adjoint_torch.py",
-        'k != "x"}, dy[:, :, 1:]',
+        'k != "x"}, dy_carry',
         'k != "x"}, D_f',
         f"drtrl-alif-{SHALLOW}",
     ),
     Mutant(
         "presynaptic activity one step late",
         "engine/adjoint_torch.py",
-        "presynaptic(cell, s_prev, x))",
-        "presynaptic(cell, s, x))",
+        "cell, residuals[layer].previous, residuals[layer].inputs)",
+        "cell, residuals[layer].states, residuals[layer].inputs)",
         f"drtrl-lif_soft-{SHALLOW}",
     ),
     Mutant(

@@ -88,7 +88,6 @@ def test_chunks_move_the_carry_less_often() -> None:
     ("line", "why"),
     [
         ('mode = "compile"\nframework = "jax"', "always jitted"),
-        ('mode = "compile"\nframework = "torch"\nalgorithm = "es_drtrl"\nchunk = 0', "at most 64 steps"),
         ('mode = "cuda_graph"\nframework = "torch"', "needs device = 'gpu'"),
         ('mode = "cuda_graph"\nframework = "jax"\ndevice = "gpu"', "always jitted"),
         ('mode = "triton"\nframework = "jax"', "needs device = 'gpu'"),
@@ -102,6 +101,16 @@ def test_chunks_move_the_carry_less_often() -> None:
 def test_what_does_not_go_together_is_refused(tmp_path: Path, line: str, why: str) -> None:
     with pytest.raises(case.PlanError, match=why):
         read(tmp_path, f"[[grid]]\n{line}\n")
+
+
+def test_what_goes_in_no_blocks_is_compiled_in_short_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In blocks, at most 16 steps are unrolled; without, the whole chunk is."""
+    line = '[[grid]]\nmode = "compile"\nframework = "torch"\nalgorithm = "es_drtrl"\nchunk = 0\n'
+    read(tmp_path, line)
+    in_one = replace(registry.ALGORITHMS["es_drtrl"], blockwise=False)
+    monkeypatch.setitem(registry.ALGORITHMS, "es_drtrl", in_one)
+    with pytest.raises(case.PlanError, match="at most 64 steps"):
+        read(tmp_path, line)
 
 
 @pytest.mark.parametrize(("algorithm", "neurons", "size"), [("drtrl", 256, 16), ("rtrl", 64, 4)])

@@ -416,8 +416,8 @@ def spoiled(what: str) -> Callable[..., Any]:
     """`registry.algorithm` whose `advance` has one error."""
     whole = registry.algorithm
 
-    def algorithm(name: str, framework: str, options: dict[str, Any]) -> Any:
-        right = whole(name, framework, options)
+    def algorithm(name: str, framework: str, options: dict[str, Any], execution: Any) -> Any:
+        right = whole(name, framework, options, execution)
 
         def advance(net: Any, params: Any, carry: Any, inputs: Any, targets: Any, **more: Any) -> Any:
             carry, loss, grads = right.advance(net, params, carry, inputs, targets, **more)
