@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drtrl_bench import case
+from drtrl_bench import case, registry
 from drtrl_bench.case import Case
 from drtrl_bench.cost import chunk
 from drtrl_bench.cost import flops as floor
