@@ -1,5 +1,6 @@
 """Training: Adam as by hand, the same losses in both frameworks, and the same after a pause."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,8 @@ from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as reference_cells
 
 HERE = Path(__file__).parent
+PATH = os.pathsep.join(map(str, (HERE, HERE.parent)))
+"""Where a child finds the modules of tests."""
 UPDATES, RATE, CLIP = 50, 3e-3, 5.0
 NETS = {
     "gru": (replace(ZOO["gru"], scale_x=8.0), READOUTS["linear"]),
@@ -91,7 +94,9 @@ def test_is_adam_by_hand(framework: str, name: str, rule: str) -> None:
 def test_frameworks_agree_per_chunk(tmp_path: Path) -> None:
     """An update after each chunk, carry in hand; each framework in a process of its own."""
     paths = {framework: tmp_path / f"{framework}.npz" for framework in FRAMEWORKS}
-    children = [subprocess.Popen([sys.executable, "-c", SCRIPT, f, str(path)], cwd=HERE) for f, path in paths.items()]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (PATH, os.environ.get("PYTHONPATH"))))}
+    command = [sys.executable, "-c", SCRIPT]
+    children = [subprocess.Popen([*command, name, str(path)], env=env) for name, path in paths.items()]
     assert [child.wait() for child in children] == [0, 0]
     with np.load(paths["jax"]) as ours, np.load(paths["torch"]) as theirs:
         for name, rule in CASES:

@@ -1,5 +1,6 @@
 """JAX and PyTorch give the same gradients: each in a process of its own, exchanging `.npz`."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from support.problems import ALGORITHMS, FRAMEWORKS, RULES, needs
 
 HERE = Path(__file__).parent
+PATH = os.pathsep.join(map(str, (HERE, HERE.parent)))
+"""Where a child finds the modules of tests."""
 CELLS = ("leaky_rnn", "gru", "lif_soft", "lif_hard", "alif")
 CHUNKS = (1, 3, 11)
 SCRIPT = """
@@ -46,7 +49,8 @@ def gradients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, n
     script = SCRIPT.replace("CASES", repr(CASES)).replace("CHUNKS", repr(CHUNKS))
     paths = {framework: folder / f"{framework}.npz" for framework in FRAMEWORKS}
     command = [sys.executable, "-c", script]
-    children = [subprocess.Popen([*command, name, str(path)], cwd=HERE) for name, path in paths.items()]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (PATH, os.environ.get("PYTHONPATH"))))}
+    children = [subprocess.Popen([*command, name, str(path)], env=env) for name, path in paths.items()]
     assert [child.wait() for child in children] == [0, 0]
     found = {}
     for framework, path in paths.items():
