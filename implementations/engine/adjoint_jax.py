@@ -207,12 +207,12 @@ def backward(
             dy, lam_0 = keep_paths(rule.loss, lam[:, :1], l[:, :, :1], *locally)
             dy_carry, P_0 = keep_paths(rule.carry, lam[:, 1:], l[:, :, 1:], *locally)
             lam = jnp.concatenate([lam_0, P_0], axis=1)
+        if layer > 0:
+            passed_on = dy[:, :, : None if rule.carry == FULL else 1] if rule.loss == FULL else neuronwise(l, D_f)
+            dX_do = rule.feedback(layer - 1, error, cell, w, passed_on)
         z = presynaptic(cell, s_prev, x)
         start.insert(0, lam)
         grads.insert(0, {k: weight_gradient(z[k], dy[:, :, 0, cell.reads[k]]) for k in w})
         if lam.shape[1] > 1:
             factors.insert(0, Factors({k: z[k] for k in w if layer > 0 or k != "x"}, dy_carry))
-        if layer > 0:
-            passed_on = dy[:, :, : None if rule.carry == FULL else 1] if rule.loss == FULL else neuronwise(l, D_f)
-            dX_do = rule.feedback(layer - 1, error, cell, w, passed_on)
     return start, grads, factors

@@ -204,14 +204,15 @@ def backward(
             dy, lam_0 = keep_paths(rule.loss, lam[:, :1], l[:, :, :1], *locally)
             dy_carry, P_0 = keep_paths(rule.carry, lam[:, 1:], l[:, :, 1:], *locally)
             lam = torch.cat([lam_0, P_0], dim=1)
+        if layer > 0:
+            passed_on = dy[:, :, : None if rule.carry == FULL else 1] if rule.loss == FULL else neuronwise(l, D_f)
+            dX_do = rule.feedback(layer - 1, error, cell, w, passed_on)
+        del D, D_f, l, locally  # the largest arrays of a block, before z is computed
         z = compiled(presynaptic)(cell, residuals[layer].previous, residuals[layer].inputs)
         start.insert(0, lam)
         grads.insert(0, {k: weight_gradient(z[k], dy[:, :, 0, cell.reads[k]]) for k in w})
         if lam.shape[1] > 1:
             factors.insert(0, Factors({k: z[k] for k in w if layer > 0 or k != "x"}, dy_carry))
-        if layer > 0:
-            passed_on = dy[:, :, : None if rule.carry == FULL else 1] if rule.loss == FULL else neuronwise(l, D_f)
-            dX_do = rule.feedback(layer - 1, error, cell, w, passed_on)
     return start, grads, factors
 
 
