@@ -205,7 +205,7 @@ def backward(
             dy_carry, P_0 = keep_paths(rule.carry, lam[:, 1:], l[:, :, 1:], *locally)
             lam = torch.cat([lam_0, P_0], dim=1)
         if layer > 0:
-            passed_on = dy[:, :, : None if rule.carry == FULL else 1] if rule.loss == FULL else neuronwise(l, D_f)
+            passed_on = neuronwise(l, D_f) if rule.loss == DIAGONAL else dy[:, :, : None if rule.carry == FULL else 1]
             dX_do = rule.feedback(layer - 1, error, cell, w, passed_on)
         del D, D_f, l, locally  # the largest arrays of a block, before z is computed
         z = compiled(presynaptic)(cell, residuals[layer].previous, residuals[layer].inputs)

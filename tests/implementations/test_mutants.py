@@ -281,15 +281,15 @@ MUTANTS = [
     Mutant(
         "signal from other layers' pasts",
         "engine/adjoint_jax.py",
-        "if rule.loss == FULL else neuronwise(l, D_f)",
-        "if rule.loss == FULL else dy[:, :, :1]",
+        "neuronwise(l, D_f) if rule.loss == DIAGONAL",
+        "dy[:, :, :1] if rule.loss == DIAGONAL",
         f"drtrl-leaky_rnn-{DEEP}",
     ),
     Mutant(
         "no signal to the layers below",
         "engine/adjoint_torch.py",
-        "if rule.loss == FULL else neuronwise(l, D_f)",
-        "if rule.loss == FULL else 0 * neuronwise(l, D_f)",
+        "neuronwise(l, D_f) if rule.loss == DIAGONAL",
+        "0 * neuronwise(l, D_f) if rule.loss == DIAGONAL",
         f"drtrl-lif_hard-{DEEP}",
     ),
     # the zoo: its cells, and D-RTRL's relatives
