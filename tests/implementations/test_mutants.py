@@ -540,7 +540,6 @@ MUTANTS = [
 def copy(to: Path) -> Path:
     """What the contract needs, away from the repository."""
     copied(to)
-    (to / "tests").mkdir()
     for file in (
         "pyproject.toml",
         "tests/conftest.py",
@@ -549,6 +548,7 @@ def copy(to: Path) -> Path:
         "tests/implementations/test_contract.py",
         "tests/implementations/test_zoo.py",
     ):
+        (to / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, to / file)
     return to
 
