@@ -16,7 +16,7 @@ SHAPES = {
     "init": "a function (net, params, batch) -> carry",
     "advance": "a function (net, params, carry, inputs, targets, *, last=False) -> carry, loss, gradient",
     "emit": "a function of the states",
-    "dynamics": "a function of the states and drives",
+    "dynamics": "a function of the states and input currents",
     "output": "a function of the states",
 }
 

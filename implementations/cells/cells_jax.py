@@ -41,10 +41,10 @@ def spike(cell: cells.Spiking, v: Array) -> Array:
 
 
 def constant(cell: cells.Cell, y: Array, name: str) -> Any:
-    """A constant of the cell: its number, or each neuron's own, whose logarithm stands among the drives."""
+    """Returns a constant of the cell: its number, or each neuron's own, whose logarithm stands among the currents."""
     if name not in cell.trainable:
         return getattr(cell, name)
-    return jnp.exp(y[..., len(cell.drives) + cell.trainable.index(name), :])
+    return jnp.exp(y[..., len(cell.currents) + cell.trainable.index(name), :])
 
 
 def decay(cell: cells.Cell, y: Array, name: str) -> Any:

@@ -43,10 +43,10 @@ def spike(cell: cells.Spiking, v: Tensor) -> Tensor:
 
 
 def constant(cell: cells.Cell, y: Tensor, name: str) -> Any:
-    """A constant of the cell: its number, or each neuron's own, whose logarithm stands among the drives."""
+    """Returns a constant of the cell: its number, or each neuron's own, whose logarithm stands among the currents."""
     if name not in cell.trainable:
         return getattr(cell, name)
-    return torch.exp(y[..., len(cell.drives) + cell.trainable.index(name), :])
+    return torch.exp(y[..., len(cell.currents) + cell.trainable.index(name), :])
 
 
 def decay(cell: cells.Cell, y: Tensor, name: str) -> Any:

@@ -1,17 +1,18 @@
-"""The cells' specification: everything about a cell that does not depend on the framework.
+"""Specifies the cells: everything about a cell that does not depend on the framework.
 
-A layer has N neurons with S states and G drives each. One time step is (sizes in brackets)
+A layer has N neurons with S states and G input currents each. One time step is (shapes in brackets)
 
-    r^t = emit(s^{t-1})                      [B, N]      what goes back through the recurrent weights
+    r^t = emit(s^{t-1})                      [B, N]      recurrent output: what the recurrent weights read
     y^t = sum_k z_k^t W_k                    [B, G, N]   k in {"x", "r", "b", "p"}: input, recurrence, bias, parameters
     s^t = dynamics(s^{t-1}, y^t)             [B, S, N]   element-wise over neurons
     o^t = output(s^t)                        [B, N]      to the layer above
 
 The neuron axis is last, so that element-wise work is contiguous. `cells_jax.py` and `cells_torch.py` add `emit`,
-`dynamics` and `output` to the classes below; `reference_cells.py` has them in NumPy.
+`dynamics` and `output` to the classes below; `reference/cells.py` has them in NumPy. All symbols are in the notation
+table of `implementations/README.md`.
 
-A trainable constant of a neuron (a time constant, a threshold) is one more drive, fed by a weight "p" whose
-presynaptic line is 1, as a bias's is: so every algorithm has its gradient without knowing of it. The weight is the
+A trainable constant of a neuron (a time constant, a threshold) is one more input current, fed by a weight "p" whose
+presynaptic activity is 1, as a bias's is: so every algorithm has its gradient without knowing of it. The weight is the
 constant's logarithm, which keeps it positive. Potentials are in units of the threshold for the same reason: a
 threshold then acts in `dynamics` only.
 
@@ -37,14 +38,19 @@ TRUNCATED_DEVIATION = 0.87962566
 
 @dataclass(frozen=True)
 class Cell:
-    """What algorithms and harness may know about a cell. Times are in steps (1 step = 1 ms in the paper)."""
+    """Describes a cell to algorithms and harness. Times are in steps (1 step = 1 ms in the paper)."""
 
-    drives: ClassVar[tuple[str, ...]] = ("I",)
+    currents: ClassVar[tuple[str, ...]] = ("I",)
     feeds: ClassVar[dict[str, slice]] = {"x": slice(0, 1), "r": slice(0, 1), "b": slice(0, 1)}
-    """Which drives each kind of weight feeds; a kind that is missing does not exist in this cell."""
+    """Which currents each kind of weight feeds; a kind that is missing does not exist in this cell."""
     constants: ClassVar[tuple[str, ...]] = ()
     """The constants that may be trainable."""
     spiking: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "drives" in vars(cls):
+            raise TypeError(f"{cls.__name__} has drives; they are called currents now")
 
     states: tuple[str, ...] = ()
     scale_x: float = 1.0
@@ -58,7 +64,7 @@ class Cell:
     density: float = 1.0
     """Share of the recurrent weights that exist; the others are 0 for good."""
     signed: bool = False
-    """Recurrent weights act by their absolute value: together with the cell's drives, a fixed sign."""
+    """Recurrent weights act by their absolute value: together with the cell's currents, a fixed sign."""
 
     def __post_init__(self) -> None:
         for name in self.trainable:
@@ -74,19 +80,19 @@ class Cell:
 
     @property
     def G(self) -> int:
-        return len(self.drives) + len(self.trainable)
+        return len(self.currents) + len(self.trainable)
 
     @property
     def reads(self) -> dict[str, slice]:
         """`feeds`, and "p" if a constant is trainable."""
-        return self.feeds | ({"p": slice(len(self.drives), self.G)} if self.trainable else {})
+        return self.feeds | ({"p": slice(len(self.currents), self.G)} if self.trainable else {})
 
     def fan_in(self, kind: str, I: int, N: int) -> int:
-        """Number J of presynaptic lines of one kind of weight, for I inputs and N neurons."""
+        """Returns the number J of presynaptic neurons of one kind of weight, for I inputs and N neurons."""
         return {"x": I, "r": N}.get(kind, 1)
 
     def rest(self, N: int) -> NDArray[np.float64]:
-        """The states [S, N] before the first step."""
+        """Returns the states [S, N] before the first step."""
         return np.zeros((self.S, N))
 
     def mask(self, kind: str, J: int, N: int) -> NDArray[np.float64] | None:
@@ -98,7 +104,7 @@ class Cell:
         return exists.astype(np.float64)
 
     def initial_weights(self, rng: np.random.Generator, I: int, N: int) -> dict[str, NDArray[np.float64]]:
-        """Kaiming-normal weights and zero bias, as Wang et al. 2026 for their spiking networks.
+        """Draws Kaiming-normal weights and zero bias, as Wang et al. 2026 for their spiking networks.
 
         Their rate cells start from orthogonal or Xavier weights; here every cell starts from this family.
         """
@@ -124,12 +130,12 @@ Network = tuple[Cell, ...]
 
 @lru_cache(maxsize=64)
 def masks(net: Network, sizes: tuple[tuple[int, int], ...]) -> list[dict[str, NDArray[np.float64]]]:
-    """The masks of every layer with (I, N) of `sizes`, for the kinds of weight that have one."""
-    found = []
+    """Returns the masks of every layer with (I, N) of `sizes`, for the kinds of weight that have one."""
+    per_layer = []
     for cell, (I, N) in zip(net, sizes, strict=True):
         every = {kind: cell.mask(kind, cell.fan_in(kind, I, N), N) for kind in cell.reads}
-        found.append({kind: mask for kind, mask in every.items() if mask is not None})
-    return found
+        per_layer.append({kind: mask for kind, mask in every.items() if mask is not None})
+    return per_layer
 
 
 SURROGATES = ("relu", "sigmoid", "gaussian", "multi_gaussian", "s2nn", "boxcar")
@@ -164,7 +170,7 @@ class Spiking(Cell):
             raise ValueError(f"smooth has a primitive of 'relu' only, not of {self.surrogate!r}")
 
     def fired(self, s: Any) -> Any:
-        """Where neurons spiked [..., N], from the states [..., S, N] that a step left."""
+        """Tells where neurons spiked [..., N], from the states [..., S, N] that a step left."""
         emitted: Any = self
         return emitted.emit(s) != 0
 
@@ -192,7 +198,7 @@ class GRU(Cell):
     I_nx reads the input only and I_nr the recurrence only: the reset gate acts after the matrix product.
     """
 
-    drives: ClassVar = ("I_nx", "I_r", "I_z", "I_nr")
+    currents: ClassVar = ("I_nx", "I_r", "I_z", "I_nr")
     feeds: ClassVar = {"x": slice(0, 3), "r": slice(1, 4), "b": slice(0, 4)}
     states: tuple[str, ...] = ("h",)
 
@@ -201,7 +207,7 @@ class GRU(Cell):
 class LSTM(Cell):
     """c' = sig(I_f + 1) c + sig(I_i) tanh(I_g), h' = sig(I_o) tanh(c')."""
 
-    drives: ClassVar = ("I_i", "I_g", "I_f", "I_o")
+    currents: ClassVar = ("I_i", "I_g", "I_f", "I_o")
     feeds: ClassVar = {"x": slice(0, 4), "r": slice(0, 4), "b": slice(0, 4)}
     states: tuple[str, ...] = ("h", "c")
 
@@ -210,7 +216,7 @@ class LSTM(Cell):
 class MGU(Cell):
     """f = sig(I_f), n = tanh(I_nx + f I_nr), h' = (1 - f) h + f n: one gate, after the matrix product as in `GRU`."""
 
-    drives: ClassVar = ("I_nx", "I_f", "I_nr")
+    currents: ClassVar = ("I_nx", "I_f", "I_nr")
     feeds: ClassVar = {"x": slice(0, 2), "r": slice(1, 3), "b": slice(0, 3)}
     states: tuple[str, ...] = ("h",)
 
@@ -219,10 +225,10 @@ class MGU(Cell):
 class LRU(Cell):
     """Diagonal linear recurrence: h' = lambda h + sqrt(1 - |lambda|^2) I, lambda = exp(-rate + i frequency).
 
-    Complex h = re + i im from two real drives, no recurrent weights; the output is re.
+    Complex h = re + i im from two real input currents, no recurrent weights; the output is re.
     """
 
-    drives: ClassVar = ("I_re", "I_im")
+    currents: ClassVar = ("I_re", "I_im")
     feeds: ClassVar = {"x": slice(0, 2), "b": slice(0, 2)}
     constants: ClassVar = ("rate", "frequency")
     states: tuple[str, ...] = ("re", "im")
@@ -239,7 +245,7 @@ class LIF(Spiking):
     Its states choose adaptation (a) and synapse (g, x, u).
 
     s = sigma(V - 1 - a)                                   V and a in units of the threshold
-    V' = exp(-1/tau) reset(V, s) + I / threshold           without g: the drive makes V jump, after the decay
+    V' = exp(-1/tau) reset(V, s) + I / threshold           without g: the current makes V jump, after the decay
     V' = exp(-1/tau) reset(V, s) + (1 - exp(-1/tau)) g' / threshold
     g' = exp(-1/tau_syn) g + I                             with g: an in-step path g -> V through the updated g
     a' = exp(-1/tau_a) (a + beta / threshold s)            with a: adaptation, ALIF
@@ -310,7 +316,7 @@ class EIGIF(Spiking):
     variance. V starts uniform in [0, 1), the same in every sample.
     """
 
-    drives: ClassVar = ("I_x", "I_E", "I_I")
+    currents: ClassVar = ("I_x", "I_E", "I_I")
     feeds: ClassVar = {"x": slice(0, 1), "r": slice(1, 3), "b": slice(0, 3)}
     constants: ClassVar = ("tau", "tau_slow", "tau_syn")
     states: tuple[str, ...] = ("V", "J1", "J2", "h", "gE", "gI")
@@ -356,7 +362,7 @@ class EGRU(Spiking):
     Thresholds start log-normal around their middle; the authors draw them from a beta distribution.
     """
 
-    drives: ClassVar = ("I_nx", "I_r", "I_z", "I_nr")
+    currents: ClassVar = ("I_nx", "I_r", "I_z", "I_nr")
     feeds: ClassVar = {"x": slice(0, 3), "r": slice(1, 4), "b": slice(0, 4)}
     constants: ClassVar = ("threshold",)
     states: tuple[str, ...] = ("h", "y", "o")

@@ -1,4 +1,4 @@
-"""Every cell in NumPy float64 with its Jacobians by dual numbers: the independent twin of `cells_jax.py`.
+"""Computes every cell in NumPy float64, its Jacobians by dual numbers: the independent twin of `cells_jax.py`.
 
 A dual number carries a value and its derivatives by m variables; the equations below run on plain arrays and on
 dual numbers alike. `spike` has psi for its derivative, `stop` drops derivatives. Sizes as in `cells.py`.
@@ -54,17 +54,17 @@ class Dual:
 
 
 def parts(x: Number) -> tuple[Any, Any]:
-    """Value and derivatives of a number that may be plain."""
+    """Returns value and derivatives of a number that may be plain."""
     return (x.value, x.by) if isinstance(x, Dual) else (x, 0.0)
 
 
 def apply(function: Callable[[Any], Any], slope: Callable[[Any], Any], x: Number) -> Number:
-    """A function of one variable, with its derivative."""
+    """Applies a function of one variable, and its derivative to the dual part."""
     return Dual(function(x.value), slope(x.value) * x.by) if isinstance(x, Dual) else function(x)
 
 
 def stop(x: Number) -> Array:
-    """The value alone."""
+    """Returns the value alone."""
     return parts(x)[0]
 
 
@@ -121,10 +121,10 @@ def spike(cell: cells.Spiking, v: Number) -> Number:
 
 
 def constant(cell: cells.Cell, y: list[Number], name: str) -> Number:
-    """The cell's number, or the exponential of the neuron's own parameter, which comes after the drives."""
+    """Returns the cell's number, or the exponential of the neuron's parameter, which comes after the currents."""
     if name not in cell.trainable:
         return getattr(cell, name)
-    return exp(y[len(cell.drives) + cell.trainable.index(name)])
+    return exp(y[len(cell.currents) + cell.trainable.index(name)])
 
 
 def decay(cell: cells.Cell, y: list[Number], name: str) -> Number:
@@ -277,7 +277,7 @@ def linear_readout(cell: cells.LinearReadout, s: list[Number], y: list[Number]) 
 
 
 class Law(NamedTuple):
-    """The equations of one kind of cell, on lists of S states and G drives."""
+    """The equations of one kind of cell, on lists of S states and G input currents."""
 
     emit: Callable[[Any, list[Number]], Number]
     dynamics: Callable[[Any, list[Number], list[Number]], list[Number]]
@@ -329,29 +329,29 @@ def variables(*groups: list[Array]) -> list[list[Dual]]:
 
 
 def emit(cell: cells.Cell, s: Array) -> Array:
-    """r [..., N] of states [..., S, N]."""
+    """Computes r [..., N] from states [..., S, N]."""
     return law(cell).emit(cell, listed(s))
 
 
 def output_jacobian(cell: cells.Cell, s: Array) -> Array:
-    """R = dr/ds [..., S, N]."""
+    """Computes R = dr/ds [..., S, N]."""
     (states,) = variables(listed(s))
     return np.moveaxis(law(cell).emit(cell, states).by, 0, -2)
 
 
 def fired(cell: cells.Cell, s: Array) -> NDArray[np.bool_]:
-    """Where neurons spiked [..., N], from the states after a step."""
+    """Tells where neurons spiked [..., N], from the states after a step."""
     return (s[..., 1, :] if isinstance(cell, cells.EGRU) else emit(cell, s)) != 0
 
 
 def dynamics(cell: cells.Cell, s: Array, y: Array) -> Array:
-    """The next states [..., S, N] of states and drives [..., G, N]."""
+    """Computes the next states [..., S, N] from states and input currents [..., G, N]."""
     found = law(cell).dynamics(cell, listed(s), listed(y))
     return np.stack([np.broadcast_to(x, s[..., 0, :].shape) for x in found], axis=-2)
 
 
 def jacobians(cell: cells.Cell, s: Array, y: Array) -> tuple[Array, Array]:
-    """D [..., S, S', N] and F [..., S, G, N] at states and drives."""
+    """Computes D [..., S, S', N] and D_f [..., S, G, N] at states and input currents."""
     by = [parts(x)[1] + np.zeros((cell.S + cell.G, *s[..., 0, :].shape)) for x in
           law(cell).dynamics(cell, *variables(listed(s), listed(y)))]  # fmt: skip
     rows = np.stack([np.moveaxis(row, 0, -2) for row in by], axis=-3)
@@ -359,13 +359,13 @@ def jacobians(cell: cells.Cell, s: Array, y: Array) -> tuple[Array, Array]:
 
 
 def output(cell: cells.Cell, s: Array) -> Array:
-    """o [..., N] of states [..., S, N]."""
+    """Computes o [..., N] from states [..., S, N]."""
     o = law(cell).output(cell, listed(s))
     return standardised(o) if law(cell).standardised else o
 
 
 def pull_output(cell: cells.Cell, s: Array, signal: Array) -> Array:
-    """l = dL/ds [..., S, N] of the signal dL/do [..., N]."""
+    """Computes l = dL/ds [..., S, N] from dL/do [..., N]."""
     (states,) = variables(listed(s))
     o = law(cell).output(cell, states)
     if law(cell).standardised:
@@ -374,7 +374,7 @@ def pull_output(cell: cells.Cell, s: Array, signal: Array) -> Array:
 
 
 def push_output(cell: cells.Cell, s: Array, ds: Array) -> Array:
-    """do [..., p, N] of ds [..., p, S, N]: p directions at the states [..., S, N]."""
+    """Computes do [..., p, N] from ds [..., p, S, N]: p directions at the states [..., S, N]."""
     (states,) = variables(listed(s))
     o = law(cell).output(cell, states)
     do = np.einsum("s...n,...psn->...pn", o.by, ds)

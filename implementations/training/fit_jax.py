@@ -44,7 +44,7 @@ def fit(
     adam = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
     state, losses = adam.init(params), []
     if checkpoint and checkpoint.exists():
-        params, state, losses = restored(checkpoint, (params, state))
+        params, state, losses = restore(checkpoint, (params, state))
 
     @jax.jit
     def update(params: Params, state: Any, grads: Params) -> tuple[Params, Any]:
@@ -73,11 +73,11 @@ def fit(
             params, state = update(params, state, grads)
         losses.append(float(loss))
         if checkpoint and (len(losses) % every == 0 or len(losses) == updates):
-            kept(checkpoint, (params, state), losses)
+            save(checkpoint, (params, state), losses)
     return params, np.asarray(losses)
 
 
-def kept(path: Path, tree: Any, losses: list[float]) -> None:
+def save(path: Path, tree: Any, losses: list[float]) -> None:
     """Writes weights, Adam's moments and losses; a crash while writing leaves the file as it was."""
     leaves = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
     new = path.with_suffix(".new.npz")
@@ -85,12 +85,12 @@ def kept(path: Path, tree: Any, losses: list[float]) -> None:
     new.replace(path)
 
 
-def restored(path: Path, like: Any) -> tuple[Params, Any, list[float]]:
-    """What `kept` wrote, in the shape of `like`."""
+def restore(path: Path, like: Any) -> tuple[Params, Any, list[float]]:
+    """Reads what `save` wrote, in the shape of `like`."""
     leaves, shape = jax.tree.flatten(like)
     with np.load(path, allow_pickle=False) as arrays:
-        found = [arrays[name] for i in range(len(leaves)) if (name := f"leaf{i}") in arrays]
-        if [a.shape for a in found] != [np.shape(leaf) for leaf in leaves] or len(arrays) != len(leaves) + 1:
+        saved = [arrays[name] for i in range(len(leaves)) if (name := f"leaf{i}") in arrays]
+        if [a.shape for a in saved] != [np.shape(leaf) for leaf in leaves] or len(arrays) != len(leaves) + 1:
             raise ValueError(f"{path} belongs to another network; remove it or choose another checkpoint")
-        params, state = jax.tree.unflatten(shape, [jnp.asarray(a) for a in found])
+        params, state = jax.tree.unflatten(shape, [jnp.asarray(a) for a in saved])
         return params, state, arrays["losses"].tolist()

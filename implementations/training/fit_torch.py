@@ -49,7 +49,7 @@ def fit(
         }
     tree = [*leaves, *(a for leaf in leaves for a in adam.state[leaf].values())]
     if checkpoint and checkpoint.exists():
-        losses = restored(checkpoint, tree)
+        losses = restore(checkpoint, tree)
 
     def update(grads: Params) -> None:
         flat = [g for w in grads for g in w.values()]
@@ -73,11 +73,11 @@ def fit(
             update(grads)
         losses.append(float(loss))
         if checkpoint and (len(losses) % every == 0 or len(losses) == updates):
-            kept(checkpoint, tree, losses)
+            save(checkpoint, tree, losses)
     return params, np.asarray(losses)
 
 
-def kept(path: Path, tree: list[torch.Tensor], losses: list[float]) -> None:
+def save(path: Path, tree: list[torch.Tensor], losses: list[float]) -> None:
     """Writes weights, Adam's moments and losses; a crash while writing leaves the file as it was."""
     leaves = {f"leaf{i}": leaf.cpu().numpy() for i, leaf in enumerate(tree)}
     new = path.with_suffix(".new.npz")
@@ -85,12 +85,12 @@ def kept(path: Path, tree: list[torch.Tensor], losses: list[float]) -> None:
     new.replace(path)
 
 
-def restored(path: Path, tree: list[torch.Tensor]) -> list[float]:
-    """Puts what `kept` wrote into the tensors of `tree`; returns the losses."""
+def restore(path: Path, tree: list[torch.Tensor]) -> list[float]:
+    """Puts what `save` wrote into the tensors of `tree`; returns the losses."""
     with np.load(path, allow_pickle=False) as arrays:
-        found = [arrays[name] for i in range(len(tree)) if (name := f"leaf{i}") in arrays]
-        if [a.shape for a in found] != [tuple(leaf.shape) for leaf in tree] or len(arrays) != len(tree) + 1:
+        saved = [arrays[name] for i in range(len(tree)) if (name := f"leaf{i}") in arrays]
+        if [a.shape for a in saved] != [tuple(leaf.shape) for leaf in tree] or len(arrays) != len(tree) + 1:
             raise ValueError(f"{path} belongs to another network; remove it or choose another checkpoint")
-        for leaf, array in zip(tree, found, strict=True):
+        for leaf, array in zip(tree, saved, strict=True):
             leaf.copy_(torch.from_numpy(array))
         return arrays["losses"].tolist()

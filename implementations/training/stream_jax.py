@@ -45,18 +45,18 @@ def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Arra
 
     def gradient(params: Params, chunks: Chunks) -> tuple[Array, Params]:
         state: Any = None
-        held = None
+        waiting = None
         for chunk in chunks:
             if state is None:
                 state = begun(params, batch=chunk[1].shape[1])
-            if held is not None:
-                state = middle(params, *state, held)
+            if waiting is not None:
+                state = middle(params, *state, waiting)
                 # Without waiting, chunks would queue up on the device.
                 jax.block_until_ready(state[1])
-            held = chunk
-        if held is None:
+            waiting = chunk
+        if waiting is None:
             raise ValueError("a stream needs at least one chunk")
-        _, total, sums = end(params, *state, held)
+        _, total, sums = end(params, *state, waiting)
         return total, sums
 
     return gradient

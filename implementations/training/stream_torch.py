@@ -26,7 +26,7 @@ def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Tens
         effective, derivatives = effective_weights(net, params)
         total = like.new_zeros(())
         sums = [{k: torch.zeros_like(v) for k, v in w.items()} for w in params]
-        carry, held = None, None
+        carry, waiting = None, None
 
         def advance(chunk: tuple[Any, Any], last: bool) -> None:
             nonlocal carry
@@ -40,12 +40,12 @@ def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Tens
         for chunk in chunks:
             if carry is None:
                 carry = algorithm.init(net, effective, chunk[1].shape[1])
-            if held is not None:
-                advance(held, last=False)
-            held = chunk
-        if held is None:
+            if waiting is not None:
+                advance(waiting, last=False)
+            waiting = chunk
+        if waiting is None:
             raise ValueError("a stream needs at least one chunk")
-        advance(held, last=True)
+        advance(waiting, last=True)
         return total, to_stored(sums, derivatives)
 
     return gradient

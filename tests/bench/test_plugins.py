@@ -413,7 +413,7 @@ IMPLEMENTED = [
     (C + "CELLS = {'c': Cell(spec=Own, law=cells_law, jax='own')}", "class Own: ...",
      "cell 'c': jax: own has no class Own; it must be derived from the specification of this name"),
     (C + "CELLS = {'c': Cell(spec=Own, law=cells_law, jax='own')}", "import slip\nclass Own(slip.Own): emit = print",
-     "cell 'c': jax: own has no dynamics; it must be a function of the states and drives"),
+     "cell 'c': jax: own has no dynamics; it must be a function of the states and input currents"),
 ]  # fmt: skip
 
 

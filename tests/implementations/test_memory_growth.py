@@ -93,7 +93,7 @@ def test_carry_and_blocks_by_formula(framework: str, algorithm: str, layers: int
 
 @pytest.mark.parametrize("cell", ["lif_delta", "gru"])
 def test_bptt_keeps_states_and_drives(framework: str, cell: str) -> None:
-    """What the formula says, or less where XLA sees that no derivative depends on the drives."""
+    """What the formula says, or less where XLA sees that no derivative depends on the currents."""
     case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=128, batch=8, threads=1)
     case = replace(case, algorithm="bptt", steps=512, chunk=512)
     posed = Problem(*draw(case), gradient=[], spikes=[])

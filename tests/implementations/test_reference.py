@@ -82,7 +82,7 @@ def test_a_cell_without_a_law_is_named() -> None:
 
 @pytest.mark.parametrize(("reset", "after"), [("soft", 1.3 - 1), ("hard", 0.0)])
 def test_lif_by_hand(reset: str, after: float) -> None:
-    """One neuron, drives 1.3 then 0.2 then 0.2: a spike, its reset a step later, and decay."""
+    """One neuron, currents 1.3 then 0.2 then 0.2: a spike, its reset a step later, and decay."""
     cell = cells.LIF(tau=5.0, threshold=1.0, reset=reset)
     weights = {"x": np.ones((1, 1, 1)), "r": np.zeros((1, 1, 1)), "b": np.zeros((1, 1, 1))}
     (tape,) = reference.forward((cell,), [weights], np.array([1.3, 0.2, 0.2]).reshape(3, 1, 1))

@@ -85,8 +85,8 @@ PLANTED = [
     Planted(
         "the last chunk in PyTorch does the work of a carry",
         "implementations/training/stream_torch.py",
-        "advance(held, last=True)",
-        "advance(held, last=False)",
+        "advance(waiting, last=True)",
+        "advance(waiting, last=False)",
         f"{STREAM}test_the_last_chunk_alone_is_called_the_last[torch]",
     ),
     # Data sets

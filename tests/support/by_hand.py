@@ -58,7 +58,7 @@ def arrays(code: str, *trees: Any) -> list[Any]:
 
 
 class Slopes(NamedTuple):
-    """The derivatives of one neuron, by its S states and G drives."""
+    """The derivatives of one neuron, by its S states and G currents."""
 
     D: NDArray[Any]
     """[S, S]."""
@@ -71,7 +71,7 @@ class Slopes(NamedTuple):
 
 
 def slopes(code: str, cell: cells.Cell, s: ArrayLike, y: ArrayLike) -> Slopes:
-    """Of one neuron in states s [S] with drives y [G], by the reference's dual numbers or the framework's autodiff."""
+    """Of one neuron in states s [S] with currents y [G], by the reference's dual numbers or a framework's autodiff."""
     s, y = np.asarray(s, np.float64)[:, None], np.asarray(y, np.float64)[:, None]
     recurrent = "r" in cell.reads
     if code == "reference":

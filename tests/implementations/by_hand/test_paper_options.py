@@ -84,7 +84,7 @@ LAYOUT: dict[str, tuple[tuple[str, ...], dict[str, tuple[int, int]]]] = {
     "LeakyReadout": (("I",), {"x": (0, 1)}),
     "LinearReadout": (("I",), {"x": (0, 1), "b": (0, 1)}),
 }
-"""The drives of each class, and which of them each kind of weight feeds."""
+"""The currents of each class, and which of them each kind of weight feeds."""
 CODES = [pytest.param(f, marks=pytest.mark.skipif(f is not None and not find_spec(f), reason=f"needs {f}"))
          for f in (None, "jax", "torch")]  # fmt: skip
 
@@ -112,11 +112,11 @@ def test_readouts(name: str) -> None:
 @pytest.mark.parametrize("name", [*EXPECTED, *READOUTS])
 def test_which_weights_feed_which_drives(name: str) -> None:
     cell = registry.network(name, "leaky", 1)[0] if name in EXPECTED else registry.network("gru", name, 1)[-1]
-    drives, feeds = LAYOUT[type(cell).__name__]
-    assert cell.drives == drives
+    currents, feeds = LAYOUT[type(cell).__name__]
+    assert cell.currents == currents
     assert {kind: (s.start, s.stop) for kind, s in cell.feeds.items()} == feeds
     if cell.trainable:
-        assert cell.reads["p"] == slice(len(drives), len(drives) + len(cell.trainable))
+        assert cell.reads["p"] == slice(len(currents), len(currents) + len(cell.trainable))
     assert cell.reads.keys() - feeds.keys() == ({"p"} if cell.trainable else set())
 
 

@@ -1,7 +1,8 @@
 """The derivatives of spiking cells worked out by hand: where a gradient flows, and where it is cut on purpose.
 
-D by the states, F by the drives, R of what is emitted, each of one neuron whose surrogate derivative is 0.6 on either
-side of the threshold; against NumPy, JAX and PyTorch alike. Finite differences say nothing here: a spike jumps.
+D by the states, D_f by the input currents, R of the recurrent output, each of one neuron whose surrogate derivative is
+0.6 on either side of the threshold; against NumPy, JAX and PyTorch alike. Finite differences say nothing here: a spike
+jumps.
 """
 
 from importlib import import_module
