@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from drtrl_bench import case as cases
+from drtrl_bench import plan as plans
 from drtrl_bench.case import Plan
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import check as gate
@@ -140,7 +140,7 @@ def label(plant: Plant) -> str:
 
 def plan() -> Plan:
     """What planted regressions are measured with: the cases of `gate` in which D-RTRL or BPTT trains LIF neurons."""
-    whole = cases.read(gate.PLAN)
+    whole = plans.read(gate.PLAN)
     kept = (case for case in whole.cases if case.algorithm in ("drtrl", "bptt") and case.cell == "lif_delta")
     return replace(whole, cases=tuple(kept))
 
@@ -187,7 +187,7 @@ def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
 
 def alike(path: Path, number: int, report: Report) -> None:
     """Measures A/A comparisons until the file at `path` holds `number` of every case."""
-    interleave(path, ALIKE, cases.read(gate.SPEED_PLAN), number, report)
+    interleave(path, ALIKE, plans.read(gate.SPEED_PLAN), number, report)
 
 
 def slowed(factor: float) -> str:
@@ -200,7 +200,7 @@ def slow(path: Path, number: int, report: Report) -> None:
 
     Of D-RTRL's cases alone: they are planted around the call, whatever the rule.
     """
-    whole = cases.read(gate.SPEED_PLAN)
+    whole = plans.read(gate.SPEED_PLAN)
     some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm == "drtrl"))
 
     def edit(factor: float, tree: Path) -> None:
@@ -225,7 +225,7 @@ def interleave(
 
 def again(path: Path, number: int, report: Report) -> None:
     """Measures what is the same on every run, of all cases of the gate, until the file at `path` has it that often."""
-    whole = cases.read(gate.PLAN)
+    whole = plans.read(gate.PLAN)
     commit = revisions.resolved("HEAD")
     rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN and line.get("commit") == commit]
     for index in range(max(rounds, default=-1) + 1, number):
@@ -237,7 +237,7 @@ def again(path: Path, number: int, report: Report) -> None:
 
 def alarms_again(lines: list[dict[str, Any]]) -> tuple[int, int]:
     """How often the gate, its baseline being the first measurement of all its cases, would fail a later one."""
-    whole = cases.read(gate.PLAN)
+    whole = plans.read(gate.PLAN)
     rounds: dict[int, list[dict[str, Any]]] = {}
     for line in of_last_commit([line for line in lines if line["plan"] == gate.PLAN]):
         rounds.setdefault(line["round"], []).append(line)

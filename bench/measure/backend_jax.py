@@ -10,8 +10,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from drtrl_bench import registry
+from drtrl_bench import lookup
 from drtrl_bench.case import Case
+from drtrl_bench.cost.sizes import block
 from drtrl_bench.implementations.engine import blocks_jax, network_jax
 from drtrl_bench.measure import memory
 from drtrl_bench.measure.fidelity import Gradient
@@ -35,10 +36,10 @@ class Subject:
         self.net = network(case, "jax")
         params = jax.tree.map(lambda a: place(np.asarray(a, dtype)), problem.params)
         self.arguments = (params, place(np.asarray(problem.inputs, dtype)), place(problem.targets))
-        algorithm = registry.algorithm(case.algorithm, "jax", registry.options(case, dtype))
+        algorithm = lookup.algorithm(case.algorithm, "jax", lookup.options(case, dtype))
         call = partial(network_jax.gradient, algorithm, self.net, chunk=case.chunk)
         start = perf_counter()
-        before, blocks_jax.BLOCK = blocks_jax.BLOCK, memory.block(case)
+        before, blocks_jax.BLOCK = blocks_jax.BLOCK, block(case)
         try:
             lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
         finally:

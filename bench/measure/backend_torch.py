@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from drtrl_bench import registry
+from drtrl_bench import lookup, provenance, registry
 from drtrl_bench.case import Case
+from drtrl_bench.cost.sizes import block
 from drtrl_bench.implementations.engine import blocks_torch, network_torch
 from drtrl_bench.measure import memory
 from drtrl_bench.measure.fidelity import Gradient
@@ -37,7 +38,7 @@ def kernels(case: Case) -> list[tuple[Any, str, Any]]:
 
     put: list[tuple[Any, str, Any]] = [
         (network_torch, "forward", forward_triton.forward),
-        (blocks_torch, "BLOCK", memory.block(case)),
+        (blocks_torch, "BLOCK", block(case)),
     ]
     for part in registry.ALGORITHMS[case.algorithm].compiled:
         file, _, name = part.rpartition(".")
@@ -76,7 +77,7 @@ class Subject:
         params = [{k: torch.tensor(v, **place) for k, v in layer.items()} for layer in problem.params]
         targets = torch.tensor(problem.targets, dtype=torch.int64, device=self.device)
         self.arguments = (params, torch.tensor(problem.inputs, **place), targets)
-        self.algorithm = registry.algorithm(case.algorithm, "torch", registry.options(case, dtype))
+        self.algorithm = lookup.algorithm(case.algorithm, "torch", lookup.options(case, dtype))
         self.chunk = case.chunk
         self.phases: dict[str, float] = {}
         self.graph: Any = None
@@ -84,12 +85,12 @@ class Subject:
             torch._dynamo.config.fail_on_recompile_limit_hit = True
             torch._dynamo.config.recompile_limit = 64  # of layers, blocks and shorter ones, and two dtypes
         self.put = kernels(case) if case.mode == "triton" else []
-        self.overlapped = case.mode == "triton" and case.chunk <= memory.block(case) < case.steps
+        self.overlapped = case.mode == "triton" and case.chunk <= block(case) < case.steps
         if case.mode == "triton" and case.algorithm == "drtrl":
             from drtrl_bench.implementations.kernels import trace_step_triton
 
             own = registry.place("drtrl", "torch")  # of no other rule a source
-            drtrl = importlib.import_module(f"{registry.provenance.PACKAGE}.{own}")
+            drtrl = importlib.import_module(f"{provenance.PACKAGE}.{own}")
             turn = partial(trace_step_triton.turn, move=drtrl.move)
             self.algorithm.advance = partial(self.algorithm.advance, turn=turn)
         if case.mode == "compile":
@@ -121,7 +122,7 @@ class Subject:
         if not parts:
             self.algorithm.advance = compiled(self.algorithm.advance)
         if "engine.blocks.forth" in parts:
-            blocks_torch.BLOCK = memory.block(case)
+            blocks_torch.BLOCK = block(case)
         for part in parts:
             file, _, name = part.rpartition(".")
             module = importlib.import_module(f"drtrl_bench.implementations.{file}_torch")

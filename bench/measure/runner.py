@@ -17,15 +17,20 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drtrl_bench import plugins, registry, start
+from drtrl_bench import data, lookup, plugins, provenance, registry, start
 from drtrl_bench.case import Case, Plan, digest
+from drtrl_bench.cost.sizes import sizes
 from drtrl_bench.files import diskcache
-from drtrl_bench.measure import environment, memory, problem
+from drtrl_bench.measure import environment, problem
+from drtrl_bench.measure.refusal import refused_for_memory
 from drtrl_bench.process import locks, result, scratch, supervised, variables
 from drtrl_bench.process.supervised import Ended
 from drtrl_bench.records import record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 """Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
@@ -46,10 +51,10 @@ Report = Callable[[str, dict[str, Any] | None], None]
 
 def implementation_sha(case: Case) -> str:
     """Hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
-    files = registry.sources(case.algorithm, case.framework, case.dataset)
+    files = provenance.sources(case.algorithm, case.framework, case.dataset)
     texts = {module: path.read_text(encoding="utf-8") for module, path in files.items()}
     own = [path.read_text(encoding="utf-8") for path in plugins.sources(case, case.framework)]
-    return digest([repr(problem.network(case)), texts, own, *registry.loaded(case.dataset)])
+    return digest([repr(problem.network(case)), texts, own, *data.loaded(case.dataset)])
 
 
 def identity(line: dict[str, Any]) -> tuple[Any, ...]:
@@ -68,9 +73,9 @@ def finished(line: dict[str, Any], plan: Plan) -> bool:
 
 def refusal(case: Case) -> tuple[str, str] | None:
     """A status and a reason not to start the case at all, or None."""
-    if reason := registry.missing(case.framework) or plugins.lacking(case):
+    if reason := lookup.missing(case.framework) or plugins.lacking(case):
         return "skip", reason
-    if reason := registry.unavailable(case.dataset):
+    if reason := data.unavailable(case.dataset):
         return "skip", reason
     if case.device == "gpu" and environment.output("nvidia-smi", "-L") is None:
         return "skip", "no GPU found: nvidia-smi does not answer; choose device = 'cpu'"
@@ -79,7 +84,7 @@ def refusal(case: Case) -> tuple[str, str] | None:
             "skip",
             f"asks for {case.threads} threads, but this process may use {cores}; set threads = {cores} in the plan",
         )
-    if reason := memory.refusal(case, *problem.shape(case)):
+    if reason := refused_for_memory(sizes(case, *data.shape(case.dataset, case.features)), case.device):
         return "oom", reason
     return None
 
@@ -136,7 +141,7 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
     unsolved = folder / f"unsolved-{case.problem_key}.json"
     if unsolved.exists():
         return json.loads(unsolved.read_text(encoding="utf-8"))
-    cache = registry.dataset("events.place").cache()
+    cache = data.dataset("events.place").cache()
     solved = child("drtrl_bench.measure.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
     diskcache.pass_on(solved.pop("notes", None))
     if not isinstance(solved.get("problem"), str):
@@ -152,7 +157,7 @@ def check_plugins(plan: Plan, folder: Path) -> None:
     """Raises PluginError if what a plan takes from plugins is not whole; imports each framework in a child to see."""
     for framework in registry.FRAMEWORKS:
         cases = [case for case in plan.cases if case.framework == framework and plugins.owners(case)]
-        cases = [case for case in cases if not registry.missing(framework) and not plugins.lacking(case)]
+        cases = [case for case in cases if not lookup.missing(framework) and not plugins.lacking(case)]
         if not cases:
             continue
         wanted = {plugin["name"]: plugin for case in cases for plugin in plugins.job(case)}
@@ -204,7 +209,7 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
             if not again and (before := known.get(identity(this))):
                 found.append(before)
                 continue
-            module = registry.dataset(case.dataset)
+            module = data.dataset(case.dataset)
             line = {
                 "kind": "record",
                 "schema_version": record.SCHEMA_VERSION,
@@ -219,7 +224,7 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
                 "data": {
                     "label": module.LABEL,
                     "synthetic": module.SYNTHETIC,
-                    "fingerprint": registry.fingerprint(case.dataset) or None,
+                    "fingerprint": data.fingerprint(case.dataset) or None,
                 },
             }
             if named := plugins.fingerprints(case):
@@ -257,3 +262,11 @@ def quietly(call: Callable[[], Any]) -> tuple[Any, list[str]]:
         warnings.simplefilter("always", record.CorruptLine)
         value = call()
     return value, [str(w.message) for w in caught]
+
+
+def frame(found: list[dict[str, Any]], path: Path) -> "pd.DataFrame":
+    """Make the frame of records that `run` returned, with the environments that the file has."""
+    lines, _ = quietly(lambda: list(record.lines(path)))
+    environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
+    complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
+    return record.frame(complete)

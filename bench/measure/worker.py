@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from drtrl_bench import plugins, registry
+from drtrl_bench import data, lookup, plugins, registry
 from drtrl_bench.case import Case
-from drtrl_bench.cost import flops as floor
+from drtrl_bench.cost.flops import lower_bound
+from drtrl_bench.cost.footprint import analytic_bytes
+from drtrl_bench.cost.sizes import sizes
 from drtrl_bench.measure import clock, fidelity, memory, problem
 from drtrl_bench.measure.problem import Problem
 
@@ -76,7 +78,7 @@ def gate(case: Case, whole: Problem, subject: Any) -> dict[str, Any]:
     The steps are doubled until they say something, up to the whole sequence.
     """
     net, batch, steps = problem.network(case), min(case.batch, GATE_BATCH), gate_steps(case)
-    reference = registry.reference(case.algorithm)
+    reference = lookup.reference(case.algorithm)
     extra = {name: getattr(case, name) for name in registry.ALGORITHMS[case.algorithm].by}
     while True:
         part = window(whole, steps, batch, case.chunk)
@@ -190,8 +192,9 @@ def main() -> None:
             raise
         result = {"status": "oom", "reason": str(error).splitlines()[0][:200] if str(error) else "out of memory"}
     if result["status"] != "wrong":
-        result.setdefault("memory", {})["analytic_bytes"] = memory.analytic_bytes(case, *problem.shape(case))
-        result["floor"] = asdict(floor.of(case, *problem.shape(case)))
+        of_case = sizes(case, *data.shape(case.dataset, case.features))
+        result.setdefault("memory", {})["analytic_bytes"] = analytic_bytes(of_case)
+        result["floor"] = asdict(lower_bound(of_case))
     Path(job["result"]).write_text(json.dumps(result | {"case": asdict(case)}, allow_nan=False), encoding="utf-8")
 
 

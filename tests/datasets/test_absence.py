@@ -72,7 +72,7 @@ def test_a_run_without_readers_skips(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "def held(written):\n"
         "    with pytest.MonkeyPatch.context() as patch:\n"
         "        patch.setenv('DRTRL_BENCH_DATA', str(written[0]))\n"
-        "        return registry.dataset('nmnist').opened('train')[0][0]\n\n"
+        "        return data.dataset('nmnist').opened('train')[0][0]\n\n"
         "def test_one(held):\n"
         "    raise AssertionError\n\n"
         "def test_two(held):\n"

@@ -162,8 +162,8 @@ PLANTED = [
     Planted(
         "one problem for every initial distribution",
         "bench/case.py",
-        'apart = ("framework",',
-        'apart = ("initial", "framework",',
+        'initial: str = option("normal", PROBLEM,',
+        'initial: str = option("normal", RUN,',
         f"{IDENTITY}test_every_field_makes_another_case",
     ),
     Planted(
@@ -282,15 +282,15 @@ PLANTED = [
     Planted(
         "the carry moved once and not twice",
         "bench/cost/flops.py",
-        "moved += moves * 2 * case.batch * sum(p.values()) * cell.S * stored",
-        "moved += moves * case.batch * sum(p.values()) * cell.S * stored",
+        "moved += updates * 2 * batch * weights * layer.states * sizes.trace_itemsize",
+        "moved += updates * batch * weights * layer.states * sizes.trace_itemsize",
         f"{ROW}test_the_least_work_by_hand[drtrl]",
     ),
     Planted(
         "the last chunk moves the carry too",
         "bench/cost/flops.py",
-        "moves = (case.steps - 1) // case.chunk",
-        "moves = case.steps // case.chunk + 1",
+        "updates = (sizes.steps - 1) // sizes.chunk",
+        "updates = sizes.steps // sizes.chunk + 1",
         f"{ROW}test_the_least_work_by_hand[rtrl]",
     ),
     Planted(

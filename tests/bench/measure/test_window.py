@@ -11,7 +11,7 @@ import pytest
 from support import genuine
 from support.problems import needs
 
-from drtrl_bench import registry
+from drtrl_bench import data
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import fidelity, problem, runner, worker
 from drtrl_bench.measure.problem import Problem
@@ -77,7 +77,7 @@ SCALES = {"shd": 30.0, "ssc": 30.0, "nmnist": 1e4, "dvs_gesture": 1e4}
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [
-        *((name, {}) for name in registry.datasets() if name != "dvs_gesture"),
+        *((name, {}) for name in data.datasets() if name != "dvs_gesture"),
         ("dvs_gesture", {"features": 512}),
         pytest.param("dvs_gesture", {"scale_x": 1e6}, marks=pytest.mark.slow),  # 32,768 lines take seconds
         ("dms", {"steps": 40, "chunk": 4}),
