@@ -13,7 +13,7 @@ from drtrl_bench.implementations.algorithms.approximate.filtering import BIAS_CO
 
 LONGEST = 10**15
 """Steps of a sequence: far more than a machine can hold, which `measure.refusal` refuses, and not the case."""
-PROBLEM, ALGORITHM, RUN = "problem", "algorithm", "run"
+ROLES = PROBLEM, ALGORITHM, RUN = "problem", "algorithm", "run"
 """What a field of a case decides: weights, data and exact gradient; the algorithm and its options; or how it is run."""
 Names = Callable[[], Collection[str]]
 

@@ -28,7 +28,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from drtrl_bench.figures import DPI, NothingToDraw
+from drtrl_bench.figures.nothing import DPI, NothingToDraw
 from drtrl_bench.view import caption, display, table
 from drtrl_bench.view.caption import Frame
 

@@ -93,7 +93,7 @@ def test_keys_are_those_of_the_records_that_are_there() -> None:
 def test_imports_are_found_wherever_they_stand() -> None:
     source = """
 import os, drtrl_bench.a
-from drtrl_bench import b as c, data, provenance, registry
+from drtrl_bench import b as c
 from drtrl_bench.d import e
 from . import f
 from .g import h
