@@ -40,6 +40,11 @@ class Algorithm:
         """Whether it keeps the states before each segment of a chunk only, and recomputes the segments."""
         return "segments" in self.options
 
+    @property
+    def truncated(self) -> bool:
+        """Whether a chunk shorter than the sequence cuts its gradient off: nothing carries on what came before."""
+        return "chunk" in self.by and self.carry == "states"
+
     def keeps(self, paths: str) -> bool:
         """Whether the paths through recurrent weights that the loss's adjoint keeps are these."""
         return paths == (self.paths or ("all" if self.carry in ("states", "influence") else "none"))

@@ -15,6 +15,7 @@ from drtrl_bench.case import Plan
 from drtrl_bench.measure import runner
 from drtrl_bench.plan import PlanError
 from drtrl_bench.process import scratch
+from drtrl_bench.records import reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool
     report = cli.progress if progress else silent
     with scratch.folder() as folder:
         path = Path(records) if records is not None else folder / f"{plan.name}.jsonl"
-        return runner.frame(runner.run(plan, path, report, again), path)
+        return reading.frame(runner.run(plan, path, report, again), path)
 
 
 def silent(text: str, line: Mapping[str, Any] | None) -> None:

@@ -22,7 +22,7 @@ from drtrl_bench.cli import data as data_cli
 from drtrl_bench.cli.data import Data, Plugins
 from drtrl_bench.measure import environment, runner
 from drtrl_bench.process import locks, scratch, signals
-from drtrl_bench.records import record
+from drtrl_bench.records import reading, record
 from drtrl_bench.view import display
 
 app = typer.Typer(
@@ -192,10 +192,10 @@ def run(
     what = replace(what, cases=tuple(chosen(what, only)))
     path = records or LOCAL / f"{what.name}.jsonl"
     with signals.advising("the finished cases are kept, the same command goes on from here"):
-        found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
+        found, corrupt = reading.quietly(lambda: runner.run(what, path, progress, again))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
-    table.render(table.collapse(runner.frame(found, path)), console)
+    table.render(table.collapse(reading.frame(found, path)), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True)
     if any(line["status"] in ("wrong", "error") for line in found):
         raise typer.Exit(1)
@@ -217,7 +217,7 @@ def progress(text: str, line: dict[str, Any] | None) -> None:
 
 def read(where: Path) -> list[dict[str, Any]]:
     """The records at a place; complains about corrupt lines and missing files in one line each."""
-    lines, corrupt = runner.quietly(lambda: record.newest(where))
+    lines, corrupt = reading.quietly(lambda: record.newest(where))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
     if not lines:
@@ -356,7 +356,7 @@ def compare_(
 
 def recorded(path: Path) -> list[dict[str, Any]]:
     """The records of a file; complains about corrupt lines."""
-    lines, corrupt = runner.quietly(lambda: record.read(path))
+    lines, corrupt = reading.quietly(lambda: record.read(path))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
     return lines

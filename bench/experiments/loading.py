@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
-from drtrl_bench import data, lookup
+from drtrl_bench import data, lookup, registry
 from drtrl_bench.case import Case
 from drtrl_bench.experiments import stream
 from drtrl_bench.measure import environment, memory, problem
@@ -73,7 +73,7 @@ def gradients(case: Case, inputs: Any, targets: Any) -> dict[str, Callable[[], A
     calls = {}
     for rule in RULES:
         algorithm = lookup.algorithm(rule, "jax", vars(case))
-        chunk = case.steps if rule == "bptt" else min(32, case.steps)
+        chunk = case.steps if registry.ALGORITHMS[rule].truncated else min(32, case.steps)
         compiled = jax.jit(partial(network_jax.gradient, algorithm, net, chunk=chunk))
         calls[rule] = partial(lambda f: jax.block_until_ready(f(*placed)), compiled)
         calls[rule]()

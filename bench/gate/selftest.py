@@ -133,6 +133,12 @@ PLANTS = [
 ]
 
 
+PLANTED_IN = {("drtrl", "lif_delta"), ("bptt", "lif_delta")}
+"""Algorithm and cell of the cases with which planted regressions are measured."""
+SLOWED = {"drtrl"}
+"""The algorithms with which slowdowns are measured: they are planted around the call, whatever the algorithm."""
+
+
 def label(plant: Plant) -> str:
     """The plan of a planted regression's records."""
     return f"planted {plant.name} in {plant.file}"
@@ -141,8 +147,8 @@ def label(plant: Plant) -> str:
 def plan() -> Plan:
     """What planted regressions are measured with: the cases of `gate` in which D-RTRL or BPTT trains LIF neurons."""
     whole = plans.read(gate.PLAN)
-    kept = (case for case in whole.cases if case.algorithm in ("drtrl", "bptt") and case.cell == "lif_delta")
-    return replace(whole, cases=tuple(kept))
+    cases_of = (case for case in whole.cases if (case.algorithm, case.cell) in PLANTED_IN)
+    return replace(whole, cases=tuple(cases_of))
 
 
 def kept(path: Path) -> list[dict[str, Any]]:
@@ -198,10 +204,10 @@ def slowed(factor: float) -> str:
 def slow(path: Path, number: int, report: Report) -> None:
     """Measures comparisons with each of the `SLOWDOWNS` planted, until the file at `path` holds `number` of each.
 
-    Of D-RTRL's cases alone: they are planted around the call, whatever the rule.
+    Of the cases of `SLOWED` alone.
     """
     whole = plans.read(gate.SPEED_PLAN)
-    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm == "drtrl"))
+    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm in SLOWED))
 
     def edit(factor: float, tree: Path) -> None:
         for framework in ("jax", "torch"):

@@ -11,13 +11,12 @@ import random
 import signal
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from drtrl_bench import data, lookup, plugins, provenance, registry, start
 from drtrl_bench.case import Case, Plan, digest
@@ -28,9 +27,6 @@ from drtrl_bench.measure.refusal import refused_for_memory
 from drtrl_bench.process import locks, result, scratch, supervised, variables
 from drtrl_bench.process.supervised import Ended
 from drtrl_bench.records import record
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 """Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
@@ -80,10 +76,8 @@ def refusal(case: Case) -> tuple[str, str] | None:
     if case.device == "gpu" and environment.output("nvidia-smi", "-L") is None:
         return "skip", "no GPU found: nvidia-smi does not answer; choose device = 'cpu'"
     if case.threads > (cores := len(os.sched_getaffinity(0))):
-        return (
-            "skip",
-            f"asks for {case.threads} threads, but this process may use {cores}; set threads = {cores} in the plan",
-        )
+        advice = f"set threads = {cores} in the plan"
+        return "skip", f"asks for {case.threads} threads, but this process may use {cores}; {advice}"
     if reason := refused_for_memory(sizes(case, *data.shape(case.dataset, case.features)), case.device):
         return "oom", reason
     return None
@@ -254,19 +248,3 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
             report("", line)
             found.append(line)
     return found
-
-
-def quietly(call: Callable[[], Any]) -> tuple[Any, list[str]]:
-    """The value of a call, and the corrupt lines it warned of."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", record.CorruptLine)
-        value = call()
-    return value, [str(w.message) for w in caught]
-
-
-def frame(found: list[dict[str, Any]], path: Path) -> "pd.DataFrame":
-    """Make the frame of records that `run` returned, with the environments that the file has."""
-    lines, _ = quietly(lambda: list(record.lines(path)))
-    environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
-    complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
-    return record.frame(complete)

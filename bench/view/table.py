@@ -37,7 +37,7 @@ PART = re.compile(rf".+\.({'|'.join(record.AGREEMENT)})")
 """A column of the agreement of a layer or a weight."""
 
 RULE = of_role(ALGORITHM)
-"""The fields of a case in which it may differ from the BPTT that its cost is compared with: the algorithm and its options."""
+"""Fields of a case that may differ from those of the BPTT that its cost is compared with: algorithm and options."""
 NOISY = 0.5
 """Above this spread a time is no result."""
 INEXACT = 0.01
