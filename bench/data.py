@@ -19,7 +19,7 @@ def datasets() -> list[str]:
 
 
 def dataset(name: str) -> Any:
-    """The module of a data set, or of a part of one as in "stand_ins.gestures"."""
+    """Import the module of a data set (protocols.Dataset), or of a part of one as in "stand_ins.gestures"."""
     if name in registry.OTHER_DATASETS:
         return registry.OTHER_DATASETS[name]
     return importlib.import_module(f"drtrl_bench.datasets.{name}")

@@ -3,12 +3,13 @@
 import difflib
 import importlib
 import importlib.util
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from drtrl_bench import registry
+from drtrl_bench.protocols import Reference
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -25,15 +26,15 @@ def options(case: Any, dtype: str) -> dict[str, Any]:
 
 
 def algorithm(name: str, framework: str, options: dict[str, Any]) -> SimpleNamespace:
-    """`init` and `advance` of an algorithm, with its options of a case."""
+    """Import `init` and `advance` of an algorithm (protocols.Algorithm), with its options of a case."""
     module = registry.ALGORITHMS[name].module(name, framework)
     taken = {key: options[key] for key in registry.ALGORITHMS[name].options}
     starts = {"trace_dtype": options["trace_dtype"]} if options["trace_dtype"] != "same" else {}
     return SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
 
 
-def reference(name: str) -> Callable[..., Any]:
-    """The function in NumPy that defines an algorithm's gradient."""
+def reference(name: str) -> Reference:
+    """Find the function in NumPy that defines an algorithm's gradient."""
     own = registry.ALGORITHMS[name].reference
     return (
         own
@@ -43,7 +44,7 @@ def reference(name: str) -> Callable[..., Any]:
 
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
-    """The cells of a network, readout last: of one framework, or the bare specification."""
+    """Make the cells (protocols.Cell) of a network, readout last: of one framework, or the bare specification."""
     module = importlib.import_module(
         f"drtrl_bench.implementations.cells.{f'cells_{framework}' if framework else 'spec'}"
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from drtrl_bench import install
+from drtrl_bench import install, protocols
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class Algorithm:
     feedback: str = "layers"
     """How the error reaches a layer: through the weights of the layers above, or direct, from the readout's error."""
 
-    def module(self, name: str, framework: str) -> Any:
-        """What has its `init` and `advance` in a framework."""
-        return importlib.import_module(f"drtrl_bench.{place(name, framework)}")
+    def module(self, name: str, framework: str) -> protocols.Algorithm:
+        """Import what has its `init` and `advance` in a framework."""
+        module: Any = importlib.import_module(f"drtrl_bench.{place(name, framework)}")
+        return module
 
     @property
     def segmented(self) -> bool:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from drtrl_bench import lookup, registry
 from drtrl_bench.case import Case
+from drtrl_bench.protocols import Cell
 from drtrl_bench.registry import Algorithm
 
 
@@ -91,7 +92,7 @@ class Sizes:
 
 def sizes(case: Case, inputs: int, classes: int) -> Sizes:
     """Take the sizes of a case, whose data set gives the input lines and the classes."""
-    net = lookup.network(case.cell, case.readout, case.layers)
+    net: tuple[Cell, ...] = lookup.network(case.cell, case.readout, case.layers)
     neurons = [case.neurons] * case.layers + [classes]
     layers = []
     for cell, I, N in zip(net, [inputs, *neurons[:-1]], neurons, strict=True):

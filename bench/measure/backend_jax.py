@@ -1,4 +1,4 @@
-"""A case in JAX, ready to be called, timed and weighed. The twin is `backend_torch.py`.
+"""A case in JAX, ready to be called, timed, and its memory measured. The twin is `backend_torch.py`.
 
 Import this only in a process that measures JAX; it configures the framework.
 """
@@ -26,7 +26,7 @@ GPU_OPTIONS: dict[str, str | bool] = {"xla_gpu_enable_triton_gemm": False}
 """Of XLA's compiler on a GPU. Trying its own matrix products against cuBLAS's takes it most of a minute a case."""
 
 
-class Subject:
+class Backend:
     """One compiled gradient on one device, with its inputs there."""
 
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
@@ -56,7 +56,7 @@ class Subject:
         loss, grads = self.call()
         return float(loss), [{k: np.asarray(g) for k, g in layer.items()} for layer in grads]
 
-    def weigh(self) -> dict[str, Any]:
+    def measure_memory(self) -> dict[str, Any]:
         return memory.xla_bytes(self.compiled)
 
     def forward(self) -> Any:

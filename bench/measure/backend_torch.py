@@ -1,4 +1,4 @@
-"""A case in PyTorch, ready to be called, timed and weighed. The twin is `backend_jax.py`.
+"""A case in PyTorch, ready to be called, timed, and its memory measured. The twin is `backend_jax.py`.
 
 Import this only in a process that measures PyTorch; it configures the framework.
 """
@@ -65,7 +65,7 @@ def standing_in(put: list[tuple[Any, str, Any]]) -> Iterator[None]:
             setattr(module, name, old)
 
 
-class Subject:
+class Backend:
     """One gradient on one device, with its inputs there."""
 
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
@@ -154,7 +154,7 @@ class Subject:
         loss, grads = self.call()
         return float(loss), [{k: g.cpu().numpy() for k, g in layer.items()} for layer in grads]
 
-    def weigh(self) -> dict[str, Any]:
+    def measure_memory(self) -> dict[str, Any]:
         peak = memory.torch_peak_bytes(self.run, self.device)  # what a graph replays was allocated before
         return {"meter": "torch_peak_bytes", "working_bytes": peak, "torch_peak_bytes": peak}
 

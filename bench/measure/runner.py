@@ -97,7 +97,7 @@ def ended(how: Ended) -> tuple[str, str]:
 
 
 def command(module: str) -> list[str]:
-    """What runs a module as a child."""
+    """Build the command that runs a module as a child."""
     return start.command(module)
 
 
@@ -119,11 +119,8 @@ def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: 
             found = result.read(left, SAYS[module])
         except result.ResultError as error:
             return {"status": "error", "reason": f"the result of {module} is not valid: {error}"}
-        if "gate" in SAYS[module] and found.get("status") not in ("ok", "wrong", "oom"):
-            return {
-                "status": "error",
-                "reason": f"the result of {module} is not valid: its status is {found.get('status')!r:.60}",
-            }
+        if "gate" in SAYS[module] and (status := found.get("status")) not in ("ok", "wrong", "oom"):
+            return {"status": "error", "reason": f"the result of {module} is not valid: its status is {status!r:.60}"}
         return found
 
 
@@ -213,7 +210,7 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
                 "limit_s": plan.limit_s,
                 "case_key": case.key,
                 "case": asdict(case),
-                "implementation_sha": implementation_sha(case),
+                "implementation_sha": sha,
                 "env_hash": described["env_hash"],
                 "data": {
                     "label": module.LABEL,

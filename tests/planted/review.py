@@ -20,7 +20,7 @@ PLANTED = [
         "the gradient's time as the forward pass's",
         "bench/measure/worker.py",
         "clock.sample(forward, budget_s / 10)",
-        "clock.sample(subject.call, budget_s / 10)",
+        "clock.sample(backend.call, budget_s / 10)",
         f"{WORKER}::test_the_forward_pass_has_its_own_time",
     ),
     Planted(
@@ -33,8 +33,8 @@ PLANTED = [
     Planted(
         "the peak begins anew after the call",
         "bench/measure/worker.py",
-        "    isolated = memory.reset_rss_peak()\n    subject.call()\n",
-        "    subject.call()\n    isolated = memory.reset_rss_peak()\n",
+        "    isolated = memory.reset_rss_peak()\n    backend.call()\n",
+        "    backend.call()\n    isolated = memory.reset_rss_peak()\n",
         f"{WORKER}::test_peak_memory_is_that_of_one_call_after_its_reset",
     ),
     Planted(

@@ -178,10 +178,10 @@ def test_more_bytes_are_planted_in_earnest() -> None:
 
     case = replace(CASE, dataset="bernoulli", features=16, neurons=8, batch=2, steps=8, chunk=4, scale_x=4.0)
     drawn = problem.solve(case)
-    honest = subject_torch.Subject(case, drawn, "float32").weigh()["working_bytes"]
-    larger = type("Subject", (subject_torch.Subject,), {})
-    exec(rehearsal.LARGER_TORCH, {"Subject": larger, "torch": subject_torch.torch})
-    assert larger(case, drawn, "float32").weigh()["working_bytes"] > compare.BYTES * honest
+    honest = subject_torch.Backend(case, drawn, "float32").measure_memory()["working_bytes"]
+    larger = type("Backend", (subject_torch.Backend,), {})
+    exec(rehearsal.LARGER_TORCH, {"Backend": larger, "torch": subject_torch.torch})
+    assert larger(case, drawn, "float32").measure_memory()["working_bytes"] > compare.BYTES * honest
 
 
 def test_every_plant_can_be_planted() -> None:

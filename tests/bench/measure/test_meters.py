@@ -126,7 +126,7 @@ def test_no_call_returns_before_the_device_is_done(framework: str, monkeypatch: 
     """On an accelerator a call is only queued; here the wait for it is counted, on a CPU."""
     waits: list[str] = []
     subject = import_module(f"drtrl_bench.measure.backend_{framework}")
-    made = subject.Subject(replace(SMALL, framework=framework), problem.solve(SMALL), "float32")
+    made = subject.Backend(replace(SMALL, framework=framework), problem.solve(SMALL), "float32")
     if framework == "jax":
         wait = subject.jax.block_until_ready
         monkeypatch.setattr(subject.jax, "block_until_ready", lambda found: waits.append("wait") or wait(found))
@@ -166,7 +166,7 @@ def test_an_accelerators_meter_is_reset_and_waits(monkeypatch: pytest.MonkeyPatc
 def test_a_graph_is_replayed_and_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     subject = import_module("drtrl_bench.measure.backend_torch")
-    made = subject.Subject(replace(SMALL, framework="torch"), problem.solve(SMALL), "float32")
+    made = subject.Backend(replace(SMALL, framework="torch"), problem.solve(SMALL), "float32")
     done: list[str] = []
     made.graph = SimpleNamespace(replay=lambda: done.append("replay"))
     made.result = (1.5, [])

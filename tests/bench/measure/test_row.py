@@ -21,7 +21,7 @@ from drtrl_bench import lookup, registry
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.cost.flops import lower_bound
 from drtrl_bench.cost.sizes import sizes
-from drtrl_bench.measure import problem, runner, worker
+from drtrl_bench.measure import gradcheck, problem, runner, worker
 
 CASE = Case(
     dataset="bernoulli",
@@ -385,7 +385,7 @@ def test_the_check_compares_with_the_equations(rule: str, folder: Path) -> None:
         return SimpleNamespace(gradient=lambda: (1.25 * loss, grads))
 
     case = replace(CASE, algorithm=rule)
-    found = worker.gate(case, solved(folder, case), SimpleNamespace(Subject=by_hand))
+    found = gradcheck.gradient_check(case, solved(folder, case), by_hand)
     assert found["parameter"] == "layer1.r"
     assert found["error"] == pytest.approx(0.5, rel=1e-10)
     assert found["loss_error"] == pytest.approx(0.25, rel=1e-10)
