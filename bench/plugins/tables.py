@@ -28,7 +28,7 @@ class Algorithm(registry.Algorithm):
 
     `jax` and `torch` are what has `init` and `advance`: the name of a module beside the plugin, or a function without
     arguments that returns it. One of them will do. `by` and `options` name fields of the case that `reference` and
-    `advance` take. What it costs by formula follows from `carry`, `paths` and `blockwise`.
+    `advance` take. What it costs by formula follows from `carry`, `paths`, `feedback` and `blockwise`.
     """
 
     about: str = ""
@@ -177,6 +177,8 @@ def check_algorithm(plugin: Plugin, entry: Any) -> str | None:
         return wrong("carry", entry.carry, f"one of {', '.join(registry.CARRIES)}")
     if entry.paths not in ("", "all", "own", "none"):
         return wrong("paths", entry.paths, "all, own or none")
+    if entry.feedback not in ("layers", "direct"):
+        return wrong("feedback", entry.feedback, "layers or direct")
     known = FIELDS[Case]
     for attribute in ("by", "options"):
         named = getattr(entry, attribute)

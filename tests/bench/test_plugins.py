@@ -345,6 +345,8 @@ SLIPS = [
      f": algorithm 'a': no reference; it must be {REFERENCE}"),
     ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, carry='traces')}",
      ": algorithm 'a': carry is 'traces'; it must be one of states, trace, influence, filters, other"),
+    ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, feedback='random')}",
+     ": algorithm 'a': feedback is 'random'; it must be layers or direct"),
     ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, paths='some')}",
      ": algorithm 'a': paths is 'some'; it must be all, own or none"),
     ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, by='chunk')}",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from drtrl_bench.case import Case
-from drtrl_bench.measure import clock, memory, worker
+from drtrl_bench.measure import clock, gradcheck, memory, worker
 from drtrl_bench.measure.problem import Problem
 
 TRUE = np.array([[[1, 0, 0, 1]], [[0, 1, 0, 1]]], dtype=bool)
@@ -55,7 +55,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     right = {"parameter": "layer0.x", "error": 0.0, "loss_error": 0.0, "limit": 1e-10}
     monkeypatch.setitem(sys.modules, "drtrl_bench.measure.backend_fake", SimpleNamespace(Backend=Backend))
-    monkeypatch.setattr(worker, "gate", lambda *arguments: right)
+    monkeypatch.setattr(gradcheck, "gradient_check", lambda *arguments: right)
     monkeypatch.setattr(clock, "perf_counter", lambda: sum(seconds.get(name, 0.0) for name in calls))
     monkeypatch.setattr(memory, "reset_rss_peak", lambda: noted("reset", True))
     monkeypatch.setattr(memory, "rss_peak_bytes", lambda: noted("peak", 4096))
