@@ -102,9 +102,9 @@ PLANTED = [
     ),
     Planted(
         "a chosen chunk looks as one that was given",
-        "bench/view/caption.py",
-        '    "auto": ("auto", "auto = {}"),\n',
-        "",
+        "bench/case.py",
+        'auto: bool = option(False, ALGORITHM, "auto", "auto = {}", later=True)',
+        "auto: bool = option(False, ALGORITHM, later=True)",
         f"{TABLE}::test_a_chunk_that_was_chosen_is_told_from_one_that_was_given",
     ),
     Planted(

@@ -45,7 +45,7 @@ def test_auto_is_chosen_for_the_lines_that_the_plan_gives(tmp_path: Path) -> Non
     for features in (64, 4096):
         (found,) = read(tmp_path, f"[[grid]]\n{text}features = {features}\n")
         picked[features] = found.chunk
-        assert memory.held(found, features, 10).total <= 4 * 2**20
+        assert footprint(sizes(found, features, 10)).total <= 4 * 2**20
     assert picked[4096] < picked[64]
 
 
