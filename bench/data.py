@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "datasets"
 
 
 def datasets() -> list[str]:
-    """Names of the data sets: one file is one data set."""
+    """List the names of the data sets: one file is one data set."""
     own = (path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
     return sorted((*own, *registry.OTHER_DATASETS))
 
@@ -26,7 +26,7 @@ def dataset(name: str) -> Any:
 
 
 def loaded(name: str) -> list[str]:
-    """What a data set's files are: its label and their fingerprint, empty where they are not there; nothing for
+    """Tell what a data set's files are: its label and their fingerprint, empty where they are not there; nothing for
     one that needs none."""
     module = dataset(name)
     if files := getattr(module, "FILES", ()):  # a plugin's
@@ -38,24 +38,24 @@ def loaded(name: str) -> list[str]:
 
 
 def content(file: Path, at: os.stat_result) -> str:
-    """Hash of a file's content, computed again once the file has changed."""
+    """Hash a file's content, computed again once the file has changed."""
     return hashed(file, at.st_size, at.st_ino, at.st_mtime_ns, at.st_ctime_ns)
 
 
 @cache
 def hashed(file: Path, *looks: int) -> str:
-    """Hash of the content of a file that looked like this."""
+    """Hash the content of a file that looked like this."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
 
 
 def fingerprint(name: str) -> str:
-    """That of a data set's files; empty for one that has none, because it needs none or they are not there."""
+    """Look up the fingerprint of a data set's files; empty where it needs none or they are not there."""
     return (loaded(name) or ["", ""])[1]
 
 
 def unavailable(name: str) -> str | None:
-    """What to do about a data set without files, or without what reads them, or None."""
+    """Say what to do about a data set without files, or without what reads them; or None."""
     module, place = dataset(name), dataset("events.place")
     if gone := [str(file) for file in getattr(module, "FILES", ()) if not Path(file).is_file()]:
         return f"{module.LABEL}: no file {', '.join(gone)}"

@@ -13,7 +13,7 @@ from drtrl_bench.protocols import Reference
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """What to tell somebody who wrote a name that does not exist; of a long one, by its beginning."""
+    """Advise somebody who wrote a name that does not exist; of a long one, by its beginning."""
     name = name[:100]  # what is compared takes the square of the length
     close = sorted(k for k in known if k.startswith(name))[:3] or difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(known))}"
@@ -21,7 +21,7 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 def options(case: Any, dtype: str) -> dict[str, Any]:
-    """The fields of a case for its algorithm; in the gate's float64 the trace is stored as it is computed."""
+    """Collect the fields of a case for its algorithm; in the check's float64 the trace is stored as it is computed."""
     return vars(case) | ({"trace_dtype": "same"} if dtype == "float64" else {})
 
 
@@ -54,7 +54,7 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
 
 
 def missing(framework: str) -> str | None:
-    """Why a framework cannot run here, with the command that helps, or None."""
+    """Say why a framework cannot run here, with the command that helps; or None."""
     if importlib.util.find_spec(framework) is None:
         return f"{framework} is not installed: {registry.FRAMEWORKS[framework]}"
     return None

@@ -34,12 +34,12 @@ class PlanError(ValueError):
 
 
 def names() -> list[str]:
-    """Plans that come with the package."""
+    """List the plans that come with the package."""
     return sorted(path.stem for path in PLANS.glob("*.toml"))
 
 
 def find(name: str) -> Path:
-    """The file of a plan given by name or by path."""
+    """Find the file of a plan given by name or by path."""
     if name.endswith(".toml"):
         return Path(name)
     if name not in (known := names()):
@@ -53,7 +53,7 @@ def find(name: str) -> Path:
 
 
 def read(name: str) -> Plan:
-    """A plan by name or path, once its plugins are loaded. Raises PlanError for anything in it that cannot be run."""
+    """Read a plan by name or path, once its plugins are loaded. Raises PlanError for what cannot be run."""
     path = find(name)
     where = textfile.shown(path)
     if not path.stem.isprintable():
@@ -84,7 +84,7 @@ def read(name: str) -> Plan:
 
 
 def expand(path: Path, grids: Mapping[str, dict[str, Any]]) -> tuple[Case, ...]:
-    """The products of the lists of grids, by their names in an error, as cases; equal cases are one.
+    """Multiply out the lists of grids, by their names in an error, into cases; equal cases are one.
 
     Raises PlanError for too many before any product is made.
     """
@@ -103,7 +103,7 @@ def expand(path: Path, grids: Mapping[str, dict[str, Any]]) -> tuple[Case, ...]:
 
 
 def choices(path: Path, where: str, grid: dict[str, list[Any]]) -> list[list[tuple[str, Any]]]:
-    """The values of each key of a grid, once each of them is one that the field may hold."""
+    """Check the values of each key of a grid, and list them as the fields hold them."""
     known = FIELDS[Case]
     found = []
     for key, values in grid.items():
@@ -120,13 +120,13 @@ def choices(path: Path, where: str, grid: dict[str, list[Any]]) -> list[list[tup
 
 
 def number_of_auto(grid: list[list[tuple[str, Any]]]) -> int:
-    """How many cases of a grid's product leave the chunk to the cost model."""
+    """Count how many cases of a grid's product leave the chunk to the cost model."""
     auto = [sum(choice == ("chunk", AUTO) for choice in values) for values in grid]
     return math.prod(n or len(values) for n, values in zip(auto, grid, strict=True)) if any(auto) else 0
 
 
 def on_a_gpu(choice: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a case that a plan gives, and how a GPU runs it fastest, where that is not among them."""
+    """Add how a GPU runs a case fastest to the fields that a plan gives, where it says nothing of that."""
     case = Case(**choice)
     if case.device != "gpu":
         return choice
@@ -137,7 +137,7 @@ def on_a_gpu(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(path: Path, where: str, case: Case) -> Case:
-    """The case with K = T resolved, once its fields hold what they may, its names exist and all go together."""
+    """Check a case, and resolve K = T and "auto", once its values and names are right and go together."""
     apart = {"chunk"} if case.chunk == AUTO else set()
     case = Case(**{key: v if key in apart else taken(path, where, key, v) for key, v in vars(case).items()})
     place = f"{textfile.shown(path)}: {where}"
@@ -161,7 +161,7 @@ def check(path: Path, where: str, case: Case) -> Case:
 
 
 def taken(path: Path, where: str, key: str, value: Any) -> Any:
-    """The value as a field of a case holds it. Raises PlanError with the place in the plan, too."""
+    """Return a value as a field of a case holds it. Raises PlanError with the place in the plan, too."""
     try:
         return field_value(Case, key, value)
     except ValueError as error:
@@ -169,7 +169,7 @@ def taken(path: Path, where: str, key: str, value: Any) -> Any:
 
 
 def setting(path: Path, key: str, value: Any) -> Any:
-    """The value of a plan's own field, if it is of the field's kind and within its range."""
+    """Return a value as a field of a plan holds it. Raises PlanError with the place."""
     try:
         return field_value(Plan, key, value)
     except ValueError as error:
@@ -177,7 +177,7 @@ def setting(path: Path, key: str, value: Any) -> Any:
 
 
 def bounded(path: Path, plan: Plan) -> Plan:
-    """The plan, unless it asks for more measurements than anybody could want. Raises PlanError."""
+    """Return the plan, unless it asks for more measurements than anybody could want. Raises PlanError."""
     if (number := len(plan.cases) * plan.rounds) > MOST_MEASUREMENTS:
         said = f"{plan.rounds:,} rounds of {len(plan.cases):,} cases are {number:,} measurements"
         raise PlanError(f"{textfile.shown(path)}: {said}; a plan may have {MOST_MEASUREMENTS:,} at most")
@@ -210,5 +210,5 @@ def unsuited(case: Case) -> str | None:
 
 
 def is_line(value: Any) -> bool:
-    """Whether a value is text of one line, of a length to be read: no control characters, no lone surrogates."""
+    """Tell whether a value is text of one line, of a length to be read: no control characters, no lone surrogates."""
     return isinstance(value, str) and len(value) <= MOST_LETTERS and (not value or value.isprintable())

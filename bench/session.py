@@ -1,7 +1,7 @@
 """Measuring from Python, as in a notebook: cases or a plan in, a pandas frame out.
 
-The same runner as the command's: each case in a process of its own, checked, then timed, then weighed. Nothing of the
-calling process is changed, and the plugins of a call are gone after it.
+The same runner as the command's: each case in a process of its own, checked, then timed, then its memory measured.
+Nothing of the calling process is changed, and the plugins of a call are gone after it.
 """
 
 from collections.abc import Iterable, Mapping
