@@ -1,7 +1,7 @@
 """Measuring from Python, as in a notebook: cases or a plan in, a pandas frame out.
 
-The same runner as the command's: each case in a process of its own, checked, then timed, then weighed. Nothing of the
-calling process is changed, and the plugins of a call are gone after it.
+The same runner as the command's: each case in a process of its own, checked, then timed, then its memory measured.
+Nothing of the calling process is changed, and the plugins of a call are gone after it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drtrl_bench import case as cases
+from drtrl_bench import plan as plans
 from drtrl_bench import plugins as plugged
-from drtrl_bench.case import Plan, PlanError
+from drtrl_bench.case import Plan
 from drtrl_bench.measure import runner
+from drtrl_bench.plan import PlanError
 from drtrl_bench.process import scratch
-from drtrl_bench.records import record
+from drtrl_bench.records import reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ def run_case(
     with plugged.scope():
         plugged.load(plugins, installed=True)
         where = Path("run_case")
-        found = cases.expand(where, {"arguments": {key: plain(value) for key, value in fields.items()}})
+        found = plans.expand(where, {"arguments": {key: plain(value) for key, value in fields.items()}})
         plan = Plan("run_case", "", found, limit_s, budget_s, rounds)
         return measured(plan, records, again, progress)
 
@@ -76,9 +77,9 @@ def run_plan(
         plugged.load(plugins, installed=True)
         if isinstance(plan, Plan):
             plugged.load(plan.plugins)
-            plan = replace(plan, cases=tuple(cases.check(Path("run_plan"), plan.name, case) for case in plan.cases))
+            plan = replace(plan, cases=tuple(plans.check(Path("run_plan"), plan.name, case) for case in plan.cases))
         else:
-            plan = cases.read(str(plan))
+            plan = plans.read(str(plan))
         try:
             words = [only] if isinstance(only, str) else list(only)
             chosen = cli.chosen(plan, words)
@@ -93,24 +94,16 @@ def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool
 
     settings = ("limit_s", "budget_s", "rounds", "order_seed")
     where = Path(plan.name)
-    plan = replace(plan, **{key: cases.setting(where, key, plain(getattr(plan, key))) for key in settings})
-    plan = cases.bounded(where, plan)
+    plan = replace(plan, **{key: plans.setting(where, key, plain(getattr(plan, key))) for key in settings})
+    plan = plans.bounded(where, plan)
     report = cli.progress if progress else silent
     with scratch.folder() as folder:
         path = Path(records) if records is not None else folder / f"{plan.name}.jsonl"
-        return frame(runner.run(plan, path, report, again), path)
+        return reading.frame(runner.run(plan, path, report, again), path)
 
 
 def silent(text: str, line: Mapping[str, Any] | None) -> None:
     """Says nothing of a case."""
-
-
-def frame(found: list[dict[str, Any]], path: Path) -> "pd.DataFrame":
-    """The frame of records that a run returned, with the environments that the file has."""
-    lines, _ = runner.quietly(lambda: list(record.lines(path)))
-    environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
-    complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
-    return record.frame(complete)
 
 
 def plain(value: Any) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 from . import harness
 
 RECORDS = harness.ROOT / "results" / "records"
+WHOLE = {"bptt"}
+"""Algorithms that shorter chunks would truncate."""
 ALIKE = {
     "device": "gpu",
     "dataset": "bernoulli",
@@ -25,7 +27,7 @@ def belongs(case: harness.Record, algorithm: str, framework: str, cell: str, siz
     """Whether a case is on a curve, at any chunk length; BPTT takes the whole sequence. Older ones lack a field."""
     sizes = f"N={case['neurons']} B={case['batch']} T={case['steps']}"
     same = (case["algorithm"], case["framework"], case["cell"], sizes) == (algorithm, framework, cell, size)
-    whole = algorithm != "bptt" or case["chunk"] == case["steps"]
+    whole = algorithm not in WHOLE or case["chunk"] == case["steps"]
     return same and whole and all(case.get(name, value) == value for name, value in ALIKE.items())
 
 

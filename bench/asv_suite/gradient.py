@@ -10,6 +10,8 @@ SIZES: dict[str, dict[str, int]] = {
     "N=32 B=4 T=64": {"neurons": 32, "batch": 4, "steps": 64, "chunk": 16},
     "N=64 B=4 T=128": {"neurons": 64, "batch": 4, "steps": 128, "chunk": 32},
 }
+WHOLE = {"bptt"}
+"""Algorithms that shorter chunks would truncate."""
 LEFT_OUT = [("gru", "N=64 B=4 T=128")]
 """A commit should take a minute: one cell shows what a larger network costs."""
 Key = tuple[str, str, str, str]
@@ -18,7 +20,7 @@ Key = tuple[str, str, str, str]
 def case(algorithm: str, framework: str, cell: str, size: str) -> dict[str, Any]:
     """What a plan says of one parameter set; BPTT gets the whole sequence."""
     sizes = {"dataset": "bernoulli", "features": 32, "threads": 1, **SIZES[size]}
-    whole = {"chunk": SIZES[size]["steps"]} if algorithm == "bptt" else {}
+    whole = {"chunk": SIZES[size]["steps"]} if algorithm in WHOLE else {}
     return {"algorithm": algorithm, "framework": framework, "cell": cell, **CELLS[cell], **sizes, **whole}
 
 

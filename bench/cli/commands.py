@@ -13,14 +13,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from drtrl_bench import __version__, plugins, registry, session
+from drtrl_bench import __version__, lookup, plugins, registry
 from drtrl_bench import case as cases
+from drtrl_bench import data as sets
+from drtrl_bench import plan as plans
 from drtrl_bench.case import Case
 from drtrl_bench.cli import data as data_cli
 from drtrl_bench.cli.data import Data, Plugins
 from drtrl_bench.measure import environment, runner
 from drtrl_bench.process import locks, scratch, signals
-from drtrl_bench.records import record
+from drtrl_bench.records import reading, record
 from drtrl_bench.view import display
 
 app = typer.Typer(
@@ -63,7 +65,7 @@ FIELDS = {"algorithms": "algorithm", "cells": "cell", "data sets": "dataset"}
 
 
 def plan_names(incomplete: str) -> list[str]:
-    return [name for name in cases.names() if name.startswith(incomplete)]
+    return [name for name in plans.names() if name.startswith(incomplete)]
 
 
 Words = Annotated[
@@ -87,7 +89,7 @@ def matching(words: list[set[str]], only: list[str] | None, what: str) -> list[b
     if not any(found):
         if unknown := next((word for word in only or [] if not any(word.lower() in own for own in lower)), None):
             known = {word for own in words for word in own if not re.fullmatch(r"[0-9a-f]{16}", word)}  # no case_key
-            raise UsageError(f"no {what} matches -k {unknown}: {registry.nearest(unknown, known)}")
+            raise UsageError(f"no {what} matches -k {unknown}: {lookup.nearest(unknown, known)}")
         raise UsageError(f"no {what} matches {' '.join(f'-k {word}' for word in only or [])} together")
     return found
 
@@ -113,18 +115,18 @@ def list_(
     """
     plugins.load(plugin or (), installed=True)
     if plan is not None:
-        for case in chosen(cases.read(plan), only):
+        for case in chosen(plans.read(plan), only):
             console.print(case.label, soft_wrap=True)
         return
     if only:
         raise UsageError(f"-k chooses among the cases of a plan: drtrl-bench list PLAN -k {only[0]}")
     sections = {
-        "plans": {name: cases.read(name).description for name in cases.names()},
+        "plans": {name: plans.read(name).description for name in plans.names()},
         "algorithms": {name: algorithm.about for name, algorithm in registry.ALGORITHMS.items()},
-        "frameworks": {name: registry.missing(name) or "installed" for name in registry.FRAMEWORKS},
+        "frameworks": {name: lookup.missing(name) or "installed" for name in registry.FRAMEWORKS},
         "cells": {name: described(name) for name in registry.CELLS},
-        "readouts": {name: first_line(registry.network("gru", name, 1)[1]) for name in registry.READOUTS},
-        "data sets": {name: labelled(name) for name in registry.datasets()},
+        "readouts": {name: first_line(lookup.network("gru", name, 1)[1]) for name in registry.READOUTS},
+        "data sets": {name: labelled(name) for name in sets.datasets()},
     }
     for title, entries in sections.items():
         grid = Table.grid(padding=(0, 2))
@@ -140,7 +142,7 @@ def list_(
 def labelled(name: str) -> str:
     """What a data set would load now, or what is wrong with its files."""
     try:
-        return registry.dataset(name).LABEL
+        return sets.dataset(name).LABEL
     except OSError as error:  # damaged, or not to be read
         return str(error)
 
@@ -151,7 +153,7 @@ def first_line(cell: Any) -> str:
 
 def described(name: str) -> str:
     """A cell in a line: what it is, and the options that tell it from others of its class."""
-    cell, (_, options) = registry.network(name, "linear", 1)[0], registry.CELLS[name]
+    cell, (_, options) = lookup.network(name, "linear", 1)[0], registry.CELLS[name]
     said = {"states": cell.states} | options if cell.spiking else options
     words = (f"{key} {', '.join(v) if isinstance(v, tuple) else v}" for key, v in said.items())
     return "; ".join([first_line(cell).rstrip("."), *words])
@@ -186,14 +188,14 @@ def run(
     from drtrl_bench.view import table
 
     plugins.load(plugin or (), installed=True)
-    what = cases.read(plan)
+    what = plans.read(plan)
     what = replace(what, cases=tuple(chosen(what, only)))
     path = records or LOCAL / f"{what.name}.jsonl"
     with signals.advising("the finished cases are kept, the same command goes on from here"):
-        found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
+        found, corrupt = reading.quietly(lambda: runner.run(what, path, progress, again))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
-    table.render(table.collapse(session.frame(found, path)), console)
+    table.render(table.collapse(reading.frame(found, path)), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True)
     if any(line["status"] in ("wrong", "error") for line in found):
         raise typer.Exit(1)
@@ -215,7 +217,7 @@ def progress(text: str, line: dict[str, Any] | None) -> None:
 
 def read(where: Path) -> list[dict[str, Any]]:
     """The records at a place; complains about corrupt lines and missing files in one line each."""
-    lines, corrupt = runner.quietly(lambda: record.newest(where))
+    lines, corrupt = reading.quietly(lambda: record.newest(where))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
     if not lines:
@@ -332,7 +334,7 @@ def compare_(
             text = f"warning: not measured alike, so {said}: {', '.join(differs)} differ"
             complaints.print(text, style="yellow")
     elif not any(files):
-        what = cases.read(plan)
+        what = plans.read(plan)
         if what.plugins:
             raise UsageError(
                 f"plan {plan!r} has plugins, which revisions of the project do not know: leave plugins out"
@@ -354,7 +356,7 @@ def compare_(
 
 def recorded(path: Path) -> list[dict[str, Any]]:
     """The records of a file; complains about corrupt lines."""
-    lines, corrupt = runner.quietly(lambda: record.read(path))
+    lines, corrupt = reading.quietly(lambda: record.read(path))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
     return lines
@@ -388,7 +390,7 @@ def baseline() -> None:
 
     revisions.require("baseline", history=False)
     path = gates.baseline_path()
-    lines = measured_now(cases.read(gates.PLAN))
+    lines = measured_now(plans.read(gates.PLAN))
     bad = [line for line in lines if line["status"] != "ok"]
     if bad:
         raise UsageError(f"{Case(**bad[0]['case']).label}: {bad[0]['status']}: {bad[0]['reason']}; no baseline written")
@@ -434,7 +436,7 @@ def check(
     if differs := gates.set_otherwise(expected):
         text = f"warning: not set as for the baseline, so errors of rounding may not compare: {', '.join(differs)}"
         complaints.print(text, style="yellow")
-    plan, speed_plan = cases.read(gates.PLAN), None
+    plan, speed_plan = plans.read(gates.PLAN), None
     try:
         base = revisions.resolved(against) if against else revisions.base()
     except revisions.RevisionError:
@@ -446,8 +448,8 @@ def check(
     if base and speed:
         try:
             speed_plan = gates.speed_plan(base)
-        except cases.PlanError as error:
-            speed_plan = cases.read(gates.SPEED_PLAN)
+        except plans.PlanError as error:
+            speed_plan = plans.read(gates.SPEED_PLAN)
             said = f"the plan of {base[:9]} cannot be read here, so only this checkout's cases are timed: {error}"
             complaints.print(said, style="yellow")
         console.print(f"speed against {base[:9]}, interleaved")
@@ -587,7 +589,7 @@ def main() -> None:
     warnings.simplefilter("default", record.CorruptLine)
     try:
         app(prog_name="drtrl-bench")
-    except (UsageError, RevisionError, TrendError, cases.PlanError, plugins.PluginError, OSError) as error:
+    except (UsageError, RevisionError, TrendError, plans.PlanError, plugins.PluginError, OSError) as error:
         complaints.print(f"drtrl-bench: {' '.join(str(error).split())}", style="red")
         raise SystemExit(2) from None
     except SystemExit as ended:

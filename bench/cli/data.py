@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from drtrl_bench import plugins, registry
+from drtrl_bench import data as sets
+from drtrl_bench import lookup, plugins
 from drtrl_bench.files import diskcache
 from drtrl_bench.view import display
 
@@ -29,7 +30,7 @@ console = display.Console()
 
 def published() -> dict[str, ModuleType]:
     """The data sets that have files."""
-    modules = {name: registry.dataset(name) for name in registry.datasets()}
+    modules = {name: sets.dataset(name) for name in sets.datasets()}
     return {name: module for name, module in modules.items() if hasattr(module, "PUBLISHED")}
 
 
@@ -43,7 +44,7 @@ def point(folder: Path | None) -> Path | None:
         if not folder.is_dir():
             raise NotADirectoryError(f"--data {folder}: no such folder")
         os.environ["DRTRL_BENCH_DATA"] = str(folder.resolve())
-    registry.dataset("events.place").data_folder()
+    sets.dataset("events.place").data_folder()
     return folder
 
 
@@ -78,7 +79,7 @@ def chosen(names: list[str] | None) -> dict[str, ModuleType]:
     known = published()
     for name in names or ():
         if name not in known:
-            hint = registry.nearest(name, known) if name not in registry.datasets() else "has no files to make or check"
+            hint = lookup.nearest(name, known) if name not in sets.datasets() else "has no files to make or check"
             raise FileNotFoundError(f"data set {name!r}: {hint}")
     return {name: module for name, module in known.items() if not names or name in names}
 
@@ -90,10 +91,10 @@ def list_(data: Data = None, plugin: Plugins = None) -> None:
     Example: drtrl-bench data list --data /data
     """
     plugins.load(plugin or (), installed=True)
-    place, making = registry.dataset("events.place"), registry.dataset("events.making")
+    place, making = sets.dataset("events.place"), sets.dataset("events.making")
     genuine = place.data_folder()
-    for name in registry.datasets():
-        module = registry.dataset(name)
+    for name in sets.datasets():
+        module = sets.dataset(name)
         line = Text(f"{name:12} ", style="bold")
         try:
             line.append(module.LABEL, style="")
@@ -129,7 +130,7 @@ def make(
     Stand-ins are kept apart from genuine files, carry a marker, and are called synthetic (or event-converted) wherever
     they appear. An interrupted run leaves nothing.
     """
-    making = registry.dataset("events.making")
+    making = sets.dataset("events.making")
     if diskcache.wanted() is None:
         said = f"no home folder to keep a stand-in in; set ${diskcache.SETTING} to a folder of your own"
         raise FileNotFoundError(said)
@@ -163,7 +164,7 @@ def check(names: Names = None, data: Data = None) -> None:
     What is wrong with a set is said, and the next one is checked. Exit code: 0, also where a set that was not named has
     no files; 1 if a file is damaged or a checksum is wrong; 2 for bad input, and where a reader is not installed.
     """
-    place = registry.dataset("events.place")
+    place = sets.dataset("events.place")
     good, unread = True, {}
     for module in chosen(names).values():
         try:
@@ -187,7 +188,7 @@ def checked(module: ModuleType, named: bool) -> bool:
 
     Raises MissingError if there are none and the set was named, ReaderError, and OSError for what stops the check.
     """
-    place, statistics = registry.dataset("events.place"), registry.dataset("events.statistics")
+    place, statistics = sets.dataset("events.place"), sets.dataset("events.statistics")
     found = place.found(module.PUBLISHED)
     if found is None:
         if named:
@@ -250,7 +251,7 @@ def progress() -> Progress:
 
 
 def checksum(file: Path) -> str:
-    with registry.dataset("events.place").regular(file).open("rb") as content:
+    with sets.dataset("events.place").regular(file).open("rb") as content:
         return hashlib.file_digest(content, "md5").hexdigest()
 
 

@@ -3,7 +3,7 @@
 Seconds of one gradient, summed over its T / K chunks:
 
     flops / rate        of all products (flops.py): the longer the last chunk, the fewer for a trace; for RTRL
-                        2 n^2 p / K of them move the influence
+                        2 n^2 p / K of them update the influence
     moved / bandwidth   the carry is read and written once a chunk
     start               what a chunk costs before it does anything
     spilled             the chunk's arrays once more through memory, where they are larger than the cache
@@ -16,10 +16,11 @@ The constants are those of a CPU with two cores and, measured by nobody, of an H
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from drtrl_bench.case import Case
+from drtrl_bench.cost.flops import lower_bound
+from drtrl_bench.cost.footprint import footprint
+from drtrl_bench.cost.sizes import Sizes
 
 
 class Machine(NamedTuple):
@@ -39,40 +40,28 @@ ENDLESS, SHARE = 1 << 24, 3
 """Steps of a sequence without an end, and what a chunk's arrays may take of the carry or the cache without a limit."""
 
 
-def seconds(case: "Case", features: int, classes: int) -> float:
-    """What the model says one gradient takes. Only ratios between chunk lengths mean something."""
-    from drtrl_bench.cost import flops as floor
-    from drtrl_bench.measure import memory
-
-    least = floor.of(case, features, classes)
-    held = memory.held(case, features, classes)
-    flops, moved = least.flops or 0, least.moved_bytes or 0
-    chunks = math.ceil(case.steps / case.chunk)
-    machine = MACHINES[case.device]
-    spilled = chunks * max(0, held.chunk - machine.cache)
-    return flops / machine.rate + (moved + 2 * spilled) / machine.bandwidth + chunks * machine.start[case.framework]
+def seconds(sizes: Sizes, device: str, framework: str) -> float:
+    """Estimate what one gradient takes. Only ratios between chunk lengths mean something."""
+    least, machine = lower_bound(sizes), MACHINES[device]
+    chunks = math.ceil(sizes.steps / sizes.chunk)
+    spilled = chunks * max(0, footprint(sizes).chunk - machine.cache)
+    moved = (least.moved_bytes or 0) + 2 * spilled
+    return (least.flops or 0) / machine.rate + moved / machine.bandwidth + chunks * machine.start[framework]
 
 
-def best(case: "Case", features: int, classes: int) -> int:
-    """The K, a power of two or T, of the least cost within `limit_mib` of memory by formula (see above if it is 0).
+def best(sizes: Sizes, device: str, framework: str, limit_mib: float = 0.0) -> int:
+    """Choose K, a power of two or T, of the least cost within a limit of memory by formula (see above if it is 0).
 
-    Raises ValueError where not even K = 1 is, and for an algorithm that carries what no formula knows.
+    Raises ValueError where not even K = 1 is within the limit.
     """
-    from drtrl_bench import registry
-    from drtrl_bench.measure import memory
-
-    algorithm = registry.ALGORITHMS[case.algorithm]
-    if "chunk" in algorithm.by:
-        return case.steps
-    if algorithm.carry == "other":
-        raise ValueError(f'chunk = "auto" needs to know what {case.algorithm} carries, which is "other": give a number')
-    lengths = [1 << i for i in range(case.steps.bit_length()) if 1 << i < case.steps] + [case.steps]
-    steps = case.steps if case.limit_mib else ENDLESS
-    tried = [replace(case, chunk=K, steps=steps) for K in lengths]
-    held = memory.held(tried[0], features, classes)
-    limit = case.limit_mib * 2**20 or held.carry + held.gradient + SHARE * max(held.carry, MACHINES[case.device].cache)
-    within = [c for c in tried if memory.held(c, features, classes).total <= limit]
+    if "chunk" in sizes.algorithm.by:
+        return sizes.steps
+    T = sizes.steps
+    lengths = [1 << i for i in range(T.bit_length()) if 1 << i < T] + [T]
+    tried = [replace(sizes, chunk=K, steps=T if limit_mib else ENDLESS) for K in lengths]
+    least = footprint(tried[0])
+    limit = limit_mib * 2**20 or least.carry + least.gradient + SHARE * max(least.carry, MACHINES[device].cache)
+    within = [each for each in tried if footprint(each).total <= limit]
     if not within:
-        least = held.total / 2**20
-        raise ValueError(f"limit_mib is {case.limit_mib:g}, but {case.algorithm} needs {least:.1f} MiB at K = 1")
-    return min(within, key=lambda c: seconds(c, features, classes)).chunk
+        raise ValueError(f"limit_mib is {limit_mib:g}, but it needs {least.total / 2**20:.1f} MiB at K = 1")
+    return min(within, key=lambda each: seconds(each, device, framework)).chunk

@@ -18,7 +18,7 @@ import typer
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from drtrl_bench import registry
+from drtrl_bench import data, lookup
 from drtrl_bench.case import Case
 from drtrl_bench.files import regular
 from drtrl_bench.measure import environment, problem
@@ -106,9 +106,9 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
     return {
         **asdict(setting),
         "dataset": name,
-        "data": registry.dataset(name).LABEL,
-        "fingerprint": registry.fingerprint(name),
-        "features": problem.shape(case)[0],
+        "data": data.dataset(name).LABEL,
+        "fingerprint": data.fingerprint(name),
+        "features": data.shape(case.dataset, case.features)[0],
         "algorithm": "bptt",
         "framework": "jax",
         "seed": seed,
@@ -119,7 +119,7 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
         "low": round(low, 4),
         "high": round(high, 4),
         "tested": len(right["test"]),
-        "chance": round(setting.chance or 1 / problem.shape(case)[1], 4),
+        "chance": round(setting.chance or 1 / data.shape(case.dataset, case.features)[1], 4),
         "started": started.isoformat(timespec="seconds"),
         **{key: environment.checkout().get(key) for key in ("commit", "dirty")},
         "cpu": described.get("cpu"),
@@ -129,7 +129,7 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
 
 def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tuple[Any, Any]:
     """A batch of a part of a data set. What is generated is new in every part."""
-    module, options = registry.dataset(name), dict(setting.options)
+    module, options = data.dataset(name), dict(setting.options)
     if hasattr(module, "PUBLISHED"):
         options |= {"split": split, "features": setting.features or module.FEATURES}
         if split != "train":
@@ -139,7 +139,7 @@ def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tupl
 
 def unavailable(name: str) -> str | None:
     """What to do about the first part of a data set that is not there, or None."""
-    module, place = registry.dataset(name), registry.dataset("events.place")
+    module, place = data.dataset(name), data.dataset("events.place")
     try:
         for split in module.PUBLISHED.archives if hasattr(module, "PUBLISHED") else ():
             place.part(module.PUBLISHED, split)
@@ -158,7 +158,7 @@ def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> N
 
     from drtrl_bench.implementations.engine import network_jax
 
-    module = registry.dataset(name)
+    module = data.dataset(name)
     number = setting.test
     if hasattr(module, "PUBLISHED"):
         number = min(number, len(module.opened(split)[1]))
@@ -204,7 +204,7 @@ def main(
     """
     for name in names or SETTINGS:
         if name not in SETTINGS:
-            raise ValueError(f"data set {name!r}: {registry.nearest(name, SETTINGS)}")
+            raise ValueError(f"data set {name!r}: {lookup.nearest(name, SETTINGS)}")
         if reason := unavailable(name):
             raise FileNotFoundError(reason)
     out.parent.mkdir(parents=True, exist_ok=True)

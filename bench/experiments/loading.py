@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
-from drtrl_bench import registry
+from drtrl_bench import data, lookup, registry
 from drtrl_bench.case import Case
 from drtrl_bench.experiments import stream
 from drtrl_bench.measure import environment, memory, problem
@@ -72,8 +72,8 @@ def gradients(case: Case, inputs: Any, targets: Any) -> dict[str, Callable[[], A
     placed = (params, jax.numpy.asarray(inputs), jax.numpy.asarray(targets))
     calls = {}
     for rule in RULES:
-        algorithm = registry.algorithm(rule, "jax", vars(case))
-        chunk = case.steps if rule == "bptt" else min(32, case.steps)
+        algorithm = lookup.algorithm(rule, "jax", vars(case))
+        chunk = case.steps if registry.ALGORITHMS[rule].truncated else min(32, case.steps)
         compiled = jax.jit(partial(network_jax.gradient, algorithm, net, chunk=chunk))
         calls[rule] = partial(lambda f: jax.block_until_ready(f(*placed)), compiled)
         calls[rule]()
@@ -84,7 +84,7 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
     """A row: batches per second of a loader, and gradients per second of the fastest rule."""
     name = title.split()[0]
     steps, size, lines = SIZES[title]
-    module = registry.dataset(name)
+    module = data.dataset(name)
     whole = lines == module.FEATURES
     case = Case(
         dataset=name,
@@ -114,7 +114,7 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
     return {
         "dataset": name,
         "data": module.LABEL,
-        "fingerprint": registry.fingerprint(name),
+        "fingerprint": data.fingerprint(name),
         "steps": steps,
         "batch": size,
         "lines": lines,
@@ -136,7 +136,7 @@ def streamed(name: str, steps: int) -> dict[str, Any]:
     from drtrl_bench.implementations.algorithms.approximate import drtrl_jax
     from drtrl_bench.implementations.training import stream_jax
 
-    module = registry.dataset(name)
+    module = data.dataset(name)
     case = Case(dataset=name, cell="lif_delta", neurons=NEURONS, batch=LANES, steps=CHUNK, chunk=CHUNK, scale_x=30)
     net, params = problem.network(case, "jax"), jax.tree.map(jax.numpy.asarray, problem.draw(case)[0])
     fold = stream_jax.streaming(drtrl_jax, net)
@@ -151,7 +151,7 @@ def streamed(name: str, steps: int) -> dict[str, Any]:
     return {
         "dataset": name,
         "data": module.LABEL,
-        "fingerprint": registry.fingerprint(name),
+        "fingerprint": data.fingerprint(name),
         "rule": "drtrl",
         "steps": steps,
         "batch": LANES,
@@ -224,7 +224,7 @@ def main(
     rows = []
     out.mkdir(parents=True, exist_ok=True)  # or minutes of timing would end in an error
     for title in SIZES:
-        if reason := registry.unavailable(title.split()[0]):
+        if reason := data.unavailable(title.split()[0]):
             console.print(f"left out: {reason}", soft_wrap=True)
             continue
         rows.append(batches(title, repeats))
@@ -236,7 +236,7 @@ def main(
     write(out / "batches.csv", rows)
     rows = []
     for name in ("nmnist", "bernoulli"):
-        if not registry.unavailable(name):
+        if not data.unavailable(name):
             for steps in LENGTHS:
                 with locks.measuring(waits):
                     rows.append(alone(name, steps))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench import registry
+from drtrl_bench import data
 
 Chunk = tuple[NDArray[Any], NDArray[np.int32]]
 """Inputs [K, B, I] as they lie on the host, counts in one byte each if the data set is sparse; targets [K, B]."""
@@ -35,7 +35,7 @@ class Dense:
 
 def piece(name: str, period: int, size: int, seed: int, **options: Any) -> Any:
     """A batch of a data set as something with `dense` and `targets`: sparse where the data set is."""
-    module = registry.dataset(name)
+    module = data.dataset(name)
     if hasattr(module, "sparse"):
         return module.sparse(period, size, seed, **options)
     return Dense(*module.batch(period, size, seed, **options))

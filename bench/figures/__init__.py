@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drtrl_bench.figures.nothing import DPI, NothingToDraw
 from drtrl_bench.view import display
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ FIGURES = {
     "fidelity": "drtrl_bench.figures.fidelity",
 }
 """The figures of every report."""
-DPI = 150
 """Of the PNGs. Figures are laid out at it, so that what was apart when it was laid out is apart in the file."""
 
 
@@ -51,10 +51,6 @@ def matplotlib_imported() -> None:
 
 
 matplotlib_imported()
-
-
-class NothingToDraw(ValueError):  # noqa: N818
-    """Records of which a figure shows nothing; the message says in one line what it needs and what there is."""
 
 
 def save(figure: "Figure", data: "pd.DataFrame", folder: str | Path, name: str) -> list[Path]:

@@ -28,7 +28,8 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from drtrl_bench.figures import DPI, NothingToDraw
+from drtrl_bench import registry
+from drtrl_bench.figures.nothing import DPI, NothingToDraw
 from drtrl_bench.view import caption, display, table
 from drtrl_bench.view.caption import Frame
 
@@ -187,9 +188,10 @@ def points(frame: Frame) -> Frame:
 
 def on_line(algorithm: str, chunk: int | None) -> str:
     """The line of an algorithm at a length of chunk; without one, at K = T."""
+    truncated = algorithm in registry.ALGORITHMS and registry.ALGORITHMS[algorithm].truncated
     if chunk is None:
-        return named(algorithm) if algorithm.startswith("bptt") else f"{named(algorithm)}, K = T"
-    return f"{named(algorithm)}, K = {chunk}{' (truncated)' if algorithm == 'bptt' else ''}"
+        return named(algorithm) if truncated else f"{named(algorithm)}, K = T"
+    return f"{named(algorithm)}, K = {chunk}{' (truncated)' if truncated else ''}"
 
 
 def headings(rows: Frame) -> list[str]:

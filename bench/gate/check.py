@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import case as cases
+from drtrl_bench import plan as plans
 from drtrl_bench.case import Plan
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import compare, revisions
@@ -83,10 +83,10 @@ def set_otherwise(expected: list[dict[str, Any]]) -> list[str]:
 def speed_plan(base: str) -> Plan:
     """The cases whose speed is compared with a commit: this checkout's and that commit's, so that none is dropped
     unseen. Raises PlanError if that commit's plan is not one here."""
-    own = cases.read(SPEED_PLAN)
+    own = plans.read(SPEED_PLAN)
     try:
         with revisions.file_at(base, f"bench/plans/{SPEED_PLAN}.toml") as file:
-            theirs = cases.read(str(file)).cases
+            theirs = plans.read(str(file)).cases
     except revisions.RevisionError:  # older than the plan
         theirs = ()
     return replace(own, cases=tuple(dict.fromkeys([*own.cases, *theirs])))

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from drtrl_bench import case as cases
+from drtrl_bench import plan as plans
 from drtrl_bench.case import Plan
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import check as gate
@@ -31,7 +31,7 @@ ALIKE, HONEST = gate.SPEED_PLAN, "planted nothing"
 
 SLOW = """
 from time import process_time
-_call = Subject.call
+_call = Backend.call
 def call(self):
     began = process_time()
     found = _call(self)
@@ -39,28 +39,28 @@ def call(self):
     while process_time() - began < {factor} * took:
         pass
     return found
-Subject.call = call
+Backend.call = call
 """
 SLOWDOWNS = (1.2, 1.5)
 """Factors that are planted in earnest; `FACTORS` are what samples of A/A comparisons are multiplied with."""
 LARGER_TORCH = """
-_weigh, _run = Subject.weigh, Subject.run
-def weigh(self):
-    extra = _weigh(self)["working_bytes"] // 50
+_measure, _run = Backend.measure_memory, Backend.run
+def measure_memory(self):
+    extra = _measure(self)["working_bytes"] // 50
     self.run = lambda: (torch.empty(extra, dtype=torch.uint8), _run(self))
-    return _weigh(self)
-Subject.weigh = weigh
+    return _measure(self)
+Backend.measure_memory = measure_memory
 """
 LARGER_JAX = """
-_weigh = Subject.weigh
-Subject.weigh = lambda self: (found := _weigh(self)) | {"working_bytes": int(1.02 * found["working_bytes"])}
+_measure = Backend.measure_memory
+Backend.measure_memory = lambda self: (found := _measure(self)) | {"working_bytes": int(1.02 * found["working_bytes"])}
 """
 LESS_EXACT = """
-_gradient = Subject.gradient
+_gradient = Backend.gradient
 def gradient(self):
     loss, grads = _gradient(self)
     return loss, [{{k: {factor} * g if g.dtype == "float32" else g for k, g in layer.items()}} for layer in grads]
-Subject.gradient = gradient
+Backend.gradient = gradient
 """
 WRONG = """
 _advance = advance
@@ -133,6 +133,12 @@ PLANTS = [
 ]
 
 
+PLANTED_IN = {("drtrl", "lif_delta"), ("bptt", "lif_delta")}
+"""Algorithm and cell of the cases with which planted regressions are measured."""
+SLOWED = {"drtrl"}
+"""The algorithms with which slowdowns are measured: they are planted around the call, whatever the algorithm."""
+
+
 def label(plant: Plant) -> str:
     """The plan of a planted regression's records."""
     return f"planted {plant.name} in {plant.file}"
@@ -140,9 +146,9 @@ def label(plant: Plant) -> str:
 
 def plan() -> Plan:
     """What planted regressions are measured with: the cases of `gate` in which D-RTRL or BPTT trains LIF neurons."""
-    whole = cases.read(gate.PLAN)
-    kept = (case for case in whole.cases if case.algorithm in ("drtrl", "bptt") and case.cell == "lif_delta")
-    return replace(whole, cases=tuple(kept))
+    whole = plans.read(gate.PLAN)
+    cases_of = (case for case in whole.cases if (case.algorithm, case.cell) in PLANTED_IN)
+    return replace(whole, cases=tuple(cases_of))
 
 
 def kept(path: Path) -> list[dict[str, Any]]:
@@ -187,7 +193,7 @@ def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
 
 def alike(path: Path, number: int, report: Report) -> None:
     """Measures A/A comparisons until the file at `path` holds `number` of every case."""
-    interleave(path, ALIKE, cases.read(gate.SPEED_PLAN), number, report)
+    interleave(path, ALIKE, plans.read(gate.SPEED_PLAN), number, report)
 
 
 def slowed(factor: float) -> str:
@@ -198,10 +204,10 @@ def slowed(factor: float) -> str:
 def slow(path: Path, number: int, report: Report) -> None:
     """Measures comparisons with each of the `SLOWDOWNS` planted, until the file at `path` holds `number` of each.
 
-    Of D-RTRL's cases alone: they are planted around the call, whatever the rule.
+    Of the cases of `SLOWED` alone.
     """
-    whole = cases.read(gate.SPEED_PLAN)
-    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm == "drtrl"))
+    whole = plans.read(gate.SPEED_PLAN)
+    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm in SLOWED))
 
     def edit(factor: float, tree: Path) -> None:
         for framework in ("jax", "torch"):
@@ -225,7 +231,7 @@ def interleave(
 
 def again(path: Path, number: int, report: Report) -> None:
     """Measures what is the same on every run, of all cases of the gate, until the file at `path` has it that often."""
-    whole = cases.read(gate.PLAN)
+    whole = plans.read(gate.PLAN)
     commit = revisions.resolved("HEAD")
     rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN and line.get("commit") == commit]
     for index in range(max(rounds, default=-1) + 1, number):
@@ -237,7 +243,7 @@ def again(path: Path, number: int, report: Report) -> None:
 
 def alarms_again(lines: list[dict[str, Any]]) -> tuple[int, int]:
     """How often the gate, its baseline being the first measurement of all its cases, would fail a later one."""
-    whole = cases.read(gate.PLAN)
+    whole = plans.read(gate.PLAN)
     rounds: dict[int, list[dict[str, Any]]] = {}
     for line in of_last_commit([line for line in lines if line["plan"] == gate.PLAN]):
         rounds.setdefault(line["round"], []).append(line)

@@ -1,4 +1,4 @@
-"""A case in JAX, ready to be called, timed and weighed. The twin is `backend_torch.py`.
+"""A case in JAX, ready to be called, timed, and its memory measured. The twin is `backend_torch.py`.
 
 Import this only in a process that measures JAX; it configures the framework.
 """
@@ -10,8 +10,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from drtrl_bench import registry
+from drtrl_bench import lookup
 from drtrl_bench.case import Case
+from drtrl_bench.cost.sizes import block
 from drtrl_bench.implementations.engine import network_jax
 from drtrl_bench.implementations.engine.execution_jax import Execution
 from drtrl_bench.measure import memory
@@ -31,11 +32,11 @@ def execution(case: Case) -> Execution:
     if case.mode == "triton":
         from drtrl_bench.implementations.kernels import forward_pallas
 
-        return Execution(memory.block(case), case.unroll, forward_pallas.layer)
-    return Execution(memory.block(case), case.unroll)
+        return Execution(block(case), case.unroll, forward_pallas.layer)
+    return Execution(block(case), case.unroll)
 
 
-class Subject:
+class Backend:
     """One compiled gradient on one device, with its inputs there."""
 
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
@@ -45,7 +46,7 @@ class Subject:
         params = jax.tree.map(lambda a: place(np.asarray(a, dtype)), problem.params)
         self.arguments = (params, place(np.asarray(problem.inputs, dtype)), place(problem.targets))
         self.execution = execution(case)
-        algorithm = registry.algorithm(case.algorithm, "jax", registry.options(case, dtype), self.execution)
+        algorithm = lookup.algorithm(case.algorithm, "jax", lookup.options(case, dtype), self.execution)
         call = partial(network_jax.gradient, algorithm, self.net, chunk=case.chunk)
         start = perf_counter()
         lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
@@ -61,7 +62,7 @@ class Subject:
         loss, grads = self.call()
         return float(loss), [{k: np.asarray(g) for k, g in layer.items()} for layer in grads]
 
-    def weigh(self) -> dict[str, Any]:
+    def measure_memory(self) -> dict[str, Any]:
         return memory.xla_bytes(self.compiled)
 
     def forward(self) -> Any:

@@ -1,4 +1,4 @@
-"""A case in PyTorch, ready to be called, timed and weighed. The twin is `backend_jax.py`.
+"""A case in PyTorch, ready to be called, timed, and its memory measured. The twin is `backend_jax.py`.
 
 Import this only in a process that measures PyTorch; it configures the framework.
 """
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from drtrl_bench import registry
+from drtrl_bench import lookup, registry
 from drtrl_bench.case import Case
+from drtrl_bench.cost.sizes import block
 from drtrl_bench.implementations.engine import adjoint_torch, network_torch
 from drtrl_bench.implementations.engine.execution_torch import Execution
 from drtrl_bench.measure import memory
@@ -32,19 +33,19 @@ def execution(case: Case) -> Execution:
 
     Compiled, the passes through a block are unrolled; the pass over a carry is not, of which there would be copies.
     """
-    block = memory.block(case)
+    steps = block(case)
     if case.mode == "triton":
         from drtrl_bench.implementations.kernels import execution_triton
 
-        return execution_triton.execution(block)
+        return execution_triton.execution(steps)
     if case.mode == "compile":
         compiled = compiler()
         forward, backward = compiled(network_torch.forward), compiled(adjoint_torch.backward)
-        return Execution(block, forward=forward, backward=backward, compiled=compiled)
-    return Execution(block)
+        return Execution(steps, forward=forward, backward=backward, compiled=compiled)
+    return Execution(steps)
 
 
-class Subject:
+class Backend:
     """One gradient on one device, with its inputs there."""
 
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
@@ -56,7 +57,7 @@ class Subject:
         params = [{k: torch.tensor(v, **place) for k, v in layer.items()} for layer in problem.params]
         targets = torch.tensor(problem.targets, dtype=torch.int64, device=self.device)
         self.arguments = (params, torch.tensor(problem.inputs, **place), targets)
-        self.algorithm = partial(registry.algorithm, case.algorithm, "torch", registry.options(case, dtype))
+        self.algorithm = partial(lookup.algorithm, case.algorithm, "torch", lookup.options(case, dtype))
         self.chunk = case.chunk
         self.phases: dict[str, float] = {}
         self.graph: Any = None
@@ -111,7 +112,7 @@ class Subject:
         loss, grads = self.call()
         return float(loss), [{k: g.cpu().numpy() for k, g in layer.items()} for layer in grads]
 
-    def weigh(self) -> dict[str, Any]:
+    def measure_memory(self) -> dict[str, Any]:
         peak = memory.torch_peak_bytes(self.run, self.device)  # what a graph replays was allocated before
         return {"meter": "torch_peak_bytes", "working_bytes": peak, "torch_peak_bytes": peak}
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Gradient = list[dict[str, NDArray[Any]]]
-"""One dict per layer, the readout last: {"x": ..., "r": ..., "b": ...}."""
+from drtrl_bench.protocols import Weights
+
+Gradient = Weights
 
 
 def named(gradient: Gradient) -> dict[str, NDArray[np.float64]]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench import plugins, registry
+from drtrl_bench import data, lookup, plugins, provenance
 from drtrl_bench.case import Case, digest
 from drtrl_bench.files import diskcache
 from drtrl_bench.measure.fidelity import Gradient
@@ -36,13 +36,13 @@ class Problem:
 
 def shape(case: Case) -> tuple[int, int]:
     """Input lines and classes of a case."""
-    module = registry.dataset(case.dataset)
+    module = data.dataset(case.dataset)
     return case.features or module.FEATURES, module.CLASSES
 
 
 def draw(case: Case) -> tuple[Gradient, NDArray[np.float32], NDArray[np.int32]]:
     """Weights, inputs and targets of a case. Raises ValueError where the data set cannot provide them."""
-    module = registry.dataset(case.dataset)
+    module = data.dataset(case.dataset)
     extra = {"features": case.features} if case.features and case.features != module.FEATURES else {}
     if extra and "features" not in inspect.signature(module.batch).parameters:
         raise ValueError(f"{module.LABEL} has {module.FEATURES} input lines, not {case.features}")
@@ -66,7 +66,7 @@ def network(case: Case, framework: str | None = None) -> tuple[Any, ...]:
     """The cells of a case with its initial scales."""
     from dataclasses import replace
 
-    *hidden, readout = registry.network(case.cell, case.readout, case.layers, framework)
+    *hidden, readout = lookup.network(case.cell, case.readout, case.layers, framework)
     scales = {"scale_x": case.scale_x, "scale_r": case.scale_r, "initial": case.initial}
     return (*(replace(cell, **scales) for cell in hidden), replace(readout, initial=case.initial))
 
@@ -92,9 +92,9 @@ def spikes(net: Any, params: Gradient, inputs: NDArray[Any]) -> list[NDArray[np.
 
 def prepared(case: Case, folder: Path, spare: Path | None = None) -> Path:
     """The problem's file, made if it is not there yet or damaged; in the spare folder where the other takes none."""
-    texts = {module: path.read_text("utf-8") for module, path in registry.problem_sources(case.dataset).items()}
+    texts = {module: path.read_text("utf-8") for module, path in provenance.problem_sources(case.dataset).items()}
     own = [path.read_text("utf-8") for path in plugins.sources(case)]
-    sha = digest([repr(network(case)), texts, own, *registry.loaded(case.dataset)])
+    sha = digest([repr(network(case)), texts, own, *data.loaded(case.dataset)])
     name = f"problem-{case.problem_key}-{sha}.npz"
     places = [place / name for place in (folder, spare) if place]
     for path in places:
@@ -117,7 +117,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     plugins.restore(job["plugins"])
     diskcache.use(Path(job["cache"]))
-    place, result = registry.dataset("events.place"), Path(job["result"])
+    place, result = data.dataset("events.place"), Path(job["result"])
     try:
         told = {"problem": str(prepared(Case(**job["case"]), Path(job["cache"]), result.parent))}
     except (place.DamagedError, place.MissingError, place.ReaderError) as error:

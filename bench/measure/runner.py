@@ -11,7 +11,6 @@ import random
 import signal
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,10 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import plugins, registry, start
+from drtrl_bench import data, lookup, plugins, provenance, registry, start
 from drtrl_bench.case import Case, Plan, digest
+from drtrl_bench.cost.sizes import sizes
 from drtrl_bench.files import diskcache
-from drtrl_bench.measure import environment, memory, problem
+from drtrl_bench.measure import environment, problem
+from drtrl_bench.measure.refusal import refused_for_memory
 from drtrl_bench.process import locks, result, scratch, supervised, variables
 from drtrl_bench.process.supervised import Ended
 from drtrl_bench.records import record
@@ -46,10 +47,10 @@ Report = Callable[[str, dict[str, Any] | None], None]
 
 def implementation_sha(case: Case) -> str:
     """Hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
-    files = registry.sources(case.algorithm, case.framework, case.dataset)
+    files = provenance.sources(case.algorithm, case.framework, case.dataset)
     texts = {module: path.read_text(encoding="utf-8") for module, path in files.items()}
     own = [path.read_text(encoding="utf-8") for path in plugins.sources(case, case.framework)]
-    return digest([repr(problem.network(case)), texts, own, *registry.loaded(case.dataset)])
+    return digest([repr(problem.network(case)), texts, own, *data.loaded(case.dataset)])
 
 
 def identity(line: dict[str, Any]) -> tuple[Any, ...]:
@@ -68,18 +69,16 @@ def finished(line: dict[str, Any], plan: Plan) -> bool:
 
 def refusal(case: Case) -> tuple[str, str] | None:
     """A status and a reason not to start the case at all, or None."""
-    if reason := registry.missing(case.framework) or plugins.lacking(case):
+    if reason := lookup.missing(case.framework) or plugins.lacking(case):
         return "skip", reason
-    if reason := registry.unavailable(case.dataset):
+    if reason := data.unavailable(case.dataset):
         return "skip", reason
     if case.device == "gpu" and environment.output("nvidia-smi", "-L") is None:
         return "skip", "no GPU found: nvidia-smi does not answer; choose device = 'cpu'"
     if case.threads > (cores := len(os.sched_getaffinity(0))):
-        return (
-            "skip",
-            f"asks for {case.threads} threads, but this process may use {cores}; set threads = {cores} in the plan",
-        )
-    if reason := memory.refusal(case, *problem.shape(case)):
+        advice = f"set threads = {cores} in the plan"
+        return "skip", f"asks for {case.threads} threads, but this process may use {cores}; {advice}"
+    if reason := refused_for_memory(sizes(case, *data.shape(case.dataset, case.features)), case.device):
         return "oom", reason
     return None
 
@@ -98,7 +97,7 @@ def ended(how: Ended) -> tuple[str, str]:
 
 
 def command(module: str) -> list[str]:
-    """What runs a module as a child."""
+    """Build the command that runs a module as a child."""
     return start.command(module)
 
 
@@ -120,11 +119,8 @@ def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: 
             found = result.read(left, SAYS[module])
         except result.ResultError as error:
             return {"status": "error", "reason": f"the result of {module} is not valid: {error}"}
-        if "gate" in SAYS[module] and found.get("status") not in ("ok", "wrong", "oom"):
-            return {
-                "status": "error",
-                "reason": f"the result of {module} is not valid: its status is {found.get('status')!r:.60}",
-            }
+        if "gate" in SAYS[module] and (status := found.get("status")) not in ("ok", "wrong", "oom"):
+            return {"status": "error", "reason": f"the result of {module} is not valid: its status is {status!r:.60}"}
         return found
 
 
@@ -136,7 +132,7 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
     unsolved = folder / f"unsolved-{case.problem_key}.json"
     if unsolved.exists():
         return json.loads(unsolved.read_text(encoding="utf-8"))
-    cache = registry.dataset("events.place").cache()
+    cache = data.dataset("events.place").cache()
     solved = child("drtrl_bench.measure.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
     diskcache.pass_on(solved.pop("notes", None))
     if not isinstance(solved.get("problem"), str):
@@ -152,7 +148,7 @@ def check_plugins(plan: Plan, folder: Path) -> None:
     """Raises PluginError if what a plan takes from plugins is not whole; imports each framework in a child to see."""
     for framework in registry.FRAMEWORKS:
         cases = [case for case in plan.cases if case.framework == framework and plugins.owners(case)]
-        cases = [case for case in cases if not registry.missing(framework) and not plugins.lacking(case)]
+        cases = [case for case in cases if not lookup.missing(framework) and not plugins.lacking(case)]
         if not cases:
             continue
         wanted = {plugin["name"]: plugin for case in cases for plugin in plugins.job(case)}
@@ -204,7 +200,7 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
             if not again and (before := known.get(identity(this))):
                 found.append(before)
                 continue
-            module = registry.dataset(case.dataset)
+            module = data.dataset(case.dataset)
             line = {
                 "kind": "record",
                 "schema_version": record.SCHEMA_VERSION,
@@ -214,12 +210,12 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
                 "limit_s": plan.limit_s,
                 "case_key": case.key,
                 "case": asdict(case),
-                "implementation_sha": implementation_sha(case),
+                "implementation_sha": sha,
                 "env_hash": described["env_hash"],
                 "data": {
                     "label": module.LABEL,
                     "synthetic": module.SYNTHETIC,
-                    "fingerprint": registry.fingerprint(case.dataset) or None,
+                    "fingerprint": data.fingerprint(case.dataset) or None,
                 },
             }
             if named := plugins.fingerprints(case):
@@ -249,11 +245,3 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
             report("", line)
             found.append(line)
     return found
-
-
-def quietly(call: Callable[[], Any]) -> tuple[Any, list[str]]:
-    """The value of a call, and the corrupt lines it warned of."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", record.CorruptLine)
-        value = call()
-    return value, [str(w.message) for w in caught]

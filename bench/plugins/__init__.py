@@ -6,8 +6,8 @@ names takes them. Plugins come from `--plugin`, from `plugins` of a plan, of `ru
 installed packages with an entry point in the group `drtrl_bench.plugins`.
 
 Loading a plugin imports no framework unless the plugin does: its implementations are named as modules, or are
-functions that import what they need. What its tables must hold is in `plugin_tables.py`, where its files lie in
-`plugin_modules.py`.
+functions that import what they need. What its tables must hold is in `tables.py`, where its files lie in
+`modules.py`.
 """
 
 import importlib
@@ -18,17 +18,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from drtrl_bench import provenance, registry
+from drtrl_bench.case import Case, digest
 from drtrl_bench.files import textfile
 from drtrl_bench.plugins import modules as plugin_modules
 from drtrl_bench.plugins import tables as plugin_tables
 from drtrl_bench.plugins.modules import Plugin, PluginError
 from drtrl_bench.plugins.tables import Algorithm, Cell
-
-if TYPE_CHECKING:
-    from drtrl_bench.case import Case
 
 __all__ = ["Algorithm", "Cell", "PluginError"]
 """What a plugin and its user import from here."""
@@ -152,13 +150,13 @@ def owner(kind: str, name: str) -> Plugin | None:
     return next((plugin for plugin in LOADED.values() if name in plugin.tables.get(kind, ())), None)
 
 
-def owners(case: "Case") -> list[tuple[str, str, Plugin]]:
+def owners(case: Case) -> list[tuple[str, str, Plugin]]:
     """The names of a case that are a plugin's: the field, the name, and whose it is."""
     named = ((kind, getattr(case, kind)) for kind in plugin_tables.KINDS)
     return [(kind, name, plugin) for kind, name in named if (plugin := owner(kind, name))]
 
 
-def lacking(case: "Case") -> str | None:
+def lacking(case: Case) -> str | None:
     """Why a plugin's algorithm or cell cannot run in the case's framework, or None."""
     for kind, name, plugin in owners(case):
         if kind != "dataset" and not plugin.tables[kind][name].offers(case.framework):
@@ -167,7 +165,7 @@ def lacking(case: "Case") -> str | None:
     return None
 
 
-def job(case: "Case") -> list[dict[str, str]]:
+def job(case: Case) -> list[dict[str, str]]:
     """The plugins of a case, for `restore` in a child process."""
     mine = {plugin.path: plugin for _, _, plugin in owners(case)}
     keys = ("name", "module", "folder", "origin")
@@ -210,7 +208,7 @@ def scope() -> Iterator[None]:
         plugin_tables.called.cache_clear()
 
 
-def sources(case: "Case", framework: str | None = None) -> list[Path]:
+def sources(case: Case, framework: str | None = None) -> list[Path]:
     """The files of plugins that produce a case's numbers in a framework: a change in one makes its records out of date.
 
     Without a framework, those that produce the case's problem, to which the algorithm does not belong.
@@ -220,10 +218,8 @@ def sources(case: "Case", framework: str | None = None) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def fingerprints(case: "Case") -> dict[str, str]:
+def fingerprints(case: Case) -> dict[str, str]:
     """The plugins of a case by name, each with a hash of its own files: what a record says of them."""
-    from drtrl_bench.case import digest
-
     found = {}
     for plugin in {plugin.path: plugin for _, _, plugin in owners(case)}.values():
         own = [file for file in sources(case, case.framework) if file.is_relative_to(plugin.folder)]

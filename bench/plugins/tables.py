@@ -6,12 +6,13 @@ All that can be seen without a framework is looked at as the plugin is loaded; `
 import importlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from drtrl_bench import registry
+from drtrl_bench import lookup, registry
+from drtrl_bench.case import FIELDS, Case, names_of
 from drtrl_bench.plugins.modules import Plugin, PluginError, file_of, imported, ours
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Algorithm(registry.Algorithm):
 
     `jax` and `torch` are what has `init` and `advance`: the name of a module beside the plugin, or a function without
     arguments that returns it. One of them will do. `by` and `options` name fields of the case that `reference` and
-    `advance` take. What it costs by formula follows from `carry`, `paths` and `blockwise`.
+    `advance` take. What it costs by formula follows from `carry`, `paths`, `feedback` and `blockwise`.
     """
 
     about: str = ""
@@ -137,7 +138,7 @@ def checked(plugin: Plugin, kind: str, name: Any, entry: Any, other: Plugin | No
     where = f"{plugin.origin}: {words.get(kind, kind)} {name!r}"
     if not isinstance(name, str) or not name.isidentifier():
         raise PluginError(f"{where}: a name must be one word of letters, digits and underscores")
-    if name in registry.NAMES[kind]():
+    if name in names_of(kind):
         whose = other.origin + " has" if other else "the project has"
         raise PluginError(f"{where}: {whose} one of this name; choose another")
     check = {"algorithm": check_algorithm, "cell": check_cell, "dataset": check_dataset}[kind]
@@ -166,8 +167,6 @@ def implementations(plugin: Plugin, entry: Any, has: str) -> str | None:
 
 def check_algorithm(plugin: Plugin, entry: Any) -> str | None:
     """What is wrong with an algorithm, or None."""
-    from drtrl_bench.case import Case
-
     if not isinstance(entry, Algorithm):
         return f" is a {type(entry).__name__}; it must be an Algorithm of drtrl_bench.plugins"
     if not isinstance(entry.about, str) or not entry.about:
@@ -178,13 +177,15 @@ def check_algorithm(plugin: Plugin, entry: Any) -> str | None:
         return wrong("carry", entry.carry, f"one of {', '.join(registry.CARRIES)}")
     if entry.paths not in ("", "all", "own", "none"):
         return wrong("paths", entry.paths, "all, own or none")
-    known = {f.name for f in fields(Case)}
+    if entry.feedback not in ("layers", "direct"):
+        return wrong("feedback", entry.feedback, "layers or direct")
+    known = FIELDS[Case]
     for attribute in ("by", "options"):
         named = getattr(entry, attribute)
         if isinstance(named, str) or not all(isinstance(n, str) for n in named):
             return wrong(attribute, named, "a tuple of fields of a case")
         if unknown := next((n for n in named if n not in known), None):
-            return f": {attribute} has {unknown!r}: {registry.nearest(unknown, known)}"
+            return f": {attribute} has {unknown!r}: {lookup.nearest(unknown, known)}"
     return implementations(plugin, entry, "init and advance")
 
 

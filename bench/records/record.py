@@ -44,13 +44,9 @@ STATUSES = ("ok", "skip", "wrong", "oom", "timeout", "error")
 
 SCHEMA = Path(__file__).parent / "record_schema.json"
 """What a line must be, field by field, as a JSON schema."""
-ADDED = (
-    *("initial", "decay", "bias_correction", "segments"),
-    *("mode", "unroll", "precision", "trace_dtype", "auto", "limit_mib"),
-)
-"""Fields of a case that its first version did not have."""
 FIELDS = tuple(f.name for f in fields(Case))
-DEFAULTS = {f.name: f.default for f in fields(Case) if f.name in ADDED}
+DEFAULTS = {f.name: f.default for f in fields(Case) if f.metadata["later"]}
+"""What the fields of a case are in records of versions that did not have them."""
 
 LONGEST = 8 * 2**20
 """Bytes of a line, at most; the longest that a run writes have some thousands."""

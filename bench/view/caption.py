@@ -5,56 +5,29 @@ from typing import Any
 
 import numpy as np
 
+from drtrl_bench.case import FIELDS as FIELDS_OF
+from drtrl_bench.case import ROLES, Case, of_role
 from drtrl_bench.view import display
 
 Frame = Any
 """A pandas DataFrame or Series. Pandas without stubs gives a type checker unions that say nothing."""
 
+OPTIONS = [
+    option
+    for role in ROLES
+    for always in (True, False)
+    for name in of_role(role)
+    if (option := FIELDS_OF[Case][name]).metadata["header"] and option.metadata["always"] == always
+]
+"""The fields of a case that tables and captions say: by role, first those that are always said."""
 FIELDS = {
     "data": ("data", "{}"),
-    "cell": ("cell", "{}"),
-    "readout": ("readout", "{} readout"),
-    "layers": ("L", "L = {}"),
-    "neurons": ("N", "N = {}"),
-    "batch": ("B", "B = {}"),
-    "features": ("I", "I = {}"),
-    "scale_x": ("scale x", "scale_x = {}"),
-    "scale_r": ("scale r", "scale_r = {}"),
-    "initial": ("initial", "{} initial weights"),
-    "auto": ("auto", "auto = {}"),
-    "limit_mib": ("limit", "limit_mib = {}"),
-    "decay": ("decay", "decay = {}"),
-    "bias_correction": ("correction", "bias correction {}"),
-    "segments": ("segments", "{} segments"),
-    "mode": ("mode", "mode {}"),
-    "unroll": ("unroll", "unroll = {}"),
-    "precision": ("precision", "{} precision"),
-    "trace_dtype": ("trace", "trace in {}"),
-    "dtype": ("dtype", "{}"),
-    "device": ("device", "{}"),
-    "threads": ("threads", "threads = {}"),
-    "seed": ("seed", "seed {}"),
+    **{option.name: (option.metadata["header"], option.metadata["phrase"]) for option in OPTIONS},
     "setup": ("setup", "setup {}"),
 }
 """What fixes the problem: its header in a table and its words in a caption."""
 
-UNSAID = {
-    "features": 0,
-    "scale_x": 1.0,
-    "scale_r": 1.0,
-    "initial": "normal",
-    "auto": False,
-    "limit_mib": 0.0,
-    "decay": 0.9,
-    "bias_correction": "corrected",
-    "segments": 0,
-    "mode": "plain",
-    "unroll": 1,
-    "precision": "highest",
-    "trace_dtype": "same",
-    "seed": 0,
-    "setup": "A",
-}
+UNSAID = {option.name: option.default for option in OPTIONS if not option.metadata["always"]} | {"setup": "A"}
 """Values that need no mention when every row has them."""
 
 FACTS = ("python", "cpu", "cores", "gpu", "os")

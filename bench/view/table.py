@@ -19,7 +19,7 @@ from rich.console import Console, ConsoleOptions
 from rich.segment import Segment
 from rich.text import Text
 
-from drtrl_bench.case import Case, words
+from drtrl_bench.case import ALGORITHM, Case, of_role, words
 from drtrl_bench.records import record
 from drtrl_bench.view import caption, display
 from drtrl_bench.view.caption import Frame
@@ -36,8 +36,8 @@ NUMBERS = (*TIMES, *BYTES, *RATIOS, *record.AGREEMENT, "firing_rate", "silent")
 PART = re.compile(rf".+\.({'|'.join(record.AGREEMENT)})")
 """A column of the agreement of a layer or a weight."""
 
-RULE = ("algorithm", "chunk", "auto", "limit_mib", "decay", "bias_correction", "segments", "trace_dtype")
-"""The fields of a case in which it may differ from the BPTT that its cost is compared with: those of the rule alone."""
+RULE = of_role(ALGORITHM)
+"""Fields of a case that may differ from those of the BPTT that its cost is compared with: algorithm and options."""
 NOISY = 0.5
 """Above this spread a time is no result."""
 INEXACT = 0.01

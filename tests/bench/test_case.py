@@ -6,20 +6,22 @@ from pathlib import Path
 import pytest
 
 from drtrl_bench import case as cases
-from drtrl_bench.case import Case, PlanError
+from drtrl_bench import plan as plans
+from drtrl_bench.case import Case
+from drtrl_bench.plan import PlanError
 
 
 def plan(tmp_path: Path, text: str) -> cases.Plan:
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    return cases.read(str(path))
+    return plans.read(str(path))
 
 
 def test_bundled_plans_read() -> None:
-    assert {"ci", "quick", "headline", "fidelity"} <= set(cases.names())
-    for name in cases.names():
-        assert cases.read(name).cases
-        assert cases.read(name).description
+    assert {"ci", "quick", "headline", "fidelity"} <= set(plans.names())
+    for name in plans.names():
+        assert plans.read(name).cases
+        assert plans.read(name).description
 
 
 def test_grid_is_a_product_over_defaults(tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ def test_bad_plan_names_file_key_and_way_out(tmp_path: Path, text: str, said: li
 
 def test_unknown_plan_names_the_nearest() -> None:
     with pytest.raises(PlanError, match="quick"):
-        cases.read("quik")
+        plans.read("quik")
 
 
 def test_one_problem_for_all_implementations() -> None:

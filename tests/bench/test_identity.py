@@ -15,11 +15,11 @@ from support.copies import ROOT, copied
 from support.genuine import nmnist
 from support.problems import FRAMEWORKS, needs
 
-from drtrl_bench import provenance, registry
+from drtrl_bench import data, provenance, registry
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import problem, runner
 
-fingerprint, place = registry.dataset("events.fingerprint"), registry.dataset("events.place")
+fingerprint, place = data.dataset("events.fingerprint"), data.dataset("events.place")
 SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3, threads=1)
 
 OTHERS: dict[str, Any] = {
@@ -133,7 +133,7 @@ def test_all_that_a_measurement_imports_is_among_its_sources(child: str) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     imported = {Path(path) for path in json.loads(done.stdout.splitlines()[-1])}
-    named = {path.resolve() for path in registry.sources(case.algorithm, child, case.dataset).values()}
+    named = {path.resolve() for path in provenance.sources(case.algorithm, child, case.dataset).values()}
     unnamed = {path for path in imported - named if path.name != "__init__.py"}
     assert {path.name for path in unnamed} <= {"record.py", "regular.py", "schema.py"}, (
         "what the package's __init__ offers to users"
@@ -153,7 +153,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("algorithm", ["bptt", "es_drtrl", "random_feedback"])
 def test_an_edit_of_any_source_is_another_measurement(framework_name: str, algorithm: str, project: Path) -> None:
     case = replace(SMALL, framework=framework_name, algorithm=algorithm)
-    sources = registry.sources(algorithm, framework_name, case.dataset)
+    sources = provenance.sources(algorithm, framework_name, case.dataset)
     before = runner.implementation_sha(case)
     for path in project.rglob("*.py"):
         if path.is_symlink() or "asv_suite" in path.parts:
@@ -198,7 +198,7 @@ def test_a_rule_is_measured_again_for_what_it_imports_only(name: str) -> None:
     other = next(f for f in FRAMEWORKS if f != name)
 
     def parts(algorithm: str, dataset: str = "digits") -> set[str]:
-        return set(registry.sources(algorithm, name, dataset))
+        return set(provenance.sources(algorithm, name, dataset))
 
     for algorithm in registry.ALGORITHMS:
         found = parts(algorithm)
@@ -215,7 +215,7 @@ def test_a_rule_is_measured_again_for_what_it_imports_only(name: str) -> None:
     assert not bptt & (unwanted | {f"{module}_{name}" for module in unwanted})
     published = {f"drtrl_bench.datasets.{part}" for part in ("shd", "events.speech", "events.binning", "events.splits")}
     assert published <= parts("bptt", "shd")
-    problems = set(registry.problem_sources("digits"))
+    problems = set(provenance.problem_sources("digits"))
     wanted = ("measure.problem", "implementations.reference.cells", "datasets.digits")
     assert {f"drtrl_bench.{module}" for module in wanted} <= problems
     assert not {module for module in problems if module.endswith(("_jax", "_torch", ".worker", ".clock"))}

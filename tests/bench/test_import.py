@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from support.copies import ROOT
 
-from drtrl_bench import registry
+from drtrl_bench import lookup
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import runner
 
@@ -31,7 +31,7 @@ def test_a_child_imports_one_framework(ours: str, other: str) -> None:
 
 
 def test_missing_framework_is_a_row_with_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(lookup.importlib.util, "find_spec", lambda name: None)
     plan = Plan("p", "", (Case(framework="torch", dataset="bernoulli"),))
     (line,) = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     assert line["status"] == "skip"

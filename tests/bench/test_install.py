@@ -20,11 +20,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from support.copies import ROOT, copied
 
-from drtrl_bench import __version__, install, registry
+from drtrl_bench import __version__, data, install, lookup, registry
 from drtrl_bench.case import Case
 from drtrl_bench.cli import commands as cli
 from drtrl_bench.gate import revisions
-from drtrl_bench.measure import environment, memory, runner
+from drtrl_bench.measure import environment, memory, refusal, runner
 
 PYTHONS = ("3.11", "3.12", "3.13")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -324,7 +324,7 @@ def test_hints_suit_a_checkout_and_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_
     """The extras that hints name are there; what a wheel suggests needs no file of the project."""
     assert install.command("jax") == "pip install -c constraints.txt -e '.[jax]'"
     assert registry.FRAMEWORKS["torch"] == "pip install -c constraints.txt -e '.[torch]'"
-    assert registry.dataset("events.place").NEEDED == "pip install -c constraints.txt -e '.[events]'"
+    assert data.dataset("events.place").NEEDED == "pip install -c constraints.txt -e '.[events]'"
     assert {"jax", "torch", "events"} <= PROJECT["optional-dependencies"].keys()
     monkeypatch.setattr(install, "ROOT", tmp_path)
     assert install.command("jax") == "pip install 'drtrl-bench[jax]'"
@@ -513,21 +513,21 @@ def little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_refusal_says_what_it_asks_for(little: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "analytic_bytes", lambda *a: 25_270_682)  # 24.1 MiB
-    monkeypatch.setattr(registry, "missing", lambda framework: None)
+    monkeypatch.setattr(refusal, "analytic_bytes", lambda *a: 25_270_682)  # 24.1 MiB
+    monkeypatch.setattr(lookup, "missing", lambda framework: None)
     case = Case(dataset="bernoulli", threads=1)
     assert runner.refusal(case) == (
         "oom",
         "refused: needs at least 1.02 GiB, 819 MiB available (24.1 MiB of arrays and 1.00 GiB for the framework and "
         "its compiler); end other programs, or try all the same: DRTRL_BENCH_MEMORY_GIB=2",
     )
-    monkeypatch.setattr(memory, "analytic_bytes", lambda *a: 1_003_202_400_000)  # B n J G N, 2 5010 5006 5000 4 bytes
+    monkeypatch.setattr(refusal, "analytic_bytes", lambda *a: 1_003_202_400_000)  # B n J G N, 2 5010 5006 5000 4 bytes
     assert runner.refusal(case) == (
         "oom",
         "refused: needs at least 935 GiB, 819 MiB available (934 GiB of arrays and 1.00 GiB for the framework and its "
         "compiler); choose fewer neurons, a smaller batch or another algorithm",
     )
-    monkeypatch.setattr(memory, "analytic_bytes", lambda *a: 0)
+    monkeypatch.setattr(refusal, "analytic_bytes", lambda *a: 0)
     monkeypatch.setenv(memory.SETTING, "1.0")
     assert runner.refusal(case) is None
 

@@ -11,9 +11,11 @@ import pytest
 
 import drtrl_bench
 from drtrl_bench import case as cases
+from drtrl_bench import plan as plans
 from drtrl_bench import plan_table
-from drtrl_bench.case import Case, Plan, PlanError
+from drtrl_bench.case import Case, Plan
 from drtrl_bench.files import textfile
+from drtrl_bench.plan import PlanError
 
 TENS = ("neurons", "batch", "steps", "chunk", "layers", "seed", "features", "segments", "unroll", "threads")
 TENS += ("scale_x", "scale_r")
@@ -26,7 +28,7 @@ def complaint(folder: Path, text: str | bytes, name: str = "mine.toml") -> str:
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
     began = time.process_time()
     with pytest.raises(PlanError) as raised:
-        cases.read(str(path))
+        plans.read(str(path))
     assert time.process_time() - began < 5
     said = str(raised.value)
     assert str(path) in said
@@ -146,7 +148,7 @@ def test_ends_of_ranges_belong_to_them(tmp_path: Path) -> None:
     text += "[[grid]]\nneurons = 1_000_000\nsteps = 1_000_000_000_000_000\nlayers = 100\nseed = 9223372036854775807\n"
     text += "scale_x = 0\nscale_r = 1_000_000\ndecay = 0\nchunk = 1\nfeatures = 10_000_000\nbatch = 1_000_000\n"
     (tmp_path / "mine.toml").write_text(text)
-    plan = cases.read(str(tmp_path / "mine.toml"))
+    plan = plans.read(str(tmp_path / "mine.toml"))
     assert (plan.limit_s, plan.rounds, plan.order_seed) == (604800.0, 10_000, 2**63 - 1)
     (case,) = plan.cases
     assert (case.neurons, case.steps, case.layers, case.scale_r) == (1_000_000, 1_000_000_000_000_000, 100, 1e6)
@@ -163,7 +165,7 @@ def test_every_number_has_a_range_that_holds_its_default() -> None:
 def test_ten_thousand_cases_are_read_in_seconds(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(f"{GRID}seed = {list(range(10_000))}\n")
     began = time.process_time()
-    assert len(cases.read(str(tmp_path / "mine.toml")).cases) == 10_000
+    assert len(plans.read(str(tmp_path / "mine.toml")).cases) == 10_000
     assert time.process_time() - began < 5
 
 
@@ -180,12 +182,12 @@ def test_strings_and_comments_are_not_looked_into(tmp_path: Path) -> None:
         "scale_x = 1.5",
     ]
     (tmp_path / "mine.toml").write_text("\n".join(lines))
-    assert len(cases.read(str(tmp_path / "mine.toml")).cases) == 4
+    assert len(plans.read(str(tmp_path / "mine.toml")).cases) == 4
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf[[grid]]\nneurons = 9\n")
-    assert [case.neurons for case in cases.read(str(tmp_path / "mine.toml")).cases] == [9]
+    assert [case.neurons for case in plans.read(str(tmp_path / "mine.toml")).cases] == [9]
 
 
 def odd_files(folder: Path) -> dict[str, tuple[Path, str]]:
@@ -215,7 +217,7 @@ def odd_files(folder: Path) -> dict[str, tuple[Path, str]]:
 def test_only_a_regular_file_is_opened(name: str, tmp_path: Path) -> None:
     path, said = odd_files(tmp_path)[name]
     with pytest.raises(PlanError, match=f"{path}: {said}$"):
-        cases.read(str(path))
+        plans.read(str(path))
 
 
 @pytest.mark.parametrize("name", ["nothing below a file", "a long name", "a zero"])
@@ -240,14 +242,14 @@ def test_a_file_is_not_read_on_whatever_its_size_says(tmp_path: Path) -> None:
 def test_a_plan_whose_name_cannot_be_shown_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(GRID)
     with pytest.raises(PlanError, match="printable characters: rename it") as raised:
-        cases.read(str(tmp_path / name))
+        plans.read(str(tmp_path / name))
     assert str(raised.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["../plans/quick", "quick/../quick", "\ud800", "", "a\0b", "x" * 100_000])
 def test_a_name_of_a_plan_is_no_path(name: str) -> None:
     with pytest.raises(PlanError, match="unknown; ") as raised:
-        cases.read(name)
+        plans.read(name)
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 300
 

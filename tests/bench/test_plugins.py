@@ -15,11 +15,15 @@ from support.lines import line, write
 from support.problems import needs
 
 import drtrl_bench
-from drtrl_bench import plugins, registry
-from drtrl_bench.case import Case, Plan, PlanError, check
-from drtrl_bench.cost import flops as floor
+from drtrl_bench import data, lookup, plugins, registry
+from drtrl_bench import plan as plans
+from drtrl_bench.case import Case, Plan
+from drtrl_bench.cost.flops import lower_bound
+from drtrl_bench.cost.footprint import analytic_bytes, footprint
+from drtrl_bench.cost.sizes import sizes
 from drtrl_bench.gate import revisions
-from drtrl_bench.measure import memory, problem, runner
+from drtrl_bench.measure import problem, runner
+from drtrl_bench.plan import PlanError, check
 from drtrl_bench.plugins import PluginError
 from drtrl_bench.plugins import check as plugin_check
 from drtrl_bench.records import record
@@ -349,6 +353,8 @@ SLIPS = [
      f": algorithm 'a': no reference; it must be {REFERENCE}"),
     ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, carry='traces')}",
      ": algorithm 'a': carry is 'traces'; it must be one of states, trace, influence, filters, other"),
+    ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, feedback='random')}",
+     ": algorithm 'a': feedback is 'random'; it must be layers or direct"),
     ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, paths='some')}",
      ": algorithm 'a': paths is 'some'; it must be all, own or none"),
     ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, by='chunk')}",
@@ -392,13 +398,13 @@ SLIPS = [
 
 @pytest.mark.parametrize(("code", "said"), SLIPS, ids=[code.splitlines()[0][:60] for code, _ in SLIPS])
 def test_a_slip_is_one_line_and_nothing_is_loaded(code: str, said: str, tmp_path: Path) -> None:
-    before = dict(registry.ALGORITHMS), dict(registry.CELLS), registry.datasets()
+    before = dict(registry.ALGORITHMS), dict(registry.CELLS), data.datasets()
     head = C if "Cell(" in code or "Own" in code else "" if code.startswith("LA") else A
     (tmp_path / "slip.py").write_text(head + code)
     with pytest.raises(PluginError) as raised:
         plugins.load([tmp_path / "slip.py"])
     assert str(raised.value) == f"plugin {tmp_path / 'slip.py'}{said}"
-    assert (dict(registry.ALGORITHMS), dict(registry.CELLS), registry.datasets()) == before
+    assert (dict(registry.ALGORITHMS), dict(registry.CELLS), data.datasets()) == before
 
 
 IMPLEMENTED = [
@@ -468,7 +474,7 @@ def test_the_options_of_a_cell_are_those_of_its_network(tmp_path: Path) -> None:
         "'slow_lif': Cell(spec=cells.LIF, options={'tau': 30.0})}"
     )
     plugins.load([tmp_path / "own.py"])
-    found = {name: registry.network(name, "linear", 1)[0] for name in ("fast", "slow", "slow_lif")}
+    found = {name: lookup.network(name, "linear", 1)[0] for name in ("fast", "slow", "slow_lif")}
     assert {name: (type(cell).__name__, cell.tau) for name, cell in found.items()} == {
         "fast": ("Own", 5.0),
         "slow": ("Own", 40.0),
@@ -560,11 +566,9 @@ def test_a_built_in_implementation_that_an_entry_names_is_among_its_sources(tmp_
 
 
 def test_a_plan_says_what_plugins_must_be(mine: Path) -> None:
-    from drtrl_bench import case
-
     edit(mine / "plan.toml", '["mine.py"]', '"mine.py"')
     with pytest.raises(PlanError, match=r"plugins is 'mine.py'; it must be a list of files"):
-        case.read(str(mine / "plan.toml"))
+        plans.read(str(mine / "plan.toml"))
 
 
 # ---------------------------------------------------------------- identity
@@ -642,11 +646,11 @@ def test_what_is_in_the_files_of_a_data_set_is_part_of_its_identity(tmp_path: Pa
     plan = Plan("p", "", (case,))
     (row,) = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     assert (row["status"], row["reason"]) == ("skip", f"x (synthetic): no file {names[1]}")
-    found = [(runner.implementation_sha(case), registry.fingerprint("own"))]
+    found = [(runner.implementation_sha(case), data.fingerprint("own"))]
     for content in (b"one", b"two", b"one"):
         (tmp_path / "second.bin").write_bytes(content)
         os.utime(tmp_path / "second.bin", ns=(len(found), len(found)))
-        found.append((runner.implementation_sha(case), registry.fingerprint("own")))
+        found.append((runner.implementation_sha(case), data.fingerprint("own")))
     assert found[1] == found[3]
     for each in range(2):
         assert len({both[each] for both in found}) == 3
@@ -664,7 +668,7 @@ def test_the_modules_of_an_installed_package_are_its_own_alone(tmp_path: Path) -
     (folder / "stranger_here.py").write_text("")
     sys.path.append(str(folder))  # put back by the scope
     plugins.load(["pack.rules"])
-    assert registry.dataset("rules").LABEL == "x (synthetic)"
+    assert data.dataset("rules").LABEL == "x (synthetic)"
     names = {path.name for path in plugins.sources(Case(dataset="rules"), "jax") if path.is_relative_to(folder)}
     assert names == {"rules.py", "parts.py", "__init__.py"}
 
@@ -678,12 +682,12 @@ def test_the_built_in_rule_that_a_plugin_uses_is_among_its_sources(mine: Path) -
 
 
 def test_after_its_scope_nothing_of_a_plugin_is_left(mine: Path) -> None:
-    path, known = list(sys.path), registry.datasets()
+    path, known = list(sys.path), data.datasets()
     with plugins.scope():
         plugins.load([mine / "mine.py"])
-        assert "coin" in registry.datasets()
+        assert "coin" in data.datasets()
         assert "mine" in sys.modules
-    assert (registry.datasets(), sys.path) == (known, path)
+    assert (data.datasets(), sys.path) == (known, path)
     assert not {"mine", "helper"} & set(sys.modules)
     assert "fading" not in registry.ALGORITHMS
     assert "rectified_rnn" not in registry.CELLS
@@ -725,18 +729,18 @@ FACTS = {
 def test_a_rule_of_the_same_facts_costs_the_same(facts: str, tmp_path: Path) -> None:
     case = with_facts(tmp_path, facts)
     same = replace(case, algorithm=FACTS[facts])
-    assert memory.held(case, 5, 3) == memory.held(same, 5, 3)
-    assert floor.of(case, 5, 3) == floor.of(same, 5, 3)
-    assert floor.of(case, 5, 3).flops
+    assert footprint(sizes(case, 5, 3)) == footprint(sizes(same, 5, 3))
+    assert lower_bound(sizes(case, 5, 3)) == lower_bound(sizes(same, 5, 3))
+    assert lower_bound(sizes(case, 5, 3)).flops
 
 
 def test_the_numbers_of_a_trace_by_hand(tmp_path: Path) -> None:
     case = with_facts(tmp_path, "carry='trace', blockwise=True")
     gru, readout = 5 * 3 * 8 + 8 * 3 * 8 + 4 * 8, 8 * 3  # weights
-    held = memory.held(case, 5, 3)
+    held = footprint(sizes(case, 5, 3))
     assert held.carry == 4 * 3 * (8 + 3) + 4 * 3 * (gru + readout)  # the states, and a number per weight and sample
     assert held.gradient == 2 * 4 * (gru + readout)
-    least = floor.of(case, 5, 3)
+    least = lower_bound(sizes(case, 5, 3))
     assert least.moved_bytes == 3 * 2 * 4 * 3 * (gru + readout)  # three chunks but the last, read and written
     once = 2 * 3 * (5 * 3 * 8 + 8 * 3 * 8 + 8 * 3)  # of the products of a forward step
     assert least.forward_flops == 40 * once
@@ -748,18 +752,18 @@ def test_the_chunk_of_snap1_by_hand(tmp_path: Path) -> None:
     case = with_facts(tmp_path, "carry='trace', blockwise=True, paths='own'")
     cut = replace(case, algorithm="drtrl")
     assert (
-        memory.held(case, 5, 3).chunk - memory.held(cut, 5, 3).chunk == 4 * 3 * 10 * 8
+        footprint(sizes(case, 5, 3)).chunk - footprint(sizes(cut, 5, 3)).chunk == 4 * 3 * 10 * 8
     )  # one number a neuron and step
 
 
 def test_of_another_carry_no_formula_speaks(tmp_path: Path) -> None:
     case = with_facts(tmp_path, "carry='other'")
-    assert memory.analytic_bytes(case, 5, 3) is None
-    forward = floor.of(replace(case, algorithm="drtrl"), 5, 3).forward_flops
-    assert asdict(floor.of(case, 5, 3)) == {"forward_flops": forward, "flops": None, "moved_bytes": None}
+    assert analytic_bytes(sizes(case, 5, 3)) is None
+    forward = lower_bound(sizes(replace(case, algorithm="drtrl"), 5, 3)).forward_flops
+    assert asdict(lower_bound(sizes(case, 5, 3))) == {"forward_flops": forward, "flops": None, "moved_bytes": None}
     assert runner.refusal(replace(case, dataset="bernoulli", threads=1)) is None
     with pytest.raises(PlanError) as raised:
-        check(Path("p"), "g", replace(case, chunk=registry.AUTO))
+        check(Path("p"), "g", replace(case, chunk=plans.AUTO))
     assert str(raised.value) == 'p: g: chunk = "auto" needs to know what own carries, which is "other": give a number'
 
 

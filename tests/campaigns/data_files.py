@@ -413,11 +413,11 @@ def drawn(name: str) -> tuple[object, str]:
     """What the process that makes a case's problem does with the data, and what the parent asks of them."""
     import traceback
 
-    from drtrl_bench import registry
+    from drtrl_bench import data
 
-    place, module = registry.dataset("events.place"), registry.dataset(name)
+    place, module = data.dataset("events.place"), data.dataset(name)
     try:
-        registry.loaded(name)
+        data.loaded(name)
         module.batch(4, 2, 0, split="test")
     except (place.DamagedError, place.MissingError, place.ReaderError, OSError) as error:
         return 1, f"{error}\n"

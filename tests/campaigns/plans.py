@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from drtrl_bench import case as cases
+from drtrl_bench import plan as bundled
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import environment, runner
 
@@ -224,7 +224,7 @@ def with_plugins(name: str, folder: Path) -> str:
 def damaged(seed: int, folder: Path) -> str:
     """A plan of the project with some bytes changed, cut, doubled or put in."""
     rng = random.Random(seed)
-    content = bytearray((cases.PLANS / f"{rng.choice(cases.names())}.toml").read_bytes())
+    content = bytearray((bundled.PLANS / f"{rng.choice(bundled.names())}.toml").read_bytes())
     for _ in range(rng.choice((1, 1, 2, 5, 30))):
         at, kind = rng.randrange(len(content)), rng.randrange(6)
         if kind == 0:

@@ -67,12 +67,12 @@ def test_a_run_without_readers_skips(tmp_path: Path, monkeypatch: pytest.MonkeyP
     without("tonic", folder=tmp_path / "start", monkeypatch=monkeypatch)
     (tmp_path / "test_more.py").write_text(
         "import pytest\n"
-        "from drtrl_bench import registry\n\n"
+        "from drtrl_bench import data\n\n"
         "@pytest.fixture(scope='module')\n"
         "def held(written):\n"
         "    with pytest.MonkeyPatch.context() as patch:\n"
         "        patch.setenv('DRTRL_BENCH_DATA', str(written[0]))\n"
-        "        return registry.dataset('nmnist').opened('train')[0][0]\n\n"
+        "        return data.dataset('nmnist').opened('train')[0][0]\n\n"
         "def test_one(held):\n"
         "    raise AssertionError\n\n"
         "def test_two(held):\n"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from support.genuine import Known
 
-from drtrl_bench import registry
+from drtrl_bench import data
 
-augmentation, recordings = (registry.dataset(f"events.{name}") for name in ("augmentation", "recordings"))
+augmentation, recordings = (data.dataset(f"events.{name}") for name in ("augmentation", "recordings"))
 
 
 def words(seed: int, number: int = 400) -> Any:
@@ -51,7 +51,7 @@ def test_what_leaves_the_cochlea_or_the_time_is_gone() -> None:
 
 
 def test_augmented_batches_are_of_the_training_split(known: dict[str, Known]) -> None:
-    module = registry.dataset("shd")
+    module = data.dataset("shd")
     plain, augmented, again = (module.batch(50, 8, 3, augment=a) for a in (False, True, True))
     np.testing.assert_array_equal(plain[1], augmented[1])
     np.testing.assert_array_equal(augmented[0], again[0])
@@ -62,7 +62,7 @@ def test_augmented_batches_are_of_the_training_split(known: dict[str, Known]) ->
 
 
 def test_a_blend_takes_no_recording_of_another_split(known: dict[str, Known], monkeypatch: pytest.MonkeyPatch) -> None:
-    module = registry.dataset("shd")
+    module = data.dataset("shd")
     held, available = module.opened("train")
     taken: list[int] = []
     get = type(held).__getitem__

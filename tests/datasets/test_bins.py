@@ -8,9 +8,9 @@ import pytest
 from support.damages import retyped
 from support.genuine import WRITERS, Known
 
-from drtrl_bench import registry
+from drtrl_bench import data
 
-binning, splits, recordings = (registry.dataset(f"events.{name}") for name in ("binning", "splits", "recordings"))
+binning, splits, recordings = (data.dataset(f"events.{name}") for name in ("binning", "splits", "recordings"))
 NAMES = tuple(WRITERS)
 
 
@@ -18,7 +18,7 @@ NAMES = tuple(WRITERS)
 @pytest.mark.parametrize("steps", [1, 7, 100])
 def test_bins_are_tonic_s(known: dict[str, Known], name: str, steps: int) -> None:
     transforms = pytest.importorskip("tonic.transforms")
-    module = registry.dataset(name)
+    module = data.dataset(name)
     inputs, targets = module.batch(steps, 6, 5)
     held, available = module.opened("train")
     for lane, index in enumerate(splits.drawn(available, 6, 5)):
@@ -30,7 +30,7 @@ def test_bins_are_tonic_s(known: dict[str, Known], name: str, steps: int) -> Non
 @pytest.mark.parametrize("factor", [2, 4, 32])
 def test_pooling_is_tonic_s_downsampling(known: dict[str, Known], factor: int) -> None:
     transforms = pytest.importorskip("tonic.transforms")
-    module = registry.dataset("dvs_gesture")
+    module = data.dataset("dvs_gesture")
     side = 128 // factor
     inputs, _ = module.batch(5, 3, 0, features=2 * side * side)
     held, available = module.opened("train")
@@ -42,7 +42,7 @@ def test_pooling_is_tonic_s_downsampling(known: dict[str, Known], factor: int) -
 
 @pytest.mark.parametrize(("name", "features"), [("shd", 350), ("shd", 70), ("nmnist", 578), ("nmnist", 162)])
 def test_pooling_loses_no_event(known: dict[str, Known], name: str, features: int) -> None:
-    module = registry.dataset(name)
+    module = data.dataset(name)
     whole, pooled = module.batch(9, 4, 0)[0], module.batch(9, 4, 0, features=features)[0]
     assert pooled.shape == (9, 4, features)
     np.testing.assert_array_equal(whole.sum(axis=2), pooled.sum(axis=2))
@@ -50,12 +50,12 @@ def test_pooling_loses_no_event(known: dict[str, Known], name: str, features: in
 
 def test_features_that_no_pooling_gives_are_refused(known: dict[str, Known]) -> None:
     with pytest.raises(ValueError, match=r"features is 500.*578"):
-        registry.dataset("nmnist").batch(9, 4, 0, features=500)
+        data.dataset("nmnist").batch(9, 4, 0, features=500)
 
 
 @pytest.mark.parametrize("name", ["shd", "ssc"])
 def test_words_are_binned_by_14_ms_from_the_first_bin_on(known: dict[str, Known], name: str) -> None:
-    module = registry.dataset(name)
+    module = data.dataset(name)
     inputs, _ = module.batch(100, 4, 2)
     held, available = module.opened("train")
     for lane, index in enumerate(splits.drawn(available, 4, 2)):
@@ -67,7 +67,7 @@ def test_words_are_binned_by_14_ms_from_the_first_bin_on(known: dict[str, Known]
 @pytest.mark.parametrize("name", ["shd", "ssc"])
 @pytest.mark.parametrize("augment", [False, True])
 def test_a_window_within_a_word_is_a_part(known: dict[str, Known], name: str, augment: bool) -> None:
-    module = registry.dataset(name)
+    module = data.dataset(name)
     whole, _ = module.batch(14, 6, 2, augment=augment)
     part, _ = module.batch(2, 6, 2, window=(0.1, 0.3), augment=augment)
     np.testing.assert_array_equal(part, whole[1:3])
@@ -100,7 +100,7 @@ def test_bins_of_no_whole_us_share_the_window_evenly(steps: int) -> None:
 
 
 def test_a_window_is_a_part(known: dict[str, Known]) -> None:
-    module = registry.dataset("nmnist")
+    module = data.dataset("nmnist")
     whole, _ = module.batch(30, 3, 0, window=(0.0, 0.3))
     part, _ = module.batch(10, 3, 0, window=(0.1, 0.2))
     np.testing.assert_array_equal(part, whole[10:20])
@@ -110,7 +110,7 @@ def test_a_window_is_a_part(known: dict[str, Known]) -> None:
 
 
 def test_first_saccade_ends_after_100_ms(known: dict[str, Known]) -> None:
-    module = registry.dataset("nmnist")
+    module = data.dataset("nmnist")
     first, _ = module.batch(10, 3, 0, first_saccade=True, window=(0.0, 0.3))
     whole, _ = module.batch(30, 3, 0, window=(0.0, 0.3))
     np.testing.assert_array_equal(first.sum(axis=0), whole[:10].sum(axis=0))
@@ -118,13 +118,13 @@ def test_first_saccade_ends_after_100_ms(known: dict[str, Known]) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_binary_is_whether_there_are_events(known: dict[str, Known], name: str) -> None:
-    counts, _ = registry.dataset(name).batch(2, 3, 0)
-    binary, _ = registry.dataset(name).batch(2, 3, 0, binary=True)
+    counts, _ = data.dataset(name).batch(2, 3, 0)
+    binary, _ = data.dataset(name).batch(2, 3, 0, binary=True)
     np.testing.assert_array_equal(binary, counts > 0)
 
 
 def test_slices_are_whole_and_do_not_overlap(known: dict[str, Known]) -> None:
-    module = registry.dataset("dvs_gesture")
+    module = data.dataset("dvs_gesture")
     inputs, targets = module.batch(4, 3, 0, slices=0.5)
     held, available = module.opened("train")
     for lane, index in enumerate(splits.drawn(available, 3, 0)):
@@ -150,7 +150,7 @@ def test_a_window_without_bins_is_refused(window: tuple[float, float]) -> None:
 @pytest.mark.parametrize("slices", [0.0, -1.0, 1e-9, float("nan"), float("inf"), 3000.0])
 def test_slices_that_no_recording_has_are_refused(known: dict[str, Known], slices: float) -> None:
     with pytest.raises(ValueError, match=r"slices must last|shorter than a slice"):
-        registry.dataset("dvs_gesture").batch(4, 3, 0, slices=slices)
+        data.dataset("dvs_gesture").batch(4, 3, 0, slices=slices)
 
 
 def test_a_silent_recording_is_silent() -> None:
@@ -258,7 +258,7 @@ def test_late_spikes_of_a_word_are_in_the_last_bin(
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
     retyped("times", np.float64, lambda t: [0.0, 0.1, 1.39, 1.5])(tmp_path / "SHD" / "shd_test.h5")
     retyped("units", np.uint16, lambda units: [0, 1, 2, 3])(tmp_path / "SHD" / "shd_test.h5")
-    inputs, _ = registry.dataset("shd").batch(4, 1, 0, split="test", window=(0.0, end))
+    inputs, _ = data.dataset("shd").batch(4, 1, 0, split="test", window=(0.0, end))
     expected = {1.4: [[0, 1], [], [], [2, 3]], 2.0: [[0, 1], [], [2], [3]], 1.2: [[0, 1], [], [], []]}[end]
     assert [np.flatnonzero(step).tolist() for step in inputs[:, 0]] == expected
     assert len(expected[-1]) == last
@@ -268,7 +268,7 @@ def test_any_of_the_slices_is_drawn() -> None:
     """Eight events a quarter of a second apart: three whole slices of half a second, two events in each."""
     t = np.arange(8, dtype=np.int32) * 250_000 + 1000
     recording = recordings.Events(t, np.arange(8), np.zeros(8, np.int64), np.zeros(8, np.int64))
-    rng, sliced = np.random.default_rng(0), registry.dataset("dvs_gesture").sliced
+    rng, sliced = np.random.default_rng(0), data.dataset("dvs_gesture").sliced
     found = [sliced(rng, recording, 0.5, Path("a")) for _ in range(40)]
     assert {tuple(part.x.tolist()) for part in found} == {(0, 1), (2, 3), (4, 5)}
     assert {tuple(part.t.tolist()) for part in found} == {(0, 250_000)}

@@ -16,9 +16,9 @@ from campaigns.data_files import FILE, described, header, wraps_at_the_end
 from support.damages import edited as changed
 from support.genuine import needs_tonic
 
-from drtrl_bench import registry
+from drtrl_bench.data import dataset
 
-place, fingerprint = registry.dataset("events.place"), registry.dataset("events.fingerprint")
+place, fingerprint = dataset("events.place"), dataset("events.fingerprint")
 pytestmark = pytest.mark.usefixtures("cache")
 
 
@@ -38,7 +38,7 @@ def data(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def read(name: str) -> Any:
     """Every recording of the part that is there."""
-    held = registry.dataset(name).opened("test")[0]
+    held = dataset(name).opened("test")[0]
     return [held.read(index) for index in range(len(held))]
 
 
@@ -121,7 +121,7 @@ def test_what_only_a_damaged_file_says_is_not_believed(kind: str, data: Path) ->
         read(name)
     assert str(caught.value).startswith(f"{file}: ")
     assert len(str(caught.value).splitlines()) == 1
-    assert registry.dataset(name).LABEL.endswith("layout (other recordings)")
+    assert dataset(name).LABEL.endswith("layout (other recordings)")
 
 
 def test_lengths_of_compressed_and_chunked_rows_are_read(data: Path) -> None:
@@ -143,7 +143,7 @@ def test_lengths_of_compressed_and_chunked_rows_are_read(data: Path) -> None:
         assert [[column.tolist() for column in events] for events in read("shd")] == before
         with h5py.File(file) as content:
             column = content["spikes/units"]
-            lengths = [registry.dataset("events.speech").length(column, index) for index in range(24)]
+            lengths = [dataset("events.speech").length(column, index) for index in range(24)]
         assert lengths == [None if "compression" in how else 60] * 24
 
 
@@ -162,7 +162,7 @@ def test_a_marker_that_no_maker_writes_is_a_line(text: str, data: Path) -> None:
     marker = data / "SHD" / place.MARKER
     marker.write_text(text)
     with pytest.raises(place.DamagedError, match=re.escape(str(marker))) as caught:
-        _ = registry.dataset("shd").LABEL
+        _ = dataset("shd").LABEL
     assert str(caught.value).isprintable()
 
 
@@ -183,7 +183,7 @@ def test_files_replaced_behind_a_link_are_another_measurement(data: Path, tmp_pa
     for target in ("one", "other", "one"):
         link.unlink(missing_ok=True)
         link.symlink_to(tmp_path / target)
-        found.append(fingerprint.of(registry.dataset("nmnist").PUBLISHED))
+        found.append(fingerprint.of(dataset("nmnist").PUBLISHED))
     assert found[0] == found[2] != found[1]
     (data / "NMNIST" / "also").symlink_to(tmp_path / "one")
     (data / "NMNIST" / "round").symlink_to(data)

@@ -11,14 +11,14 @@ import pytest
 from support.command_line import command
 from support.genuine import WRITERS, Known, needs_tonic
 
-from drtrl_bench import registry
+from drtrl_bench import data
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.experiments import learning
 from drtrl_bench.measure import problem, runner
 
-place = registry.dataset("events.place")
+place = data.dataset("events.place")
 NAMES = tuple(WRITERS)
-PARTS = [(name, part) for name in NAMES for part in registry.dataset(name).PUBLISHED.archives]
+PARTS = [(name, part) for name in NAMES for part in data.dataset(name).PUBLISHED.archives]
 pytestmark = pytest.mark.usefixtures("cache")
 
 # Genuine files
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("cache")
 
 @pytest.mark.parametrize(("name", "part"), PARTS)
 def test_tonic_s_reader_gives_what_was_written(known: dict[str, Known], name: str, part: str) -> None:
-    held = registry.dataset(name).opened(part)[0]
+    held = data.dataset(name).opened(part)[0]
     expected = known[name][part]
     assert len(held) == len(expected)
     for index, (events, label) in enumerate(expected):
@@ -42,14 +42,14 @@ def test_tonic_s_reader_gives_what_was_written(known: dict[str, Known], name: st
 @needs_tonic
 @pytest.mark.parametrize("name", NAMES)
 def test_files_put_in_place_are_used(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    module = registry.dataset(name)
+    module = data.dataset(name)
     published = module.PUBLISHED
     with pytest.raises(place.MissingError):
         module.batch(10, 2, 0)
     assert f"{published.name} (no files)" == module.LABEL
-    assert registry.unavailable(name)
+    assert data.unavailable(name)
     WRITERS[name](cache / "data")  # where they are looked for without being told
-    assert registry.unavailable(name) is None
+    assert data.unavailable(name) is None
     assert module.batch(10, 2, 0)[0].any()
     # They are fewer than were published, and so do not go by the published name alone.
     assert f"{published.name} layout (other recordings)" == module.LABEL
@@ -66,10 +66,10 @@ def test_files_put_in_place_are_used(name: str, cache: Path, monkeypatch: pytest
 def test_missing_is_one_line_that_helps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "mine"))
-    published = registry.dataset(name).PUBLISHED
+    published = data.dataset(name).PUBLISHED
     for split, archive in published.archives.items():
         with pytest.raises(place.MissingError) as caught:
-            registry.dataset(name).batch(10, 2, 0, split=split)
+            data.dataset(name).batch(10, 2, 0, split=split)
         said = str(caught.value)
         assert "\n" not in said
         assert said.startswith(f"no {split} files of {published.name}")
@@ -84,7 +84,7 @@ def test_a_part_that_is_missing_beside_others_is_named(
 ) -> None:
     WRITERS[name](tmp_path)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
-    module = registry.dataset(name)
+    module = data.dataset(name)
     archive = module.PUBLISHED.archives["test"]
     path = tmp_path / module.PUBLISHED.folder / archive.unpacked
     path.rename(tmp_path / "elsewhere")
@@ -100,8 +100,8 @@ def test_a_part_that_is_missing_beside_others_is_named(
 
 
 def test_a_part_that_a_stand_in_lacks_is_made_again() -> None:
-    what = registry.dataset("nmnist").PUBLISHED
-    folder, _ = registry.dataset("events.making").make(what, lambda *_: None, {"train": 1, "test": 1})
+    what = data.dataset("nmnist").PUBLISHED
+    folder, _ = data.dataset("events.making").make(what, lambda *_: None, {"train": 1, "test": 1})
     shutil.rmtree(folder / "Test")
     with pytest.raises(place.MissingError, match=f"no test files.*{folder}.*data make nmnist"):
         place.part(what, "test")
@@ -110,7 +110,7 @@ def test_a_part_that_a_stand_in_lacks_is_made_again() -> None:
 def test_a_data_folder_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(NotADirectoryError, match="nowhere: no such folder"):
-        registry.dataset("shd").batch(10, 2, 0)
+        data.dataset("shd").batch(10, 2, 0)
     for words in (["data", "list"], ["run", "quick"]):
         done = command(*words)
         assert done.returncode == 2
@@ -121,17 +121,15 @@ def test_a_data_folder_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pyt
 def test_archives_are_those_tonic_knows() -> None:
     datasets = pytest.importorskip("tonic.datasets")
     for name in NAMES:
-        published = registry.dataset(name).PUBLISHED
+        published = data.dataset(name).PUBLISHED
         reader = getattr(datasets, published.folder)
         for split, archive in published.archives.items():
             assert archive.md5 == getattr(reader, f"{split}_md5")
 
 
 def test_genuine_files_win_over_a_stand_in(known: dict[str, Known]) -> None:
-    registry.dataset("events.making").make(
-        registry.dataset("nmnist").PUBLISHED, lambda *_: None, {"train": 1, "test": 1}
-    )
-    assert registry.dataset("nmnist").LABEL == "N-MNIST layout (other recordings)"
+    data.dataset("events.making").make(data.dataset("nmnist").PUBLISHED, lambda *_: None, {"train": 1, "test": 1})
+    assert data.dataset("nmnist").LABEL == "N-MNIST layout (other recordings)"
 
 
 # What a record says of its data
@@ -141,9 +139,7 @@ def test_other_files_are_another_measurement(
     written: tuple[Path, dict[str, Known]], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = Case(dataset="nmnist", algorithm="bptt", steps=8, batch=2, features=162, neurons=3, chunk=8)
-    registry.dataset("events.making").make(
-        registry.dataset("nmnist").PUBLISHED, lambda *_: None, {"train": 1, "test": 1}
-    )
+    data.dataset("events.making").make(data.dataset("nmnist").PUBLISHED, lambda *_: None, {"train": 1, "test": 1})
     keys = [runner.implementation_sha(case)]
     paths = [problem.prepared(case, cache)]
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(written[0]))
@@ -198,14 +194,14 @@ def test_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
     for name in NAMES:
         WRITERS[name](tmp_path)
-        registry.dataset(name).batch(5, 2, 0)
+        data.dataset(name).batch(5, 2, 0)
 
 
 def test_cards_are_complete() -> None:
-    folder = registry.DATASETS / "cards"
-    assert {file.stem for file in folder.glob("*.md")} == set(registry.datasets())
+    folder = data.FOLDER / "cards"
+    assert {file.stem for file in folder.glob("*.md")} == set(data.datasets())
     for name in NAMES:
         card = (folder / f"{name}.md").read_text(encoding="utf-8")
-        published = registry.dataset(name).PUBLISHED
+        published = data.dataset(name).PUBLISHED
         for word in (published.stand_in, *(a.md5 for a in published.archives.values())):
             assert word in card

@@ -10,9 +10,9 @@ import pytest
 from support.damages import cut_in_half, edited
 from support.genuine import WRITERS, Known
 
-from drtrl_bench import registry
+from drtrl_bench import data
 
-place, binning, recordings = (registry.dataset(f"events.{name}") for name in ("place", "binning", "recordings"))
+place, binning, recordings = (data.dataset(f"events.{name}") for name in ("place", "binning", "recordings"))
 NAMES = tuple(WRITERS)
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -26,7 +26,7 @@ def put(name: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Pa
     """The training part's recordings in files of their own, and the file of the first."""
     WRITERS[name](base)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(base))
-    held = registry.dataset(name).opened("train")[0]
+    held = data.dataset(name).opened("train")[0]
     return held, held.files[0]
 
 
@@ -160,7 +160,7 @@ def test_cells_that_are_few_are_kept_beside_the_events(
 
 
 def test_statistics_are_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded, statistics = registry.dataset("events.decoded"), registry.dataset("events.statistics")
+    decoded, statistics = data.dataset("events.decoded"), data.dataset("events.statistics")
     held, file = put("dvs_gesture", tmp_path / "data", monkeypatch)
     decoded.save(held.decoded / "0", decoded.stamp(file), [column[:7] for column in held[0]])
     held.kept.clear()
@@ -176,7 +176,7 @@ def test_rates_and_shares_are_of_all_events_together() -> None:
         for each in columns
     ]
     held = SimpleNamespace(sensor=(4, 1, 1), read=lambda index, anew: both[index])
-    of_both = registry.dataset("events.statistics").statistics(held, [0, 1])
+    of_both = data.dataset("events.statistics").statistics(held, [0, 1])
     assert of_both["rate_hz"] == pytest.approx(5 / 4 / 4)
     assert of_both["on"] == pytest.approx(2 / 5)
     assert (of_both["events"], of_both["seconds"]) == (2.5, 2.0)
@@ -188,7 +188,7 @@ def test_density_is_the_share_of_cells_in_use(number: int) -> None:
     columns = (column.astype(dtype) for column, dtype in zip((t, x, 0 * t, 0 * t), recordings.DTYPES, strict=True))
     events = recordings.Events(*columns)
     held = SimpleNamespace(sensor=(4, 1, 1), read=lambda index, anew: events)
-    statistics = registry.dataset("events.statistics")
+    statistics = data.dataset("events.statistics")
     width = t[-1] // 100
     used = {(at // width, line) for at, line in zip(t, x, strict=True) if at < 100 * width}
     assert statistics.statistics(held, [0])["density"] == pytest.approx(len(used) / 400)
@@ -200,7 +200,7 @@ def test_density_is_the_share_of_cells_in_use(number: int) -> None:
 def test_recordings_read_last_are_kept_within_a_budget(
     known: dict[str, Known], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = registry.dataset("nmnist").opened("test")[0]
+    held = data.dataset("nmnist").opened("test")[0]
     forget()
     one = recordings.size(held[0])
     monkeypatch.setattr(recordings, "BUDGET", 5 * one)
@@ -219,7 +219,7 @@ def test_all_data_sets_share_the_budget(known: dict[str, Known], monkeypatch: py
     forget()
     monkeypatch.setattr(recordings, "BUDGET", 5000)
     for name in NAMES:
-        registry.dataset(name).batch(20, 8, 0)
+        data.dataset(name).batch(20, 8, 0)
         stores = {store for store, _ in recordings.Kept.used}
         kept = [one for store in stores for one in store.found.values()]
         assert sum(map(recordings.size, kept)) == recordings.Kept.total
@@ -234,7 +234,7 @@ def forget() -> None:
 
 
 def test_a_batch_is_the_same_from_memory(known: dict[str, Known]) -> None:
-    module = registry.dataset("dvs_gesture")
+    module = data.dataset("dvs_gesture")
     held, _ = module.opened("train")
     held.kept.clear()
     held.kept_cells.clear()

@@ -11,9 +11,9 @@ import pytest
 from support.command_line import command
 from support.genuine import WRITERS, needs_tonic
 
-from drtrl_bench import registry
+from drtrl_bench import data
 
-place = registry.dataset("events.place")
+place = data.dataset("events.place")
 pytestmark = pytest.mark.usefixtures("cache")
 FOLDERS = {"nmnist": ("Train", "3", "00000.bin"), "dvs_gesture": ("ibmGestureTrain", "user02_led", "3.npy")}
 """Part, folder and file of a recording."""
@@ -26,13 +26,13 @@ def put(name: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, P
     WRITERS[name](base)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(base))
     part, folder, file = FOLDERS[name]
-    path = base / registry.dataset(name).PUBLISHED.folder / part
+    path = base / data.dataset(name).PUBLISHED.folder / part
     return path, path / folder / file
 
 
 def read(name: str) -> tuple[int, list[str], bytes, list[int]]:
     """What count and reader see of the training part, and all events and labels."""
-    module = registry.dataset(name)
+    module = data.dataset(name)
     held = module.opened("train")[0]
     module.recordings.cache_clear()
     events = b"".join(column.tobytes() for i in range(len(held)) for column in held.read(i, anew=True))
@@ -99,7 +99,7 @@ def test_what_looks_like_data_is_named(name: str, stray: str, tmp_path: Path, mo
     part, file = put(name, tmp_path, monkeypatch)
     beside(name)[stray](part, file)
     said = []
-    for ask in (lambda: registry.dataset(name).opened("train"), lambda: registry.dataset(name).count(part)):
+    for ask in (lambda: data.dataset(name).opened("train"), lambda: data.dataset(name).count(part)):
         with pytest.raises(place.DamagedError) as caught:
             ask()
         said.append(str(caught.value))
@@ -107,7 +107,7 @@ def test_what_looks_like_data_is_named(name: str, stray: str, tmp_path: Path, mo
     assert said[0].startswith(str(part))
     assert "move it away" in said[0] or "nowhere, where there is nothing" in said[0]
     assert "\n" not in said[0]
-    assert registry.dataset(name).LABEL.endswith("layout (other recordings)")
+    assert data.dataset(name).LABEL.endswith("layout (other recordings)")
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -121,7 +121,7 @@ def test_nothing_counts_twice(name: str, whole: bool, tmp_path: Path, monkeypatc
         second = file.parent / "00002.bin"
     shutil.rmtree(second) if whole else second.unlink()
     second.symlink_to(first)
-    for ask in (lambda: registry.dataset(name).opened("train"), lambda: registry.dataset(name).count(part)):
+    for ask in (lambda: data.dataset(name).opened("train"), lambda: data.dataset(name).count(part)):
         with pytest.raises(place.DamagedError) as caught:
             ask()
         assert str(caught.value) == f"{second}: the same as {first}, by a link; remove one of the two"
@@ -150,7 +150,7 @@ def test_a_marker_of_another_form_makes_nothing_genuine(
     put("nmnist", tmp_path, monkeypatch)
     file = tmp_path / "NMNIST" / "STAND_IN.json"
     file.write_text(text)
-    for ask in (lambda: registry.dataset("nmnist").LABEL, lambda: registry.dataset("nmnist").batch(5, 1, 0)):
+    for ask in (lambda: data.dataset("nmnist").LABEL, lambda: data.dataset("nmnist").batch(5, 1, 0)):
         with pytest.raises(place.DamagedError) as caught:
             ask()
         said = "'stand_in'" if text == '{"of": "x"}' else "'of'"
@@ -185,7 +185,7 @@ def test_our_list_is_tonic_s(name: str, tmp_path: Path, monkeypatch: pytest.Monk
     """Where nothing else lies there: files, labels and subjects as tonic's own walk finds them."""
     datasets = pytest.importorskip("tonic.datasets")
     put(name, tmp_path, monkeypatch)
-    module = registry.dataset(name)
+    module = data.dataset(name)
     held = module.opened("train")[0]
     tonic_s = type(module.PUBLISHED.folder, (getattr(datasets, module.PUBLISHED.folder),), {"download": lambda _: None})
     walked = tonic_s(str(tmp_path), train=True)
@@ -202,9 +202,9 @@ def test_a_folder_that_goes_takes_its_recordings_along(
 ) -> None:
     """Within one process: what was listed before is not the answer."""
     part, _ = put(name, tmp_path, monkeypatch)
-    before = len(registry.dataset(name).opened("train")[0])
+    before = len(data.dataset(name).opened("train")[0])
     shutil.rmtree(part / taken)
-    assert len(registry.dataset(name).opened("train")[0]) == before - number == registry.dataset(name).count(part)
+    assert len(data.dataset(name).opened("train")[0]) == before - number == data.dataset(name).count(part)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -227,12 +227,12 @@ def test_a_data_set_that_is_a_link_to_nothing_is_no_missing_one(
     """A stand-in would take its place, though the disk is only not mounted."""
     WRITERS[name](tmp_path / "data")
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "data"))
-    what = registry.dataset(name).PUBLISHED
+    what = data.dataset(name).PUBLISHED
     path = tmp_path / "data" / what.folder / ("" if whole else what.archives["train"].unpacked)
     path.rename(tmp_path / "away")
     path.symlink_to(tmp_path / "not mounted")
     with pytest.raises(place.DamagedError, match=re.escape(f"{path}: a link to {tmp_path / 'not mounted'}, where")):
-        registry.dataset(name).batch(5, 1, 0)
+        data.dataset(name).batch(5, 1, 0)
     done = command("data", "list")
     assert done.returncode == 0, done.stderr
     assert f"{path}: a link to" in done.stdout
@@ -359,7 +359,7 @@ def test_without_what_makes_it_a_stand_in_is_not_begun(
 
 def test_without_tonic_nothing_asks_for_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the check that comes first is passed over, as in a notebook."""
-    decoded = registry.dataset("events.decoded")
+    decoded = data.dataset("events.decoded")
     decoded.makers.cache_clear()
 
     def absent(name: str) -> str:
@@ -370,6 +370,6 @@ def test_without_tonic_nothing_asks_for_its_version(tmp_path: Path, monkeypatch:
     WRITERS["shd"](tmp_path)
     try:
         with pytest.raises(place.ReaderError, match=ADVICE.format("tonic")):
-            registry.dataset("shd").batch(5, 1, 0)
+            data.dataset("shd").batch(5, 1, 0)
     finally:
         decoded.makers.cache_clear()

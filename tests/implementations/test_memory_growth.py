@@ -10,6 +10,8 @@ from support.problems import in_framework, network, problem
 
 from drtrl_bench import registry
 from drtrl_bench.case import Case
+from drtrl_bench.cost.footprint import footprint
+from drtrl_bench.cost.sizes import sizes
 from drtrl_bench.measure import memory
 from drtrl_bench.measure.problem import Problem, draw
 
@@ -70,11 +72,11 @@ def test_one_trace_and_a_chunk(framework: str, cell: str) -> None:
     """D-RTRL holds its trace once, and what the formula says of a chunk; a second copy of the trace would show."""
     case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=256, batch=16, threads=1)
     case = replace(case, steps=36, chunk=12)
-    held = memory.held(case, 64, 10)
-    assert held.carry > 0.6 * memory.held(case, 64, 10).total
+    held = footprint(sizes(case, 64, 10))
+    assert held.carry > 0.6 * footprint(sizes(case, 64, 10)).total
     posed = Problem(*draw(case), gradient=[], spikes=[])
-    subject = import_module(f"drtrl_bench.measure.backend_{framework}").Subject(case, posed, "float32")
-    assert subject.weigh()["working_bytes"] <= 1.2 * memory.held(case, 64, 10).total
+    subject = import_module(f"drtrl_bench.measure.backend_{framework}").Backend(case, posed, "float32")
+    assert subject.measure_memory()["working_bytes"] <= 1.2 * footprint(sizes(case, 64, 10)).total
 
 
 @pytest.mark.parametrize("layers", [1, 3])
@@ -86,8 +88,8 @@ def test_carry_and_blocks_by_formula(framework: str, algorithm: str, layers: int
     case = replace(case, algorithm=algorithm, steps=steps, chunk=chunk, neurons=64, batch=8)
     case = replace(case, neurons=32, batch=2) if algorithm == "rtrl" else case
     posed = Problem(*draw(case), gradient=[], spikes=[])
-    subject = import_module(f"drtrl_bench.measure.backend_{framework}").Subject(case, posed, "float32")
-    share = subject.weigh()["working_bytes"] / memory.held(case, 64, 10).total
+    subject = import_module(f"drtrl_bench.measure.backend_{framework}").Backend(case, posed, "float32")
+    share = subject.measure_memory()["working_bytes"] / footprint(sizes(case, 64, 10)).total
     assert share < (1.25 if framework == "torch" else 1.45)  # JAX joins what two blocks keep to move the carry
 
 
@@ -97,8 +99,8 @@ def test_bptt_keeps_states_and_drives(framework: str, cell: str) -> None:
     case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=128, batch=8, threads=1)
     case = replace(case, algorithm="bptt", steps=512, chunk=512)
     posed = Problem(*draw(case), gradient=[], spikes=[])
-    subject = import_module(f"drtrl_bench.measure.backend_{framework}").Subject(case, posed, "float32")
-    share = subject.weigh()["working_bytes"] / memory.held(case, 64, 10).total
+    subject = import_module(f"drtrl_bench.measure.backend_{framework}").Backend(case, posed, "float32")
+    share = subject.measure_memory()["working_bytes"] / footprint(sizes(case, 64, 10)).total
     assert (0.85 if (framework, cell) != ("jax", "lif_delta") else 0.5) < share < 1.2
 
 

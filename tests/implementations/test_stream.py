@@ -16,7 +16,7 @@ from support.problems import READOUTS, ZOO, implementation, in_framework, needs,
 from test_contract import assert_same
 from test_zoo import TRUTHS
 
-from drtrl_bench import registry
+from drtrl_bench import data, registry
 from drtrl_bench.experiments import stream
 from drtrl_bench.measure import memory
 
@@ -29,8 +29,8 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRTRL_BENCH_CACHE", str(folder))
         patch.delenv("DRTRL_BENCH_DATA", raising=False)
-        what = registry.dataset("nmnist").PUBLISHED
-        registry.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})
+        what = data.dataset("nmnist").PUBLISHED
+        data.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})
         yield folder
 
 
@@ -43,7 +43,7 @@ def joined(name: str, *sizes: int, **options: Any) -> tuple[np.ndarray, np.ndarr
 @pytest.mark.parametrize("chunk", [1, 7, 60, 100])
 def test_a_stream_of_a_period_is_the_batch(name: str, chunk: int) -> None:
     inputs, targets = joined(name, 60, 4, 3, chunk, 60)
-    expected = registry.dataset(name).batch(60, 4, 3)
+    expected = data.dataset(name).batch(60, 4, 3)
     np.testing.assert_array_equal(inputs, expected[0])
     np.testing.assert_array_equal(targets, expected[1])
 
@@ -154,8 +154,8 @@ def arrays(framework: str, *trees: Any) -> list[Any]:
 
 def test_memory_of_the_loader_stops_at_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """From a cold start, with twice as many recordings as may be kept."""
-    recordings = registry.dataset("events.recordings")
-    held, available = registry.dataset("nmnist").opened("train")
+    recordings = data.dataset("events.recordings")
+    held, available = data.dataset("nmnist").opened("train")
     everything = sum(recordings.size(held[i]) for i in available)
     budget = everything // 2
     monkeypatch.setattr(recordings, "BUDGET", budget)
@@ -176,7 +176,7 @@ def test_memory_of_the_loader_stops_at_the_budget(monkeypatch: pytest.MonkeyPatc
     # A fifth more, for keys and the arrays' headers.
     assert stay < 1.2 * budget
     assert long < 1.1 * full
-    dense = 8000 * 4 * registry.dataset("nmnist").FEATURES
+    dense = 8000 * 4 * data.dataset("nmnist").FEATURES
     assert long < dense / 10
 
 

@@ -10,7 +10,7 @@ import pytest
 from support.problems import READOUTS, RULES, ZOO, Grads, Problem, cosine, errors, gradient, network, problem, without
 from test_contract import assert_same
 
-from drtrl_bench import registry
+from drtrl_bench import lookup, registry
 from drtrl_bench.implementations.algorithms.approximate.feedback import random_feedback_weights
 from drtrl_bench.implementations.algorithms.approximate.filtering import smoothing
 from drtrl_bench.implementations.cells import spec as cells
@@ -185,7 +185,7 @@ def test_every_cell_of_the_registry_is_in_the_zoo() -> None:
 
     known = {branch(cell) for cell in ZOO.values()}
     for name in registry.CELLS:
-        assert branch(registry.network(name, "linear", 1)[0]) in known, name
+        assert branch(lookup.network(name, "linear", 1)[0]) in known, name
     trained = {(type(cell), name) for cell in [*ZOO.values(), *READOUTS.values()] for name in cell.trainable}
     for cell in [*ZOO.values(), *READOUTS.values()]:
         if not isinstance(cell, cells.GIF | cells.EIGIF):  # theirs go through the same `decay`

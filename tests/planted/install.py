@@ -82,7 +82,7 @@ PLANTED = [
     ),
     Planted(
         "a refusal that leaves out the framework",
-        "bench/measure/memory.py",
+        "bench/measure/refusal.py",
         "needs at least {said(arrays + base)}",
         "needs at least {said(arrays)}",
         "tests/bench/test_install.py::test_a_refusal_says_what_it_asks_for",

@@ -23,7 +23,7 @@ PLANTED = [
     Planted(
         "a plugin may take a name of the project",
         "bench/plugins/tables.py",
-        "    if name in registry.NAMES[kind]():",
+        "    if name in names_of(kind):",
         "    if other:",
         TEST + "test_a_slip_is_one_line_and_nothing_is_loaded",
     ),
@@ -36,16 +36,16 @@ PLANTED = [
     ),
     Planted(
         "a carry that no formula knows is taken for states alone",
-        "bench/measure/memory.py",
-        '    if registry.ALGORITHMS[case.algorithm].carry == "other":\n        return None\n',
-        "",
+        "bench/cost/footprint.py",
+        'None if sizes.algorithm.carry == "other" else footprint(sizes).total',
+        "footprint(sizes).total",
         TEST + "test_of_another_carry_no_formula_speaks",
     ),
     Planted(
         "paths of a rule that keeps its own weight taken for none",
-        "bench/measure/memory.py",
-        'coupled = cell.S if recurrent and not algorithm.pulls("none") else 0',
-        'coupled = cell.S if recurrent and algorithm.pulls("all") else 0',
+        "bench/cost/footprint.py",
+        'S if layer.recurrent and not algorithm.keeps("none") else 0',
+        'S if layer.recurrent and algorithm.keeps("all") else 0',
         "tests/bench/test_plugins.py::test_the_chunk_of_snap1_by_hand",
     ),
     Planted(
@@ -64,14 +64,14 @@ PLANTED = [
     ),
     Planted(
         "plugins of a plan are looked for in the working directory",
-        "bench/case.py",
+        "bench/plan.py",
         "plugins.load(named, beside=path.parent)",
         "plugins.load(named)",
         TEST + "test_a_plan_with_plugins_is_measured_from_anywhere",
     ),
     Planted(
         "files of a plugin's data set are known by their names",
-        "bench/registry.py",
+        "bench/data.py",
         'return hashlib.file_digest(opened, "sha256").hexdigest()[:16]',
         "return str(file)",
         TEST + "test_what_is_in_the_files_of_a_data_set_is_part_of_its_identity",

@@ -20,7 +20,7 @@ PLANTED = [
         "the gradient's time as the forward pass's",
         "bench/measure/worker.py",
         "clock.sample(forward, budget_s / 10)",
-        "clock.sample(subject.call, budget_s / 10)",
+        "clock.sample(backend.call, budget_s / 10)",
         f"{WORKER}::test_the_forward_pass_has_its_own_time",
     ),
     Planted(
@@ -33,8 +33,8 @@ PLANTED = [
     Planted(
         "the peak begins anew after the call",
         "bench/measure/worker.py",
-        "    isolated = memory.reset_rss_peak()\n    subject.call()\n",
-        "    subject.call()\n    isolated = memory.reset_rss_peak()\n",
+        "    isolated = memory.reset_rss_peak()\n    backend.call()\n",
+        "    backend.call()\n    isolated = memory.reset_rss_peak()\n",
         f"{WORKER}::test_peak_memory_is_that_of_one_call_after_its_reset",
     ),
     Planted(
@@ -68,20 +68,20 @@ PLANTED = [
     Planted(
         "a limit in MB",
         "bench/cost/chunk.py",
-        "case.limit_mib * 2**20",
-        "case.limit_mib * 10**6",
+        "limit_mib * 2**20 or",
+        "limit_mib * 10**6 or",
         f"{CHUNK}::test_a_limit_is_in_mib",
     ),
     Planted(
         "what the cache holds goes through memory, too",
         "bench/cost/chunk.py",
-        "max(0, held.chunk - machine.cache)",
-        "held.chunk",
+        "max(0, footprint(sizes).chunk - machine.cache)",
+        "footprint(sizes).chunk",
         f"{CHUNK}::test_only_what_the_cache_does_not_hold_goes_through_memory[8388608-0.00016]",
     ),
     Planted(
         "the file's first environment for every row",
-        "bench/session.py",
+        "bench/records/reading.py",
         'environments.get(line["env_hash"])',
         "next(iter(environments.values()), None)",
         f"{NOTEBOOK}::test_a_row_has_the_environment_that_its_record_names",
@@ -102,9 +102,9 @@ PLANTED = [
     ),
     Planted(
         "a chosen chunk looks as one that was given",
-        "bench/view/caption.py",
-        '    "auto": ("auto", "auto = {}"),\n',
-        "",
+        "bench/case.py",
+        'auto: bool = option(False, ALGORITHM, "auto", "auto = {}", later=True)',
+        "auto: bool = option(False, ALGORITHM, later=True)",
         f"{TABLE}::test_a_chunk_that_was_chosen_is_told_from_one_that_was_given",
     ),
     Planted(
@@ -124,7 +124,7 @@ PLANTED = [
     Planted(
         "settings of a call are not looked at",
         "bench/session.py",
-        "cases.setting(where, key, plain(getattr(plan, key)))",
+        "plans.setting(where, key, plain(getattr(plan, key)))",
         "plain(getattr(plan, key))",
         f"{NOTEBOOK}::test_what_cannot_be_run_is_one_line[{{'rounds': 1.5}}]",
     ),

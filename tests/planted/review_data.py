@@ -101,7 +101,7 @@ PLANTED = [
         "one damaged set ends the list",
         "bench/cli/commands.py",
         "{name: labelled(name) for name in",
-        "{name: registry.dataset(name).LABEL for name in",
+        "{name: data.dataset(name).LABEL for name in",
         f"{MARKER}[[1]]",
     ),
     Planted(

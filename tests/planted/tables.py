@@ -57,7 +57,7 @@ PLANTED = [
     Planted(
         "online rules timed over all steps at once",
         "bench/experiments/loading.py",
-        'case.steps if rule == "bptt" else min(32, case.steps)',
+        "case.steps if registry.ALGORITHMS[rule].truncated else min(32, case.steps)",
         "case.steps",
         f"{LOADING}test_rules_go_through_the_sequence_as_they_are_used",
     ),
@@ -196,9 +196,9 @@ PLANTED = [
     ),
     Planted(
         "a chunk chosen for the data set's own lines",
-        "bench/case.py",
-        "case.features or module.FEATURES, module.CLASSES)",
-        "module.FEATURES, module.CLASSES)",
+        "bench/plan.py",
+        "sizes(case, *data.shape(case.dataset, case.features))",
+        "sizes(case, *data.shape(case.dataset, 0))",
         "tests/bench/cost/test_chunk.py::test_auto_is_chosen_for_the_lines_that_the_plan_gives",
     ),
     # Trend

@@ -123,7 +123,7 @@ PLANTED = [
     Planted(
         "a record without its data's fingerprint",
         "bench/measure/runner.py",
-        "registry.fingerprint(case.dataset) or None",
+        "data.fingerprint(case.dataset) or None",
         "None",
         "tests/bench/measure/test_runner.py::test_a_record_names_the_run_and_the_files_that_it_is_of",
     ),

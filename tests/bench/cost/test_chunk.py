@@ -6,26 +6,35 @@ from typing import Any
 
 import pytest
 
-from drtrl_bench import case, registry
+from drtrl_bench import plan as plans
 from drtrl_bench.case import Case
 from drtrl_bench.cost import chunk
-from drtrl_bench.cost import flops as floor
-from drtrl_bench.measure import memory
+from drtrl_bench.cost.flops import LowerBound, lower_bound
+from drtrl_bench.cost.footprint import Footprint, footprint
+from drtrl_bench.cost.sizes import sizes
 
 HEADLINE = Case(dataset="bernoulli", features=64, neurons=256, batch=16, steps=512)
 SIZES = (64, 10)
 
 
+def best(case: Case) -> int:
+    return chunk.best(sizes(case, *SIZES), case.device, case.framework, case.limit_mib)
+
+
+def seconds(case: Case) -> float:
+    return chunk.seconds(sizes(case, *SIZES), case.device, case.framework)
+
+
 def read(folder: Path, text: str) -> tuple[Case, ...]:
     path = folder / "plan.toml"
     path.write_text(text)
-    return case.read(str(path)).cases
+    return plans.read(str(path)).cases
 
 
 def test_auto_is_resolved_in_the_plan(tmp_path: Path) -> None:
     (found,) = read(tmp_path, '[[grid]]\ndataset = "bernoulli"\nsteps = 512\nchunk = "auto"\n')
     assert found.auto
-    assert found.chunk == chunk.best(found, *SIZES)
+    assert found.chunk == best(found)
     assert 1 < found.chunk <= 512
 
 
@@ -36,36 +45,36 @@ def test_auto_is_chosen_for_the_lines_that_the_plan_gives(tmp_path: Path) -> Non
     for features in (64, 4096):
         (found,) = read(tmp_path, f"[[grid]]\n{text}features = {features}\n")
         picked[features] = found.chunk
-        assert memory.held(found, features, 10).total <= 4 * 2**20
+        assert footprint(sizes(found, features, 10)).total <= 4 * 2**20
     assert picked[4096] < picked[64]
 
 
 def test_bptt_is_never_truncated() -> None:
-    assert chunk.best(replace(HEADLINE, algorithm="bptt"), *SIZES) == 512
+    assert best(replace(HEADLINE, algorithm="bptt")) == 512
 
 
 @pytest.mark.parametrize("algorithm", ["drtrl", "rtrl"])
 @pytest.mark.parametrize("where", ["jax", "torch"])
 def test_memory_limit_is_kept(algorithm: str, where: str) -> None:
-    sizes = replace(HEADLINE, algorithm=algorithm, framework=where, neurons=64, cell="tanh_rnn", steps=1 << 14)
-    least = memory.held(replace(sizes, chunk=1), *SIZES).total / 2**20
-    tight = replace(sizes, limit_mib=1.2 * least)
-    picked = chunk.best(tight, *SIZES)
-    assert 1 <= picked < chunk.best(replace(sizes, limit_mib=1e6), *SIZES)
-    assert memory.held(replace(tight, chunk=picked), *SIZES).total <= 1.2 * least * 2**20
+    case = replace(HEADLINE, algorithm=algorithm, framework=where, neurons=64, cell="tanh_rnn", steps=1 << 14)
+    least = footprint(sizes(replace(case, chunk=1), *SIZES)).total / 2**20
+    tight = replace(case, limit_mib=1.2 * least)
+    picked = best(tight)
+    assert 1 <= picked < best(replace(case, limit_mib=1e6))
+    assert footprint(sizes(replace(tight, chunk=picked), *SIZES)).total <= 1.2 * least * 2**20
     with pytest.raises(ValueError, match=r"needs .* MiB at K = 1"):
-        chunk.best(replace(sizes, limit_mib=0.5 * least), *SIZES)
+        best(replace(case, limit_mib=0.5 * least))
 
 
 def test_forward_floor_is_that_of_its_products() -> None:
-    assert floor.of(HEADLINE, *SIZES).forward_flops == 512 * 2 * 16 * ((64 + 256) * 256 + 256 * 10)
+    assert lower_bound(sizes(HEADLINE, *SIZES)).forward_flops == 512 * 2 * 16 * ((64 + 256) * 256 + 256 * 10)
 
 
 def test_floors_in_forward_passes() -> None:
     """1 + N/J + 1 for BPTT; 2 + S for D-RTRL where all but the last step move the trace, 2 where none does."""
 
     def passes(**changes: object) -> float:
-        found: Any = floor.of(replace(HEADLINE, **changes), *SIZES)
+        found: Any = lower_bound(sizes(replace(HEADLINE, **changes), *SIZES))
         return found.flops / found.forward_flops
 
     assert passes(algorithm="bptt", chunk=512) == pytest.approx(2 + 256 / 320 + 0.03, abs=0.03)
@@ -78,10 +87,10 @@ def test_floors_in_forward_passes() -> None:
 
 
 def test_chunks_move_the_carry_less_often() -> None:
-    moved: list[Any] = [floor.of(replace(HEADLINE, chunk=K), *SIZES).moved_bytes for K in (1, 64, 512)]
+    moved: list[Any] = [lower_bound(sizes(replace(HEADLINE, chunk=K), *SIZES)).moved_bytes for K in (1, 64, 512)]
     assert moved[0] / moved[1] == pytest.approx(511 / 7)
     assert moved[2] == 0
-    assert floor.of(replace(HEADLINE, chunk=1, trace_dtype="bfloat16"), *SIZES).moved_bytes == moved[0] / 2
+    assert lower_bound(sizes(replace(HEADLINE, chunk=1, trace_dtype="bfloat16"), *SIZES)).moved_bytes == moved[0] / 2
 
 
 @pytest.mark.parametrize(
@@ -99,7 +108,7 @@ def test_chunks_move_the_carry_less_often() -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused(tmp_path: Path, line: str, why: str) -> None:
-    with pytest.raises(case.PlanError, match=why):
+    with pytest.raises(plans.PlanError, match=why):
         read(tmp_path, f"[[grid]]\n{line}\n")
 
 
@@ -118,30 +127,32 @@ def test_auto_does_not_take_the_whole_sequence(algorithm: str, neurons: int, siz
     """It would be cheapest, as no carry is moved, but only of this length."""
     case = replace(HEADLINE, algorithm=algorithm, cell="tanh_rnn", neurons=neurons, batch=size)
     whole = replace(case, chunk=512)
-    assert chunk.seconds(whole, *SIZES) == min(chunk.seconds(replace(case, chunk=K), *SIZES) for K in (32, 128, 512))
-    assert chunk.best(case, *SIZES) == chunk.best(replace(case, steps=4096), *SIZES) < 512
-    assert chunk.best(replace(case, limit_mib=1e6), *SIZES) == 512
+    assert seconds(whole) == min(seconds(replace(case, chunk=K)) for K in (32, 128, 512))
+    assert best(case) == best(replace(case, steps=4096)) < 512
+    assert best(replace(case, limit_mib=1e6)) == 512
 
 
 def test_without_a_limit_memory_is_constant_in_time() -> None:
-    assert len({chunk.best(replace(HEADLINE, steps=T), *SIZES) for T in (512, 4096, 16384)}) == 1
+    assert len({best(replace(HEADLINE, steps=T)) for T in (512, 4096, 16384)}) == 1
 
 
 def test_a_limit_is_in_mib(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step of a chunk takes a MiB, and the longest chunk is the cheapest."""
-    monkeypatch.setattr(memory, "held", lambda case, *sizes: memory.Held(0, 0, case.chunk * 1_048_576))
-    monkeypatch.setattr(chunk, "seconds", lambda case, *sizes: -case.chunk)
-    assert chunk.best(Case(steps=64, limit_mib=4.0), 1, 1) == 4
+    monkeypatch.setattr(chunk, "footprint", lambda sizes: Footprint(0, 0, sizes.chunk * 1_048_576))
+    monkeypatch.setattr(chunk, "seconds", lambda sizes, device, framework: -sizes.chunk)
+    assert best(Case(steps=64, limit_mib=4.0)) == 4
 
 
-@pytest.mark.parametrize(("held", "seconds"), [(1000, 0.00016), (8_388_608, 0.00016), (8_388_608 + 3_000_000, 0.00216)])
+@pytest.mark.parametrize(
+    ("arrays", "expected"), [(1000, 0.00016), (8_388_608, 0.00016), (8_388_608 + 3_000_000, 0.00216)]
+)
 def test_only_what_the_cache_does_not_hold_goes_through_memory(
-    held: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+    arrays: int, expected: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four chunks start in 40 us each; 3 MB of each go through memory twice, at 12 GB/s."""
-    monkeypatch.setattr(memory, "held", lambda *case: memory.Held(0, 0, held))
-    monkeypatch.setattr(floor, "of", lambda *case: floor.Floor(0, 0, 0))
-    assert chunk.seconds(Case(steps=64, chunk=16, framework="jax"), 1, 1) == pytest.approx(seconds, rel=1e-12)
+    monkeypatch.setattr(chunk, "footprint", lambda sizes: Footprint(0, 0, arrays))
+    monkeypatch.setattr(chunk, "lower_bound", lambda sizes: LowerBound(0, 0, 0))
+    assert seconds(Case(steps=64, chunk=16, framework="jax")) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +177,6 @@ def test_a_gpu_runs_a_case_its_fastest_way_unless_the_plan_says_how(
 def test_a_gpu_takes_longer_chunks() -> None:
     """Its cache of 50 MiB holds a longer chunk's arrays than a CPU's of 8; what is larger than both is cut alike."""
     on_gpu = replace(HEADLINE, device="gpu", mode="triton")
-    assert [chunk.best(case, *SIZES) for case in (HEADLINE, on_gpu)] == [128, 512]
+    assert [best(case) for case in (HEADLINE, on_gpu)] == [128, 512]
     larger = replace(on_gpu, neurons=512, batch=32)
-    assert [chunk.best(replace(larger, device=where), *SIZES) for where in ("cpu", "gpu")] == [128, 128]
+    assert [best(replace(larger, device=where)) for where in ("cpu", "gpu")] == [128, 128]

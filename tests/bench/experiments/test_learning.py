@@ -92,9 +92,9 @@ def test_interval_is_wilson_s() -> None:
 
 
 def test_every_set_that_can_be_learned_has_a_setting() -> None:
-    from drtrl_bench import registry
+    from drtrl_bench import data
 
-    assert set(learning.SETTINGS) == set(registry.datasets()) - {"bernoulli", "digits"}
+    assert set(learning.SETTINGS) == set(data.datasets()) - {"bernoulli", "digits"}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_bad_input_is_one_line(words: list[str], said: str, tmp_path: Path) -> N
 @pytest.mark.xdist_group("jax")
 def test_each_accuracy_is_of_its_own_split(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without weights a network says 0; and 0 is right in training, half the time in validation, never in the test."""
-    from drtrl_bench import registry
+    from drtrl_bench import data
     from drtrl_bench.implementations.training import fit_jax
 
     answers, asked = {"train": [0, 0], "valid": [0, 1], "test": [1, 1]}, []
@@ -139,9 +139,9 @@ def test_each_accuracy_is_of_its_own_split(monkeypatch: pytest.MonkeyPatch) -> N
         return [{k: 0 * v for k, v in w.items()} for w in params], np.zeros(updates)
 
     fake = SimpleNamespace(LABEL="made up (synthetic)", FEATURES=3, CLASSES=2, PUBLISHED=None, batch=batch)
-    fake.opened, real = lambda split: (None, range(4)), registry.dataset
-    monkeypatch.setattr(registry, "dataset", lambda name: fake if name == "nmnist" else real(name))
-    monkeypatch.setattr(registry, "fingerprint", lambda name: "f")
+    fake.opened, real = lambda split: (None, range(4)), data.dataset
+    monkeypatch.setattr(data, "dataset", lambda name: fake if name == "nmnist" else real(name))
+    monkeypatch.setattr(data, "fingerprint", lambda name: "f")
     monkeypatch.setattr(fit_jax, "fit", fit)
     row = learning.train("nmnist", learning.Setting(steps=4, neurons=3, batch=2, updates=2, test=10), 0)
     assert [row[f"{split}_accuracy"] for split in ("train", "valid", "test")] == [1.0, 0.5, 0.0]

@@ -26,10 +26,10 @@ def test_what_is_in_memory_is_not_what_an_epoch_begins_with(tmp_path: Any, monke
     pytest.importorskip("tonic")
     monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
     monkeypatch.delenv("DRTRL_BENCH_DATA", raising=False)
-    from drtrl_bench import registry
+    from drtrl_bench import data
 
-    what = registry.dataset("nmnist").PUBLISHED
-    registry.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})
+    what = data.dataset("nmnist").PUBLISHED
+    data.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})
     monkeypatch.setitem(loading.SIZES, "nmnist", (10, 4, 2312))
     row = loading.batches("nmnist", 5)
     assert row["data"] == "N-MNIST layout (event-converted digits)"
@@ -48,8 +48,8 @@ def test_every_rate_is_of_its_own_times(monkeypatch: pytest.MonkeyPatch) -> None
     def timed(call: Any) -> float:
         return told.get(call, 0.5)
 
-    monkeypatch.setattr(loading.registry, "dataset", lambda name: module)
-    monkeypatch.setattr(loading.registry, "fingerprint", lambda name: f"files of {name}")
+    monkeypatch.setattr(loading.data, "dataset", lambda name: module)
+    monkeypatch.setattr(loading.data, "fingerprint", lambda name: f"files of {name}")
     monkeypatch.setattr(loading, "gradients", lambda *_: {rule: rule for rule in told})
     monkeypatch.setattr(loading, "forgetting", lambda what, call: next(first) if what is held else None)
     monkeypatch.setattr(loading, "timed", timed)
@@ -130,9 +130,9 @@ def test_files_epoch_and_memory_are_what_they_are_called(tmp_path: Path, monkeyp
     monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "data"))
     WRITERS["dvs_gesture"](tmp_path / "data")
-    from drtrl_bench import registry
+    from drtrl_bench import data
 
-    held, calls = registry.dataset("dvs_gesture").opened("train")[0], []
+    held, calls = data.dataset("dvs_gesture").opened("train")[0], []
     read, decode, timed = held.read, held.decode, loading.timed
     monkeypatch.setattr(held, "read", lambda index, *anew: calls.append("read") or read(index, *anew))
     monkeypatch.setattr(held, "decode", lambda index: calls.append("decode") or decode(index))

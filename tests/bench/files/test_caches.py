@@ -17,7 +17,7 @@ import pytest
 from campaigns import caches
 from support.command_line import command
 
-from drtrl_bench import registry
+from drtrl_bench import data
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.files import diskcache
 from drtrl_bench.measure import problem, runner
@@ -146,7 +146,7 @@ def test_a_foreign_file_is_made_anew_in_one_line(
 
 
 def test_a_recording_under_another_number_is_not_read(tmp_path: Path) -> None:
-    decoded, path = registry.dataset("events.decoded"), tmp_path / "0"
+    decoded, path = data.dataset("events.decoded"), tmp_path / "0"
     decoded.save(path, bytes(16), [np.arange(5)])
     assert decoded.load(path, bytes(16), [np.int64])[0].tolist() == [0, 1, 2, 3, 4]
     path.replace(tmp_path / "1")
@@ -291,7 +291,7 @@ def test_without_a_home_nothing_is_kept(
     else:
         monkeypatch.setenv("HOME", told)
     assert diskcache.folder().name.startswith("drtrl-bench-cache-")
-    assert registry.dataset("shd").LABEL == "SHD (no files)"
+    assert data.dataset("shd").LABEL == "SHD (no files)"
     (said,) = capfd.readouterr().err.splitlines()
     assert said.startswith("drtrl-bench: nothing is kept for later runs: there is no home folder")
     assert os.listdir(tmp_path) == ["relative"]

@@ -18,7 +18,7 @@ import pytest
 from support.command_line import command
 from support.lines import line, write
 
-from drtrl_bench import case as cases
+from drtrl_bench import plan as plans
 from drtrl_bench.case import Case
 from drtrl_bench.gate import trend
 
@@ -134,7 +134,7 @@ GPU = Case(
 
 
 def test_gpu_points_are_cases_of_the_plan(suite: Any) -> None:
-    gpu, planned = suite("gpu"), cases.read("gpu").cases
+    gpu, planned = suite("gpu"), plans.read("gpu").cases
     for key in product(*gpu.OnGPU.params):
         assert any(gpu.belongs(asdict(case), *key) for case in planned), key
 

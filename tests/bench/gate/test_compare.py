@@ -19,7 +19,7 @@ from support.command_line import command
 from support.lines import environment as described
 from support.lines import line, write
 
-from drtrl_bench import case as cases
+from drtrl_bench import plan as plans
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.cli import commands as cli
 from drtrl_bench.files import textfile
@@ -354,8 +354,8 @@ def test_builds_of_a_version_share_a_baseline(monkeypatch: pytest.MonkeyPatch) -
     assert found[0].is_file(), "the one that is committed"
 
 
-GATED = [line(case) for case in cases.read(gate.PLAN).cases]
-TIMED = [line(case) for case in cases.read(gate.SPEED_PLAN).cases]
+GATED = [line(case) for case in plans.read(gate.PLAN).cases]
+TIMED = [line(case) for case in plans.read(gate.SPEED_PLAN).cases]
 
 
 def checked(
@@ -370,7 +370,7 @@ def checked(
     monkeypatch.setattr(gate, "baseline", lambda: [gate.without_times(each) for each in baseline])
     monkeypatch.setattr(cli, "measured_now", lambda _: GATED)
     monkeypatch.setattr(gate, "renewed", lambda *_: hidden)
-    monkeypatch.setattr(gate, "speed_plan", lambda _: plan or cases.read(gate.SPEED_PLAN))
+    monkeypatch.setattr(gate, "speed_plan", lambda _: plan or plans.read(gate.SPEED_PLAN))
 
     def interleaved(_: Any, timed: Plan, *__: Any) -> tuple[list[dict], list[dict]]:
         keys = {case.key for case in timed.cases}
@@ -409,7 +409,7 @@ def test_every_case_must_have_its_speed_compared(
 def test_a_case_of_the_base_s_plan_may_not_become_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor may it be known no more."""
     case = Case(algorithm="snap1", framework="torch")
-    whole = cases.read(gate.SPEED_PLAN)
+    whole = plans.read(gate.SPEED_PLAN)
     more = replace(whole, cases=(*whole.cases, case))
     old, slow = timed(case, 0.01), timed(case, 0.02)
     assert checked(monkeypatch, GATED, [*TIMED, *old], [*TIMED, *old], more) == gate.OK
@@ -445,7 +445,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in (path.parent, tmp_path / "bench" / "plans"):
         folder.mkdir(parents=True)
     write(path.parent, GATED).rename(path)
-    shutil.copy(cases.find(gate.SPEED_PLAN), tmp_path / "bench" / "plans")
+    shutil.copy(plans.find(gate.SPEED_PLAN), tmp_path / "bench" / "plans")
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
     for words in (("init", "-b", "main"), ("add", "-A"), (*who, "commit", "-m", "all")):
         subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
@@ -453,11 +453,11 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_case_that_left_the_plan_is_still_timed(history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = cases.read(gate.SPEED_PLAN)
+    whole = plans.read(gate.SPEED_PLAN)
     monkeypatch.setattr(
-        cases,
+        plans,
         "read",
-        lambda name, read=cases.read: replace(whole, cases=whole.cases[:1]) if name == gate.SPEED_PLAN else read(name),
+        lambda name, read=plans.read: replace(whole, cases=whole.cases[:1]) if name == gate.SPEED_PLAN else read(name),
     )
     assert set(gate.speed_plan("HEAD").cases) == set(whole.cases)
 
@@ -466,7 +466,7 @@ def test_a_commit_without_the_plan_drops_none(history: Path) -> None:
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
     for words in (("rm", "-r", "bench"), (*who, "commit", "-m", "none")):
         subprocess.run(["git", *words], cwd=revisions.ROOT, check=True, capture_output=True)
-    assert gate.speed_plan("HEAD").cases == cases.read(gate.SPEED_PLAN).cases
+    assert gate.speed_plan("HEAD").cases == plans.read(gate.SPEED_PLAN).cases
 
 
 def test_what_a_renewed_baseline_lets_pass_is_named(history: Path) -> None:
@@ -528,7 +528,7 @@ def test_a_baseline_is_a_regular_file_of_some_size(history: Path) -> None:
 
 def test_the_gate_sees_whole_sequences_of_bptt() -> None:
     """Longer than a block of either framework, so that what happens between blocks is gated."""
-    whole = [case for case in cases.read(gate.PLAN).cases if case.algorithm.startswith("bptt")]
+    whole = [case for case in plans.read(gate.PLAN).cases if case.algorithm.startswith("bptt")]
     assert {(case.algorithm, case.framework) for case in whole} == {
         (rule, framework) for rule in ("bptt", "bptt_checkpointed") for framework in ("jax", "torch")
     }

@@ -12,7 +12,7 @@ from rich.console import Console
 from support.lines import environment, line, write
 from test_gate import PLANTED
 
-from drtrl_bench import case as cases
+from drtrl_bench import plan as plans
 from drtrl_bench.case import Case
 from drtrl_bench.cli import commands as cli
 from drtrl_bench.figures import gate_power
@@ -84,7 +84,7 @@ def test_any_metric_may_raise_a_false_alarm(key: tuple[str, ...], value: Any) ->
 def test_bytes_and_fidelity_of_all_cases_raise_no_alarm_unless_they_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = cases.read(gate.PLAN)
+    plan = plans.read(gate.PLAN)
     measured = partial(line, environment=environment(), commit=revisions_module.resolved("HEAD"))
     monkeypatch.setattr(revisions_module, "measure_once", lambda tree, case, *_: [measured(case)])
     path = tmp_path / "gate.jsonl"
@@ -153,7 +153,7 @@ def test_a_gate_that_misses_slowdowns_is_not_well(monkeypatch: pytest.MonkeyPatc
     """By samples scaled and by slowdowns planted in earnest; with few comparisons neither is judged."""
     monkeypatch.setattr(rehearsal, "PLANTS", [])
     blind = partial(comparisons, noise=0.0)
-    same = [line(case, plan=gate.PLAN, round=index) for case in cases.read(gate.PLAN).cases for index in range(2)]
+    same = [line(case, plan=gate.PLAN, round=index) for case in plans.read(gate.PLAN).cases for index in range(2)]
     for number, planted, well in ((21, 1.5, True), (21, 1.0, False), (4, 1.0, True)):
         slow = blind(number, plan=rehearsal.slowed(1.5))
         for each in slow:
@@ -178,10 +178,10 @@ def test_more_bytes_are_planted_in_earnest() -> None:
 
     case = replace(CASE, dataset="bernoulli", features=16, neurons=8, batch=2, steps=8, chunk=4, scale_x=4.0)
     drawn = problem.solve(case)
-    honest = subject_torch.Subject(case, drawn, "float32").weigh()["working_bytes"]
-    larger = type("Subject", (subject_torch.Subject,), {})
-    exec(rehearsal.LARGER_TORCH, {"Subject": larger, "torch": subject_torch.torch})
-    assert larger(case, drawn, "float32").weigh()["working_bytes"] > compare.BYTES * honest
+    honest = subject_torch.Backend(case, drawn, "float32").measure_memory()["working_bytes"]
+    larger = type("Backend", (subject_torch.Backend,), {})
+    exec(rehearsal.LARGER_TORCH, {"Backend": larger, "torch": subject_torch.torch})
+    assert larger(case, drawn, "float32").measure_memory()["working_bytes"] > compare.BYTES * honest
 
 
 def test_every_plant_can_be_planted() -> None:
@@ -194,7 +194,7 @@ def test_every_plant_can_be_planted() -> None:
 
 def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a case that the plan did not have when they began gets as many as the others."""
-    whole = cases.read(rehearsal.ALIKE)
+    whole = plans.read(rehearsal.ALIKE)
     measured = []
 
     def interleaved(sides: tuple[str, str], plan: Any, *_: Any, **__: Any) -> tuple[list[Any], list[Any]]:

@@ -37,7 +37,7 @@ def test_a_plain_case_after_a_compiled_one_is_plain(monkeypatch: pytest.MonkeyPa
     """One block of 40 steps, whose loss is one softmax, and no code of a compiler; compiled, there are blocks of 16."""
     import torch
 
-    from drtrl_bench.measure.backend_torch import Subject
+    from drtrl_bench.measure.backend_torch import Backend
 
     used: list[Any] = []
 
@@ -51,9 +51,9 @@ def test_a_plain_case_after_a_compiled_one_is_plain(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch, "compile", compile_)
     compiled = replace(PLAIN, mode="compile")
     posed = Problem(*draw(PLAIN), gradient=[], spikes=[])
-    assert calls_of(Subject(compiled, posed, "float32"), "aten::log_softmax") == 3
+    assert calls_of(Backend(compiled, posed, "float32"), "aten::log_softmax") == 3
     assert used
-    plain = Subject(PLAIN, posed, "float32")
+    plain = Backend(PLAIN, posed, "float32")
     used.clear()
     assert calls_of(plain, "aten::log_softmax") == 1
     assert not used

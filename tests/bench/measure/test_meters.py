@@ -16,6 +16,9 @@ import pytest
 from support.problems import execution
 
 from drtrl_bench.case import Case
+from drtrl_bench.cost import sizes as cost_sizes
+from drtrl_bench.cost.footprint import analytic_bytes, footprint
+from drtrl_bench.cost.sizes import sizes
 from drtrl_bench.measure import clock, environment, fidelity, memory, problem, stats
 
 
@@ -124,7 +127,7 @@ def test_no_call_returns_before_the_device_is_done(framework: str, monkeypatch: 
     """On an accelerator a call is only queued; here the wait for it is counted, on a CPU."""
     waits: list[str] = []
     subject = import_module(f"drtrl_bench.measure.backend_{framework}")
-    made = subject.Subject(replace(SMALL, framework=framework), problem.solve(SMALL), "float32")
+    made = subject.Backend(replace(SMALL, framework=framework), problem.solve(SMALL), "float32")
     if framework == "jax":
         wait = subject.jax.block_until_ready
         monkeypatch.setattr(subject.jax, "block_until_ready", lambda found: waits.append("wait") or wait(found))
@@ -164,7 +167,7 @@ def test_an_accelerators_meter_is_reset_and_waits(monkeypatch: pytest.MonkeyPatc
 def test_a_graph_is_replayed_and_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     subject = import_module("drtrl_bench.measure.backend_torch")
-    made = subject.Subject(replace(SMALL, framework="torch"), problem.solve(SMALL), "float32")
+    made = subject.Backend(replace(SMALL, framework="torch"), problem.solve(SMALL), "float32")
     done: list[str] = []
     made.graph = SimpleNamespace(replay=lambda: done.append("replay"))
     made.result = (1.5, [])
@@ -230,7 +233,7 @@ def test_rss_peak_starts_anew() -> None:
 def test_only_bptt_grows_with_the_sequence() -> None:
     def bytes_of(algorithm: str, steps: int, chunk: int) -> int:
         case = replace(Case(), algorithm=algorithm, steps=steps, chunk=chunk)
-        return memory.held(case, features=64, classes=10).total
+        return footprint(sizes(case, 64, 10)).total
 
     small, middle, large = (bytes_of("bptt", T, T) for T in (1024, 2048, 4096))
     assert large - middle == 2 * (middle - small) > 0.8 * middle
@@ -243,13 +246,13 @@ def test_filters_and_segments_by_formula() -> None:
     case = replace(Case(), batch=2, neurons=3, chunk=9, steps=9)
     states = 2 * (3 + 4)
     filters = 2 * (5 + 3) + 2 * 3 + 2 * 3 + 2 * 4  # ex of x and r, ef of the layer; ex and ef of the readout
-    assert memory.held(replace(case, algorithm="es_drtrl"), 5, 4).carry == 4 * (filters + states)
+    assert footprint(sizes(replace(case, algorithm="es_drtrl"), 5, 4)).carry == 4 * (filters + states)
     checkpointed = replace(case, algorithm="bptt_checkpointed")
-    held = memory.held(checkpointed, 5, 4)
+    held = footprint(sizes(checkpointed, 5, 4))
     assert held.carry == 4 * (4 * states)
-    assert memory.analytic_bytes(checkpointed, 5, 4) == held.carry + held.gradient + held.chunk
+    assert analytic_bytes(sizes(checkpointed, 5, 4)) == held.carry + held.gradient + held.chunk
     alone = replace(checkpointed, chunk=3, segments=1)
-    assert held.chunk == memory.held(alone, 5, 4).chunk, "of nine steps, three are at hand at a time"
+    assert held.chunk == footprint(sizes(alone, 5, 4)).chunk, "of nine steps, three are at hand at a time"
 
 
 @pytest.mark.parametrize("algorithm", ["bptt", "rtrl", "drtrl"])
@@ -258,12 +261,12 @@ def test_one_block_is_at_work(framework: str, algorithm: str) -> None:
     case = replace(Case(), algorithm=algorithm, framework=framework, steps=4096, chunk=block)
 
     def chunk_bytes(**changes: Any) -> int:
-        return memory.held(replace(case, **changes), 5, 4).chunk
+        return footprint(sizes(replace(case, **changes), 5, 4)).chunk
 
     kept = [chunk_bytes(chunk=n * block) for n in (2, 3, 4)]
     assert kept[2] - kept[1] == kept[1] - kept[0] > 0
     assert kept[1] - kept[0] < 0.9 * chunk_bytes(), "what is at work does not grow with the chunk"
-    assert memory.block(replace(case, chunk=4 * block)) == block
+    assert cost_sizes.block(replace(case, chunk=4 * block)) == block
     assert chunk_bytes(chunk=512) > chunk_bytes(chunk=512, mode="compile")
 
 
@@ -272,17 +275,21 @@ def test_a_carry_that_nobody_needs_is_not_moved() -> None:
     for K in (32, 512):
         for algorithm, moves in (("bptt", False), ("drtrl", True), ("rtrl", True)):
             case = replace(Case(), algorithm=algorithm, steps=K, chunk=K)
-            assert (memory.held(case, 5, 4).chunk < memory.held(replace(case, steps=2 * K), 5, 4).chunk) == moves
+            assert (
+                footprint(sizes(case, 5, 4)).chunk < footprint(sizes(replace(case, steps=2 * K), 5, 4)).chunk
+            ) == moves
 
 
 def test_trace_formula_is_the_size_of_the_carry() -> None:
     case = replace(Case(), batch=2, neurons=3, chunk=1)
     weights = 5 * 3 + 3 * 3 + 3 + 3 * 4  # x, r, b of the layer and x of a leaky readout with 4 classes
     states = 2 * (3 + 4)
-    held = memory.held(replace(case, algorithm="drtrl"), 5, 4)
+    held = footprint(sizes(replace(case, algorithm="drtrl"), 5, 4))
     assert held.carry == 4 * (2 * weights + states)
     assert held.gradient == 4 * 2 * weights
-    assert memory.held(replace(case, algorithm="drtrl", trace_dtype="bfloat16"), 5, 4).carry == 4 * (weights + states)
+    assert footprint(sizes(replace(case, algorithm="drtrl", trace_dtype="bfloat16"), 5, 4)).carry == 4 * (
+        weights + states
+    )
 
 
 GRADIENT = [{"x": np.arange(6.0).reshape(2, 1, 3), "r": -np.ones((3, 1, 3))}, {"x": np.array([[[1.0, -2.0]]])}]

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from support.problems import needs
 
-from drtrl_bench import registry
+from drtrl_bench import data, lookup
 from drtrl_bench.case import Case, Plan
+from drtrl_bench.cost.footprint import footprint, reference_bytes
+from drtrl_bench.cost.sizes import sizes
 from drtrl_bench.implementations.reference import algorithms as reference
-from drtrl_bench.measure import memory, problem, runner
+from drtrl_bench.measure import memory, problem, refusal, runner
 
 SMALL = Case(dataset="bernoulli", features=64, threads=1, steps=256, batch=16)
 NETWORKS: list[dict[str, Any]] = [
@@ -34,7 +36,7 @@ def test_the_reference_takes_what_its_arrays_do(network: dict[str, Any]) -> None
     arrays += [tapes[0].z["x"], inputs]
     weights = sum(array.size for layer in params for array in layer.values())
     whole = sum(array.nbytes for array in arrays) + 2 * max(tape.currents.nbytes for tape in tapes)
-    expected = memory.reference_bytes(case, *problem.shape(case))
+    expected = reference_bytes(sizes(case, *data.shape(case.dataset, case.features)))
     assert expected == whole + (4 + 8 + 8) * weights
     tracemalloc.start()
     problem.solve(case)
@@ -48,14 +50,14 @@ def test_the_reference_by_hand() -> None:
     case = replace(SMALL, neurons=3, batch=7, steps=11)
     weights = 5 * 3 + 3 * 3 + 3 + 3 * 2
     numbers = 5 + 3 * (1 + 1 + 1 + 1) + 1 + 2 * (1 + 1 + 1) + 2 * 3
-    assert memory.reference_bytes(case, 5, 2) == 20 * weights + 11 * 7 * (4 * 5 + 8 * numbers)
+    assert reference_bytes(sizes(case, 5, 2)) == 20 * weights + 11 * 7 * (4 * 5 + 8 * numbers)
 
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight GiB free, and every framework installed."""
     monkeypatch.setenv(memory.SETTING, "8")
-    monkeypatch.setattr(registry, "missing", lambda framework: None)
+    monkeypatch.setattr(lookup, "missing", lambda framework: None)
 
 
 def test_a_sequence_of_10_to_the_12_is_refused_for_its_reference(free: None) -> None:
@@ -63,7 +65,7 @@ def test_a_sequence_of_10_to_the_12_is_refused_for_its_reference(free: None) -> 
     case = replace(SMALL, neurons=8, features=4, batch=1, steps=10**12)
     least = 10**12 * (4 * 4 + 8 * (4 + 8 * 4 + 1 + 10 * 3 + 2 * 10))  # and the weights, which do not count here
     assert round(least / 2**40) == 648
-    assert memory.held(case, 4, 10).total < 2**20
+    assert footprint(sizes(case, 4, 10)).total < 2**20
     assert runner.refusal(case) == (
         "oom",
         "refused: needs at least 648 TiB, 8.00 GiB available (648 TiB of arrays and 64.0 MiB for Python, of the "
@@ -91,7 +93,7 @@ def test_the_larger_need_is_named(free: None) -> None:
 
 def test_little_memory_says_how_to_try_all_the_same(free: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(memory.SETTING, "0.01")
-    monkeypatch.setattr(memory, "analytic_bytes", lambda *a: None)
+    monkeypatch.setattr(refusal, "analytic_bytes", lambda *a: None)
     found = runner.refusal(SMALL)
     assert found is not None
     assert found[1].endswith("end other programs, or try all the same: DRTRL_BENCH_MEMORY_GIB=2")

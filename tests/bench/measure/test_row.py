@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 from support.problems import FRAMEWORKS, RULES, implementation, needs
 
-from drtrl_bench import registry
+from drtrl_bench import lookup, registry
 from drtrl_bench.case import Case, Plan
-from drtrl_bench.measure import problem, runner, worker
+from drtrl_bench.cost.flops import lower_bound
+from drtrl_bench.cost.sizes import sizes
+from drtrl_bench.measure import gradcheck, problem, runner, worker
 
 CASE = Case(
     dataset="bernoulli",
@@ -383,7 +385,7 @@ def test_the_check_compares_with_the_equations(rule: str, folder: Path) -> None:
         return SimpleNamespace(gradient=lambda: (1.25 * loss, grads))
 
     case = replace(CASE, algorithm=rule)
-    found = worker.gate(case, solved(folder, case), SimpleNamespace(Subject=by_hand))
+    found = gradcheck.gradient_check(case, solved(folder, case), by_hand)
     assert found["parameter"] == "layer1.r"
     assert found["error"] == pytest.approx(0.5, rel=1e-10)
     assert found["loss_error"] == pytest.approx(0.25, rel=1e-10)
@@ -413,8 +415,8 @@ def test_a_row_of_a_run(child: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def spoiled(what: str) -> Callable[..., Any]:
-    """`registry.algorithm` whose `advance` has one error."""
-    whole = registry.algorithm
+    """`lookup.algorithm` whose `advance` has one error."""
+    whole = lookup.algorithm
 
     def algorithm(name: str, framework: str, options: dict[str, Any], execution: Any) -> Any:
         right = whole(name, framework, options, execution)
@@ -459,7 +461,7 @@ def test_an_error_of_an_implementation_is_wrong(
 ) -> None:
     """At K = 20, where only a check of more than 20 steps meets a carry."""
     case = replace(LONG, algorithm=rule, framework=framework)
-    monkeypatch.setattr(registry, "algorithm", spoiled(what))
+    monkeypatch.setattr(lookup, "algorithm", spoiled(what))
     found = worker.measure(case, solved(folder, case), 0.0)
     assert found["status"] == "wrong"
     assert found["time"] == found["memory"] == found["fidelity"] == {}
@@ -501,17 +503,16 @@ FLOOR: dict[str, tuple[int, int]] = {
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_least_work_by_hand(rule: str) -> None:
-    from drtrl_bench.cost import flops as floor
 
-    least = floor.of(replace(CASE, algorithm=rule), 6, 10)
+    least = lower_bound(sizes(replace(CASE, algorithm=rule), 6, 10))
     assert (least.forward_flops, least.flops, least.moved_bytes) == (26 * 930, *FLOOR[rule])
     if registry.ALGORITHMS[rule].carry != "trace":
         return
-    assert floor.of(replace(CASE, algorithm=rule, dtype="float32"), 6, 10).moved_bytes == 19800
+    assert lower_bound(sizes(replace(CASE, algorithm=rule, dtype="float32"), 6, 10)).moved_bytes == 19800
     stored = replace(CASE, algorithm=rule, dtype="float32", trace_dtype="bfloat16")
-    assert floor.of(stored, 6, 10).moved_bytes == 9900
-    assert floor.of(replace(CASE, algorithm=rule, chunk=26), 6, 10).moved_bytes == 0
-    assert floor.of(replace(CASE, algorithm=rule, chunk=1), 6, 10).moved_bytes == 5 * 39600
+    assert lower_bound(sizes(stored, 6, 10)).moved_bytes == 9900
+    assert lower_bound(sizes(replace(CASE, algorithm=rule, chunk=26), 6, 10)).moved_bytes == 0
+    assert lower_bound(sizes(replace(CASE, algorithm=rule, chunk=1), 6, 10)).moved_bytes == 5 * 39600
 
 
 @pytest.mark.parametrize("rule", ["bptt", "drtrl", "rtrl"])

@@ -14,9 +14,9 @@ import pytest
 from support.copies import copied
 from support.problems import FRAMEWORKS, needs
 
-from drtrl_bench import registry, start
+from drtrl_bench import lookup, provenance, registry, start
 from drtrl_bench.case import Case, Plan
-from drtrl_bench.measure import environment, problem, runner
+from drtrl_bench.measure import environment, problem, refusal, runner
 from drtrl_bench.process.supervised import Ended
 from drtrl_bench.records import record
 
@@ -225,7 +225,7 @@ def test_impossible_size_is_refused_with_the_number(tmp_path: Path) -> None:
 def test_a_refusal_for_memory_is_reconsidered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, case = tmp_path / "r.jsonl", replace(SMALL, framework="torch")
     with monkeypatch.context() as little:
-        little.setattr(runner.memory, "available_bytes", lambda: 2**20)
+        little.setattr(refusal, "available_bytes", lambda: 2**20)
         (line,) = run(path, case)
         assert (line["status"], line["refused"]) == ("oom", True)
     (line,) = run(path, case)
@@ -287,7 +287,7 @@ from drtrl_bench.measure import worker
 def measure(case, whole, budget_s):
     import torch
     from drtrl_bench.measure import backend_torch as subject_torch
-    subject_torch.Subject(case, whole, case.dtype)
+    subject_torch.Backend(case, whole, case.dtype)
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")
     said = {name: os.environ.get(name) for name in names}
     said |= {"torch": torch.get_num_threads(), "budget_s": budget_s}
@@ -379,9 +379,9 @@ def test_a_problem_that_cannot_be_drawn_is_a_row(tmp_path: Path) -> None:
 def test_every_name_of_the_registry_exists() -> None:
     for name in registry.ALGORITHMS:
         for framework in FRAMEWORKS:
-            assert registry.sources(name, framework, "digits")
+            assert provenance.sources(name, framework, "digits")
     for cell in registry.CELLS:
-        assert len(registry.network(cell, "leaky", 2)) == 3
+        assert len(lookup.network(cell, "leaky", 2)) == 3
 
 
 @needs("torch")

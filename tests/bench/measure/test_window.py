@@ -11,9 +11,9 @@ import pytest
 from support import genuine
 from support.problems import needs
 
-from drtrl_bench import registry
+from drtrl_bench import data
 from drtrl_bench.case import Case, Plan
-from drtrl_bench.measure import fidelity, problem, runner, worker
+from drtrl_bench.measure import fidelity, gradcheck, problem, runner
 from drtrl_bench.measure.problem import Problem
 
 TASK = Case(framework="torch", cell="leaky_rnn", features=4, neurons=3, batch=2, steps=40, chunk=4, threads=1)
@@ -54,7 +54,7 @@ class Numbers:
     def __init__(self, change: Callable[[float, fidelity.Gradient], tuple[float, fidelity.Gradient]]) -> None:
         self.change = change
 
-    def Subject(self, case: Case, part: Problem, dtype: str) -> Any:  # noqa: N802
+    def Backend(self, case: Case, part: Problem, dtype: str) -> Any:  # noqa: N802
         from drtrl_bench.implementations.reference import algorithms as reference
 
         assert dtype == "float64"
@@ -64,8 +64,8 @@ class Numbers:
 
 def checked(case: Case, whole: Problem, change: Any = lambda loss, gradient: (loss, gradient)) -> tuple[Any, Any]:
     """What the check found, and why the case may not be measured."""
-    found = worker.gate(case, whole, Numbers(change))
-    return found, worker.failure(found, {"firing_rate": []})
+    found = gradcheck.gradient_check(case, whole, Numbers(change).Backend)
+    return found, gradcheck.failure(found, {"firing_rate": []})
 
 
 SCALES = {"shd": 30.0, "ssc": 30.0, "nmnist": 1e4, "dvs_gesture": 1e4}
@@ -77,7 +77,7 @@ SCALES = {"shd": 30.0, "ssc": 30.0, "nmnist": 1e4, "dvs_gesture": 1e4}
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [
-        *((name, {}) for name in registry.datasets() if name != "dvs_gesture"),
+        *((name, {}) for name in data.datasets() if name != "dvs_gesture"),
         ("dvs_gesture", {"features": 512}),
         pytest.param("dvs_gesture", {"scale_x": 1e6}, marks=pytest.mark.slow),  # 32,768 lines take seconds
         ("dms", {"steps": 40, "chunk": 4}),
@@ -95,8 +95,8 @@ def test_every_data_set_is_checked_at_the_plans_defaults(name: str, sizes: dict[
     case = replace(case, **sizes)
     inputs, targets = problem.draw(case)[1:]
     net, part = problem.network(case), Problem(problem.draw(case)[0], inputs, targets, [], [])
-    found = worker.gate(case, part, subject_torch)
-    assert worker.failure(found, fidelity.activity(problem.spikes(net, part.params, inputs))) is None
+    found = gradcheck.gradient_check(case, part, subject_torch.Backend)
+    assert gradcheck.failure(found, fidelity.activity(problem.spikes(net, part.params, inputs))) is None
     assert found["error"] < 1e-12
     assert found["loss_error"] < 1e-12
     assert found["loss"] > 0.1
@@ -115,7 +115,7 @@ def test_a_task_labelled_at_its_end_is_measured(tmp_path: Path) -> None:
 
 
 def test_the_window_ends_in_the_label_at_the_last_step() -> None:
-    part = worker.window(posed({39: 5}), steps=16, batch=2, chunk=4)
+    part = gradcheck.most_active_window(posed({39: 5}), steps=16, batch=2, chunk=4)
     assert part.targets[:, 0].tolist() == [-1] * 15 + [5]
     assert part.targets.shape == (16, 2)
 
@@ -124,7 +124,7 @@ def test_a_label_comes_after_every_chunk_boundary() -> None:
     """Labels in the first steps, where the input is dense, would not show what a carry brings past step 12."""
     inputs = np.full((40, 3, 4), 0.1, np.float32)
     inputs[:6] = 9
-    part = worker.window(posed(dict.fromkeys([0, 1, 2, 5, 33], 5), inputs), steps=16, batch=2, chunk=4)
+    part = gradcheck.most_active_window(posed(dict.fromkeys([0, 1, 2, 5, 33], 5), inputs), steps=16, batch=2, chunk=4)
     assert part.targets[:, 0].tolist().index(5) >= 12
 
 
@@ -133,7 +133,7 @@ def test_input_that_comes_after_the_last_label_does_not_count() -> None:
     inputs[21:40] = 9  # of which a window that ends in label 20 could hold three steps
     inputs[2:7] = 1
     whole = posed({17: 5, 20: 6}, inputs)
-    part = worker.window(whole, steps=16, batch=2, chunk=4)
+    part = gradcheck.most_active_window(whole, steps=16, batch=2, chunk=4)
     assert part.targets[:, 0].tolist() == [-1] * 15 + [5], "steps 2 to 17"
     assert part.inputs[0].min() == 1
 
@@ -143,7 +143,7 @@ def test_of_windows_with_labels_the_one_with_the_densest_input() -> None:
     inputs[21:25, 0] = 1
     inputs[2:9, 2] = 9  # a sample that the check does not take
     whole = Problem([], inputs, np.tile(np.arange(40, dtype=np.int32)[:, None], 3), [], [])
-    part = worker.window(whole, steps=4, batch=2, chunk=2)
+    part = gradcheck.most_active_window(whole, steps=4, batch=2, chunk=2)
     assert part.inputs.shape == (4, 2, 5)
     assert part.inputs.sum() == inputs[:, :2].sum()
     assert part.targets[:, 0].tolist() == [21, 22, 23, 24]
@@ -153,7 +153,7 @@ def test_samples_that_are_not_checked_lend_no_label() -> None:
     whole = posed({39: 5})
     whole.targets[39, :2] = -1
     whole.targets[10, 1] = 4
-    part = worker.window(whole, steps=16, batch=2, chunk=4)
+    part = gradcheck.most_active_window(whole, steps=16, batch=2, chunk=4)
     assert sorted(set(part.targets.ravel().tolist())) == [-1, 4]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from drtrl_bench.case import Case
-from drtrl_bench.measure import clock, memory, worker
+from drtrl_bench.measure import clock, gradcheck, memory, worker
 from drtrl_bench.measure.problem import Problem
 
 TRUE = np.array([[[1, 0, 0, 1]], [[0, 1, 0, 1]]], dtype=bool)
@@ -23,7 +23,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
     seconds = {"call": 8.0, "forward": 0.5}
 
-    class Subject:
+    class Backend:
         phases: dict[str, float] = {}  # noqa: RUF012
         net = (SimpleNamespace(spiking=True), SimpleNamespace(spiking=False))
 
@@ -45,8 +45,8 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def numpy(self, array: Any) -> Any:
             return array
 
-        def weigh(self) -> dict[str, int]:
-            calls.append("weigh")
+        def measure_memory(self) -> dict[str, int]:
+            calls.append("measure_memory")
             return {"working_bytes": 77}
 
     def noted(name: str, value: Any) -> Any:
@@ -54,8 +54,8 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return value
 
     right = {"parameter": "layer0.x", "error": 0.0, "loss_error": 0.0, "limit": 1e-10}
-    monkeypatch.setitem(sys.modules, "drtrl_bench.measure.backend_fake", SimpleNamespace(Subject=Subject))
-    monkeypatch.setattr(worker, "gate", lambda *arguments: right)
+    monkeypatch.setitem(sys.modules, "drtrl_bench.measure.backend_fake", SimpleNamespace(Backend=Backend))
+    monkeypatch.setattr(gradcheck, "gradient_check", lambda *arguments: right)
     monkeypatch.setattr(clock, "perf_counter", lambda: sum(seconds.get(name, 0.0) for name in calls))
     monkeypatch.setattr(memory, "reset_rss_peak", lambda: noted("reset", True))
     monkeypatch.setattr(memory, "rss_peak_bytes", lambda: noted("peak", 4096))
@@ -83,5 +83,5 @@ def test_spikes_are_counted_against_those_in_float64(done: list[str]) -> None:
 
 def test_peak_memory_is_that_of_one_call_after_its_reset(done: list[str]) -> None:
     found = measured()
-    assert done[-4:] == ["reset", "call", "peak", "weigh"]
+    assert done[-4:] == ["reset", "call", "peak", "measure_memory"]
     assert found["memory"] == {"rss_peak_bytes": 4096, "working_bytes": 77}

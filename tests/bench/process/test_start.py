@@ -13,7 +13,7 @@ import pytest
 from support.copies import ROOT, copied
 from support.problems import needs
 
-from drtrl_bench import registry, start
+from drtrl_bench import data, start
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.gate import revisions
 from drtrl_bench.measure import runner
@@ -141,7 +141,7 @@ def test_what_else_lies_in_the_checkout_is_not_imported(tmp_path: Path, monkeypa
 
 
 def test_the_speakers_of_a_stand_in_import_nothing_foreign(foreign: Path) -> None:
-    speech: Any = registry.dataset("stand_ins.speech")
+    speech: Any = data.dataset("stand_ins.speech")
     with speech.worker() as process:
         process.communicate("")
     assert process.returncode == 0

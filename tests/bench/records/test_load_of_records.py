@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.lines import environment, line
 
-from drtrl_bench import case as cases
+from drtrl_bench import plan as plans
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import environment as machine
 from drtrl_bench.measure import runner
@@ -97,7 +97,7 @@ def test_a_plan_of_five_thousand_cases_goes_on_where_it_was(tmp_path: Path) -> N
         "steps": [64 * i for i in range(1, 11)],
     }
     plan_file.write_text("[[grid]]\n" + "".join(f"{key} = {json.dumps(values)}\n" for key, values in grid.items()))
-    plan = cases.read(str(plan_file))
+    plan = plans.read(str(plan_file))
     *done, (_, last) = runner.schedule(plan)
     described = machine.describe()
     shas = {
@@ -117,7 +117,7 @@ def test_a_plan_of_five_thousand_cases_goes_on_where_it_was(tmp_path: Path) -> N
         raise NextCase
 
     began = time.process_time()
-    plan = cases.read(str(plan_file))
+    plan = plans.read(str(plan_file))
     with pytest.raises(NextCase):
         runner.run(plan, path, report)
     took = time.process_time() - began

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drtrl_bench import registry
+from drtrl_bench import lookup, registry
 from drtrl_bench.case import Case
 from drtrl_bench.measure import problem
 
@@ -97,21 +97,21 @@ def test_nothing_is_left_out() -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 @pytest.mark.parametrize("code", CODES)
 def test_options(code: str | None, name: str) -> None:
-    cell, _, readout = registry.network(name, "leaky", 2, code)
+    cell, _, readout = lookup.network(name, "leaky", 2, code)
     assert (type(cell).__name__, asdict(cell)) == EXPECTED[name]
     assert (type(readout).__name__, asdict(readout)) == READOUTS["leaky"]
 
 
 @pytest.mark.parametrize("name", READOUTS)
 def test_readouts(name: str) -> None:
-    *hidden, readout = registry.network("gru", name, 3)
+    *hidden, readout = lookup.network("gru", name, 3)
     assert (type(readout).__name__, asdict(readout)) == READOUTS[name]
     assert [type(cell).__name__ for cell in hidden] == ["GRU"] * 3
 
 
 @pytest.mark.parametrize("name", [*EXPECTED, *READOUTS])
 def test_which_weights_feed_which_drives(name: str) -> None:
-    cell = registry.network(name, "leaky", 1)[0] if name in EXPECTED else registry.network("gru", name, 1)[-1]
+    cell = lookup.network(name, "leaky", 1)[0] if name in EXPECTED else lookup.network("gru", name, 1)[-1]
     currents, feeds = LAYOUT[type(cell).__name__]
     assert cell.currents == currents
     assert {kind: (s.start, s.stop) for kind, s in cell.feeds.items()} == feeds

@@ -49,7 +49,7 @@ def test_a_gpu_gets_one_kernel_a_layer_and_chunks_as_they_lie(monkeypatch: pytes
     """Lowered for a GPU that need not be there: a kernel for either layer, in the loop over chunks and for the last."""
     import jax
 
-    from drtrl_bench import registry
+    from drtrl_bench import lookup
     from drtrl_bench.implementations.algorithms.approximate import drtrl_jax
     from drtrl_bench.implementations.engine import network_jax, xla_jax
     from drtrl_bench.implementations.kernels import forward_pallas
@@ -59,7 +59,7 @@ def test_a_gpu_gets_one_kernel_a_layer_and_chunks_as_they_lie(monkeypatch: pytes
         drtrl_jax.init, partial(drtrl_jax.advance, execution=execution("jax", layer=forward_pallas.layer))
     )
     p = problem(network("lif_soft", 1, "leaky"), N=MANY, T=12)
-    net = registry.network("lif_delta", "leaky", 1, "jax")
+    net = lookup.network("lif_delta", "leaky", 1, "jax")
     shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, np.float32), (p.params, p.inputs))
     targets = jax.ShapeDtypeStruct(p.targets.shape, np.int32)
     call = jax.jit(lambda *arguments: network_jax.gradient(on_kernels, net, *arguments, chunk=4))

@@ -1,0 +1,128 @@
+"""The bytes that a gradient must hold, by formula, beyond its arguments.
+
+In numbers, of a batch of B samples, layers of N neurons with S states and G input currents each, J presynaptic lines of
+a weight; n counts the states of a weight's layer and of all layers above.
+
+    term       numbers                                           when
+    carry      B S N                                             always: the states
+               B J G N S of every weight                         a trace is carried
+               B n J G N of every weight                         an influence is carried
+               B J of every layer's lines, B G N S               filters are carried
+               B S N of every segment                            segments are recomputed
+    gradient   2 J G N of every weight                           always: this chunk's, and all so far
+    kept       B (S + G) N: states and input currents            of each step of a chunk, or of a segment
+               B p G N + presynaptic values but the inputs       and the carry is updated by several blocks
+    at work    B N: recurrent outputs, outputs to the next layer of each step of a block
+               B S N: the states before                          and the algorithm goes in blocks
+               B p G N: the adjoints that the carry needs        and the carry is updated
+               B N (S + G + S S + S G + ...): one layer's        the Jacobians of the widest layer, and the adjoint
+                                                                 of the loss; of RTRL also those of layers above
+
+p counts the adjoints of states at the chunk's end that the carry needs: S for a trace, n for an influence, else 0. XLA
+leaves out the input currents where no derivative depends on them. At K = T no carry is updated.
+"""
+
+import math
+from dataclasses import dataclass
+
+from drtrl_bench.cost.sizes import Sizes
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that an algorithm must hold."""
+
+    carry: int
+    gradient: int
+    chunk: int
+    """The arrays of a chunk: of the steps that are kept, and of those at work at a time."""
+
+    @property
+    def total(self) -> int:
+        return self.carry + self.gradient + self.chunk
+
+
+def footprint(sizes: Sizes) -> Footprint:
+    """Add up the bytes that the algorithm must hold; of carries that no formula knows, as if it carried states."""
+    weights = sum(sum(layer.weights.values()) for layer in sizes.layers)
+    kept = sum(layer.neurons * (layer.states + layer.currents) for layer in sizes.layers)
+    in_turn = (
+        sizes.algorithm.segmented or sizes.algorithm.carry == "filters"
+    )  # forward in time, a block after the other
+    steps = sizes.block if in_turn else sizes.chunk
+    if sizes.carried_on and sizes.block < steps:
+        kept += sum(factors_kept(sizes, index) for index in range(len(sizes.layers)))
+    at_work = sum(derivatives(sizes, index) for index in range(len(sizes.layers)))
+    widest = max(jacobians(sizes, index) for index in range(len(sizes.layers)))
+    chunk = sizes.itemsize * sizes.batch * (steps * kept + sizes.block * (at_work + widest))
+    return Footprint(carry(sizes), 2 * sizes.itemsize * weights, chunk)
+
+
+def carry(sizes: Sizes) -> int:
+    """Add up the bytes of the carry: states and what is with them, and the states before recomputed segments."""
+    carried, total = sizes.algorithm.carry, 0
+    for index, layer in enumerate(sizes.layers):
+        states = layer.states * layer.neurons
+        total += sizes.itemsize * states
+        if carried == "filters":
+            total += sizes.itemsize * (layer.currents * states + layer.presynaptic)
+        total += sizes.trace_itemsize * sum(layer.weights.values()) * adjoints(sizes, index)
+        if sizes.algorithm.segmented:
+            total += sizes.itemsize * states * math.ceil(sizes.chunk / sizes.segment(sizes.chunk))
+    return sizes.batch * total
+
+
+def adjoints(sizes: Sizes, index: int) -> int:
+    """Count the adjoints per weight's input current that the carry of a layer needs: p above."""
+    states = sizes.layers[index].states
+    of_carry = {"trace": states, "influence": states * sizes.layers[index].neurons + sizes.states_above[index]}
+    return of_carry.get(sizes.algorithm.carry, 0)
+
+
+def factors_kept(sizes: Sizes, index: int) -> int:
+    """Count the factors of the carry's update that a step of a layer leaves until the chunk's end."""
+    layer = sizes.layers[index]
+    if sizes.algorithm.carry == "states":
+        return 0
+    presynaptic = layer.neurons * layer.recurrent + layer.inputs * (index > 0)
+    return adjoints(sizes, index) * layer.currents * layer.neurons + presynaptic
+
+
+def derivatives(sizes: Sizes, index: int) -> int:
+    """Count the values of a layer that are at hand of every step at work."""
+    layer, N = sizes.layers[index], sizes.layers[index].neurons
+    outputs = N * layer.recurrent + N * (index < len(sizes.layers) - 1)
+    before = N * layer.states if sizes.in_blocks else 0
+    carried = adjoints(sizes, index) * layer.currents * N if sizes.carried_on else 0
+    return outputs + before + carried
+
+
+def jacobians(sizes: Sizes, index: int) -> int:
+    """Count the numbers of a layer's Jacobians and adjoints: of one layer at a time."""
+    layer, algorithm = sizes.layers[index], sizes.algorithm
+    S, G = layer.states, layer.currents
+    through_weights = S if layer.recurrent and not algorithm.keeps("none") else 0
+    above = sizes.states_above[index] if algorithm.carry == "influence" and sizes.carried_on else 0
+    per_neuron = S + G + S * S + S * G + through_weights + (1 + above) * S + G
+    filters = layer.presynaptic + S * G * layer.neurons if algorithm.carry == "filters" else 0
+    return layer.neurons * per_neuron + filters
+
+
+def analytic_bytes(sizes: Sizes) -> int | None:
+    """Add up `footprint`; None for an algorithm that carries what no formula knows."""
+    return None if sizes.algorithm.carry == "other" else footprint(sizes).total
+
+
+def reference_bytes(sizes: Sizes) -> int:
+    """Add up what the float64 reference must hold: by formula, and a little less than it takes.
+
+    The weights in float32 and float64, and their gradient. Over all steps the inputs in both, and of every layer the
+    states, the input currents, the recurrent lines, the lines of ones and the outputs; the adjoint of one layer's input
+    currents twice, on the way back (implementations/reference/algorithms.py).
+    """
+    weights = sum(sum(layer.weights.values()) for layer in sizes.layers)
+    kept = sum((each.states + each.currents + 1 + each.recurrent) * each.neurons for each in sizes.layers)
+    ones = sum(kind not in ("x", "r") for layer in sizes.layers for kind in layer.weights)
+    backward = max(2 * layer.currents * layer.neurons for layer in sizes.layers)
+    inputs = sizes.layers[0].inputs
+    return 20 * weights + sizes.steps * sizes.batch * (4 * inputs + 8 * (inputs + kept + ones + backward))

@@ -1,0 +1,62 @@
+"""From the names of the registry to what they stand for, which is imported only then."""
+
+import difflib
+import importlib
+import importlib.util
+from collections.abc import Collection
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from drtrl_bench import registry
+from drtrl_bench.protocols import Reference
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """Advise somebody who wrote a name that does not exist; of a long one, by its beginning."""
+    name = name[:100]  # what is compared takes the square of the length
+    close = sorted(k for k in known if k.startswith(name))[:3] or difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(known))}"
+    return f"unknown; {hint}"
+
+
+def options(case: Any, dtype: str) -> dict[str, Any]:
+    """Collect the fields of a case for its algorithm; in the check's float64 the trace is stored as it is computed."""
+    return vars(case) | ({"trace_dtype": "same"} if dtype == "float64" else {})
+
+
+def algorithm(name: str, framework: str, options: dict[str, Any], execution: Any = None) -> SimpleNamespace:
+    """Import `init` and `advance` of an algorithm (protocols.Algorithm), with its options and its execution."""
+    module = registry.ALGORITHMS[name].module(name, framework)
+    taken = {key: options[key] for key in registry.ALGORITHMS[name].options}
+    if execution is not None and registry.ALGORITHMS[name].blockwise:
+        taken["execution"] = execution
+    starts = {"trace_dtype": options["trace_dtype"]} if options["trace_dtype"] != "same" else {}
+    return SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
+
+
+def reference(name: str) -> Reference:
+    """Find the function in NumPy that defines an algorithm's gradient."""
+    own = registry.ALGORITHMS[name].reference
+    return (
+        own
+        if callable(own)
+        else getattr(importlib.import_module("drtrl_bench.implementations.reference.algorithms"), own)
+    )
+
+
+def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
+    """Make the cells (protocols.Cell) of a network, readout last: of one framework, or the bare specification."""
+    module = importlib.import_module(
+        f"drtrl_bench.implementations.cells.{f'cells_{framework}' if framework else 'spec'}"
+    )
+    own, options = registry.CELLS[cell]
+    kind = own(framework) if callable(own) else getattr(module, own)
+    return (*[kind(**options)] * layers, getattr(module, registry.READOUTS[readout])())
+
+
+def missing(framework: str) -> str | None:
+    """Say why a framework cannot run here, with the command that helps; or None."""
+    if importlib.util.find_spec(framework) is None:
+        return f"{framework} is not installed: {registry.FRAMEWORKS[framework]}"
+    return None

@@ -1,0 +1,72 @@
+"""How the harness is built: no circle of imports, files of a length to be read, and no algorithm known by its name."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support.copies import ROOT
+
+from drtrl_bench import provenance
+
+HARNESS = sorted(path for path in (ROOT / "bench").rglob("*.py") if not path.is_symlink())
+"""The modules of bench/, without those that lie in implementations/ and datasets/, to which it has links."""
+MOST_LINES = 250
+MINE = ("case", "plan", "data", "lookup", "registry", "provenance", "protocols", "session")
+FOLDERS = ("cost", "measure", "plugins")
+"""The modules, and the folders of modules, that are held to `MOST_LINES`."""
+
+
+def imports() -> dict[str, set[str]]:
+    """What each module of the package imports of the package, anywhere in its text."""
+    files = {**{path.relative_to(ROOT / "bench"): path for path in HARNESS}}
+    for folder in ("implementations", "datasets"):
+        files |= {path.relative_to(ROOT): path for path in (ROOT / folder).rglob("*.py")}
+    modules = {".".join(("drtrl_bench", *named(path))): file for path, file in files.items()}
+    graph = {}
+    for module, file in modules.items():
+        package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+        taken = provenance.imported(file.read_text(encoding="utf-8"), package)
+        graph[module] = {name for name in taken if name in modules and name not in (module, "drtrl_bench")}
+    return graph
+
+
+def named(path: Path) -> tuple[str, ...]:
+    """The parts of a module's name."""
+    parts = path.with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """A circle in a graph, from a node back to itself; empty if there is none."""
+    left = dict(graph)
+    while free := [node for node, to in left.items() if not to & left.keys()]:
+        for node in free:
+            del left[node]
+    if not left:
+        return []
+    way = [min(left)]
+    while way[-1] not in way[:-1]:
+        way.append(min(left[way[-1]] & left.keys()))
+    return way[way.index(way[-1]) :]
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Inside functions, too, where Python would not mind."""
+    graph = imports()
+    assert len(graph) > 100
+    assert graph["drtrl_bench.plan"] >= {"drtrl_bench.case", "drtrl_bench.cost.chunk"}
+    assert not circle(graph)
+
+
+def test_a_circle_is_seen() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["b", "c", "b"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+@pytest.mark.parametrize("path", HARNESS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_is_short_and_knows_no_algorithm(path: Path) -> None:
+    source, within = path.read_text(encoding="utf-8"), path.relative_to(ROOT / "bench")
+    if within.parts[0] in FOLDERS or (within.stem in MINE and len(within.parts) == 1):
+        assert len(source.splitlines()) < MOST_LINES
+    if within != Path("measure/backend_torch.py"):  # whose kernels are of one algorithm
+        assert not re.search(r"algorithm (==|!=|in \()", source), "what it costs and does are facts of the registry"
