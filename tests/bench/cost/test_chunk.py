@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from drtrl_bench import plan as plans
+from drtrl_bench import registry
 from drtrl_bench.case import Case
 from drtrl_bench.cost import chunk
 from drtrl_bench.cost.flops import LowerBound, lower_bound
@@ -118,7 +119,7 @@ def test_what_goes_in_no_blocks_is_compiled_in_short_chunks(tmp_path: Path, monk
     read(tmp_path, line)
     in_one = replace(registry.ALGORITHMS["es_drtrl"], blockwise=False)
     monkeypatch.setitem(registry.ALGORITHMS, "es_drtrl", in_one)
-    with pytest.raises(case.PlanError, match="at most 64 steps"):
+    with pytest.raises(plans.PlanError, match="at most 64 steps"):
         read(tmp_path, line)
 
 
