@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.problems import RULES
@@ -35,7 +36,8 @@ def test_the_page_says_what_the_argument_says() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(RULES) - {"es_drtrl"}))
 def test_a_row_of_the_page_is_the_row_of_the_code(framework: str, name: str) -> None:
-    rule = registry.ALGORITHMS[name].module(name, framework).RULE
+    module: Any = registry.ALGORITHMS[name].module(name, framework)
+    rule = module.RULE
     assert table()[name] == (rule.loss, rule.carry, rule.jacobians.__name__, rule.feedback.__name__)
 
 
