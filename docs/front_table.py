@@ -27,6 +27,15 @@ USES = {
     "no_trace": "control: what the current step alone gives",
 }
 """Rows in their order, and when to use each."""
+HEADERS = (
+    "algorithm",
+    "when to use it",
+    "x BPTT time: JAX, PyTorch",
+    "x BPTT memory: JAX, PyTorch",
+    "hidden layer 1: cosine, norm",
+    "hidden layer 2: cosine, norm",
+    "readout: cosine, norm",
+)
 
 
 def ratio(value: float) -> str:
@@ -73,9 +82,9 @@ def caption(rows: list[dict[str, Any]]) -> str:
     busy = any(row["doubtful"] for row in rows)
     timed = "the clock's" + ", where the machine was busy the processor's (`~` in `drtrl-bench show`)" * busy
     return (
-        f"{data}{', synthetic data' * bool(synthetic)}, `{cell}`, {layers} hidden layers of {neurons} neurons, B = {batch}, T = {steps}, "
-        f"K = {chunk} (BPTT: K = T), leaky readout where none is named, {dtype}, {threads_said}. "
-        f"{processor}, {cores} cores, Python {versions[0]}, jax {versions[1]}, torch {versions[2]}, commit "
+        f"{data}{', synthetic data' * bool(synthetic)}, `{cell}`, {layers} hidden layers of {neurons} neurons, "
+        f"B = {batch}, T = {steps}, K = {chunk} (BPTT: K = T), leaky readout where none is named, "
+        f"{dtype}, {threads_said}. {processor}, {cores} cores, Python {versions[0]}, jax {versions[1]}, torch {versions[2]}, commit "
         f"{commit[:9]}. The times are {timed}."
     )
 
@@ -84,8 +93,8 @@ def markdown(path: Path = RECORDS) -> str:
     """Return the table and its caption."""
     by = measured(drtrl_bench.load(path))
     lines = [
-        "| algorithm | when to use it | x BPTT time: JAX, PyTorch | x BPTT memory: JAX, PyTorch | hidden layer 1: cosine, norm | hidden layer 2: cosine, norm | readout: cosine, norm |",
-        "|---|---|---|---|---|---|---|",
+        f"| {' | '.join(HEADERS)} |",
+        f"|{'---|' * len(HEADERS)}",
     ]
     for name, use in USES.items():
         jax, torch = by[name, "jax"], by[name, "torch"]
