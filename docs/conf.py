@@ -18,7 +18,7 @@ version = release = __version__
 language = "en"
 
 root_doc = "docs/index"
-include_patterns = ["CONTRIBUTING.md", "docs/*.md", "results/*.md", "datasets/cards/*.md", "implementations/README.md"]
+include_patterns = ["CONTRIBUTING.md", "docs/*.md", "results/*.md", "datasets/cards/*.md"]
 exclude_patterns = [".*", "bench", "build", "drtrl_bench", "tests"]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "insertions", "mathml"]
 
