@@ -7,12 +7,12 @@ BIN := $(VENV)/bin
 # x86-64 is its CUDA build: large, and good for both. An index with the small CPU builds of the same version is named
 # to pip, and preferred: PIP_EXTRA_INDEX_URL=URL make
 DEVICE ?= cpu
-EXTRAS_cpu := jax,torch,events,asv,dev
+EXTRAS_cpu := jax,torch,events,asv,dev,docs
 EXTRAS_cuda := $(EXTRAS_cpu),cuda
 EXTRAS := $(or $(EXTRAS_$(DEVICE)),$(error DEVICE is cpu or cuda, not "$(DEVICE)"))
 READY := $(VENV)/.ready-$(DEVICE)
 
-.PHONY: quick test slow smoke gate rehearse coverage cores asv asv-html lint lock figures clean
+.PHONY: quick test slow smoke gate rehearse coverage cores asv asv-html docs site lint lock figures clean
 .DEFAULT_GOAL := quick
 
 $(READY): pyproject.toml constraints.txt
@@ -69,6 +69,16 @@ asv-html: $(HISTORY)
 	@test "$$(git rev-parse --is-shallow-repository 2>/dev/null)" = false || \
 		{ echo "no whole history to draw here: git clone, or git fetch --unshallow of a shallow clone" >&2; exit 2; }
 	$(BIN)/asv publish
+
+# Reads nothing from the network, and a warning ends it. The page to open is build/docs/index.html.
+docs: $(READY)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -E -c docs . build/docs
+
+# What is published: the documentation, the report of the committed records of `quick`, and asv's pages.
+site: docs asv-html
+	$(BIN)/drtrl-bench report results/records/quick.jsonl --out build/docs/report
+	rm -rf build/docs/asv
+	cp -r .asv/html build/docs/asv
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -47,7 +47,7 @@ def test_an_error_has_its_place_and_its_test(each: Planted) -> None:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, without its history and its environment."""
-    to = copied(tmp_path_factory.mktemp("project"), "tests", "results")
+    to = copied(tmp_path_factory.mktemp("project"), "docs", "tests", "results")
     for path in ROOT.iterdir():
         if path.is_file():
             (to / path.name).write_bytes(path.read_bytes())

@@ -1,4 +1,4 @@
-"""The walk-throughs of CONTRIBUTING.md, followed to the letter: outside the project, and on a copy of it."""
+"""The walk-throughs of docs/own.md, followed to the letter: outside the project, and on a copy of it."""
 
 import ast
 import os
@@ -46,8 +46,8 @@ MOVES = {
 
 
 def steps() -> list[tuple[str, str]]:
-    """The files that CONTRIBUTING.md names, each with its block."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    """The files that docs/own.md names, each with its block."""
+    text = (ROOT / "docs" / "own.md").read_text(encoding="utf-8")
     return [(path, textwrap.dedent(block)) for _, path, block in STEP.findall(text)]
 
 

@@ -1,4 +1,11 @@
-"""The tables of the README are what `show` prints of the committed records."""
+"""The tables of the README and of docs/tables.md are of the committed records."""
+
+import json
+import re
+import subprocess
+import sys
+from statistics import median
+from typing import Any
 
 import pytest
 from support.command_line import command
@@ -10,4 +17,63 @@ def test_a_table_is_what_show_prints(name: str) -> None:
     done = command("show", str(ROOT / "results" / "records" / f"{name}.jsonl"))
     assert done.returncode == 0, done.stderr
     printed = "\n".join(line.rstrip() for line in done.stdout.rstrip().split("\n"))
-    assert f"```\n{printed}\n```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"```\n{printed}\n```" in (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_front_table_is_what_its_command_prints() -> None:
+    command = [sys.executable, ROOT / "docs" / "front_table.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"\n\n{done.stdout.strip()}\n\n" in README
+
+
+def lines() -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The lines of results/records/algorithms.jsonl by algorithm, readout and framework, as json reads them."""
+    text = (ROOT / "results" / "records" / "algorithms.jsonl").read_text(encoding="utf-8")
+    records = [line for line in map(json.loads, text.splitlines()) if line["kind"] == "record"]
+    return {(each["case"]["algorithm"], each["case"]["readout"], each["case"]["framework"]): each for each in records}
+
+
+def rows() -> list[tuple[str, str, list[str]]]:
+    """The rows of the README's table: algorithm, readout, and the cells of numbers."""
+    found = re.findall(r"^\| `(\w+)`(, linear readout)? \| (.*) \|$", README, re.MULTILINE)
+    return [(name, "linear" if linear else "leaky", cells.split(" | ")[1:]) for name, linear, cells in found]
+
+
+@pytest.mark.parametrize("algorithm", ["bptt", "bptt_checkpointed", "rtrl", "drtrl", "es_drtrl", "snap1", "no_trace"])
+def test_the_front_table_has_each_algorithm(algorithm: str) -> None:
+    assert algorithm in [name for name, _, _ in rows()]
+
+
+@pytest.mark.parametrize(("name", "readout", "cells"), rows())
+def test_the_front_table_has_the_numbers_of_the_records(name: str, readout: str, cells: list[str]) -> None:
+    """Divided and rounded here, from the lines themselves."""
+    time, memory, *layers = [[float(number) for number in cell.split(",")] for cell in cells]
+    for i, framework in enumerate(("jax", "torch")):
+        own, true = lines()[name, readout, framework], lines()["bptt", readout, framework]
+        assert true["case"]["chunk"] == true["case"]["steps"]
+        assert own["run"] == true["run"], "only what one run measured is compared"
+        assert memory[i] == pytest.approx(own["memory"]["working_bytes"] / true["memory"]["working_bytes"], rel=0.05)
+        clocks = [median(own["time"][key]) / median(true["time"][key]) for key in ("samples_s", "cpu_samples_s")]
+        assert any(time[i] == pytest.approx(ratio, rel=0.05, abs=0.005) for ratio in clocks), clocks
+        for layer, (cosine, norm) in zip(("layer0", "layer1", "readout"), layers, strict=True):
+            agreement = own["fidelity"]["per_layer"][layer]
+            assert cosine == pytest.approx(agreement["cosine"], abs=0.0005001)
+            assert norm == pytest.approx(agreement["norm_ratio"], abs=0.005001, rel=0)
+
+
+def test_the_front_page_says_what_the_data_are_and_which_machine() -> None:
+    assert "digits (event-converted), `lif_delta`, 2 hidden layers of 64 neurons" in README
+    versions = r"Python 3\.\d+\.\d+, jax [\d.]+, torch [\d.+a-z]+, commit [0-9a-f]{9}\."
+    assert re.search(rf"float32, 1 thread\. \S.*, \d+ cores, {versions}", README)
+
+
+def test_the_front_page_compares_long_sequences_as_the_table_does() -> None:
+    found = re.search(r"takes (\S+) of BPTT's memory in JAX\s+and (\S+) in PyTorch, for (\S+) and (\S+) of its", README)
+    assert found
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    jax, torch = re.findall(r"^drtrl +32 4096\s+\S+\s+\S+\s+([\d.]+)~?\s+\S+\s+([\d.]+)\s", text, re.MULTILINE)
+    assert found.groups() == (jax[1], torch[1], jax[0], torch[0])
