@@ -70,7 +70,7 @@ def run_plan(
     plan: the name of one that comes with the project, the path of a .toml file, or a `drtrl_bench.case.Plan`.
     only: words that a case's line must have, as `-k` of the command. The others are as in `run_case`.
     """
-    from drtrl_bench.cli import commands as cli
+    from drtrl_bench.cli import arguments, terminal
 
     with plugged.scope():
         plugged.load(plugins, installed=True)
@@ -81,21 +81,21 @@ def run_plan(
             plan = cases.read(str(plan))
         try:
             words = [only] if isinstance(only, str) else list(only)
-            chosen = cli.chosen(plan, words)
-        except cli.UsageError as error:
+            chosen = arguments.chosen(plan, words)
+        except terminal.UsageError as error:
             raise PlanError(str(error)) from None
         return measured(replace(plan, cases=tuple(chosen)), records, again, progress)
 
 
 def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool) -> "pd.DataFrame":
     """The frame of a plan's cases, measured now or found in `records`."""
-    from drtrl_bench.cli import commands as cli
+    from drtrl_bench.cli import run
 
     settings = ("limit_s", "budget_s", "rounds", "order_seed")
     where = Path(plan.name)
     plan = replace(plan, **{key: cases.setting(where, key, plain(getattr(plan, key))) for key in settings})
     plan = cases.bounded(where, plan)
-    report = cli.progress if progress else silent
+    report = run.progress if progress else silent
     with scratch.folder() as folder:
         path = Path(records) if records is not None else folder / f"{plan.name}.jsonl"
         return frame(runner.run(plan, path, report, again), path)

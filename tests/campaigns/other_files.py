@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from drtrl_bench.cli import commands as cli
+from drtrl_bench.cli import gate as gate_words
 from drtrl_bench.gate import check as gate
 from drtrl_bench.measure import environment
 from drtrl_bench.records import record
@@ -197,7 +197,7 @@ def put(path: Path, what: bytes | str) -> None:
 def nothing_is_measured(baseline: Path) -> None:
     """`check` reads this baseline, and finds the measurements of the committed one."""
     patch.object(gate, "baseline_path", lambda folder=None: baseline).start()
-    patch.object(cli, "measured_now", lambda plan: record.read(BASELINE)).start()
+    patch.object(gate_words, "measured_now", lambda plan: record.read(BASELINE)).start()
     patch.object(environment, "output", lambda *_: None).start()
 
 

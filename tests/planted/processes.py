@@ -194,7 +194,7 @@ PLANTED = [
     ),
     Planted(
         "the check passes over what was set",
-        "bench/cli/commands.py",
+        "bench/cli/gate.py",
         "if differs := gates.set_otherwise(expected):",
         "if differs := []:",
         "tests/bench/gate/test_compare.py::test_the_check_says_what_was_not_set_alike",

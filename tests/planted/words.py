@@ -143,7 +143,7 @@ PLANTED = [
     ),
     Planted(
         "show filters by parts of words",
-        "bench/cli/commands.py",
+        "bench/cli/arguments.py",
         "all(word.lower() in own for word in only or []) for own in lower]",
         'all(word.lower() in " ".join(own) for word in only or []) for own in lower]',
         f"{CLI}::test_show_finds_what_list_and_the_page_find",
@@ -157,9 +157,9 @@ PLANTED = [
     ),
     Planted(
         "show filters rounds in place of cases",
-        "bench/cli/commands.py",
-        "rows = table.collapse(record.frame(read(records or LOCAL)))",
-        "frame = record.frame(read(records or LOCAL))\n"
+        "bench/cli/show.py",
+        "rows = table.collapse(record.frame(newest_records(records or LOCAL)))",
+        "frame = record.frame(newest_records(records or LOCAL))\n"
         "    rows = table.collapse(frame[frame.unstable.eq(True)] if only else frame)",
         f"{CLI}::test_a_filter_leaves_the_rounds_and_the_ratios_as_they_are",
     ),

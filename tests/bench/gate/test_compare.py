@@ -21,7 +21,8 @@ from support.lines import line, write
 
 from drtrl_bench import case as cases
 from drtrl_bench.case import Case, Plan
-from drtrl_bench.cli import commands as cli
+from drtrl_bench.cli import gate as gate_words
+from drtrl_bench.cli.compare import records_of
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import check as gate
 from drtrl_bench.gate import compare, revisions, trend
@@ -331,7 +332,7 @@ def test_without_a_baseline_the_gate_does_not_pass(
 ) -> None:
     monkeypatch.setattr(gate, "BASELINES", tmp_path)
     with pytest.raises(typer.Exit) as end:
-        cli.check(speed=False)
+        gate_words.check_(speed=False)
     assert end.value.exit_code == gate.NOTHING
     said = capsys.readouterr().err
     assert "no baseline for these versions" in said
@@ -368,7 +369,7 @@ def checked(
 ) -> int:
     """Exit code of `check` where everything measured now is in order."""
     monkeypatch.setattr(gate, "baseline", lambda: [gate.without_times(each) for each in baseline])
-    monkeypatch.setattr(cli, "measured_now", lambda _: GATED)
+    monkeypatch.setattr(gate_words, "measured_now", lambda _: GATED)
     monkeypatch.setattr(gate, "renewed", lambda *_: hidden)
     monkeypatch.setattr(gate, "speed_plan", lambda _: plan or cases.read(gate.SPEED_PLAN))
 
@@ -378,7 +379,7 @@ def checked(
 
     monkeypatch.setattr(revisions, "interleaved", interleaved)
     try:
-        cli.check(against="HEAD")
+        gate_words.check_(against="HEAD")
     except typer.Exit as end:
         return end.exit_code
     return gate.OK
@@ -569,7 +570,7 @@ def test_files_that_cannot_be_compared_are_one_line(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert said in done.stderr
         assert len(done.stderr.splitlines()) == 1
-    assert cli.records_of("HEAD~1") is None
+    assert records_of("HEAD~1") is None
 
 
 @pytest.mark.parametrize("rounds", [(0.41, 0.40), (0.40, 0.41)])

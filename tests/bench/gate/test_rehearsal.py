@@ -14,7 +14,7 @@ from test_gate import PLANTED
 
 from drtrl_bench import case as cases
 from drtrl_bench.case import Case
-from drtrl_bench.cli import commands as cli
+from drtrl_bench.cli import rehearse
 from drtrl_bench.figures import gate_power
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import check as gate
@@ -219,7 +219,7 @@ def test_the_records_are_a_regular_file_of_some_size(tmp_path: Path, monkeypatch
     path = tmp_path / "gate.jsonl"
     assert rehearsal.kept(path) == []
     path.symlink_to("/dev/full")
-    for read in (lambda: rehearsal.kept(path), lambda: cli.rehearse(records=path, measure=False)):
+    for read in (lambda: rehearsal.kept(path), lambda: rehearse.rehearse(records=path, measure=False)):
         with pytest.raises(textfile.UnreadableError, match="a device; it must be a regular file"):
             read()
     path.unlink()

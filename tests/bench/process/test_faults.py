@@ -431,7 +431,7 @@ def test_a_signal_is_raised_once_and_later_again(number: int, monkeypatch: pytes
 
 ENDLESS = """
 import sys
-from drtrl_bench.cli import commands as module
+import drtrl_bench.cli.app
 from drtrl_bench.measure import runner
 {edit}
 sys.argv = ["drtrl-bench", *{words!r}]

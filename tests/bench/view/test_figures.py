@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from drtrl_bench import figures, load
 from drtrl_bench.case import Case
-from drtrl_bench.cli import commands as cli
+from drtrl_bench.cli import app
 from drtrl_bench.figures import style
 from drtrl_bench.records import record
 
@@ -266,7 +266,7 @@ def test_one_case_is_drawn(tmp_path: Path, name: str) -> None:
 
 def test_report_leaves_out_a_figure_that_has_nothing_to_draw(tmp_path: Path) -> None:
     lines = [line(Case(), fidelity={"overall": {}, "per_parameter": {}})]
-    done = CliRunner().invoke(cli.app, ["report", str(write(tmp_path, lines)), "--out", str(tmp_path / "out")])
+    done = CliRunner().invoke(app.app, ["report", str(write(tmp_path, lines)), "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     (said,) = [text for text in done.output.splitlines() if "fidelity" in text]
     assert said.startswith("fidelity was not drawn: it needs cases with a gradient to compare")
