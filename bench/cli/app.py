@@ -46,7 +46,7 @@ for name, command in {
     "show": show.show,
     "report": show.report,
     "compare": compare.compare_,
-    "baseline": gate.baseline,
+    "baseline": gate.baseline_,
     "check": gate.check_,
     "rehearse": rehearse.rehearse,
     "trend": trend.trend,

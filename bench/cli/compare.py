@@ -57,8 +57,7 @@ def compare_(
 
     Exit code: 0; 2 for bad input; with --gate 3 for a regression and 4 if nothing was measured.
     """
-    from drtrl_bench.gate import check as gates
-    from drtrl_bench.gate import compare, revisions
+    from drtrl_bench.gate import compare, revisions, slowdown, verdict
     from drtrl_bench.view import compare_table
 
     files = records_of(old), records_of(new)
@@ -76,7 +75,7 @@ def compare_(
             )
         what = replace(what, cases=tuple(arguments.chosen(what, only)))
         revisions.require("compare, of revisions,")
-        sides = revisions.interleaved((old, new), what, terminal.announce, compare.slower)
+        sides = revisions.interleaved((old, new), what, terminal.announce, slowdown.slower)
     else:
         odd = new if files[0] else old
         raise UsageError(f"{odd!r} is not a record file, and a file can only be compared with a file")
@@ -84,8 +83,8 @@ def compare_(
     compare_table.render(found, console, every)
     if svg:
         compare_table.draw(found, svg, f"drtrl-bench compare {old} {new}", every)
-    if gate and (code := gates.verdict(found)):
-        complaints.print("nothing was measured on both sides" if code == gates.NOTHING else "regression", style="red")
+    if gate and (code := verdict.exit_code(found)):
+        complaints.print("nothing was measured on both sides" if code == verdict.NOTHING else "regression", style="red")
         raise typer.Exit(code)
 
 

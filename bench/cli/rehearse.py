@@ -37,24 +37,22 @@ def rehearse(
 
     Exit code: 0; 3 if a comparison without a change raised an alarm or a planted regression was missed.
     """
-    from drtrl_bench.gate import check as gates
-    from drtrl_bench.gate import revisions
-    from drtrl_bench.gate import selftest as rehearsal
-    from drtrl_bench.view import selftest_table as rehearsal_table
+    from drtrl_bench.gate import revisions, selftest, verdict
+    from drtrl_bench.view import selftest_table
 
     if measure:
         revisions.require("rehearse")
     if not measure and not records.exists():
         raise UsageError(f"{records}: no such file; drtrl-bench rehearse makes it")
     if records.exists():
-        rehearsal.require(records)
+        selftest.require(records)
     if measure:
         with locks.writing(records), signals.advising("the same command goes on from here"):
-            rehearsal.plant(records, terminal.announce)
-            rehearsal.alike(records, comparisons, terminal.announce)
-            rehearsal.again(records, remeasured, terminal.announce)
-            rehearsal.slow(records, slowdowns, terminal.announce)
+            selftest.plant(records, terminal.announce)
+            selftest.alike(records, comparisons, terminal.announce)
+            selftest.again(records, remeasured, terminal.announce)
+            selftest.slow(records, slowdowns, terminal.announce)
     if not (lines := every_record(records)):
         raise UsageError(f"{records}: no record in it; drtrl-bench rehearse makes them")
-    if not rehearsal_table.render(lines, console):
-        raise typer.Exit(gates.REGRESSION)
+    if not selftest_table.render(lines, console):
+        raise typer.Exit(verdict.REGRESSION)

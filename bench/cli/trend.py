@@ -20,8 +20,7 @@ def trend(
     Exit code: 0; 2 for bad input or result files of another version of asv; 3 if a benchmark failed; 4 if one has no
     value at all, but for those of a GPU.
     """
-    from drtrl_bench.gate import check as gates
-    from drtrl_bench.gate import revisions, trend
+    from drtrl_bench.gate import revisions, trend, verdict
 
     revisions.require("trend")
     commit = revisions.resolved(revision)
@@ -33,9 +32,9 @@ def trend(
     console.print(grid)
     if not any(count.measured for count in found):
         complaints.print(f"asv measured nothing of {commit[:9]}: make asv", style="red")
-        raise typer.Exit(gates.NOTHING)
+        raise typer.Exit(verdict.NOTHING)
     if any(count.failed for count in found):
-        raise typer.Exit(gates.REGRESSION)
+        raise typer.Exit(verdict.REGRESSION)
     if without := trend.unmeasured(found, trend.known(folder or trend.RESULTS)):
         complaints.print(f"asv measured nothing for {', '.join(without)}: make asv", style="red")
-        raise typer.Exit(gates.NOTHING)
+        raise typer.Exit(verdict.NOTHING)

@@ -10,8 +10,7 @@ from matplotlib.ticker import FixedLocator
 
 from drtrl_bench import figures
 from drtrl_bench.figures import style
-from drtrl_bench.gate import compare
-from drtrl_bench.gate import selftest as rehearsal
+from drtrl_bench.gate import selftest, slowdown
 from drtrl_bench.view import caption, table
 from drtrl_bench.view.caption import Frame
 
@@ -31,9 +30,9 @@ def data(frame: Frame) -> Frame:
         for row in frame.to_dict("records")
     ]
     found: list[dict[str, Any]] = []
-    for quartets in rehearsal.looks(lines):
-        for factor in rehearsal.FACTORS:
-            alarms, number = rehearsal.alarms(quartets, factor)
+    for quartets in selftest.looks(lines):
+        for factor in selftest.FACTORS:
+            alarms, number = selftest.alarms(quartets, factor)
             if number:
                 line = quartets[0][0]
                 of = (line["case_key"], line["case"]["algorithm"], line["case"]["framework"])
@@ -53,7 +52,7 @@ def wilson(rate: float, number: float) -> tuple[float, float]:
 
 def panel(axes: Axes, rows: Frame, names: list[str]) -> None:
     """Rate of alarms of each rule, the points a little apart sideways."""
-    axes.axvline(compare.SLOWER, label=style.LIMIT, **style.GENERAL[style.LIMIT])
+    axes.axvline(slowdown.SLOWER, label=style.LIMIT, **style.GENERAL[style.LIMIT])
     for algorithm, group in rows.groupby("algorithm", sort=False):
         name, (_, colour, marker) = style.named(algorithm), style.ALGORITHMS.get(algorithm, ("", *style.OTHER))
         aside = 0.012 * (names.index(algorithm) - (len(names) - 1) / 2)
@@ -73,7 +72,7 @@ def draw(frame: Frame) -> Figure:
         style.Panel(style.FRAMEWORKS.get(str(name), str(name)), lambda axes, own=own: panel(axes, own, names))
         for name, own in points.groupby("framework")
     ]
-    rows = table.collapse(frame[frame["plan"] == rehearsal.ALIKE])
+    rows = table.collapse(frame[frame["plan"] == selftest.ALIKE])
     number = " to ".join(str(n) for n in sorted({points["comparisons"].min(), points["comparisons"].max()}))
     said = [
         f"{number} comparisons of a commit with itself per point, both orders of A and B",

@@ -464,9 +464,9 @@ def test_a_shallow_clone_is_told_how_to_grow(
 ) -> None:
     shallow(project)
     monkeypatch.setattr(sys, "argv", ["drtrl-bench", *words])
-    from drtrl_bench.gate import check as gate
+    from drtrl_bench.gate import baseline
 
-    monkeypatch.setattr(gate, "baseline", list)
+    monkeypatch.setattr(baseline, "baseline", list)
     with pytest.raises(SystemExit) as ended:
         app.main()
     said = capfd.readouterr().err

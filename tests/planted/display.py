@@ -64,7 +64,7 @@ PLANTED = [
     ),
     Planted(
         "the ends of one round for the interval of a ratio",
-        "bench/gate/compare.py",
+        "bench/gate/slowdown.py",
         "low = min(low for low, _ in after) / max(high for _, high in before)",
         "low = max(low for low, _ in after) / max(high for _, high in before)",
         "tests/bench/gate/test_compare.py::test_an_interval_is_from_the_lowest_over_the_highest_to_the_reverse",

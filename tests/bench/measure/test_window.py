@@ -89,13 +89,13 @@ SCALES = {"shd": 30.0, "ssc": 30.0, "nmnist": 1e4, "dvs_gesture": 1e4}
     ],
 )
 def test_every_data_set_is_checked_at_the_plans_defaults(name: str, sizes: dict[str, Any]) -> None:
-    from drtrl_bench.measure import backend_torch as subject_torch
+    from drtrl_bench.measure import backend_torch
 
     case = replace(Case(), dataset=name, framework="torch", scale_x=SCALES.get(name, 1.0))
     case = replace(case, **sizes)
     inputs, targets = problem.draw(case)[1:]
     net, part = problem.network(case), Problem(problem.draw(case)[0], inputs, targets, [], [])
-    found = worker.gate(case, part, subject_torch)
+    found = worker.gate(case, part, backend_torch)
     assert worker.failure(found, fidelity.activity(problem.spikes(net, part.params, inputs))) is None
     assert found["error"] < 1e-12
     assert found["loss_error"] < 1e-12

@@ -13,8 +13,7 @@ from support.lines import line, write
 from support.problems import needs
 
 from drtrl_bench.case import Case, Plan, digest
-from drtrl_bench.gate import check as gate
-from drtrl_bench.gate import compare, revisions
+from drtrl_bench.gate import baseline, compare, revisions
 from drtrl_bench.measure import environment, runner
 from drtrl_bench.process import repository, variables
 from drtrl_bench.records import record
@@ -273,14 +272,14 @@ def test_the_command_names_what_was_not_set_alike(tmp_path: Path) -> None:
 
 
 def test_a_baseline_says_what_was_set(bare: pytest.MonkeyPatch) -> None:
-    assert "variables" not in gate.of_now(line(SMALL))
+    assert "variables" not in baseline.of_now(line(SMALL))
     bare.setenv("ATEN_CPU_CAPABILITY", "default")
-    kept = gate.of_now(line(SMALL))
+    kept = baseline.of_now(line(SMALL))
     assert kept["variables"] == {"ATEN_CPU_CAPABILITY": "default"}
-    assert gate.set_otherwise([kept]) == []
-    assert gate.set_otherwise([line(SMALL)]) == ["ATEN_CPU_CAPABILITY (not set; default)"]
+    assert baseline.set_otherwise([kept]) == []
+    assert baseline.set_otherwise([line(SMALL)]) == ["ATEN_CPU_CAPABILITY (not set; default)"]
     bare.delenv("ATEN_CPU_CAPABILITY")
-    assert gate.set_otherwise([kept]) == ["ATEN_CPU_CAPABILITY (default; not set)"]
+    assert baseline.set_otherwise([kept]) == ["ATEN_CPU_CAPABILITY (default; not set)"]
     assert record.complaint(record.upgraded(json.loads(json.dumps(kept)))) is None
 
 
