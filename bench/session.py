@@ -14,7 +14,7 @@ from drtrl_bench import plugins as plugged
 from drtrl_bench.case import Plan, PlanError
 from drtrl_bench.measure import runner
 from drtrl_bench.process import scratch
-from drtrl_bench.records import record
+from drtrl_bench.records import frames, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,10 +107,10 @@ def silent(text: str, line: Mapping[str, Any] | None) -> None:
 
 def frame(found: list[dict[str, Any]], path: Path) -> "pd.DataFrame":
     """The frame of records that a run returned, with the environments that the file has."""
-    lines, _ = runner.quietly(lambda: list(record.lines(path)))
+    lines, _ = runner.quietly(lambda: list(reading.lines(path)))
     environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
     complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
-    return record.frame(complete)
+    return frames.frame(complete)
 
 
 def plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from drtrl_bench.cli.terminal import UsageError, complaints
 from drtrl_bench.measure import runner
-from drtrl_bench.records import record
+from drtrl_bench.records import reading
 
 LOCAL = Path("results/local")
 """Where a run leaves its records; `results/records` is for evidence that is committed."""
@@ -13,7 +13,7 @@ LOCAL = Path("results/local")
 
 def newest_records(where: Path) -> list[dict[str, Any]]:
     """The records at a place; complains about corrupt lines and missing files in one line each."""
-    lines, corrupt = runner.quietly(lambda: record.newest(where))
+    lines, corrupt = runner.quietly(lambda: reading.newest(where))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
     if not lines:
@@ -23,7 +23,7 @@ def newest_records(where: Path) -> list[dict[str, Any]]:
 
 def every_record(path: Path) -> list[dict[str, Any]]:
     """The records of a file; complains about corrupt lines."""
-    lines, corrupt = runner.quietly(lambda: record.read(path))
+    lines, corrupt = runner.quietly(lambda: reading.read(path))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
     return lines

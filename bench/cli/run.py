@@ -14,7 +14,7 @@ from drtrl_bench.cli.reading import LOCAL
 from drtrl_bench.cli.terminal import complaints, console
 from drtrl_bench.measure import runner
 from drtrl_bench.process import signals
-from drtrl_bench.records import record
+from drtrl_bench.records import frames
 
 
 def run(
@@ -68,5 +68,5 @@ def progress(text: str, line: dict[str, Any] | None) -> None:
         return
     from drtrl_bench.view import table
 
-    said = table.sentence(table.collapse(record.frame([{"environment": None} | line])))
+    said = table.sentence(table.collapse(frames.frame([{"environment": None} | line])))
     console.print(f"    {said}", soft_wrap=True)

@@ -15,7 +15,7 @@ from drtrl_bench.cli.arguments import Data, Plugins, Records, Words, plan_names
 from drtrl_bench.cli.reading import LOCAL, newest_records
 from drtrl_bench.cli.terminal import UsageError, complaints, console
 from drtrl_bench.measure import environment
-from drtrl_bench.records import record
+from drtrl_bench.records import frames
 
 FIELDS = {"algorithms": "algorithm", "cells": "cell", "data sets": "dataset"}
 """What `list` calls the names of plugins, and their field of a case."""
@@ -89,7 +89,7 @@ def show(records: Records = None, only: Words = None) -> None:
     """
     from drtrl_bench.view import table
 
-    rows = table.collapse(record.frame(newest_records(records or LOCAL)))
+    rows = table.collapse(frames.frame(newest_records(records or LOCAL)))
     if only:
         kept = arguments.matching([table.words_of(row) for row in rows.to_dict("records")], only, "record")
         rows = rows[kept].reset_index(drop=True)
@@ -113,7 +113,7 @@ def report(
 
     where = records or LOCAL
     lines = newest_records(where)
-    frame, drawn = record.frame(lines), {}
+    frame, drawn = frames.frame(lines), {}
     folder = out or (where if where.is_dir() else where.parent)
     for name, module in figures.FIGURES.items():
         drawing = import_module(module)

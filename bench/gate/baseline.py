@@ -12,7 +12,7 @@ from drtrl_bench.files import textfile
 from drtrl_bench.gate import compare, revisions
 from drtrl_bench.gate.compare import Change
 from drtrl_bench.measure import environment
-from drtrl_bench.records import record
+from drtrl_bench.records import reading, record
 
 BASELINES = revisions.ROOT / "results" / "baselines"
 MOST_BYTES = 64 * 2**20
@@ -46,7 +46,7 @@ def records(folder: Path | None = None) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", record.CorruptLine)
         try:
-            found = compare.latest(record.read(path))
+            found = compare.latest(reading.read(path))
         except (record.CorruptLine, ValueError) as error:
             said = str(error).removeprefix(str(path)).lstrip(",: ")
             raise damaged(path, said) from None
@@ -76,7 +76,7 @@ def renewed(base: str, expected: list[dict[str, Any]]) -> list[Change]:
     """What a baseline lets pass that a commit's baseline for these versions did not."""
     try:
         with revisions.file_at(base, str(baseline_path().relative_to(revisions.ROOT))) as file:
-            before = compare.latest(record.read(file))
+            before = compare.latest(reading.read(file))
     except ValueError:  # none, as RevisionError says, or one of cases that are not known here
         return []
     return [change for change in compare.changes(before, expected) if change.regression]

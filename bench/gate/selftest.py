@@ -19,7 +19,7 @@ from drtrl_bench.gate import compare, injected, revisions, slowdown, verdict
 from drtrl_bench.gate.injected import Injected
 from drtrl_bench.gate.revisions import Report
 from drtrl_bench.process import scratch
-from drtrl_bench.records import record
+from drtrl_bench.records import appending, reading
 
 QUARTET = 4
 """Rounds of one look at a case: A B B A."""
@@ -45,7 +45,7 @@ def kept(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     require(path)
-    return record.read(path)
+    return reading.read(path)
 
 
 def require(path: Path) -> None:
@@ -55,13 +55,13 @@ def require(path: Path) -> None:
 
 def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0, weights: bool = False) -> None:
     """Adds records under a plan's name, in the order of their measurement, rounds counted from `first`."""
-    known = {e["env_hash"] for e in record.lines(path)} if path.exists() else set()
+    known = {e["env_hash"] for e in reading.lines(path)} if path.exists() else set()
     for line in sorted(lines, key=lambda line: (line["started"], line["round"])):
         described = line["environment"]
         if described["env_hash"] not in known:
             known.add(described["env_hash"])
-            record.append(path, described)
-        record.append(path, brief(line, weights) | {"plan": name, "round": line["round"] + first})
+            appending.append(path, described)
+        appending.append(path, brief(line, weights) | {"plan": name, "round": line["round"] + first})
 
 
 def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:

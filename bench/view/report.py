@@ -14,7 +14,7 @@ import jinja2
 import pandas as pd
 
 from drtrl_bench import __version__, figures
-from drtrl_bench.records import record
+from drtrl_bench.records import frames, reading, record
 from drtrl_bench.view import caption, display, table
 from drtrl_bench.view.caption import Frame
 
@@ -52,8 +52,8 @@ DOTS = 300
 
 def write(records_path: str | Path, out_html: str | Path) -> Path:
     """Writes the report on a record file or folder; the same records give the same bytes."""
-    records = record.read(records_path)
-    frame = record.frame(records)
+    records = reading.read(records_path)
+    frame = frames.frame(records)
     drawn = {name: made for name in figures.FIGURES if (made := picture(name, frame))}
     return write_page(Path(records_path).name, records, frame, drawn, out_html)
 

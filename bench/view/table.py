@@ -20,7 +20,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from drtrl_bench.case import Case, words
-from drtrl_bench.records import record
+from drtrl_bench.records import frames
 from drtrl_bench.view import caption, display
 from drtrl_bench.view.caption import Frame
 
@@ -31,9 +31,9 @@ COLOURS = {"bptt": "blue", "rtrl": "red", "drtrl": "green"}
 TIMES = ("time_s", "low_s", "high_s", "spread", "cpu_s", "forward_s", "compile_s")
 BYTES = ("working_bytes", "analytic_bytes", "rss_peak_bytes")
 RATIOS = ("x_time", "x_memory")
-NUMBERS = (*TIMES, *BYTES, *RATIOS, *record.AGREEMENT, "firing_rate", "silent")
+NUMBERS = (*TIMES, *BYTES, *RATIOS, *frames.AGREEMENT, "firing_rate", "silent")
 """The measured columns: empty unless every round of the case was measured. Those of layers and weights come to it."""
-PART = re.compile(rf".+\.({'|'.join(record.AGREEMENT)})")
+PART = re.compile(rf".+\.({'|'.join(frames.AGREEMENT)})")
 """A column of the agreement of a layer or a weight."""
 
 RULE = ("algorithm", "chunk", "auto", "limit_mib", "decay", "bias_correction", "segments", "trace_dtype")
@@ -71,7 +71,7 @@ def collapse(frame: Frame) -> Frame:
     added = ("rounds", "setup", "commits", "plans", "doubtful", "x_doubtful", *NUMBERS)
     if frame.empty:
         parts = {name: {} for name in ("time", "memory", "fidelity", "activity", "data")}
-        known = record.row({"case": asdict(Case()), "status": "", "env_hash": "", **parts})
+        known = frames.row({"case": asdict(Case()), "status": "", "env_hash": "", **parts})
         return pd.DataFrame(columns=list(dict.fromkeys((*known, *added))))
     columns = [*frame.columns, *(name for name in added if name not in frame)]
     attributes = dict(frame.attrs)

@@ -22,7 +22,7 @@ from unittest.mock import patch
 from drtrl_bench.cli import gate as gate_words
 from drtrl_bench.gate import baseline
 from drtrl_bench.measure import environment
-from drtrl_bench.records import record
+from drtrl_bench.records import reading
 
 sys.path.insert(0, str(Path(__file__).parent))
 import trials
@@ -197,7 +197,7 @@ def put(path: Path, what: bytes | str) -> None:
 def nothing_is_measured(path: Path) -> None:
     """`check` reads this baseline, and finds the measurements of the committed one."""
     patch.object(baseline, "baseline_path", lambda folder=None: path).start()
-    patch.object(gate_words, "measured_now", lambda plan: record.read(BASELINE)).start()
+    patch.object(gate_words, "measured_now", lambda plan: reading.read(BASELINE)).start()
     patch.object(environment, "output", lambda *_: None).start()
 
 

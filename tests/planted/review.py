@@ -130,7 +130,7 @@ PLANTED = [
     ),
     Planted(
         "no columns for layers that no record knows",
-        "bench/records/record.py",
+        "bench/records/frames.py",
         "parts = every | alone",
         "parts = alone",
         f"{RECORD}::test_a_frame_of_older_records_has_the_columns_of_all_their_layers",

@@ -73,14 +73,14 @@ PLANTED = [
     ),
     Planted(
         "an older layer's cosine taken from one of its weights",
-        "bench/records/record.py",
+        "bench/records/frames.py",
         'if of_layer[name.partition(".")[0]] == 1}',
         'if of_layer[name.partition(".")[0]] >= 1}',
         f"{RECORD}::test_a_layer_of_an_older_record_is_empty_unless_it_has_one_weight",
     ),
     Planted(
         "the processor's time per thread",
-        "bench/records/record.py",
+        "bench/records/frames.py",
         'median(time["cpu_samples_s"]) if',
         'median(time["cpu_samples_s"]) / record["case"]["threads"] if',
         f"{TABLE}::test_the_frame_has_the_processors_time_of_all_threads",
@@ -115,7 +115,7 @@ PLANTED = [
     ),
     Planted(
         "versions of no environment",
-        "bench/records/record.py",
+        "bench/records/frames.py",
         'versions = environment.get("versions") or {}',
         "versions = {}",
         f"{RECORD}::test_the_frame_says_what_a_number_depends_on",
@@ -158,8 +158,8 @@ PLANTED = [
     Planted(
         "show filters rounds in place of cases",
         "bench/cli/show.py",
-        "rows = table.collapse(record.frame(newest_records(records or LOCAL)))",
-        "frame = record.frame(newest_records(records or LOCAL))\n"
+        "rows = table.collapse(frames.frame(newest_records(records or LOCAL)))",
+        "frame = frames.frame(newest_records(records or LOCAL))\n"
         "    rows = table.collapse(frame[frame.unstable.eq(True)] if only else frame)",
         f"{CLI}::test_a_filter_leaves_the_rounds_and_the_ratios_as_they_are",
     ),

@@ -15,7 +15,7 @@ from support.lines import environment, line, write
 
 from drtrl_bench.case import Case
 from drtrl_bench.cli import arguments, terminal
-from drtrl_bench.records import record
+from drtrl_bench.records import appending, frames
 from drtrl_bench.view import report, table
 
 
@@ -23,7 +23,7 @@ from drtrl_bench.view import report, table
 def records(tmp_path: Path) -> Path:
     path = tmp_path / "r.jsonl"
     for entry in (environment(), line(Case()), line(Case(framework="torch"), time_s=0.5)):
-        record.append(path, entry)
+        appending.append(path, entry)
     return path
 
 
@@ -114,7 +114,7 @@ def test_show_finds_what_list_and_the_page_find(word: str, tmp_path: Path, monke
     }
     lines["torch"]["time"] |= {"busy": True}
     path = write(tmp_path, [*lines.values()])
-    rows = {row["case_key"]: row for row in table.collapse(record.load(path)).to_dict("records")}
+    rows = {row["case_key"]: row for row in table.collapse(frames.load(path)).to_dict("records")}
     for name, case in cases.items():
         try:
             found = arguments.matching([table.words_of(rows[case.key])], [word], "record") == [True]

@@ -26,7 +26,7 @@ from drtrl_bench.cli.compare import records_of
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import baseline, compare, revisions, selftest, slowdown, trend, verdict
 from drtrl_bench.measure import environment
-from drtrl_bench.records.record import read
+from drtrl_bench.records.reading import read
 from drtrl_bench.view import compare_table
 
 CASE = Case(algorithm="drtrl")

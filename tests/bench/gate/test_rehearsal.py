@@ -19,7 +19,7 @@ from drtrl_bench.figures import gate_power
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import compare, injected, selftest, slowdown, verdict
 from drtrl_bench.gate import revisions as revisions_module
-from drtrl_bench.records import record
+from drtrl_bench.records import frames, reading
 from drtrl_bench.view import selftest_table
 
 CASE = Case(algorithm="drtrl", framework="torch", threads=1)
@@ -88,7 +88,7 @@ def test_bytes_and_fidelity_of_all_cases_raise_no_alarm_unless_they_differ(
     path = tmp_path / "gate.jsonl"
     for number in (2, 4):  # the second call goes on
         selftest.again(path, number, lambda _: None)
-    lines = record.read(path)
+    lines = reading.read(path)
     assert [each["round"] for each in lines] == sorted(len(plan.cases) * [0, 1, 2, 3])
     assert lines[0]["fidelity"]["per_parameter"], "the gate judges each weight's gradient"
     assert selftest.alarms_again(lines) == (0, 3)
@@ -115,11 +115,11 @@ def test_a_slowdown_counts_when_both_looks_say_so() -> None:
 
 def test_figure_has_the_rates() -> None:
     lines = [each | {"environment": environment()} for each in comparisons(9)]
-    points = gate_power.data(record.frame(lines))
+    points = gate_power.data(frames.frame(lines))
     at = points.set_index("slowdown")[["alarms", "comparisons"]]
     assert tuple(at.loc[1.0]) == (0, 16)
     assert tuple(at.loc[2.0]) == (16, 16)
-    assert gate_power.draw(record.frame(lines)).axes
+    assert gate_power.draw(frames.frame(lines)).axes
 
 
 def records(plan: str, **of: Any) -> list[dict[str, Any]]:
@@ -206,7 +206,7 @@ def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytes
     selftest.alike(path, 3, lambda _: None)
     added = len(whole.cases) - 2
     assert measured == [(("HEAD", "HEAD"), number) for number in (2, 2, added, added, added + 2)]
-    found = selftest.looks(record.read(path))
+    found = selftest.looks(reading.read(path))
     assert {len(quartets) for quartets in found} == {3}
     for quartets in found:
         assert [r["round"] for quartet in quartets for r in quartet] == list(range(12))

@@ -16,7 +16,7 @@ from drtrl_bench.case import Case, Plan, digest
 from drtrl_bench.gate import baseline, compare, revisions
 from drtrl_bench.measure import environment, runner
 from drtrl_bench.process import repository, variables
-from drtrl_bench.records import record
+from drtrl_bench.records import reading, record
 from drtrl_bench.view import caption
 
 SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3, threads=1)
@@ -179,7 +179,7 @@ def test_a_case_is_measured_again_with_another_variable(
     assert started == ["", "default", "avx2"]
     noted = [text for text in told if "ATEN" in text]
     assert noted == [f"set here, let through and recorded: ATEN_CPU_CAPABILITY={v}" for v in ("default", "avx2")]
-    found = [each["environment"].get("variables") for each in record.read(tmp_path / "r.jsonl")]
+    found = [each["environment"].get("variables") for each in reading.read(tmp_path / "r.jsonl")]
     assert found == [None, {"ATEN_CPU_CAPABILITY": "default"}, {"ATEN_CPU_CAPABILITY": "avx2"}]
 
 
@@ -232,7 +232,7 @@ def test_a_record_tells_what_the_process_was_told(tmp_path: Path, bare: pytest.M
     assert found["status"] == "ok", found["reason"]
     said = {"ATEN_CPU_CAPABILITY": "default", "KMP_AFFINITY": None, "MY_TOKEN": None, "capability": "DEFAULT"}
     assert found["time"] == said | {"safe": True}
-    (read,) = record.read(tmp_path / "r.jsonl")
+    (read,) = reading.read(tmp_path / "r.jsonl")
     assert read["environment"]["variables"] == {"ATEN_CPU_CAPABILITY": "default"}
 
 

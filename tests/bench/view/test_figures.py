@@ -18,7 +18,7 @@ from drtrl_bench import figures, load
 from drtrl_bench.case import Case
 from drtrl_bench.cli import app
 from drtrl_bench.figures import style
-from drtrl_bench.records import record
+from drtrl_bench.records import frames
 
 RESULTS = Path(__file__).parents[3] / "results"
 NAMES = sorted(figures.FIGURES)
@@ -364,6 +364,6 @@ def test_command_line_says_in_one_line_that_there_is_nothing_to_draw(tmp_path: P
 def test_frame_has_fidelity_by_layer_and_by_weight(tmp_path: Path) -> None:
     one = line(Case())
     one["fidelity"]["per_layer"] = per_layer((0.5, 0.25))
-    frame: Any = record.load(write(tmp_path, [one]))
+    frame: Any = frames.load(write(tmp_path, [one]))
     assert frame["per_layer"][0]["layer0"]["norm_ratio"] == 0.25
     assert sorted(frame["per_parameter"][0]) == ["layer0.r", "layer0.x", "readout.b"]

@@ -12,7 +12,7 @@ from support.lines import DIGITS, environment, grid, line, write
 
 from drtrl_bench import load
 from drtrl_bench.case import Case
-from drtrl_bench.records import record
+from drtrl_bench.records import frames
 from drtrl_bench.view import table
 
 CASE = Case(steps=64, chunk=64)
@@ -405,7 +405,7 @@ def test_progress_says_what_the_table_says(tmp_path: Path) -> None:
     busy = faithful(DRTRL, of(0.595, 0.44, 0.824), layer0=of(0.96, 0.09, 0.91), readout=exact)
     busy["time"] |= {"busy": True}
     busy["data"] |= {"synthetic": True}
-    rows = table.collapse(record.frame([busy | {"environment": None}]))
+    rows = table.collapse(frames.frame([busy | {"environment": None}]))
     said = "10.0 ms ±2%~, cpu 9.70 ms, 1.50 MiB, hidden cos norm 0.960 0.09, readout cos norm 1.000 1.00, all cos 0.595"
     assert table.sentence(rows) == f"{said}, synthetic data"
     assert "10.0 ±2%~" in shown(write(tmp_path, [busy]))
