@@ -42,7 +42,7 @@ def run(
 
     Exit code: 0; 1 if a case came out wrong or failed with an error; 2 for bad input; 128 + the signal that ended it.
     """
-    from drtrl_bench.view import table
+    from drtrl_bench.view import collapse, table
 
     plugins.load(plugin or (), installed=True)
     what = cases.read(plan)
@@ -52,7 +52,7 @@ def run(
         found, corrupt = runner.quietly(lambda: runner.run(what, path, progress, again))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
-    table.render(table.collapse(session.frame(found, path)), console)
+    table.render(collapse.collapse(session.frame(found, path)), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True)
     if any(line["status"] in ("wrong", "error") for line in found):
         raise typer.Exit(1)
@@ -66,7 +66,7 @@ def progress(text: str, line: dict[str, Any] | None) -> None:
     if line["status"] != "ok":
         console.print(f"    {line['status']}: {line['reason']}", style="yellow", soft_wrap=True)
         return
-    from drtrl_bench.view import table
+    from drtrl_bench.view import cell_text, collapse
 
-    said = table.sentence(table.collapse(frames.frame([{"environment": None} | line])))
+    said = cell_text.sentence(collapse.collapse(frames.frame([{"environment": None} | line])))
     console.print(f"    {said}", soft_wrap=True)

@@ -87,9 +87,9 @@ def show(records: Records = None, only: Words = None) -> None:
 
     Examples: drtrl-bench show results/records -k torch -k T=512     drtrl-bench show -k unstable
     """
-    from drtrl_bench.view import table
+    from drtrl_bench.view import collapse, table
 
-    rows = table.collapse(frames.frame(newest_records(records or LOCAL)))
+    rows = collapse.collapse(frames.frame(newest_records(records or LOCAL)))
     if only:
         kept = arguments.matching([table.words_of(row) for row in rows.to_dict("records")], only, "record")
         rows = rows[kept].reset_index(drop=True)

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator
 from drtrl_bench import figures
 from drtrl_bench.figures import style
 from drtrl_bench.gate import selftest, slowdown
-from drtrl_bench.view import caption, table
+from drtrl_bench.view import caption, collapse
 from drtrl_bench.view.caption import Frame
 
 COLUMNS = ["case", "algorithm", "framework", "slowdown", "alarms", "comparisons", "rate", "low", "high"]
@@ -72,7 +72,7 @@ def draw(frame: Frame) -> Figure:
         style.Panel(style.FRAMEWORKS.get(str(name), str(name)), lambda axes, own=own: panel(axes, own, names))
         for name, own in points.groupby("framework")
     ]
-    rows = table.collapse(frame[frame["plan"] == selftest.ALIKE])
+    rows = collapse.collapse(frame[frame["plan"] == selftest.ALIKE])
     number = " to ".join(str(n) for n in sorted({points["comparisons"].min(), points["comparisons"].max()}))
     said = [
         f"{number} comparisons of a commit with itself per point, both orders of A and B",

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from drtrl_bench import figures
 from drtrl_bench.figures import style
-from drtrl_bench.view import table
+from drtrl_bench.view import cell_text
 from drtrl_bench.view.caption import Frame
 
 MIB = 2**20
@@ -58,7 +58,7 @@ def by_formula(rows: Frame) -> str:
     shares = (rows["working_bytes"] / rows["analytic_bytes"]).dropna()
     if shares.empty:
         return ""
-    low, high = (table.digits(share) for share in (shares.min(), shares.max()))
+    low, high = (cell_text.digits(share) for share in (shares.min(), shares.max()))
     return (
         "by formula: the arrays that the rule itself has to hold (its carry, the gradients, the arrays of a chunk) · "
         "it leaves out a framework's temporaries, and counts arrays that a compiler can do without · "

@@ -29,7 +29,7 @@ from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 from drtrl_bench.figures import DPI, NothingToDraw
-from drtrl_bench.view import caption, display, table
+from drtrl_bench.view import caption, collapse, display
 from drtrl_bench.view.caption import Frame
 
 ALGORITHMS = {
@@ -156,7 +156,7 @@ def points(frame: Frame) -> Frame:
     twice. Of cases measured again on the same machine the last measurement counts. A panel is a problem; the way is
     the framework and how it runs.
     """
-    rows = table.collapse(frame).drop_duplicates(["case_key", "setup", "data"], keep="last")
+    rows = collapse.collapse(frame).drop_duplicates(["case_key", "setup", "data"], keep="last")
     if rows.empty:
         return rows.assign(line=[], order=[], panel=[], way=[])
     rows = rows.assign(
@@ -221,7 +221,9 @@ def measured(rows: Frame, *columns: str) -> Frame:
 def some(found: Frame, frame: Frame, needs: str) -> Frame:
     """The rows found, or `NothingToDraw` if there are none: what the figure needs, and what the records are."""
     if found.empty:
-        endings = ", ".join(f"{number} {status}" for status, number in Counter(table.collapse(frame)["status"]).items())
+        endings = ", ".join(
+            f"{number} {status}" for status, number in Counter(collapse.collapse(frame)["status"]).items()
+        )
         raise NothingToDraw(f"it needs {needs}; there are no such cases among {endings or 'no records'}")
     return found
 

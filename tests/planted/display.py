@@ -43,14 +43,14 @@ PLANTED = [
     ),
     Planted(
         "a ratio over a noisy BPTT unmarked",
-        "bench/view/table.py",
+        "bench/view/collapse.py",
         "unlike.groupby(of).any() & (doubtful | base_doubtful)",
         "unlike.groupby(of).any() & doubtful",
         f"{TABLE}test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers[interval]",
     ),
     Planted(
         "a BPTT whose rounds lie far apart believed",
-        "bench/view/table.py",
+        "bench/view/collapse.py",
         '(rounds["base_doubtful"] | base_noisy)',
         'rounds["base_doubtful"]',
         f"{TABLE}test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers[rounds]",

@@ -21,7 +21,7 @@ from drtrl_bench.case import Case
 from drtrl_bench.figures import fidelity, memory_vs_t, time_vs_t
 from drtrl_bench.gate import compare
 from drtrl_bench.records import frames
-from drtrl_bench.view import compare_table, display, report, table
+from drtrl_bench.view import cell_text, collapse, compare_table, display, report, table
 
 EVIL = (
     "\x1b[31mred\x1b[0m \x9b2J \u202egnp.exe\u2069 \rfaked \x07 \u2028 \udcff \ud800 [bold red]x[/] <b>$\\frac12$</b>"
@@ -65,7 +65,7 @@ def evil() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("console", [Console, display.Console], ids=["rich", "own"])
 def test_a_table_obeys_no_text(console: Any) -> None:
     output = io.StringIO()
-    table.render(table.collapse(frames.frame(evil())), console(width=80, file=output))
+    table.render(collapse.collapse(frames.frame(evil())), console(width=80, file=output))
     assert OBEYED.findall(output.getvalue()) == []
     for said in (r"\x1b[31mred", r"\u202egnp", "[bold red]x[/]", r"$\frac12$"):
         assert said in output.getvalue()
@@ -73,9 +73,9 @@ def test_a_table_obeys_no_text(console: Any) -> None:
 
 def test_progress_obeys_no_text() -> None:
     lines = evil()
-    said = table.sentence(table.collapse(frames.frame(lines[:1])))
+    said = cell_text.sentence(collapse.collapse(frames.frame(lines[:1])))
     assert OBEYED.findall(said) == []
-    assert OBEYED.findall(table.short(EVIL)) == []
+    assert OBEYED.findall(cell_text.short(EVIL)) == []
 
 
 def test_a_console_obeys_no_text() -> None:
