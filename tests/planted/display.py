@@ -29,7 +29,7 @@ PLANTED = [
     ),
     Planted(
         "a label drawn as a formula",
-        "bench/figures/style.py",
+        "bench/figures/scales.py",
         'return said.replace("$", r"\\$")',
         "return said",
         f"{DISPLAY}test_a_figure_and_its_csv_obey_no_text[time]",
@@ -57,7 +57,7 @@ PLANTED = [
     ),
     Planted(
         "problems left out of a figure without a word",
-        "bench/figures/style.py",
+        "bench/figures/selection.py",
         """            said.append(f"{most} of {len(names)} {what}")\n""",
         "",
         f"{LOAD}test_a_figure_shows_twelve_problems_and_says_so",

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from drtrl_bench import figures, load
 from drtrl_bench.case import Case
 from drtrl_bench.cli import app
-from drtrl_bench.figures import style
+from drtrl_bench.figures import scales, selection
 from drtrl_bench.records import frames
 
 RESULTS = Path(__file__).parents[3] / "results"
@@ -311,7 +311,7 @@ def test_a_case_measured_on_two_machines_is_two_panels(tmp_path: Path) -> None:
 
 def test_a_point_on_two_lines_joins_both(tmp_path: Path) -> None:
     lines = [line(Case(steps=T, chunk=K)) for T, K in ((16, 16), (64, 16), (64, 64))]
-    rows = style.points(load(write(tmp_path, lines)))
+    rows = selection.points(load(write(tmp_path, lines)))
     assert rows.groupby("line")["steps"].apply(list).to_dict() == {
         "D-RTRL, K = 16": [16, 64],
         "D-RTRL, K = T": [16, 64],
@@ -319,8 +319,8 @@ def test_a_point_on_two_lines_joins_both(tmp_path: Path) -> None:
 
 
 def test_algorithms_are_told_apart_without_colour() -> None:
-    markers = [marker for _, _, marker in style.ALGORITHMS.values()]
-    assert len({*markers, style.OTHER[1]}) == len(markers) + 1
+    markers = [marker for _, _, marker in selection.ALGORITHMS.values()]
+    assert len({*markers, selection.OTHER[1]}) == len(markers) + 1
 
 
 @pytest.mark.parametrize(
@@ -334,11 +334,11 @@ def test_algorithms_are_told_apart_without_colour() -> None:
     ],
 )
 def test_logarithmic_axes_have_three_to_six_ticks(limits: tuple[float, float], ticks: list[float]) -> None:
-    assert style.Ticks().tick_values(*limits) == pytest.approx(ticks)
+    assert scales.Ticks().tick_values(*limits) == pytest.approx(ticks)
 
 
 def test_ticks_are_spelt() -> None:
-    assert [style.spelt(v) for v in (0.5, 1000, 1e-7, 2e5)] == ["0.5", "1000", "$10^{-7}$", r"$2\times10^{5}$"]
+    assert [scales.spelt(v) for v in (0.5, 1000, 1e-7, 2e5)] == ["0.5", "1000", "$10^{-7}$", r"$2\times10^{5}$"]
 
 
 def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
