@@ -345,13 +345,13 @@ APPENDER = """
 import sys, warnings
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
-from drtrl_bench.records import record
+from drtrl_bench.records import appending, record
 from drtrl_bench.case import Case
 from support.lines import line
 warnings.simplefilter("ignore", record.CorruptLine)
 first, number = int(sys.argv[2]), int(sys.argv[3])
 for seed in range(first, first + number):
-    record.append(Path(sys.argv[1]), line(Case(seed=seed)))
+    appending.append(Path(sys.argv[1]), line(Case(seed=seed)))
     print(seed, flush=True)
 """
 

@@ -56,7 +56,7 @@ def command(words: Sequence[str], folder: Path, before: Callable[[], None] = lam
 def rehearse(*words: str) -> None:
     """Runs the command in this process, so that what it imports and parses once is there when a trial is forked."""
     with redirect_stdout(io.StringIO()):
-        cli.app(list(words), prog_name="drtrl-bench", standalone_mode=False)
+        app.app(list(words), prog_name="drtrl-bench", standalone_mode=False)
 
 
 def forked(words: Sequence[str], folder: Path, out: Path, err: Path, before: Callable[[], None]) -> None:

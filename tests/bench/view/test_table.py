@@ -45,7 +45,7 @@ def test_a_row_without_data_takes_a_label_only_if_there_is_one(tmp_path: Path) -
     failed["data"] = {}
     for lines, label in (([real], "real"), ([real, fake], "digits")):
         entries = [line(replace(CASE, seed=seed), data=data) for seed, data in enumerate(lines)]
-        rows = table.collapse(load(write(tmp_path, [*entries, failed])))
+        rows = collapse.collapse(load(write(tmp_path, [*entries, failed])))
         assert rows[rows["status"] == "error"]["data"].tolist() == [label]
 
 
