@@ -8,7 +8,7 @@ matplotlib.
 
 from typing import TYPE_CHECKING, Any
 
-from drtrl_bench.records.record import load
+from drtrl_bench.records.frames import load
 
 if TYPE_CHECKING:
     from drtrl_bench.session import run_case, run_plan

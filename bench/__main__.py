@@ -5,9 +5,9 @@ from drtrl_bench.process import signals
 
 def command() -> None:
     """Runs the command, whose import takes a second, in which a signal may come."""
-    from drtrl_bench.cli import commands
+    from drtrl_bench.cli import app
 
-    commands.main()
+    app.main()
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from drtrl_bench.case import Plan
 from drtrl_bench.measure import runner
 from drtrl_bench.plan import PlanError
 from drtrl_bench.process import scratch
-from drtrl_bench.records import reading
+from drtrl_bench.records import frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def run_plan(
     plan: the name of one that comes with the project, the path of a .toml file, or a `drtrl_bench.case.Plan`.
     only: words that a case's line must have, as `-k` of the command. The others are as in `run_case`.
     """
-    from drtrl_bench.cli import commands as cli
+    from drtrl_bench.cli import arguments, terminal
 
     with plugged.scope():
         plugged.load(plugins, installed=True)
@@ -82,24 +82,24 @@ def run_plan(
             plan = plans.read(str(plan))
         try:
             words = [only] if isinstance(only, str) else list(only)
-            chosen = cli.chosen(plan, words)
-        except cli.UsageError as error:
+            chosen = arguments.chosen(plan, words)
+        except terminal.UsageError as error:
             raise PlanError(str(error)) from None
         return measured(replace(plan, cases=tuple(chosen)), records, again, progress)
 
 
 def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool) -> "pd.DataFrame":
     """The frame of a plan's cases, measured now or found in `records`."""
-    from drtrl_bench.cli import commands as cli
+    from drtrl_bench.cli import run
 
     settings = ("limit_s", "budget_s", "rounds", "order_seed")
     where = Path(plan.name)
     plan = replace(plan, **{key: plans.setting(where, key, plain(getattr(plan, key))) for key in settings})
     plan = plans.bounded(where, plan)
-    report = cli.progress if progress else silent
+    report = run.progress if progress else silent
     with scratch.folder() as folder:
         path = Path(records) if records is not None else folder / f"{plan.name}.jsonl"
-        return reading.frame(runner.run(plan, path, report, again), path)
+        return frames.of_run(runner.run(plan, path, report, again), path)
 
 
 def silent(text: str, line: Mapping[str, Any] | None) -> None:

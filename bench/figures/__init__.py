@@ -77,10 +77,10 @@ def save_png(figure: "Figure", file: Any) -> None:
 
 def make(name: str, records: str | Path, folder: str | Path) -> list[Path]:
     """Draws the figure `name` from a record file or folder and writes its three files."""
-    from drtrl_bench.records import record
+    from drtrl_bench.records import frames
 
     module = importlib.import_module(f"drtrl_bench.figures.{name}")
-    frame = record.load(records)
+    frame = frames.load(records)
     return save(module.draw(frame), module.data(frame), folder, name)
 
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from drtrl_bench import figures
-from drtrl_bench.figures import style
+from drtrl_bench.figures import annotations, captions, layout, scales, selection, style
 from drtrl_bench.view import caption
 from drtrl_bench.view.caption import Frame
 
@@ -16,10 +18,10 @@ LINE = ["way", "chunk", "batch", "steps"]
 
 def found(frame: Frame) -> Frame:
     """The points of RTRL at three sizes or more: seconds per step, and the exponent from the size before."""
-    rows = style.points(frame).drop_duplicates(["case_key", "setup", "data"])
-    rows = style.measured(rows[rows["algorithm"] == "rtrl"], "time_s")
+    rows = selection.points(frame).drop_duplicates(["case_key", "setup", "data"])
+    rows = selection.measured(rows[rows["algorithm"] == "rtrl"], "time_s")
     rows = rows[rows.groupby(LINE)["neurons"].transform("nunique") > 2] if len(rows) else rows
-    rows = style.some(rows, frame, "rtrl with a time at three numbers of neurons, the rest alike")
+    rows = selection.some(rows, frame, "rtrl with a time at three numbers of neurons, the rest alike")
     rows = rows.sort_values([*LINE, "neurons"], ignore_index=True)
     per_step = {f"step_{name}": rows[name] / rows["steps"] for name in ("time_s", "low_s", "high_s")}
     rows = rows.assign(**per_step)
@@ -52,11 +54,11 @@ def power(exponent: float) -> str:
 def panel(axes: Axes, rows: Frame) -> None:
     """The lines of one way, with the exponent from each size to the next beside them."""
     axes.set_xscale("log", base=2)
-    style.scale_values(axes, "y", "time of a step (ms)")
+    scales.scale_values(axes, "y", "time of a step (ms)")
     chunks = sorted(rows["chunk"].unique())
     for (K, _, _), group in rows.groupby(LINE[1:]):
         white = 0.0 if chunks[-1] == K else 0.5
-        red, green, blue = (part + (1 - part) * white for part in style.to_rgb(style.ALGORITHMS["rtrl"][1]))
+        red, green, blue = (part + (1 - part) * white for part in to_rgb(selection.ALGORITHMS["rtrl"][1]))
         line = style.Line((red, green, blue), "D", "-" if chunks[-1] == K else (0, (5, 1.5)))
         times = group.assign(**{name: group[f"step_{name}"] for name in ("time_s", "low_s", "high_s")})
         at = group["neurons"], group["step_time_s"] * 1e3
@@ -66,11 +68,11 @@ def panel(axes: Axes, rows: Frame) -> None:
         middle = [np.sqrt(values * values.shift()) for values in at]
         for x, y, slope in zip(*middle, group["exponent"], strict=True):
             if not np.isnan(slope):
-                style.annotate(axes, f"{slope:.1f}", x, y)
+                annotations.annotate(axes, f"{slope:.1f}", x, y)
     sizes = sorted(rows["neurons"].unique())
     axes.set_xlim(sizes[0] / 1.25, sizes[-1] * 1.25)
     axes.set_xticks(sizes, [str(n) for n in sizes])
-    axes.xaxis.set_minor_locator(style.NullLocator())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("n, neurons (one state each)")
     axes.grid(visible=False, axis="x")
 
@@ -78,18 +80,18 @@ def panel(axes: Axes, rows: Frame) -> None:
 def draw(frame: Frame) -> Figure:
     """Double logarithmic; the slope of a line is its exponent."""
     rows = found(frame)
-    ways = {way: style.Panel(way, lambda axes, own=own: panel(axes, own)) for way, own in rows.groupby("way")}
-    shown = style.points(frame)
+    ways = {way: layout.Panel(way, lambda axes, own=own: panel(axes, own)) for way, own in rows.groupby("way")}
+    shown = selection.points(frame)
     shown = shown[shown["case_key"].isin(rows["case_key"])]
     said = [
-        style.shared(shown),
+        captions.shared(shown),
         "numbers beside lines: exponent of the time from one n to the next",
         "small sizes are bound by what a step costs at any size",
-        style.UNLIKE,
+        captions.UNLIKE,
         *caption.machines(shown),
     ]
-    return style.sheet(
-        "Exact RTRL: time of a step", [style.Band("", [ways[name] for name in style.ordered(rows)], 2.8)], said
+    return layout.sheet(
+        "Exact RTRL: time of a step", [layout.Band("", [ways[name] for name in selection.ordered(rows)], 2.8)], said
     )
 
 

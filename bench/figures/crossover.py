@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from drtrl_bench import figures
-from drtrl_bench.figures import memory_vs_t, style, time_vs_t
+from drtrl_bench.figures import captions, layout, memory_vs_t, selection, style, time_vs_t
 from drtrl_bench.view.caption import Frame
 
 COLUMNS = ["panel", "way", "line", "other", "steps", "working_bytes", "within"]
@@ -16,9 +16,11 @@ COLUMNS = ["panel", "way", "line", "other", "steps", "working_bytes", "within"]
 
 def swept(frame: Frame) -> Frame:
     """The points of lines that were measured at three lengths T or more; all other sweeps are left out."""
-    rows = style.measured(style.points(frame), "working_bytes", "time_s")
+    rows = selection.measured(selection.points(frame), "working_bytes", "time_s")
     kept = rows.groupby(["panel", "line", "way"])["steps"].transform("nunique") > 2 if len(rows) else []
-    found = style.some(rows[kept].assign(facet=style.OVER_T), frame, "a rule with a time and a memory at three T")
+    found = selection.some(
+        rows[kept].assign(facet=selection.OVER_T), frame, "a rule with a time and a memory at three T"
+    )
     if found["panel"].nunique() == 1:
         found = found.assign(panel="")  # the caption says it all
     found.attrs = rows.attrs
@@ -66,7 +68,7 @@ def data(frame: Frame) -> Frame:
 
 def draw(frame: Frame) -> Figure:
     """Memory above, time below; the crossings are marked and named in the caption."""
-    rows, left = style.readable(swept(frame))
+    rows, left = selection.readable(swept(frame))
     found = crossings(rows)
 
     def memory(axes: Axes, own: Frame, looks: dict[str, style.Line]) -> None:
@@ -80,12 +82,12 @@ def draw(frame: Frame) -> Figure:
         band
         for _, group in rows.groupby("panel", sort=False)
         for sweep in (memory, time_vs_t.sweep)
-        for band in style.bands(group, sweep, None)
+        for band in layout.bands(group, sweep, None)
     ]
-    shown = style.points(frame)
+    shown = selection.points(frame)
     shown = shown[shown["case_key"].isin(rows["case_key"]) | (shown["status"] != "ok")]
-    said = style.footer(shown, *told(found), memory_vs_t.by_formula(rows), style.UNLIKE, left)
-    return style.sheet("Cost of one gradient over T", bands, said)
+    said = captions.footer(shown, *told(found), memory_vs_t.by_formula(rows), captions.UNLIKE, left)
+    return layout.sheet("Cost of one gradient over T", bands, said)
 
 
 def told(found: Frame) -> list[str]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from drtrl_bench import figures
-from drtrl_bench.figures import style
+from drtrl_bench.figures import annotations, captions, layout, scales, selection, style
 from drtrl_bench.view import caption
 from drtrl_bench.view.caption import Frame
 
@@ -32,11 +32,11 @@ def found(frame: Frame) -> Frame:
     low and high differ from the value where a record has no layer as one vector: then the value is the median over
     the layer's weights, and they are the ends.
     """
-    rows = style.measured(style.points(frame), "error")
+    rows = selection.measured(selection.points(frame), "error")
     deep = bool((rows["layers"] > 1).any())
     made = [row | part for row in rows.to_dict("records") for part in parts(row, deep)]
     layered = pd.DataFrame(made, columns=[*rows.columns, "part", "depth", *BOUNDS])
-    layered = style.some(layered, frame, "cases with a gradient to compare, not all zero")
+    layered = selection.some(layered, frame, "cases with a gradient to compare, not all zero")
     layered.attrs = rows.attrs
     return layered
 
@@ -89,15 +89,15 @@ def look(part: str, depth: int) -> dict[str, Any]:
 
 def draw(frame: Frame) -> Figure:
     """Cosine, norm and error of each problem against T; with one T only, the layers side by side."""
-    rows, left = style.readable(found(frame))
+    rows, left = selection.readable(found(frame))
     colours = {name: line.colour for name, line in style.lines(rows).items()}
     exact = (rows.loc[rows["part"] == OVERALL, "error"] < EXACT).any()
     metrics = [name for name in METRICS if name != "error" or exact]
     problems = sorted(rows["panel"].unique(), key=lambda panel: place(rows[rows["panel"] == panel].iloc[0]))
-    ways, bands = style.ordered(rows), []
+    ways, bands = selection.ordered(rows), []
     if len(problems) == 1:
-        panels = [style.Panel("", panel(metric, rows, colours, ways)) for metric in metrics]
-        bands.append(style.Band(fires(rows), panels, 2.5))
+        panels = [layout.Panel("", panel(metric, rows, colours, ways)) for metric in metrics]
+        bands.append(layout.Band(fires(rows), panels, 2.5))
     wide = columns(rows, len(problems))
     for group in (problems[i : i + wide] for i in range(0, len(problems) if len(problems) > 1 else 0, wide)):
         for metric in metrics:
@@ -107,12 +107,12 @@ def draw(frame: Frame) -> Figure:
                 named = "\n".join(filter(None, (caption.wrap(problem, 23 if wide > 3 else 32), fires(own))))
                 outer = (metric == metrics[-1] or own["steps"].nunique() == 1, problem == group[0])
                 fill = panel(metric, own, colours, ways, outer)
-                panels.append(style.Panel(named if metric == metrics[0] else "", fill))
-            bands.append(style.Band("", panels, 1.5))
+                panels.append(layout.Panel(named if metric == metrics[0] else "", fill))
+            bands.append(layout.Band("", panels, 1.5))
     title = "Closeness to the float64 BPTT gradient, layer by layer"
     with style.look():
         named = keys(rows, colours, ways)
-    return style.sheet(title, bands, [*said(rows, frame), left], named)
+    return layout.sheet(title, bands, [*said(rows, frame), left], named)
 
 
 def keys(rows: Frame, colours: dict[str, Any], ways: list[str]) -> dict[str, Line2D]:
@@ -134,8 +134,8 @@ def said(rows: Frame, frame: Frame) -> list[str]:
     """The caption."""
     spread = (rows["low_cosine"] < rows["high_cosine"]).any()
     zero = rows[[f"low_{metric}" for metric in ("error", "norm_ratio")]].eq(0).any(axis=None)
-    return style.footer(
-        style.points(frame),
+    return captions.footer(
+        selection.points(frame),
         "all weights as one vector: the layers with the largest gradients decide",
         "fire: share of the neurons that spike in a step" if rows["firing_rate"].notna().any() else "",
         "layers: median over a layer's weights and biases; the records hold no layer as one vector" if spread else "",
@@ -166,7 +166,7 @@ def fires(rows: Frame) -> str:
 
 def panel(
     metric: str, rows: Frame, colours: dict[str, Any], ways: list[str], outer: tuple[bool, bool] = (True, True)
-) -> style.Draw:
+) -> layout.Draw:
     """What fills the axes of one metric; outer: whether its x axis and its y axis have their words."""
 
     def draw(axes: Axes) -> None:
@@ -183,14 +183,14 @@ def fill(axes: Axes, metric: str, rows: Frame, colours: dict[str, Any], ways: li
     names = rows.sort_values("depth")["part"].drop_duplicates().tolist()
     steps, lines = sorted(rows["steps"].unique()), rows["line"].unique().tolist()
     if len(steps) > 1:
-        style.scale_steps(axes, steps)
+        scales.scale_steps(axes, steps)
     else:
-        axes.set_xticks(range(len(names)), [style.literal(short(name)) for name in names])
+        axes.set_xticks(range(len(names)), [scales.literal(short(name)) for name in names])
         axes.set_xlim(-0.5, len(names) - 0.5)
         axes.set_xlabel(f"layer (T = {steps[0]})")
         axes.grid(visible=False, axis="x")
     if logarithmic := metric != "cosine":
-        style.scale_values(axes, "y", METRICS[metric])
+        scales.scale_values(axes, "y", METRICS[metric])
     axes.set_ylabel(METRICS[metric])
     by = ["line", "part", "depth", "way"] if len(steps) > 1 else ["line", "way"]
     for key, group in rows[rows[metric].notna()].groupby(by, sort=False):
@@ -217,7 +217,7 @@ def fill(axes: Axes, metric: str, rows: Frame, colours: dict[str, Any], ways: li
             and len(names) > 3
             and (number := re.search(r"\d+$", str(key[1])))
         ):
-            style.annotate(axes, number[0], x.to_numpy()[order][-1], values[""].to_numpy()[order][-1])
+            annotations.annotate(axes, number[0], x.to_numpy()[order][-1], values[""].to_numpy()[order][-1])
         bars = (values[""] - values["low_"], values["high_"] - values[""])
         if any((bar > 0).any() for bar in bars):
             axes.errorbar(x, values[""], yerr=bars, color=colours[line], label=SPREAD, **style.BAR)

@@ -5,14 +5,14 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from drtrl_bench import figures
-from drtrl_bench.figures import style
-from drtrl_bench.gate import compare
-from drtrl_bench.gate import selftest as rehearsal
-from drtrl_bench.view import caption, table
+from drtrl_bench.figures import captions, layout, selection, style
+from drtrl_bench.gate import selftest, slowdown
+from drtrl_bench.view import caption, collapse
 from drtrl_bench.view.caption import Frame
 
 COLUMNS = ["case", "algorithm", "framework", "slowdown", "alarms", "comparisons", "rate", "low", "high"]
@@ -31,16 +31,16 @@ def data(frame: Frame) -> Frame:
         for row in frame.to_dict("records")
     ]
     found: list[dict[str, Any]] = []
-    for quartets in rehearsal.looks(lines):
-        for factor in rehearsal.FACTORS:
-            alarms, number = rehearsal.alarms(quartets, factor)
+    for quartets in selftest.looks(lines):
+        for factor in selftest.FACTORS:
+            alarms, number = selftest.alarms(quartets, factor)
             if number:
                 line = quartets[0][0]
                 of = (line["case_key"], line["case"]["algorithm"], line["case"]["framework"])
                 values = (*of, factor, alarms, number, alarms / number, *wilson(alarms / number, number / 2))
                 found.append(dict(zip(COLUMNS, values, strict=True)))
     needs = "comparisons of a commit with itself, as drtrl-bench rehearse records them"
-    return style.some(pd.DataFrame(found, columns=COLUMNS), frame, needs)
+    return selection.some(pd.DataFrame(found, columns=COLUMNS), frame, needs)
 
 
 def wilson(rate: float, number: float) -> tuple[float, float]:
@@ -53,14 +53,17 @@ def wilson(rate: float, number: float) -> tuple[float, float]:
 
 def panel(axes: Axes, rows: Frame, names: list[str]) -> None:
     """Rate of alarms of each rule, the points a little apart sideways."""
-    axes.axvline(compare.SLOWER, label=style.LIMIT, **style.GENERAL[style.LIMIT])
+    axes.axvline(slowdown.SLOWER, label=style.LIMIT, **layout.GENERAL[style.LIMIT])
     for algorithm, group in rows.groupby("algorithm", sort=False):
-        name, (_, colour, marker) = style.named(algorithm), style.ALGORITHMS.get(algorithm, ("", *style.OTHER))
+        name, (_, colour, marker) = (
+            selection.named(algorithm),
+            selection.ALGORITHMS.get(algorithm, ("", *selection.OTHER)),
+        )
         aside = 0.012 * (names.index(algorithm) - (len(names) - 1) / 2)
         at = group["slowdown"] + aside, 100 * group["rate"]
         bars = [100 * (group["rate"] - group["low"]).clip(lower=0), 100 * (group["high"] - group["rate"]).clip(lower=0)]
         axes.errorbar(*at, yerr=bars, color=colour, label=INTERVAL, **style.BAR)
-        axes.plot(*at, label=name, **style.Line(style.to_rgb(colour), marker, "-").look())
+        axes.plot(*at, label=name, **style.Line(to_rgb(colour), marker, "-").look())
     axes.xaxis.set_major_locator(FixedLocator(sorted(rows["slowdown"].unique())))
     axes.set(xlabel="slowdown (samples times this)", ylabel="alarms (%)", ylim=(-4, 104))
 
@@ -70,19 +73,19 @@ def draw(frame: Frame) -> Figure:
     points = data(frame)
     names = list(points["algorithm"].unique())
     panels = [
-        style.Panel(style.FRAMEWORKS.get(str(name), str(name)), lambda axes, own=own: panel(axes, own, names))
+        layout.Panel(selection.FRAMEWORKS.get(str(name), str(name)), lambda axes, own=own: panel(axes, own, names))
         for name, own in points.groupby("framework")
     ]
-    rows = table.collapse(frame[frame["plan"] == rehearsal.ALIKE])
+    rows = collapse.collapse(frame[frame["plan"] == selftest.ALIKE])
     number = " to ".join(str(n) for n in sorted({points["comparisons"].min(), points["comparisons"].max()}))
     said = [
         f"{number} comparisons of a commit with itself per point, both orders of A and B",
         "points are set apart sideways",
         "verdicts by the processor's time · the machine was shared with other work",
-        style.shared(rows),
+        captions.shared(rows),
         *caption.machines(rows),
     ]
-    return style.sheet("Alarms of the speed gate", [style.Band("", panels, 2.8)], said)
+    return layout.sheet("Alarms of the speed gate", [layout.Band("", panels, 2.8)], said)
 
 
 if __name__ == "__main__":

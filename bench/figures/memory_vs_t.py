@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from drtrl_bench import figures
-from drtrl_bench.figures import style
-from drtrl_bench.view import table
+from drtrl_bench.figures import captions, layout, scales, selection, style
+from drtrl_bench.view import cell_text
 from drtrl_bench.view.caption import Frame
 
 MIB = 2**20
@@ -17,7 +17,7 @@ COLUMNS = ["panel", "facet", "line", "algorithm", "framework", "mode", "chunk", 
 def found(frame: Frame) -> Frame:
     """The points of the figure, with all their columns."""
     needs = "cases with a working memory"
-    return style.apart(style.some(style.measured(style.points(frame), "working_bytes"), frame, needs))
+    return selection.apart(selection.some(selection.measured(selection.points(frame), "working_bytes"), frame, needs))
 
 
 def data(frame: Frame) -> Frame:
@@ -27,9 +27,9 @@ def data(frame: Frame) -> Frame:
 
 def sweep(axes: Axes, rows: Frame, looks: dict[str, style.Line]) -> None:
     """Measured lines with markers over T, and the formula of each as a thin dotted one."""
-    style.scale_steps(axes, sorted(rows["steps"].unique()))
-    style.scale_values(axes, "y", "working memory (MiB)")
-    for line, group in style.curves(style.measured(rows, "analytic_bytes")):
+    scales.scale_steps(axes, sorted(rows["steps"].unique()))
+    scales.scale_values(axes, "y", "working memory (MiB)")
+    for line, group in style.curves(selection.measured(rows, "analytic_bytes")):
         formula: dict[str, Any] = {"color": looks[line].colour, "label": style.FORMULA_NAME, **style.FORMULA}
         axes.plot(group["steps"], group["analytic_bytes"] / MIB, **formula)
     for line, group in style.curves(rows):
@@ -38,9 +38,9 @@ def sweep(axes: Axes, rows: Frame, looks: dict[str, style.Line]) -> None:
 
 def dots(axes: Axes, rows: Frame, looks: dict[str, style.Line], names: list[str]) -> None:
     """Measured memory at one T, and a dotted line from it to the formula's."""
-    style.scale_values(axes, "x", "working memory (MiB)")
-    style.list_lines(axes, names)
-    for line, group in style.curves(style.measured(rows, "analytic_bytes")):
+    scales.scale_values(axes, "x", "working memory (MiB)")
+    scales.list_lines(axes, names)
+    for line, group in style.curves(selection.measured(rows, "analytic_bytes")):
         ends = [group["working_bytes"].iloc[0] / MIB, group["analytic_bytes"].iloc[0] / MIB]
         formula: dict[str, Any] = {"color": looks[line].colour, "label": style.FORMULA_NAME, **style.FORMULA}
         axes.plot(
@@ -50,7 +50,7 @@ def dots(axes: Axes, rows: Frame, looks: dict[str, style.Line], names: list[str]
         place = [names.index(line)] * len(group)
         mark: dict[str, Any] = looks[line].look() | {"linestyle": "none"}
         axes.plot(group["working_bytes"] / MIB, place, label=f"_{line}", **mark)
-    style.room(axes, "x", [*rows["working_bytes"] / MIB, *rows["analytic_bytes"].dropna() / MIB])
+    scales.room(axes, "x", [*rows["working_bytes"] / MIB, *rows["analytic_bytes"].dropna() / MIB])
 
 
 def by_formula(rows: Frame) -> str:
@@ -58,7 +58,7 @@ def by_formula(rows: Frame) -> str:
     shares = (rows["working_bytes"] / rows["analytic_bytes"]).dropna()
     if shares.empty:
         return ""
-    low, high = (table.digits(share) for share in (shares.min(), shares.max()))
+    low, high = (cell_text.digits(share) for share in (shares.min(), shares.max()))
     return (
         "by formula: the arrays that the rule itself has to hold (its carry, the gradients, the arrays of a chunk) · "
         "it leaves out a framework's temporaries, and counts arrays that a compiler can do without · "
@@ -68,9 +68,9 @@ def by_formula(rows: Frame) -> str:
 
 def draw(frame: Frame) -> Figure:
     """Working memory beyond the arguments against T, double logarithmic."""
-    rows, left = style.readable(found(frame))
-    said = style.footer(style.points(frame), by_formula(rows), style.UNLIKE + ", and its own meter", left)
-    return style.sheet("Working memory of one gradient, beyond its arguments", style.bands(rows, sweep, dots), said)
+    rows, left = selection.readable(found(frame))
+    said = captions.footer(selection.points(frame), by_formula(rows), captions.UNLIKE + ", and its own meter", left)
+    return layout.sheet("Working memory of one gradient, beyond its arguments", layout.bands(rows, sweep, dots), said)
 
 
 if __name__ == "__main__":

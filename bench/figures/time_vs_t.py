@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from drtrl_bench import figures
-from drtrl_bench.figures import style
+from drtrl_bench.figures import captions, layout, scales, selection, style
 from drtrl_bench.view.caption import Frame
 
 COLUMNS = ["panel", "facet", "line", "algorithm", "framework", "mode", "chunk", "steps"]
@@ -15,7 +15,9 @@ TIMES = ["time_s", "low_s", "high_s", "forward_s", "unstable", "busy"]
 
 def found(frame: Frame) -> Frame:
     """The points of the figure, with all their columns."""
-    return style.apart(style.some(style.measured(style.points(frame), "time_s"), frame, "cases with a time"))
+    return selection.apart(
+        selection.some(selection.measured(selection.points(frame), "time_s"), frame, "cases with a time")
+    )
 
 
 def data(frame: Frame) -> Frame:
@@ -33,9 +35,9 @@ def marks(axes: Axes, rows: Frame, line: style.Line, at: tuple[Any, Any], which:
 
 def sweep(axes: Axes, rows: Frame, looks: dict[str, style.Line]) -> None:
     """Medians with their intervals over T; the forward pass alone in grey."""
-    style.scale_steps(axes, sorted(rows["steps"].unique()))
-    style.scale_values(axes, "y", "time (ms)")
-    floor = style.measured(rows, "forward_s").groupby("steps")["forward_s"].median() * 1e3
+    scales.scale_steps(axes, sorted(rows["steps"].unique()))
+    scales.scale_values(axes, "y", "time (ms)")
+    floor = selection.measured(rows, "forward_s").groupby("steps")["forward_s"].median() * 1e3
     if len(floor):
         axes.plot(floor.index, floor, label=style.FORWARD_NAME, **style.FORWARD)
     for line, group in style.curves(rows):
@@ -44,24 +46,24 @@ def sweep(axes: Axes, rows: Frame, looks: dict[str, style.Line]) -> None:
 
 def dots(axes: Axes, rows: Frame, looks: dict[str, style.Line], names: list[str]) -> None:
     """Medians with their intervals at one T, a line of dots for each rule; the forward pass alone in grey."""
-    style.scale_values(axes, "x", "time (ms)")
-    style.list_lines(axes, names)
-    floor = style.measured(rows, "forward_s")["forward_s"] * 1e3
+    scales.scale_values(axes, "x", "time (ms)")
+    scales.list_lines(axes, names)
+    floor = selection.measured(rows, "forward_s")["forward_s"] * 1e3
     if len(floor):
         alone: dict[str, Any] = style.FORWARD | {"marker": ""}
         axes.axvline(floor.median(), label=style.FORWARD_NAME, **alone)
     for line, group in style.curves(rows):
         at = group["time_s"] * 1e3, [names.index(line)] * len(group)
         marks(axes, group, looks[line], at, "x", f"_{line}")
-    style.room(axes, "x", [*floor, *rows["low_s"] * 1e3, *rows["high_s"] * 1e3, *rows["time_s"] * 1e3])
+    scales.room(axes, "x", [*floor, *rows["low_s"] * 1e3, *rows["high_s"] * 1e3, *rows["time_s"] * 1e3])
 
 
 def draw(frame: Frame) -> Figure:
     """Median time of one gradient of the whole sequence against T, double logarithmic."""
-    rows, left = style.readable(found(frame))
-    said = style.footer(style.points(frame), style.UNLIKE, left)
-    bands = style.bands(rows, sweep, dots)
-    return style.sheet("Time of one gradient of the whole sequence", bands, said)
+    rows, left = selection.readable(found(frame))
+    said = captions.footer(selection.points(frame), captions.UNLIKE, left)
+    bands = layout.bands(rows, sweep, dots)
+    return layout.sheet("Time of one gradient of the whole sequence", bands, said)
 
 
 if __name__ == "__main__":

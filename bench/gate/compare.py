@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 
 from drtrl_bench.case import Case
-from drtrl_bench.measure.stats import median_interval
+from drtrl_bench.gate import slowdown
 
 BYTES = 1.01
 """More than this ratio of working memory is a regression."""
 EXACT, ROUNDING, FIDELITY = 1e-5, 1e-6, 2e-4
 """A relative error against float64 BPTT below `EXACT` is of rounding, and more than `ROUNDING` added to it is a
 regression; to a larger error, more than `FIDELITY`. So is a norm that moved by more than `FIDELITY`."""
-SLOWER, WARN = 1.3, 1.1
-"""Ratios of times: a regression, and worth a look."""
+
+WARN = 1.1
+"""A ratio of times above this is worth a look."""
 REGRESSIONS = ("slower", "larger", "less exact", "other", "apart", "wrong", "crashed", "vanished")
 """Verdicts that fail a gate."""
 
@@ -45,66 +46,22 @@ class Change:
         return self.verdict in REGRESSIONS
 
 
-def rounds(records: list[dict[str, Any]], kind: str = "samples_s") -> list[list[float]]:
-    """The samples of each round that was timed, in seconds."""
-    return [r["time"][kind] for r in records if r["status"] == "ok" and r["time"].get(kind)]
-
-
-def ratio_interval(old: list[list[float]], new: list[list[float]]) -> tuple[float, float]:
-    """Interval of the ratio of medians: from the lowest end over the highest of the rounds' intervals, to the reverse.
-
-    A round's interval is that of `stats.median_interval`, from its order statistics. 260 of 274 intervals of a commit
-    against itself (results/gate/gate.jsonl) hold 1, which is 95 %; with percentiles of a bootstrap, which knows only
-    what varied within the two rounds of a side, it was 224.
-    """
-    before, after = ([median_interval(samples) for samples in side] for side in (old, new))
-    low = min(low for low, _ in after) / max(high for _, high in before)
-    high = max(high for _, high in after) / min(low for low, _ in before)
-    return low, high
-
-
-def slowdown(old: list[list[float]], new: list[list[float]]) -> tuple[float, float]:
-    """Ratio of the medians of all samples, and of the medians of the fastest rounds: both must rise to be believed."""
-    whole = [float(np.median(np.concatenate([np.asarray(r) for r in side]))) for side in (old, new)]
-    best = [min(float(np.median(r)) for r in side) for side in (old, new)]
-    return whole[1] / whole[0], best[1] / best[0]
-
-
-def believed(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[list[list[float]], list[list[float]], bool]:
-    """The samples that a verdict is made of: the processor's, where one thread works and every round has them.
-
-    Returns both sides' rounds, and whether they are the processor's.
-
-    On a shared machine they vary less than the clock's. Several threads may wait for each other while they work.
-    """
-    records = [r for r in (*old, *new) if r["status"] == "ok"]
-    alone = all(r["case"]["threads"] == 1 and r["case"]["device"] == "cpu" for r in records)
-    kind = "cpu_samples_s" if alone and all(r["time"].get("cpu_samples_s") for r in records) else "samples_s"
-    return rounds(old, kind), rounds(new, kind), kind == "cpu_samples_s"
-
-
 def time_change(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Change | None:
     """The times that are judged. The ratio is of all samples; the verdict wants that of the fastest rounds, too."""
-    before, after = rounds(old), rounds(new)
+    before, after = slowdown.rounds(old), slowdown.rounds(new)
     if before and not after:
         was = float(np.median(np.concatenate([np.asarray(r) for r in before])))
         return Change(name, "time_s", was, None, None, None, None, "vanished")
     if not before:
         return None
-    before, after, processor = believed(old, new)
-    low, high = ratio_interval(before, after)
-    ratios = slowdown(before, after)
-    verdict = "slower" if min(ratios) > SLOWER else "slower?" if min(ratios) > WARN else "same"
+    before, after, processor = slowdown.believed(old, new)
+    low, high = slowdown.ratio_interval(before, after)
+    ratios = slowdown.ratios(before, after)
+    verdict = "slower" if min(ratios) > slowdown.SLOWER else "slower?" if min(ratios) > WARN else "same"
     if max(ratios) < 1 / WARN:
         verdict = "faster"
     was, now = (float(np.median(np.concatenate([np.asarray(r) for r in side]))) for side in (before, after))
     return Change(name, "time_s", was, now, now / was, low, high, verdict, processor)
-
-
-def slower(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
-    """Whether the times of one case look like a regression: reason to measure it once more."""
-    *sides, _ = believed(old, new)
-    return all(sides) and min(slowdown(*sides)) > SLOWER
 
 
 def value_change(

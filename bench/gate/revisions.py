@@ -17,7 +17,7 @@ from typing import Any
 from drtrl_bench import install, plugins, start
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.process import locks, repository, scratch, supervised, variables
-from drtrl_bench.records import record
+from drtrl_bench.records import reading
 
 ROOT = install.ROOT
 Report = Callable[[str], None]
@@ -172,7 +172,7 @@ def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Repor
         if how.outside:
             how = supervised.run(harness(tree, *words), own, folder=tree, errors_only=True)
     if out.exists():
-        found = record.read(out)
+        found = reading.read(out)
         return [line | {"case_key": case.key, "case": asdict(case), "plan": plan.name} for line in found]
     if how.code == 2:
         return []

@@ -10,145 +10,34 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from drtrl_bench import plan as plans
 from drtrl_bench.case import Plan
 from drtrl_bench.files import textfile
-from drtrl_bench.gate import check as gate
-from drtrl_bench.gate import compare, revisions
+from drtrl_bench.gate import compare, injected, revisions, slowdown, verdict
+from drtrl_bench.gate.injected import Injected
 from drtrl_bench.gate.revisions import Report
 from drtrl_bench.process import scratch
-from drtrl_bench.records import record
+from drtrl_bench.records import appending, reading
 
 QUARTET = 4
 """Rounds of one look at a case: A B B A."""
 MOST_BYTES = 256 * 2**20
 """Of the record file; the committed one has 4.4 MB."""
 FACTORS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)
-ALIKE, HONEST = gate.SPEED_PLAN, "planted nothing"
+ALIKE, HONEST = verdict.SPEED_PLAN, "planted nothing"
 """Plans under which records without a regression are kept."""
 
-SLOW = """
-from time import process_time
-_call = Backend.call
-def call(self):
-    began = process_time()
-    found = _call(self)
-    took = process_time() - began
-    while process_time() - began < {factor} * took:
-        pass
-    return found
-Backend.call = call
-"""
 SLOWDOWNS = (1.2, 1.5)
 """Factors that are planted in earnest; `FACTORS` are what samples of A/A comparisons are multiplied with."""
-LARGER_TORCH = """
-_measure, _run = Backend.measure_memory, Backend.run
-def measure_memory(self):
-    extra = _measure(self)["working_bytes"] // 50
-    self.run = lambda: (torch.empty(extra, dtype=torch.uint8), _run(self))
-    return _measure(self)
-Backend.measure_memory = measure_memory
-"""
-LARGER_JAX = """
-_measure = Backend.measure_memory
-Backend.measure_memory = lambda self: (found := _measure(self)) | {"working_bytes": int(1.02 * found["working_bytes"])}
-"""
-LESS_EXACT = """
-_gradient = Backend.gradient
-def gradient(self):
-    loss, grads = _gradient(self)
-    return loss, [{{k: {factor} * g if g.dtype == "float32" else g for k, g in layer.items()}} for layer in grads]
-Backend.gradient = gradient
-"""
-WRONG = """
-_advance = advance
-def advance(*arguments, **options):
-    carry, loss, grads = _advance(*arguments, **options)
-    return carry, loss, [{k: 1.001 * g for k, g in layer.items()} for layer in grads]
-"""
-CRASHES = """
-def advance(*arguments, **options):
-    raise RuntimeError("planted")
-"""
-VANISHED = """
-del ALGORITHMS["drtrl"]
-"""
-
-
-class Plant(NamedTuple):
-    """A regression: what is appended to which source, the words of the cases it changes, and what counts as caught."""
-
-    name: str
-    file: str
-    code: str
-    words: set[str]
-    verdicts: set[str]
-
-
-PLANTS = [
-    Plant("2 % more bytes", "bench/measure/backend_torch.py", LARGER_TORCH, {"torch"}, {"larger"}),
-    Plant("2 % more bytes", "bench/measure/backend_jax.py", LARGER_JAX, {"jax"}, {"larger"}),
-    *(
-        Plant(
-            f"float32 gradient off by {off}",
-            f"bench/measure/backend_{framework}.py",
-            LESS_EXACT.format(factor=1 + float(off)),
-            {framework, *words},
-            {"less exact", "other"},
-        )
-        for off, words in (("1e-3", ()), ("2e-5", ("bptt",)))
-        for framework in ("torch", "jax")
-    ),
-    Plant(
-        "gradient off by 1e-3",
-        "implementations/algorithms/approximate/drtrl_torch.py",
-        WRONG,
-        {"torch", "drtrl"},
-        {"wrong"},
-    ),
-    Plant(
-        "gradient off by 1e-3",
-        "implementations/algorithms/approximate/drtrl_jax.py",
-        WRONG,
-        {"jax", "drtrl"},
-        {"wrong"},
-    ),
-    Plant(
-        "a benchmark that crashes",
-        "implementations/algorithms/approximate/drtrl_torch.py",
-        CRASHES,
-        {"torch", "drtrl"},
-        {"crashed"},
-    ),
-    Plant(
-        "a benchmark that crashes",
-        "implementations/algorithms/approximate/drtrl_jax.py",
-        CRASHES,
-        {"jax", "drtrl"},
-        {"crashed"},
-    ),
-    Plant("a benchmark that vanished", "bench/registry.py", VANISHED, {"drtrl"}, {"vanished"}),
-]
-
-
-PLANTED_IN = {("drtrl", "lif_delta"), ("bptt", "lif_delta")}
-"""Algorithm and cell of the cases with which planted regressions are measured."""
-SLOWED = {"drtrl"}
-"""The algorithms with which slowdowns are measured: they are planted around the call, whatever the algorithm."""
-
-
-def label(plant: Plant) -> str:
-    """The plan of a planted regression's records."""
-    return f"planted {plant.name} in {plant.file}"
 
 
 def plan() -> Plan:
     """What planted regressions are measured with: the cases of `gate` in which D-RTRL or BPTT trains LIF neurons."""
-    whole = plans.read(gate.PLAN)
-    cases_of = (case for case in whole.cases if (case.algorithm, case.cell) in PLANTED_IN)
-    return replace(whole, cases=tuple(cases_of))
+    whole = plans.read(verdict.PLAN)
+    kept = (case for case in whole.cases if case.algorithm in ("drtrl", "bptt") and case.cell == "lif_delta")
+    return replace(whole, cases=tuple(kept))
 
 
 def kept(path: Path) -> list[dict[str, Any]]:
@@ -156,7 +45,7 @@ def kept(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     require(path)
-    return record.read(path)
+    return reading.read(path)
 
 
 def require(path: Path) -> None:
@@ -166,13 +55,13 @@ def require(path: Path) -> None:
 
 def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0, weights: bool = False) -> None:
     """Adds records under a plan's name, in the order of their measurement, rounds counted from `first`."""
-    known = {e["env_hash"] for e in record.lines(path)} if path.exists() else set()
+    known = {e["env_hash"] for e in reading.lines(path)} if path.exists() else set()
     for line in sorted(lines, key=lambda line: (line["started"], line["round"])):
         described = line["environment"]
         if described["env_hash"] not in known:
             known.add(described["env_hash"])
-            record.append(path, described)
-        record.append(path, brief(line, weights) | {"plan": name, "round": line["round"] + first})
+            appending.append(path, described)
+        appending.append(path, brief(line, weights) | {"plan": name, "round": line["round"] + first})
 
 
 def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
@@ -193,7 +82,7 @@ def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
 
 def alike(path: Path, number: int, report: Report) -> None:
     """Measures A/A comparisons until the file at `path` holds `number` of every case."""
-    interleave(path, ALIKE, plans.read(gate.SPEED_PLAN), number, report)
+    interleave(path, ALIKE, plans.read(verdict.SPEED_PLAN), number, report)
 
 
 def slowed(factor: float) -> str:
@@ -206,12 +95,12 @@ def slow(path: Path, number: int, report: Report) -> None:
 
     Of the cases of `SLOWED` alone.
     """
-    whole = plans.read(gate.SPEED_PLAN)
-    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm in SLOWED))
+    whole = plans.read(verdict.SPEED_PLAN)
+    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm == "drtrl"))
 
     def edit(factor: float, tree: Path) -> None:
         for framework in ("jax", "torch"):
-            append_code(tree / f"bench/measure/backend_{framework}.py", SLOW.format(factor=factor))
+            append_code(tree / f"bench/measure/backend_{framework}.py", injected.SLOWED_DOWN.format(factor=factor))
 
     for factor in SLOWDOWNS:
         interleave(path, slowed(factor), some, number, report, partial(edit, factor))
@@ -231,27 +120,29 @@ def interleave(
 
 def again(path: Path, number: int, report: Report) -> None:
     """Measures what is the same on every run, of all cases of the gate, until the file at `path` has it that often."""
-    whole = plans.read(gate.PLAN)
+    whole = plans.read(verdict.PLAN)
     commit = revisions.resolved("HEAD")
-    rounds = [line["round"] for line in kept(path) if line["plan"] == gate.PLAN and line.get("commit") == commit]
+    rounds = [line["round"] for line in kept(path) if line["plan"] == verdict.PLAN and line.get("commit") == commit]
     for index in range(max(rounds, default=-1) + 1, number):
-        report(f"{gate.PLAN}: bytes and fidelity of {len(whole.cases)} cases, {index + 1} of {number}")
+        report(f"{verdict.PLAN}: bytes and fidelity of {len(whole.cases)} cases, {index + 1} of {number}")
         with revisions.checkout("HEAD") as tree, scratch.folder() as folder:
             lines = [line for case in whole.cases for line in revisions.measure_once(tree, case, whole, folder, report)]
-        append(path, [line | {"time": {}} for line in lines], gate.PLAN, index, weights=True)
+        append(path, [line | {"time": {}} for line in lines], verdict.PLAN, index, weights=True)
 
 
 def alarms_again(lines: list[dict[str, Any]]) -> tuple[int, int]:
     """How often the gate, its baseline being the first measurement of all its cases, would fail a later one."""
-    whole = plans.read(gate.PLAN)
+    whole = plans.read(verdict.PLAN)
     rounds: dict[int, list[dict[str, Any]]] = {}
-    for line in of_last_commit([line for line in lines if line["plan"] == gate.PLAN]):
+    for line in of_last_commit([line for line in lines if line["plan"] == verdict.PLAN]):
         rounds.setdefault(line["round"], []).append(line)
     expected, *later = [rounds[index] for index in sorted(rounds)] or [[]]
     alarms = 0
     for now in later:
         found = compare.changes(expected, now) + compare.parity(now)
-        alarms += gate.verdict(found) != gate.OK or bool(gate.uncompared(whole, found, "working_bytes", "error"))
+        alarms += verdict.exit_code(found) != verdict.OK or bool(
+            verdict.uncompared(whole, found, "working_bytes", "error")
+        )
     return alarms, len(later)
 
 
@@ -264,11 +155,11 @@ def plant(path: Path, report: Report) -> None:
     commit = revisions.resolved("HEAD")
     what, there = plan(), {line["plan"] for line in kept(path) if line.get("commit") == commit}
     measured(path, HONEST, what, None, there, report)
-    for planted in PLANTS:
-        measured(path, label(planted), what, planted, there, report)
+    for planted in injected.INJECTED:
+        measured(path, injected.plan_name(planted), what, planted, there, report)
 
 
-def measured(path: Path, name: str, what: Plan, planted: Plant | None, there: set[str], report: Report) -> None:
+def measured(path: Path, name: str, what: Plan, planted: Injected | None, there: set[str], report: Report) -> None:
     """One record per case of HEAD with something planted. A case that vanished leaves none."""
     if name in there:
         return
@@ -280,10 +171,10 @@ def measured(path: Path, name: str, what: Plan, planted: Plant | None, there: se
     append(path, lines, name)
 
 
-def caught(lines: list[dict[str, Any]], planted: Plant) -> tuple[int, int]:
+def caught(lines: list[dict[str, Any]], planted: Injected) -> tuple[int, int]:
     """Of the cases that a planted regression changes, how many got its verdict, and how many there are."""
-    there = of_last_commit([line for line in lines if line["plan"] in (HONEST, label(planted))])
-    honest, new = ([line for line in there if line["plan"] == plan] for plan in (HONEST, label(planted)))
+    there = of_last_commit([line for line in lines if line["plan"] in (HONEST, injected.plan_name(planted))])
+    honest, new = ([line for line in there if line["plan"] == plan] for plan in (HONEST, injected.plan_name(planted)))
     verdicts: dict[str, set[str]] = {}
     for change in compare.changes(honest, new):
         if planted.words <= set(change.case.split()):
@@ -332,7 +223,7 @@ def alarm(quartets: list[list[dict[str, Any]]], factor: float = 1.0, swapped: bo
     for a, b, c, d in quartets:
         old += [b, c] if swapped else [a, d]
         new += [scaled(line, factor) for line in ([a, d] if swapped else [b, c])]
-        if not compare.slower(old, new):
+        if not slowdown.slower(old, new):
             return False
     return True
 

@@ -26,7 +26,7 @@ from drtrl_bench.measure import environment, problem
 from drtrl_bench.measure.refusal import refused_for_memory
 from drtrl_bench.process import locks, result, scratch, supervised, variables
 from drtrl_bench.process.supervised import Ended
-from drtrl_bench.records import record
+from drtrl_bench.records import appending, reading, record
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 """Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
@@ -181,8 +181,8 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
     described |= {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
     known: dict[tuple[Any, ...], dict[str, Any]] = {}
     described_there = False
-    record.prepare(path)
-    for line in record.lines(path) if path.exists() else ():
+    appending.prepare(path)
+    for line in reading.lines(path) if path.exists() else ():
         described_there |= line == described
         if line["kind"] == "record" and finished(line, plan):
             known[identity(line)] = line
@@ -226,7 +226,7 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
             left = (len(todo) - index) * sum(took) / len(took) if took else None
             ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
             if not described_there:
-                record.append(path, described)
+                appending.append(path, described)
                 described_there = True
             if not took:
                 for note in variables.notes(os.environ, variables.through(os.environ)):
@@ -241,7 +241,7 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
             if wrong := record.complaint(line):
                 line |= empty | {"status": "error", "reason": f"the child's result is no record: {wrong}", "floor": {}}
             line |= {"started": started.isoformat(timespec="seconds"), "duration_s": round(took[-1], 3)}
-            record.append(path, line)
+            appending.append(path, line)
             report("", line)
             found.append(line)
     return found

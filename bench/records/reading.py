@@ -1,27 +1,122 @@
-"""Reading records for somebody who sees them: corrupt lines as texts, and the records of a run as a frame."""
+"""Reads record files line by line, and passes over what is not a record. Nothing read from a file is ever executed."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, BinaryIO
 
+from drtrl_bench.files import regular
 from drtrl_bench.records import record
+from drtrl_bench.records.record import CorruptLine
+from drtrl_bench.view.escape import shown
 
-if TYPE_CHECKING:
-    import pandas as pd
+MOST = 2 * 2**30
+"""Bytes of a file that are read, at most."""
+NAMED = 5
+"""Bad lines of a file that are named one by one."""
+HOPELESS = 100_000
+"""After so many bad lines for each good one, a file is something else."""
+
+
+def files(path: str | Path) -> list[Path]:
+    """The record files at `path`: itself, or the *.jsonl files of a folder."""
+    path = Path(path)
+    if path.is_dir():
+        return sorted(path.glob("*.jsonl"))
+    if path.exists():
+        return [path]
+    raise FileNotFoundError(f"no records at {shown(path)}; `drtrl-bench run PLAN` makes some")
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The valid lines of one file, environments and records; warns `CorruptLine` of those that are not.
+
+    Each bad line is named once, by its number and what is wrong with it; of many, the first few are. Holds one line at
+    a time.
+    """
+    bad = good = 0
+    with regular.opened(path) as file:
+        for number, raw in enumerate(raws(file), start=1):
+            if raw.isspace():
+                continue
+            line, problem = record.parsed(raw)
+            if problem is None:
+                good += 1
+                yield line
+                continue
+            bad += 1
+            if bad <= NAMED:
+                if not raw.endswith(b"\n") and len(raw) <= record.LONGEST and record.torn(raw):
+                    problem = "cut short by a crash, which the next run repairs, or being written now"
+                said = f"{shown(path)}, line {number}: {problem}; skipped, the rest is kept"
+                warnings.warn(said, CorruptLine, stacklevel=2)
+            if bad > HOPELESS * (good + 1):
+                warnings.warn(f"{shown(path)}: hardly a record file, not read further", CorruptLine, stacklevel=2)
+                break
+        if file.tell() >= MOST:
+            warnings.warn(f"{shown(path)}: only {MOST >> 30} GiB of it were read", CorruptLine, stacklevel=2)
+    if bad > NAMED:
+        warnings.warn(f"{shown(path)}: {bad - NAMED} more lines are bad and skipped", CorruptLine, stacklevel=2)
+
+
+def raws(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file as bytes, which a line feed alone ends; of one that is too long, its beginning."""
+    left = MOST
+    while left > 0 and (raw := file.readline(record.LONGEST + 1)):
+        left -= len(raw)
+        yield raw
+        while left > 0 and len(raw) > record.LONGEST and not raw.endswith(b"\n"):
+            raw = file.readline(record.LONGEST + 1)
+            left -= len(raw)
+
+
+def read(path: str | Path) -> list[dict[str, Any]]:
+    """All records at `path`, each with its environment under "environment" (None if the file lacks it)."""
+    return gathered(path, lambda record, found: found.setdefault(len(found), record))
+
+
+def newest(path: str | Path) -> list[dict[str, Any]]:
+    """The records at `path` but those that a later one replaces: of the same case, sources, data, plan and round.
+
+    Holds no more of a file than these, however often its cases were measured again.
+    """
+
+    def keep(record: dict[str, Any], found: dict[Any, dict[str, Any]]) -> None:
+        same = tuple(record[key] for key in ("case_key", "implementation_sha", "env_hash", "plan", "round"))
+        found.pop(key := (*same, record["data"].get("label")), None)
+        found[key] = record
+
+    return gathered(path, keep)
+
+
+def gathered(path: str | Path, keep: Callable[[dict[str, Any], dict[Any, Any]], Any]) -> list[dict[str, Any]]:
+    """The records at `path` that `keep` puts into a table, each with its environment and its file's name.
+
+    Of a folder, what cannot be read is named in a warning, and the rest is read.
+    """
+    found: dict[Any, dict[str, Any]] = {}
+    environments: dict[str, dict[str, Any]] = {}
+    for file in files(path):
+        try:
+            for line in lines(file):
+                if line["kind"] == "environment":
+                    environments[line["env_hash"]] = line
+                else:
+                    line["source"] = shown(Path(file.name))
+                    keep(line, found)
+        except OSError as error:
+            if file == Path(path):
+                raise
+            said = error if error.errno is None else f"{shown(file)}: {error.strerror}"
+            warnings.warn(f"{said}; skipped, the other files are read", CorruptLine, stacklevel=2)
+    for line in found.values():
+        line["environment"] = environments.get(line["env_hash"])
+    return list(found.values())
 
 
 def quietly(call: Callable[[], Any]) -> tuple[Any, list[str]]:
     """Call something, and return its value and the corrupt lines that it warned of."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", record.CorruptLine)
+        warnings.simplefilter("always", CorruptLine)
         value = call()
     return value, [str(w.message) for w in caught]
-
-
-def frame(found: list[dict[str, Any]], path: Path) -> "pd.DataFrame":
-    """Make the frame of records that a run returned, with the environments that the file has."""
-    lines, _ = quietly(lambda: list(record.lines(path)))
-    environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
-    complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
-    return record.frame(complete)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from drtrl_bench.gate.compare import Change
 from drtrl_bench.view import display
-from drtrl_bench.view.table import digits
+from drtrl_bench.view.cell_text import digits
 
 BETTER = ("faster", "smaller", "more exact", "mended", "new")
 NAMES = {"time_s": "time", "working_bytes": "memory"}

@@ -14,8 +14,8 @@ import jinja2
 import pandas as pd
 
 from drtrl_bench import __version__, figures
-from drtrl_bench.records import record
-from drtrl_bench.view import caption, display, table
+from drtrl_bench.records import frames, reading, record
+from drtrl_bench.view import caption, cell_text, collapse, display, legend, table
 from drtrl_bench.view.caption import Frame
 
 TITLES = {
@@ -24,18 +24,18 @@ TITLES = {
     "fidelity": "Cosine and norm of each layer's gradient against float64 BPTT",
 }
 COST = {
-    "time_s": ("time ms", lambda row: f"{table.digits(row['time_s'] * 1e3)} {table.interval(row['spread'])}"),
-    "cpu_s": ("cpu ms", lambda row: table.digits(row["cpu_s"] * 1e3)),
-    "x_time": ("time x BPTT", lambda row: table.share(row["x_time"])),
-    "working_bytes": ("MiB", lambda row: table.digits(row["working_bytes"] / 2**20)),
-    "x_memory": ("MiB x BPTT", lambda row: table.share(row["x_memory"])),
+    "time_s": ("time ms", lambda row: f"{cell_text.digits(row['time_s'] * 1e3)} {cell_text.interval(row['spread'])}"),
+    "cpu_s": ("cpu ms", lambda row: cell_text.digits(row["cpu_s"] * 1e3)),
+    "x_time": ("time x BPTT", lambda row: cell_text.share(row["x_time"])),
+    "working_bytes": ("MiB", lambda row: cell_text.digits(row["working_bytes"] / 2**20)),
+    "x_memory": ("MiB x BPTT", lambda row: cell_text.share(row["x_memory"])),
 }
 OTHER = {
-    "cosine": ("all cos", lambda row: table.number(row["cosine"], ".4f")),
-    "error": ("all err", lambda row: table.share(row["error"])),
-    "firing_rate": ("spk %", lambda row: table.number(row["firing_rate"] * 100, ".1f")),
-    "forward_s": ("forward ms", lambda row: table.digits(row["forward_s"] * 1e3)),
-    "analytic_bytes": ("formula MiB", lambda row: table.digits(row["analytic_bytes"] / 2**20)),
+    "cosine": ("all cos", lambda row: cell_text.number(row["cosine"], ".4f")),
+    "error": ("all err", lambda row: cell_text.share(row["error"])),
+    "firing_rate": ("spk %", lambda row: cell_text.number(row["firing_rate"] * 100, ".1f")),
+    "forward_s": ("forward ms", lambda row: cell_text.digits(row["forward_s"] * 1e3)),
+    "analytic_bytes": ("formula MiB", lambda row: cell_text.digits(row["analytic_bytes"] / 2**20)),
 }
 """The measured columns: header and text of a row whose status is ok. Those of the layers stand between."""
 DOUBTS = {"time_s": "doubtful", "x_time": "x_doubtful"}
@@ -52,8 +52,8 @@ DOTS = 300
 
 def write(records_path: str | Path, out_html: str | Path) -> Path:
     """Writes the report on a record file or folder; the same records give the same bytes."""
-    records = record.read(records_path)
-    frame = record.frame(records)
+    records = reading.read(records_path)
+    frame = frames.frame(records)
     drawn = {name: made for name in figures.FIGURES if (made := picture(name, frame))}
     return write_page(Path(records_path).name, records, frame, drawn, out_html)
 
@@ -66,7 +66,7 @@ def write_page(
     out_html: str | Path,
 ) -> Path:
     """Writes the page on records, their frame and their figures, drawn as `picture` does."""
-    rows = table.collapse(frame)
+    rows = collapse.collapse(frame)
     every = rows.to_dict("records")
     environments = {r["env_hash"]: r["environment"] for r in records}
     own: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -92,7 +92,7 @@ def write_page(
         choices={name: sorted(rows[name].unique()) for name in ("status", "framework", "algorithm")},
         columns=columns,
         measured=len([name for name in columns if name in texts]),
-        legend={k: v for k, v in (table.legend(rows) | LEGEND).items() if k not in LEGEND or k in columns.values()},
+        legend={k: v for k, v in (legend.legend(rows) | LEGEND).items() if k not in LEGEND or k in columns.values()},
         rows=[row_view(row, columns, texts, own[row["case_key"], row["env_hash"]]) for row in every],
         figures=[(TITLES[name], *drawn[name]) for name in figures.FIGURES if name in drawn],
         environments={name: flat(environment or {}) for name, environment in environments.items()},
@@ -116,15 +116,22 @@ def measured(every: list[dict[str, Any]]) -> dict[str, tuple[str, Callable[[dict
     """The measured columns: cost, the agreement of each layer, that of all weights."""
     if not every:
         return COST | OTHER
-    shown = table.measured_columns(every)
-    layers = {layer: title for layer, title in table.layers(every).items() if table.of(layer) in shown}
-    texts = {table.of(n): (f"{title} cos norm", partial(table.agreement, layer=n)) for n, title in layers.items()}
+    shown = cell_text.measured_columns(every)
+    layers = {
+        layer: title for layer, title in cell_text.layers(every).items() if cell_text.layer_column(layer) in shown
+    }
+    texts = {
+        cell_text.layer_column(n): (f"{title} cos norm", partial(cell_text.agreement, layer=n))
+        for n, title in layers.items()
+    }
     return COST | texts | OTHER
 
 
 def key(row: dict[str, Any], name: str) -> Any:
     """What a column is sorted by."""
-    value = row[name] if name in row else table.part(row, name.removeprefix(table.of("")), "cosine")[0]
+    value = (
+        row[name] if name in row else cell_text.part(row, name.removeprefix(cell_text.layer_column("")), "cosine")[0]
+    )
     return "" if pd.isna(value) else value
 
 
@@ -183,7 +190,7 @@ def fidelity(values: dict[str, Any]) -> dict[str, list[str]]:
     forms = {"cosine": ".6f", "error": ".2e", "norm_ratio": ".4f", "sign_agreement": ".3f"}
     parts = ({"all": values.get("overall") or {}}, values.get("per_layer") or {}, values.get("per_parameter") or {})
     every = {name: agreement for part in parts for name, agreement in part.items()}
-    return {name: [table.number(v.get(k), form) for k, form in forms.items()] for name, v in every.items() if v}
+    return {name: [cell_text.number(v.get(k), form) for k, form in forms.items()] for name, v in every.items() if v}
 
 
 def strip(time: dict[str, Any]) -> dict[str, Any]:
@@ -198,10 +205,10 @@ def strip(time: dict[str, Any]) -> dict[str, Any]:
         "dots": [place(s) for s in samples[:: -(-len(samples) // DOTS)]],
         "interval": [place(time["low_s"]), place(time["high_s"])],
         "median": place(time["median_s"]),
-        "ends": [f"{table.digits(s * 1e3)} ms" for s in (low, high)],
-        "text": f"{len(samples)} samples, median {table.digits(time['median_s'] * 1e3)} ms, 95 % interval "
-        f"{table.digits(time['low_s'] * 1e3)} to {table.digits(time['high_s'] * 1e3)} ms"
-        + (f"; processor {table.digits(median(worked) * 1e3)} ms" if (worked := time.get("cpu_samples_s")) else "")
+        "ends": [f"{cell_text.digits(s * 1e3)} ms" for s in (low, high)],
+        "text": f"{len(samples)} samples, median {cell_text.digits(time['median_s'] * 1e3)} ms, 95 % interval "
+        f"{cell_text.digits(time['low_s'] * 1e3)} to {cell_text.digits(time['high_s'] * 1e3)} ms"
+        + (f"; processor {cell_text.digits(median(worked) * 1e3)} ms" if (worked := time.get("cpu_samples_s")) else "")
         + (", unstable" if time.get("unstable") else "")
         + (", machine busy" if time.get("busy") else ""),
     }

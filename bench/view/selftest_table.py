@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from drtrl_bench.gate import selftest as rehearsal
+from drtrl_bench.gate import injected, selftest
 
 MUST_SEE, POWER, ENOUGH = 1.5, 0.95, 20
 """A slowdown that the gate must see, in which share of comparisons, judged once there are this many."""
@@ -25,24 +25,24 @@ def render(lines: list[dict[str, Any]], console: Console) -> bool:
     grid = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("planted", "in", "alarms"):
         grid.add_column(name, justify="right" if name == "alarms" else "left")
-    alarms, number = rehearsal.false_alarms(lines)
+    alarms, number = selftest.false_alarms(lines)
     good = alarms == 0 < number
     grid.add_row("nothing", f"{number} comparisons", f"{alarms} of {number}", style=None if good else "red")
-    alarms, number = rehearsal.alarms_again(lines)
+    alarms, number = selftest.alarms_again(lines)
     good &= (well := alarms == 0 < number)
     said = f"bytes, fidelity: {number} comparisons"
     grid.add_row("nothing", said, f"{alarms} of {number}", style=None if well else "red")
-    for plant in rehearsal.PLANTS:
-        caught, cases = rehearsal.caught(lines, plant)
+    for plant in injected.INJECTED:
+        caught, cases = selftest.caught(lines, plant)
         good &= caught == cases > 0
         style = None if caught == cases > 0 else "red"
         grid.add_row(plant.name, plant.file, f"{caught} of {cases}", style=style)
-    for factor in rehearsal.SLOWDOWNS:
+    for factor in selftest.SLOWDOWNS:
         good &= add_slowdown(
-            grid, factor, f"{factor:g}x slower", rehearsal.looks(lines, rehearsal.slowed(factor)), both=False
+            grid, factor, f"{factor:g}x slower", selftest.looks(lines, selftest.slowed(factor)), both=False
         )
-    for factor in rehearsal.FACTORS[1:]:
-        good &= add_slowdown(grid, factor, f"{factor:g}x slower (scaled)", rehearsal.looks(lines), both=True)
+    for factor in selftest.FACTORS[1:]:
+        good &= add_slowdown(grid, factor, f"{factor:g}x slower (scaled)", selftest.looks(lines), both=True)
     console.print(grid)
     return good
 
@@ -55,7 +55,7 @@ def add_slowdown(grid: Table, factor: float, name: str, cases: list[Any], both: 
     good = True
     for framework in dict.fromkeys(quartets[0][0]["case"]["framework"] for quartets in cases):
         own = [quartets for quartets in cases if quartets[0][0]["case"]["framework"] == framework]
-        found = [rehearsal.alarms(quartets, factor if both else 1.0, both) for quartets in own]
+        found = [selftest.alarms(quartets, factor if both else 1.0, both) for quartets in own]
         well = all(seen(factor, caught, number) for caught, number in found)
         caught, number = (sum(each) for each in zip(*found, strict=True))
         said = f"{framework}, cases: {len(own)}, both orders" if both else f"{framework}, cases: {len(own)}"

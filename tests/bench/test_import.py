@@ -14,7 +14,7 @@ from drtrl_bench.measure import runner
 HEAVY = ("jax", "torch", "pandas", "matplotlib")
 
 
-@pytest.mark.parametrize("module", ["drtrl_bench", "drtrl_bench.cli.commands", "drtrl_bench.measure.runner"])
+@pytest.mark.parametrize("module", ["drtrl_bench", "drtrl_bench.cli.app", "drtrl_bench.measure.runner"])
 def test_import_is_light(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

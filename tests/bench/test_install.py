@@ -22,7 +22,7 @@ from support.copies import ROOT, copied
 
 from drtrl_bench import __version__, data, install, lookup, registry
 from drtrl_bench.case import Case
-from drtrl_bench.cli import commands as cli
+from drtrl_bench.cli import app
 from drtrl_bench.gate import revisions
 from drtrl_bench.measure import environment, memory, refusal, runner
 
@@ -340,8 +340,8 @@ def test_an_installed_wheel_hints_at_itself(installed: Installed) -> None:
     absent = "None if name in ('jax', 'torch') else find(name, *more)"
     code = (
         "import sys; from importlib import util; find = util.find_spec; "
-        f"util.find_spec = lambda name, *more: {absent}; from drtrl_bench.cli import commands as cli; "
-        "sys.argv = ['drtrl-bench', 'list']; cli.main()"
+        f"util.find_spec = lambda name, *more: {absent}; from drtrl_bench.cli import app; "
+        "sys.argv = ['drtrl-bench', 'list']; app.main()"
     )
     done = installed.run("-c", code)
     assert done.returncode == 0, done.stderr
@@ -429,7 +429,7 @@ def complained(words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, cap
     """Runs the command in this process: exit code 2, and one line that says so, without git's own "fatal:"."""
     monkeypatch.setattr(sys, "argv", ["drtrl-bench", *words])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     printed = capfd.readouterr()
     assert ended.value.code == 2
     assert said in printed.err
@@ -464,11 +464,11 @@ def test_a_shallow_clone_is_told_how_to_grow(
 ) -> None:
     shallow(project)
     monkeypatch.setattr(sys, "argv", ["drtrl-bench", *words])
-    from drtrl_bench.gate import check as gate
+    from drtrl_bench.gate import baseline
 
-    monkeypatch.setattr(gate, "baseline", list)
+    monkeypatch.setattr(baseline, "baseline", list)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     said = capfd.readouterr().err
     assert ended.value.code == 2
     assert said == "drtrl-bench: unknown revision 'HEAD~1'; this clone is shallow: git fetch --unshallow\n"
@@ -491,7 +491,7 @@ def test_h_is_help(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: py
     for option in ("-h", "--help"):
         monkeypatch.setattr(sys, "argv", ["drtrl-bench", *words, option])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
         assert ended.value.code == 0
         said.append(capsys.readouterr().out)
     assert said[0] == said[1]

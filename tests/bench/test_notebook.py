@@ -21,7 +21,7 @@ from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import environment, runner
 from drtrl_bench.plan import PlanError
 from drtrl_bench.plugins import PluginError
-from drtrl_bench.records import reading, record
+from drtrl_bench.records import reading
 
 pytestmark = pytest.mark.xdist_group("torch")
 SMALL: dict[str, Any] = {
@@ -227,7 +227,7 @@ def test_an_interrupted_call_goes_on_where_it_stopped(tmp_path: Path, monkeypatc
     what = SMALL | {"seed": [0, 1, 2, 3], "records": path, "progress": False}
     with pytest.raises(KeyboardInterrupt):
         drtrl_bench.run_case(**what)
-    assert len(record.read(path)) == 2
+    assert len(reading.read(path)) == 2
     assert len(drtrl_bench.run_case(**what)) == 4
     assert sorted(started) == sorted([0, 1, 2, 3, started[2]])
 

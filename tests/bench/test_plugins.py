@@ -26,7 +26,7 @@ from drtrl_bench.measure import problem, runner
 from drtrl_bench.plan import PlanError, check
 from drtrl_bench.plugins import PluginError
 from drtrl_bench.plugins import check as plugin_check
-from drtrl_bench.records import record
+from drtrl_bench.records import reading
 
 pytestmark = pytest.mark.xdist_group("torch")
 
@@ -189,7 +189,7 @@ def test_a_plan_with_plugins_is_measured_from_anywhere(mine: Path) -> None:
     elsewhere.mkdir()
     done = command("run", str(mine / "plan.toml"), "--records", str(records), cwd=elsewhere)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = {(r["case"]["algorithm"], r["case"]["framework"]): r for r in record.read(records)}
+    found = {(r["case"]["algorithm"], r["case"]["framework"]): r for r in reading.read(records)}
     assert {key: (r["status"], r["reason"]) for key, r in found.items()} == {
         ("fading", "jax"): ("ok", None),
         ("fading", "torch"): (
@@ -231,7 +231,7 @@ def test_an_edit_measures_again_and_a_wrong_gradient_is_wrong(mine: Path) -> Non
     assert "allowed 1e-10" in slipped["reason"]
     edit(mine / "helper.py", "0.9", "0.8")
     assert measured()["status"] == "ok", "the reference is the plugin's own"
-    assert len(record.read(mine / "r.jsonl")) == 3
+    assert len(reading.read(mine / "r.jsonl")) == 3
 
 
 @needs("torch")
@@ -251,7 +251,7 @@ def test_an_installed_package_brings_its_plugin(mine: Path, tmp_path: Path) -> N
     words = ["run", "own.toml", "-k", "rectified_rnn", "--records", "r.jsonl"]
     done = command(*words, cwd=elsewhere, PYTHONPATH=str(mine))
     assert done.returncode == 0, done.stdout + done.stderr
-    (found,) = record.read(elsewhere / "r.jsonl")
+    (found,) = reading.read(elsewhere / "r.jsonl")
     assert (found["status"], list(found["plugins"])) == ("ok", ["mine"])
     without = command(*words, cwd=elsewhere, PYTHONPATH=str(mine), DRTRL_BENCH_PLUGINS="none")
     assert (without.returncode, without.stdout) == (2, "")

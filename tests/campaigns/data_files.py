@@ -393,13 +393,13 @@ def command(*words: str) -> tuple[object, str]:
     """Exit code and output of `drtrl-bench` in this process; a traceback for what it does not catch."""
     import traceback
 
-    from drtrl_bench.cli import commands as cli
+    from drtrl_bench.cli import app
 
     out = io.StringIO()
     sys.argv = ["drtrl-bench", *words]
     with redirect_stdout(out), redirect_stderr(out):
         try:
-            cli.main()
+            app.main()
             code: object = 0
         except SystemExit as ended:
             code = ended.code

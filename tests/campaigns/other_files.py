@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from drtrl_bench.cli import commands as cli
-from drtrl_bench.gate import check as gate
+from drtrl_bench.cli import gate as gate_words
+from drtrl_bench.gate import baseline
 from drtrl_bench.measure import environment
-from drtrl_bench.records import record
+from drtrl_bench.records import reading
 
 sys.path.insert(0, str(Path(__file__).parent))
 import trials
@@ -194,10 +194,10 @@ def put(path: Path, what: bytes | str) -> None:
         path.write_bytes(what)
 
 
-def nothing_is_measured(baseline: Path) -> None:
+def nothing_is_measured(path: Path) -> None:
     """`check` reads this baseline, and finds the measurements of the committed one."""
-    patch.object(gate, "baseline_path", lambda folder=None: baseline).start()
-    patch.object(cli, "measured_now", lambda plan: record.read(BASELINE)).start()
+    patch.object(baseline, "baseline_path", lambda folder=None: path).start()
+    patch.object(gate_words, "measured_now", lambda plan: reading.read(BASELINE)).start()
     patch.object(environment, "output", lambda *_: None).start()
 
 

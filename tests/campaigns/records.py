@@ -25,7 +25,7 @@ from typing import Any
 
 from drtrl_bench.case import Case
 from drtrl_bench.measure import environment, runner
-from drtrl_bench.records import record
+from drtrl_bench.records import appending, reading, record
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
@@ -288,7 +288,7 @@ def found(path: Path) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", record.CorruptLine)
         try:
-            read = [json.dumps(each["case"]) + str(each["time"].get("median_s")) for each in record.read(path)]
+            read = [json.dumps(each["case"]) + str(each["time"].get("median_s")) for each in reading.read(path)]
         except OSError:
             return 0
     return sum(json.dumps(each["case"]) + str(each["time"]["median_s"]) in read for each in GOOD)
@@ -345,13 +345,13 @@ APPENDER = """
 import sys, warnings
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
-from drtrl_bench.records import record
+from drtrl_bench.records import appending, record
 from drtrl_bench.case import Case
 from support.lines import line
 warnings.simplefilter("ignore", record.CorruptLine)
 first, number = int(sys.argv[2]), int(sys.argv[3])
 for seed in range(first, first + number):
-    record.append(Path(sys.argv[1]), line(Case(seed=seed)))
+    appending.append(Path(sys.argv[1]), line(Case(seed=seed)))
     print(seed, flush=True)
 """
 
@@ -367,7 +367,7 @@ def seeds(path: Path) -> list[int]:
     """The seeds of the records in a file, in which every line must be right."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return [each["case"]["seed"] for each in record.read(path)]
+        return [each["case"]["seed"] for each in reading.read(path)]
 
 
 def concurrent(folder: Path, processes: int, each: int) -> str | None:
@@ -394,7 +394,7 @@ def killed(folder: Path, number: int) -> str | None:
         said += [int(word) for word in process.communicate()[0].split()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", record.CorruptLine)
-        record.append(path, line(Case(seed=10**9)))
+        appending.append(path, line(Case(seed=10**9)))
     there = seeds(path)
     if gone := set(said) - set(there):
         return f"{len(gone)} records that were on disk are lost"
@@ -406,20 +406,20 @@ def killed(folder: Path, number: int) -> str | None:
 def broken(folder: Path, at: int) -> str | None:
     """What is wrong after an append that a limit, or a crash, broke at a byte, or None."""
     one, two = line(Case(seed=1)), line(Case(seed=2))
-    size = len(record.encoded(one))
+    size = len(appending.encoded(one))
     for how in ("limit", "crash"):
         path = folder / f"{how}.jsonl"
-        record.append(path, GOOD[0])
+        appending.append(path, GOOD[0])
         before = path.read_bytes()
         if how == "crash":
-            path.write_bytes(before + record.encoded(one)[:at])
+            path.write_bytes(before + appending.encoded(one)[:at])
         elif limited(path, one, len(before) + at) is None and at < size:
             return f"{how} at byte {at}: no error"
         if how == "limit" and at < size and path.read_bytes() != before:
             return f"{how} at byte {at}: the file is not as it was"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", record.CorruptLine)
-            record.append(path, two)
+            appending.append(path, two)
         whole = at >= size - (how == "crash")  # all but the line's end is enough
         if seeds(path) != [0, *([1] if whole else []), 2]:
             return f"{how} at byte {at}: seeds {seeds(path)}"
@@ -433,7 +433,7 @@ def limited(path: Path, entry: dict[str, Any], most: int) -> OSError | None:
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, was[1]))
     try:
-        record.append(path, entry)
+        appending.append(path, entry)
     except OSError as error:
         return error
     finally:
@@ -444,7 +444,7 @@ def limited(path: Path, entry: dict[str, Any], most: int) -> OSError | None:
 
 def appends(every: int) -> int:
     """Runs the campaign of appends, prints its figures, and returns the number of failures."""
-    size = len(record.encoded(line(Case(seed=1))))
+    size = len(appending.encoded(line(Case(seed=1))))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         places = sorted({0, 1, 2, size - 2, size - 1, size, *range(3, size, 4 * every)})

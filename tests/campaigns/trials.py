@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
-from drtrl_bench.cli import commands as cli
+from drtrl_bench.cli import app
 from drtrl_bench.process import locks
 
 os.environ[locks.SETTING] = "none"  # nothing is measured, so what others measure is not waited for
@@ -56,7 +56,7 @@ def command(words: Sequence[str], folder: Path, before: Callable[[], None] = lam
 def rehearse(*words: str) -> None:
     """Runs the command in this process, so that what it imports and parses once is there when a trial is forked."""
     with redirect_stdout(io.StringIO()):
-        cli.app(list(words), prog_name="drtrl-bench", standalone_mode=False)
+        app.app(list(words), prog_name="drtrl-bench", standalone_mode=False)
 
 
 def forked(words: Sequence[str], folder: Path, out: Path, err: Path, before: Callable[[], None]) -> None:
@@ -71,7 +71,7 @@ def forked(words: Sequence[str], folder: Path, out: Path, err: Path, before: Cal
         resource.setrlimit(resource.RLIMIT_CPU, (int(3 * LIMIT_S), int(3 * LIMIT_S)))
         before()
         sys.argv = ["drtrl-bench", *words]
-        cli.main()
+        app.main()
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 0

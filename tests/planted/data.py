@@ -244,7 +244,7 @@ PLANTED = [
     ),
     Planted(
         "a damaged set ends the check",
-        "bench/cli/data.py",
+        "bench/cli/data_check.py",
         '        except OSError as error:\n            console.print(f"  {error}"',
         '        except OSError as error:\n            raise\n            console.print(f"  {error}"',
         "tests/datasets/test_strays.py::test_check_goes_on_to_the_next_set",

@@ -12,14 +12,14 @@ PLANTED = [
     ),
     Planted(
         "tick labels of neighbouring lengths left to touch",
-        "bench/figures/style.py",
+        "bench/figures/annotations.py",
         "        thin(axes.xaxis)\n",
         "",
         "tests/bench/view/test_figures.py::test_labels_of_neighbouring_lengths_do_not_touch",
     ),
     Planted(
         "lengths of a chunk written on each other",
-        "bench/figures/style.py",
+        "bench/figures/annotations.py",
         "        spread(axes)\n",
         "        pass\n",
         "tests/bench/view/test_figures.py::test_every_mark_is_named_and_no_word_lies_on_another[pareto]",
@@ -47,14 +47,14 @@ PLANTED = [
     ),
     Planted(
         "empty figure of records that do not suit",
-        "bench/figures/style.py",
+        "bench/figures/selection.py",
         "    if found.empty:\n        endings",
         "    if False:\n        endings",
         "tests/bench/view/test_figures.py::test_nothing_is_written_of_one_case[gate_power]",
     ),
     Planted(
         "both frameworks in one panel",
-        "bench/figures/style.py",
+        "bench/figures/layout.py",
         'for name, own in group.groupby("way", sort=False)',
         'for name, own in [(group["way"].iloc[0], group.assign(way=group["way"].iloc[0]))]',
         "tests/bench/view/test_figures.py::test_frameworks_and_ways_to_run_them_have_panels_of_their_own[time_vs_t]",
@@ -68,7 +68,7 @@ PLANTED = [
     ),
     Planted(
         "synthetic data not called so",
-        "bench/figures/style.py",
+        "bench/figures/captions.py",
         """(f" · synthetic data: {', '.join(unsaid)}" if unsaid else "")""",
         '""',
         "tests/bench/view/test_figures.py::test_synthetic_data_is_called_so[pareto]",

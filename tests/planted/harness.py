@@ -339,7 +339,7 @@ PLANTED = [
     *(
         Planted(
             f"the frame's {column} is another number of the record",
-            "bench/records/record.py",
+            "bench/records/frames.py",
             f'"{column}": {source}',
             f'"{column}": {other}',
             "tests/bench/records/test_record.py::test_every_column_is_of_its_own_field",

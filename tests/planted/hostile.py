@@ -152,14 +152,14 @@ PLANTED = [
     ),
     Planted(
         "a baseline may be a pipe",
-        "bench/gate/check.py",
+        "bench/gate/baseline.py",
         "    textfile.require(path, MOST_BYTES)\n",
         "",
         f"{COMPARE}test_a_baseline_is_a_regular_file_of_some_size",
     ),
     Planted(
         "a baseline without a record is one",
-        "bench/gate/check.py",
+        "bench/gate/baseline.py",
         "    if not found:\n        raise damaged",
         "    if found is None:\n        raise damaged",
         f"{COMPARE}test_a_damaged_baseline_is_named[nothing]",

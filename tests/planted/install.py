@@ -54,7 +54,7 @@ PLANTED = [
     ),
     Planted(
         "check measures first",
-        "bench/cli/commands.py",
+        "bench/cli/gate.py",
         '    revisions.require("check", history=speed or bool(against))\n',
         "",
         "tests/bench/test_install.py::test_an_installed_wheel_says_which_commands_need_a_checkout[check --no-speed]",
@@ -110,7 +110,7 @@ PLANTED = [
     ),
     Planted(
         "-h unknown",
-        "bench/cli/commands.py",
+        "bench/cli/app.py",
         '    context_settings={"help_option_names": ["-h", "--help"]},\n',
         "",
         "tests/bench/test_install.py::test_h_is_help",

@@ -86,8 +86,8 @@ PLANTED = [
     Planted(
         "a call from Python sets how signals are taken",
         "bench/session.py",
-        "    report = cli.progress if progress else silent",
-        "    report = cli.progress if progress else silent\n    cli.signals.install()",
+        "    report = run.progress if progress else silent",
+        "    report = run.progress if progress else silent\n    run.signals.install()",
         NOTEBOOK + "test_a_case_is_measured_in_a_thread_and_its_frame_is_that_of_load",
     ),
     Planted(

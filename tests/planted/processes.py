@@ -187,15 +187,15 @@ PLANTED = [
     ),
     Planted(
         "a baseline forgets what was set",
-        "bench/gate/check.py",
+        "bench/gate/baseline.py",
         '({"variables": tuned} if tuned else {})',
         "{}",
         f"{VARIABLES}test_a_baseline_says_what_was_set",
     ),
     Planted(
         "the check passes over what was set",
-        "bench/cli/commands.py",
-        "if differs := gates.set_otherwise(expected):",
+        "bench/cli/gate.py",
+        "if differs := baseline.set_otherwise(expected):",
         "if differs := []:",
         "tests/bench/gate/test_compare.py::test_the_check_says_what_was_not_set_alike",
     ),

@@ -46,7 +46,7 @@ PLANTED = [
     ),
     Planted(
         "the oldest sources in the table",
-        "bench/view/table.py",
+        "bench/view/collapse.py",
         '["implementation_sha"].transform("last")',
         '["implementation_sha"].transform("first")',
         f"{TABLE}::test_the_newest_sources_are_shown",
@@ -88,14 +88,14 @@ PLANTED = [
     ),
     Planted(
         "rows of one round explained as of several",
-        "bench/view/table.py",
+        "bench/view/legend.py",
         "(SOME_ROUNDS if 1 in rounds else ROUNDS)",
         "ROUNDS",
         f"{TABLE}::test_the_legend_says_what_each_time_is_of[one or two]",
     ),
     Planted(
         "rounds of cases that were not measured in the legend",
-        "bench/view/table.py",
+        "bench/view/legend.py",
         'timed([row["rounds"] for row in measured])',
         'timed([row["rounds"] for row in every])',
         f"{TABLE}::test_the_legend_says_what_each_time_is_of[one]",
@@ -130,7 +130,7 @@ PLANTED = [
     ),
     Planted(
         "no columns for layers that no record knows",
-        "bench/records/record.py",
+        "bench/records/frames.py",
         "parts = every | alone",
         "parts = alone",
         f"{RECORD}::test_a_frame_of_older_records_has_the_columns_of_all_their_layers",

@@ -173,7 +173,7 @@ PLANTED = [
     *(
         Planted(
             f"a record replaced by one of another {field}",
-            "bench/records/record.py",
+            "bench/records/reading.py",
             old,
             new,
             f"tests/bench/records/test_record.py::test_records_of_another_plan_machine_or_data_replace_nothing[other{number}]",
@@ -219,7 +219,7 @@ PLANTED = [
     # Labels and statistics
     Planted(
         "the first of several labels for a row without data",
-        "bench/view/table.py",
+        "bench/view/collapse.py",
         "for name, found in known.items() if len(found) == 1}",
         "for name, found in known.items() if len(found)}",
         "tests/bench/view/test_table.py::test_a_row_without_data_takes_a_label_only_if_there_is_one",

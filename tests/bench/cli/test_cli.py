@@ -14,16 +14,16 @@ from support.genuine import WRITERS, needs_tonic
 from support.lines import environment, line, write
 
 from drtrl_bench.case import Case
-from drtrl_bench.cli import commands as cli
-from drtrl_bench.records import record
-from drtrl_bench.view import report, table
+from drtrl_bench.cli import arguments, terminal
+from drtrl_bench.records import appending, frames
+from drtrl_bench.view import collapse, report, table
 
 
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
     path = tmp_path / "r.jsonl"
     for entry in (environment(), line(Case()), line(Case(framework="torch"), time_s=0.5)):
-        record.append(path, entry)
+        appending.append(path, entry)
     return path
 
 
@@ -114,11 +114,11 @@ def test_show_finds_what_list_and_the_page_find(word: str, tmp_path: Path, monke
     }
     lines["torch"]["time"] |= {"busy": True}
     path = write(tmp_path, [*lines.values()])
-    rows = {row["case_key"]: row for row in table.collapse(record.load(path)).to_dict("records")}
+    rows = {row["case_key"]: row for row in collapse.collapse(frames.load(path)).to_dict("records")}
     for name, case in cases.items():
         try:
-            found = cli.matching([table.words_of(rows[case.key])], [word], "record") == [True]
-        except cli.UsageError:
+            found = arguments.matching([table.words_of(rows[case.key])], [word], "record") == [True]
+        except terminal.UsageError:
             found = False
         assert found == (name in FOUND_BY[word])
     monkeypatch.setattr(report, "picture", lambda name, frame: ("AAAA", False))

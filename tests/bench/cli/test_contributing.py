@@ -12,7 +12,7 @@ import pytest
 from support.copies import copied
 from support.problems import needs
 
-from drtrl_bench.records import record
+from drtrl_bench.records import reading
 
 ROOT = Path(__file__).resolve().parents[3]
 STEP = re.compile(r"^( *)```python (\S+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -68,7 +68,7 @@ def run(folder: Path, *options: str, **env: str) -> list[dict]:
     env = os.environ | {"DRTRL_BENCH_CACHE": str(folder / "cache"), **env}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert (folder / "r.jsonl").exists(), done.stdout + done.stderr
-    return record.read(folder / "r.jsonl")
+    return reading.read(folder / "r.jsonl")
 
 
 def outside(folder: Path, edit: tuple[str, str] = ("", "")) -> list[dict]:

@@ -21,13 +21,12 @@ from support.lines import line, write
 
 from drtrl_bench import plan as plans
 from drtrl_bench.case import Case, Plan
-from drtrl_bench.cli import commands as cli
+from drtrl_bench.cli import gate as gate_words
+from drtrl_bench.cli.compare import records_of
 from drtrl_bench.files import textfile
-from drtrl_bench.gate import check as gate
-from drtrl_bench.gate import compare, revisions, trend
-from drtrl_bench.gate import selftest as rehearsal
+from drtrl_bench.gate import baseline, compare, revisions, selftest, slowdown, trend, verdict
 from drtrl_bench.measure import environment
-from drtrl_bench.records.record import read
+from drtrl_bench.records.reading import read
 from drtrl_bench.view import compare_table
 
 CASE = Case(algorithm="drtrl")
@@ -52,7 +51,7 @@ def test_the_same_is_the_same() -> None:
     found = compare.changes(timed(CASE, 0.01, 0.011), timed(CASE, 0.011, 0.01))
     assert {change.verdict for change in found} == {"same"}
     assert {change.metric for change in found} == {"time_s", "working_bytes", "error"}
-    assert gate.verdict(found) == gate.OK
+    assert verdict.exit_code(found) == verdict.OK
     assert found[0].low is not None
     assert found[0].high is not None
     assert found[0].low < 1 < found[0].high
@@ -60,14 +59,14 @@ def test_the_same_is_the_same() -> None:
 
 def test_an_interval_is_from_the_lowest_over_the_highest_to_the_reverse() -> None:
     old, new = [[2.0, 3.0, 4.0], [3.0, 4.0, 5.0]], [[6.0, 7.0, 8.0], [9.0, 9.0, 9.0]]
-    assert compare.ratio_interval(old, new) == (6 / 5, 9 / 2), "of three samples the whole range is known, no less"
+    assert slowdown.ratio_interval(old, new) == (6 / 5, 9 / 2), "of three samples the whole range is known, no less"
 
 
 def test_intervals_of_a_commit_against_itself_hold_1_in_95_of_100() -> None:
     lines = read(Path(__file__).parents[3] / "results" / "gate" / "gate.jsonl")
-    quartets = [quartet for own in rehearsal.looks(lines) for quartet in own]
-    sides = [compare.believed([a, d], [b, c])[:2] for a, b, c, d in quartets]
-    held = [low <= 1 <= high for low, high in (compare.ratio_interval(*side) for side in sides)]
+    quartets = [quartet for own in selftest.looks(lines) for quartet in own]
+    sides = [slowdown.believed([a, d], [b, c])[:2] for a, b, c, d in quartets]
+    held = [low <= 1 <= high for low, high in (slowdown.ratio_interval(*side) for side in sides)]
     assert (sum(held), len(held)) == (260, 274)
 
 
@@ -95,7 +94,7 @@ def changed(path: tuple[str, ...], by: float) -> list[dict]:
 
 
 @pytest.mark.parametrize(
-    ("path", "by", "metric", "verdict"),
+    ("path", "by", "metric", "expected"),
     [
         (("memory", "working_bytes"), 1.02, "working_bytes", "larger"),
         (("memory", "working_bytes"), 1.005, "working_bytes", "same"),
@@ -105,11 +104,11 @@ def changed(path: tuple[str, ...], by: float) -> list[dict]:
         (("fidelity", "overall", "error"), 5.0, "error", "less exact"),
     ],
 )
-def test_bytes_and_fidelity(path: tuple[str, ...], by: float, metric: str, verdict: str) -> None:
+def test_bytes_and_fidelity(path: tuple[str, ...], by: float, metric: str, expected: str) -> None:
     found = verdicts([line(CASE)], changed(path, by))
-    assert found[metric] == verdict
-    assert gate.verdict(compare.changes([line(CASE)], changed(path, by))) == (
-        gate.REGRESSION if verdict in compare.REGRESSIONS else gate.OK
+    assert found[metric] == expected
+    assert verdict.exit_code(compare.changes([line(CASE)], changed(path, by))) == (
+        verdict.REGRESSION if expected in compare.REGRESSIONS else verdict.OK
     )
 
 
@@ -150,14 +149,14 @@ def test_a_metric_that_is_no_more_fails(path: tuple[str, ...], metric: str) -> N
     at[path[-1]] = None
     found = compare.changes([line(CASE)], [new])
     assert {change.metric: change.verdict for change in found}[metric] == "vanished"
-    assert gate.verdict(found) == gate.REGRESSION
-    assert gate.verdict(compare.changes([new], [line(CASE)])) == gate.OK, "what is new is no regression"
+    assert verdict.exit_code(found) == verdict.REGRESSION
+    assert verdict.exit_code(compare.changes([new], [line(CASE)])) == verdict.OK, "what is new is no regression"
 
 
 def test_a_gradient_that_was_exact_must_stay_so() -> None:
     """Where an approximation may move by 2e-4, what was exact to rounding may not."""
-    for old, new, verdict in ((0.4, 0.40015, "same"), (3e-7, 1.5e-4, "less exact"), (1.5e-4, 3e-7, "more exact")):
-        assert verdicts([line(CASE, error=old)], [line(CASE, error=new)])["error"] == verdict
+    for old, new, expected in ((0.4, 0.40015, "same"), (3e-7, 1.5e-4, "less exact"), (1.5e-4, 3e-7, "more exact")):
+        assert verdicts([line(CASE, error=old)], [line(CASE, error=new)])["error"] == expected
 
 
 def test_frameworks_must_agree() -> None:
@@ -165,8 +164,8 @@ def test_frameworks_must_agree() -> None:
     assert [change.verdict for change in compare.parity(twins)] == ["same"]
     apart = compare.parity([twins[0], line(OTHER, error=0.401)])
     assert [change.verdict for change in apart] == ["apart"]
-    assert gate.verdict(apart) == gate.REGRESSION
-    assert gate.verdict(compare.parity(twins)) == gate.NOTHING, "parity compares no old with no new"
+    assert verdict.exit_code(apart) == verdict.REGRESSION
+    assert verdict.exit_code(compare.parity(twins)) == verdict.NOTHING, "parity compares no old with no new"
     exact = [line(CASE, error=2e-7), line(OTHER, error=1.5e-4)]
     assert [change.verdict for change in compare.parity(exact)] == ["apart"], "of rounding in one, and not in the other"
     several = [line(case, error=error, round=n) for n in (0, 1) for case, error in ((CASE, 0.4), (OTHER, 0.401))]
@@ -195,26 +194,26 @@ def test_where_one_thread_works_its_own_time_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("new", "verdict", "code"),
+    ("new", "expected", "code"),
     [
-        ([], "vanished", gate.REGRESSION),
-        ([line(CASE, status="error", reason="x")], "crashed", gate.REGRESSION),
-        ([line(CASE, status="wrong", reason="x")], "wrong", gate.REGRESSION),
-        ([line(CASE, status="skip", reason="x")], "vanished", gate.REGRESSION),
-        ([line(CASE), line(CASE, status="wrong", reason="x", round=1)], "wrong", gate.REGRESSION),
+        ([], "vanished", verdict.REGRESSION),
+        ([line(CASE, status="error", reason="x")], "crashed", verdict.REGRESSION),
+        ([line(CASE, status="wrong", reason="x")], "wrong", verdict.REGRESSION),
+        ([line(CASE, status="skip", reason="x")], "vanished", verdict.REGRESSION),
+        ([line(CASE), line(CASE, status="wrong", reason="x", round=1)], "wrong", verdict.REGRESSION),
     ],
 )
-def test_a_case_that_is_no_more(new: list[dict], verdict: str, code: int) -> None:
+def test_a_case_that_is_no_more(new: list[dict], expected: str, code: int) -> None:
     found = compare.changes([line(CASE), line(OTHER)], [*new, line(OTHER)])
-    assert [change.verdict for change in found if change.metric == "status"] == [verdict]
-    assert gate.verdict(found) == code
+    assert [change.verdict for change in found if change.metric == "status"] == [expected]
+    assert verdict.exit_code(found) == code
 
 
 def test_a_case_that_was_broken_before_is_no_regression_and_no_success() -> None:
     broken = [line(CASE, status="error", reason="x")]
-    assert gate.verdict(compare.changes(broken, broken)) == gate.NOTHING
-    assert gate.verdict(compare.changes([], [line(CASE)])) == gate.NOTHING
-    assert gate.verdict([]) == gate.NOTHING
+    assert verdict.exit_code(compare.changes(broken, broken)) == verdict.NOTHING
+    assert verdict.exit_code(compare.changes([], [line(CASE)])) == verdict.NOTHING
+    assert verdict.exit_code([]) == verdict.NOTHING
 
 
 def test_command_compares_files(tmp_path: Path) -> None:
@@ -226,12 +225,12 @@ def test_command_compares_files(tmp_path: Path) -> None:
     assert "slower" in done.stdout
     assert "2.0" in done.stdout
     assert max(len(text) for text in done.stdout.splitlines()) <= 80
-    assert command("compare", str(old), str(new), "--gate").returncode == gate.REGRESSION
+    assert command("compare", str(old), str(new), "--gate").returncode == verdict.REGRESSION
     every = command("compare", str(old), str(new), "--all", "--svg", str(tmp_path / "table.svg")).stdout
     assert "working_bytes" not in every
     assert "memory" in every
     assert "slower" in (tmp_path / "table.svg").read_text()
-    assert command("compare", str(old), str(old), "--gate").returncode == gate.OK
+    assert command("compare", str(old), str(old), "--gate").returncode == verdict.OK
 
 
 def test_command_says_what_it_cannot_compare(tmp_path: Path) -> None:
@@ -329,10 +328,10 @@ def test_a_checkout_that_fails_leaves_no_worktree(tmp_path: Path, monkeypatch: p
 def test_without_a_baseline_the_gate_does_not_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(gate, "BASELINES", tmp_path)
+    monkeypatch.setattr(baseline, "BASELINES", tmp_path)
     with pytest.raises(typer.Exit) as end:
-        cli.check(speed=False)
-    assert end.value.exit_code == gate.NOTHING
+        gate_words.check_(speed=False)
+    assert end.value.exit_code == verdict.NOTHING
     said = capsys.readouterr().err
     assert "no baseline for these versions" in said
     assert "drtrl-bench baseline" in said
@@ -340,7 +339,7 @@ def test_without_a_baseline_the_gate_does_not_pass(
 
 def test_the_baseline_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert gate.BASELINES.is_dir()
+    assert baseline.BASELINES.is_dir()
     assert trend.RESULTS.is_dir()
 
 
@@ -349,28 +348,28 @@ def test_builds_of_a_version_share_a_baseline(monkeypatch: pytest.MonkeyPatch) -
     for build in ("2.13.0", "2.13.0+cpu", "2.13.0+cu130"):
         facts = described | {"python": "3.11.9", "versions": {"jax": "0.10.2", "torch": build, "numpy": "2.4.6"}}
         monkeypatch.setattr(environment, "describe", lambda facts=facts: facts | {"os": "Linux x86_64"})
-        found.append(gate.baseline_path())
+        found.append(baseline.baseline_path())
     assert len(set(found)) == 1
     assert found[0].is_file(), "the one that is committed"
 
 
-GATED = [line(case) for case in plans.read(gate.PLAN).cases]
-TIMED = [line(case) for case in plans.read(gate.SPEED_PLAN).cases]
+GATED = [line(case) for case in plans.read(verdict.PLAN).cases]
+TIMED = [line(case) for case in plans.read(verdict.SPEED_PLAN).cases]
 
 
 def checked(
     monkeypatch: pytest.MonkeyPatch,
-    baseline: list[dict],
+    expected: list[dict],
     old: list[dict] = TIMED,
     new: list[dict] = TIMED,
     plan: Plan | None = None,
     hidden: Sequence[compare.Change] = (),
 ) -> int:
     """Exit code of `check` where everything measured now is in order."""
-    monkeypatch.setattr(gate, "baseline", lambda: [gate.without_times(each) for each in baseline])
-    monkeypatch.setattr(cli, "measured_now", lambda _: GATED)
-    monkeypatch.setattr(gate, "renewed", lambda *_: hidden)
-    monkeypatch.setattr(gate, "speed_plan", lambda _: plan or plans.read(gate.SPEED_PLAN))
+    monkeypatch.setattr(baseline, "records", lambda: [baseline.without_times(each) for each in expected])
+    monkeypatch.setattr(gate_words, "measured_now", lambda _: GATED)
+    monkeypatch.setattr(baseline, "renewed", lambda *_: hidden)
+    monkeypatch.setattr(verdict, "speed_plan", lambda _: plan or plans.read(verdict.SPEED_PLAN))
 
     def interleaved(_: Any, timed: Plan, *__: Any) -> tuple[list[dict], list[dict]]:
         keys = {case.key for case in timed.cases}
@@ -378,18 +377,18 @@ def checked(
 
     monkeypatch.setattr(revisions, "interleaved", interleaved)
     try:
-        cli.check(against="HEAD")
+        gate_words.check_(against="HEAD")
     except typer.Exit as end:
         return end.exit_code
-    return gate.OK
+    return verdict.OK
 
 
 def test_every_case_must_be_in_the_baseline(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert checked(monkeypatch, GATED) == gate.OK
-    assert checked(monkeypatch, GATED[1:]) == gate.NOTHING
-    assert checked(monkeypatch, [GATED[0] | {"memory": {}}, *GATED[1:]]) == gate.NOTHING
+    assert checked(monkeypatch, GATED) == verdict.OK
+    assert checked(monkeypatch, GATED[1:]) == verdict.NOTHING
+    assert checked(monkeypatch, [GATED[0] | {"memory": {}}, *GATED[1:]]) == verdict.NOTHING
     said = capsys.readouterr().err
     assert said.count("drtrl-bench baseline") == 2
     assert Case(**GATED[0]["case"]).label in " ".join(said.split())
@@ -399,29 +398,29 @@ def test_every_case_must_have_its_speed_compared(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     untimed = TIMED[0] | {"time": {}}
-    assert checked(monkeypatch, GATED, [untimed, *TIMED[1:]], [untimed, *TIMED[1:]]) == gate.NOTHING
+    assert checked(monkeypatch, GATED, [untimed, *TIMED[1:]], [untimed, *TIMED[1:]]) == verdict.NOTHING
     capsys.readouterr()
-    assert checked(monkeypatch, GATED, TIMED[1:]) == gate.OK, "the older harness may not know a case"
+    assert checked(monkeypatch, GATED, TIMED[1:]) == verdict.OK, "the older harness may not know a case"
     assert Case(**TIMED[0]["case"]).label in " ".join(capsys.readouterr().err.split()), "but that is said"
-    assert checked(monkeypatch, GATED, []) == gate.NOTHING
+    assert checked(monkeypatch, GATED, []) == verdict.NOTHING
 
 
 def test_a_case_of_the_base_s_plan_may_not_become_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor may it be known no more."""
     case = Case(algorithm="snap1", framework="torch")
-    whole = plans.read(gate.SPEED_PLAN)
+    whole = plans.read(verdict.SPEED_PLAN)
     more = replace(whole, cases=(*whole.cases, case))
     old, slow = timed(case, 0.01), timed(case, 0.02)
-    assert checked(monkeypatch, GATED, [*TIMED, *old], [*TIMED, *old], more) == gate.OK
-    assert checked(monkeypatch, GATED, [*TIMED, *old], [*TIMED, *slow], more) == gate.REGRESSION
-    assert checked(monkeypatch, GATED, [*TIMED, *old], TIMED, more) == gate.REGRESSION
+    assert checked(monkeypatch, GATED, [*TIMED, *old], [*TIMED, *old], more) == verdict.OK
+    assert checked(monkeypatch, GATED, [*TIMED, *old], [*TIMED, *slow], more) == verdict.REGRESSION
+    assert checked(monkeypatch, GATED, [*TIMED, *old], TIMED, more) == verdict.REGRESSION
 
 
 def test_what_the_baseline_lets_pass_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hidden = [compare.Change("a case", "working_bytes", 1.0, 2.0, 2.0, None, None, "larger")]
-    assert checked(monkeypatch, GATED, hidden=hidden) == gate.OK
+    assert checked(monkeypatch, GATED, hidden=hidden) == verdict.OK
     assert "lets pass: a case: working_bytes: larger" in " ".join(capsys.readouterr().err.split())
 
 
@@ -429,10 +428,10 @@ def test_the_check_says_what_was_not_set_alike(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
-    assert checked(monkeypatch, GATED) == gate.OK
+    assert checked(monkeypatch, GATED) == verdict.OK
     assert "ATEN_CPU_CAPABILITY (not set; default)" in " ".join(capsys.readouterr().err.split())
     monkeypatch.delenv("ATEN_CPU_CAPABILITY")
-    assert checked(monkeypatch, GATED) == gate.OK
+    assert checked(monkeypatch, GATED) == verdict.OK
     assert "ATEN_CPU_CAPABILITY" not in capsys.readouterr().err
 
 
@@ -440,12 +439,12 @@ def test_the_check_says_what_was_not_set_alike(
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with the plan of the gate's speed and a baseline, both committed; the project as far as git goes."""
     monkeypatch.setattr(revisions, "ROOT", tmp_path)
-    path = gate.baseline_path(tmp_path / "results" / "baselines")
-    monkeypatch.setattr(gate, "baseline_path", lambda folder=None: path)
+    path = baseline.baseline_path(tmp_path / "results" / "baselines")
+    monkeypatch.setattr(baseline, "baseline_path", lambda folder=None: path)
     for folder in (path.parent, tmp_path / "bench" / "plans"):
         folder.mkdir(parents=True)
     write(path.parent, GATED).rename(path)
-    shutil.copy(plans.find(gate.SPEED_PLAN), tmp_path / "bench" / "plans")
+    shutil.copy(plans.find(verdict.SPEED_PLAN), tmp_path / "bench" / "plans")
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
     for words in (("init", "-b", "main"), ("add", "-A"), (*who, "commit", "-m", "all")):
         subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
@@ -453,30 +452,32 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_case_that_left_the_plan_is_still_timed(history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = plans.read(gate.SPEED_PLAN)
+    whole = plans.read(verdict.SPEED_PLAN)
     monkeypatch.setattr(
         plans,
         "read",
-        lambda name, read=plans.read: replace(whole, cases=whole.cases[:1]) if name == gate.SPEED_PLAN else read(name),
+        lambda name, read=plans.read: (
+            replace(whole, cases=whole.cases[:1]) if name == verdict.SPEED_PLAN else read(name)
+        ),
     )
-    assert set(gate.speed_plan("HEAD").cases) == set(whole.cases)
+    assert set(verdict.speed_plan("HEAD").cases) == set(whole.cases)
 
 
 def test_a_commit_without_the_plan_drops_none(history: Path) -> None:
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
     for words in (("rm", "-r", "bench"), (*who, "commit", "-m", "none")):
         subprocess.run(["git", *words], cwd=revisions.ROOT, check=True, capture_output=True)
-    assert gate.speed_plan("HEAD").cases == plans.read(gate.SPEED_PLAN).cases
+    assert verdict.speed_plan("HEAD").cases == plans.read(verdict.SPEED_PLAN).cases
 
 
 def test_what_a_renewed_baseline_lets_pass_is_named(history: Path) -> None:
-    assert gate.renewed("HEAD", GATED) == []
+    assert baseline.renewed("HEAD", GATED) == []
     larger = json.loads(json.dumps(GATED[0]))
     larger["memory"]["working_bytes"] *= 2
-    (change,) = gate.renewed("HEAD", [larger, *GATED[1:]])
+    (change,) = baseline.renewed("HEAD", [larger, *GATED[1:]])
     assert (change.metric, change.verdict) == ("working_bytes", "larger")
     history.unlink()
-    assert gate.renewed("HEAD", [larger, *GATED[1:]]) == [change], "the commit's, not the checkout's"
+    assert baseline.renewed("HEAD", [larger, *GATED[1:]]) == [change], "the commit's, not the checkout's"
 
 
 def strange(lines: list[dict[str, Any]]) -> str:
@@ -498,7 +499,7 @@ def test_a_damaged_baseline_is_named(name: str, history: Path) -> None:
     text, said = DAMAGES[name]
     history.write_text(text(), encoding="utf-8")
     with pytest.raises(textfile.UnreadableError) as raised:
-        gate.baseline()
+        baseline.records()
     assert str(raised.value).startswith(str(history))
     assert str(raised.value).count(str(history)) == 1
     assert said in str(raised.value)
@@ -510,25 +511,25 @@ def test_a_baseline_is_a_regular_file_of_some_size(history: Path) -> None:
     history.unlink()
     history.mkdir()  # first, because the others would have to be waited for
     with pytest.raises(textfile.UnreadableError, match="a folder; it must be a regular file"):
-        gate.baseline()
+        baseline.records()
     history.rmdir()
     os.mkfifo(history)
     with pytest.raises(textfile.UnreadableError, match="a pipe; it must be a regular file"):
-        gate.baseline()
+        baseline.records()
     history.unlink()
     history.symlink_to("/dev/zero")
     with pytest.raises(textfile.UnreadableError, match="a device; it must be a regular file"):
-        gate.baseline()
+        baseline.records()
     history.unlink()
     with history.open("wb") as file:
         file.truncate(2**40)
     with pytest.raises(textfile.UnreadableError, match="1,099,511,627,776 bytes; it may have 67,108,864 at most"):
-        gate.baseline()
+        baseline.records()
 
 
 def test_the_gate_sees_whole_sequences_of_bptt() -> None:
     """Longer than a block of either framework, so that what happens between blocks is gated."""
-    whole = [case for case in plans.read(gate.PLAN).cases if case.algorithm.startswith("bptt")]
+    whole = [case for case in plans.read(verdict.PLAN).cases if case.algorithm.startswith("bptt")]
     assert {(case.algorithm, case.framework) for case in whole} == {
         (rule, framework) for rule in ("bptt", "bptt_checkpointed") for framework in ("jax", "torch")
     }
@@ -541,7 +542,7 @@ def test_what_was_measured_again_replaces_what_was_before(tmp_path: Path) -> Non
     old = write(tmp_path / "a", [*timed(CASE, 0.01, 0.01)])
     new = write(tmp_path / "b", [*timed(CASE, 0.03, 0.03), *timed(CASE, 0.01, 0.01)])
     done = command("compare", str(old), str(new), "--gate", "--all")
-    assert done.returncode == gate.OK, done.stdout
+    assert done.returncode == verdict.OK, done.stdout
     assert "faster" not in done.stdout + done.stderr
     assert len(compare.latest(timed(CASE, 0.01, 0.01) * 2)) == 2
     assert "slower" in command("compare", str(old), str(write(tmp_path / "b", timed(CASE, 0.02, 0.02)))).stdout
@@ -569,7 +570,7 @@ def test_files_that_cannot_be_compared_are_one_line(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert said in done.stderr
         assert len(done.stderr.splitlines()) == 1
-    assert cli.records_of("HEAD~1") is None
+    assert records_of("HEAD~1") is None
 
 
 @pytest.mark.parametrize("rounds", [(0.41, 0.40), (0.40, 0.41)])
@@ -584,4 +585,4 @@ def test_frameworks_are_held_together_by_their_worst_round(rounds: tuple[float, 
 def test_what_no_longer_ends_well_is_a_crash(status: str) -> None:
     found = compare.changes([line(CASE)], [line(CASE, status=status, reason="because")])
     assert [(change.metric, change.verdict) for change in found] == [("status", "crashed")]
-    assert gate.verdict(found) == gate.REGRESSION
+    assert verdict.exit_code(found) == verdict.REGRESSION

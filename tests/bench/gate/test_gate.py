@@ -9,8 +9,7 @@ import pytest
 from support.copies import copied
 from support.problems import needs
 
-from drtrl_bench.gate import check as gate
-from drtrl_bench.gate import revisions
+from drtrl_bench.gate import revisions, verdict
 
 pytestmark = [pytest.mark.slow, needs("torch"), pytest.mark.xdist_group("torch"), pytest.mark.timeout(900)]
 FILTER = ("-k", "torch", "-k", "drtrl", "-k", "lif_delta")
@@ -91,14 +90,14 @@ def test_a_planted_regression_is_caught(project: Path, file: str, old: str, new:
     plant(project, file, old, new)
     git("checkout", "--detach", "main~1", cwd=project)  # the harness that compares is the one from before
     done = compare(project, *FILTER)
-    assert done.returncode == gate.REGRESSION, done.stdout + done.stderr
+    assert done.returncode == verdict.REGRESSION, done.stdout + done.stderr
     assert said in done.stdout
 
 
 def test_no_change_is_no_regression(project: Path) -> None:
     commit(project)
     done = compare(project, *FILTER)
-    assert done.returncode == gate.OK, done.stdout + done.stderr
+    assert done.returncode == verdict.OK, done.stdout + done.stderr
     assert "0 regressions" in done.stdout
 
 
@@ -110,7 +109,7 @@ def test_nothing_measured_fails(project: Path) -> None:
         "1 / 0 + turn(",
     )
     commit(project)
-    assert compare(project, *FILTER).returncode == gate.NOTHING
+    assert compare(project, *FILTER).returncode == verdict.NOTHING
 
 
 def test_a_shallow_clone_says_so(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -14,23 +14,21 @@ from test_gate import PLANTED
 
 from drtrl_bench import plan as plans
 from drtrl_bench.case import Case
-from drtrl_bench.cli import commands as cli
+from drtrl_bench.cli import rehearse
 from drtrl_bench.figures import gate_power
 from drtrl_bench.files import textfile
-from drtrl_bench.gate import check as gate
-from drtrl_bench.gate import compare
+from drtrl_bench.gate import compare, injected, selftest, slowdown, verdict
 from drtrl_bench.gate import revisions as revisions_module
-from drtrl_bench.gate import selftest as rehearsal
-from drtrl_bench.records import record
-from drtrl_bench.view import selftest_table as rehearsal_table
+from drtrl_bench.records import frames, reading
+from drtrl_bench.view import selftest_table
 
 CASE = Case(algorithm="drtrl", framework="torch", threads=1)
 
 
-def comparisons(number: int, noise: float = 0.02, contention: float = 0.0, plan: str = rehearsal.ALIKE) -> list[Any]:
+def comparisons(number: int, noise: float = 0.02, contention: float = 0.0, plan: str = selftest.ALIKE) -> list[Any]:
     """Rounds of A/A comparisons: processor time varies by `noise`, the clock's by `contention` more."""
     rng, found = np.random.default_rng(1), []
-    for index in range(rehearsal.QUARTET * number):
+    for index in range(selftest.QUARTET * number):
         each = line(CASE, round=index, plan=plan)
         worked = 0.01 * (1 + noise * rng.standard_normal(12))
         waited = worked * (1 + contention * rng.random())
@@ -40,31 +38,31 @@ def comparisons(number: int, noise: float = 0.02, contention: float = 0.0, plan:
 
 
 def test_comparisons_without_a_change_raise_no_alarm() -> None:
-    assert rehearsal.false_alarms(comparisons(31)) == (0, 30)
+    assert selftest.false_alarms(comparisons(31)) == (0, 30)
 
 
 def test_an_alarm_counts_though_another_case_was_measured_less_often() -> None:
     often = comparisons(5)
     for each in often[12:20]:
         if each["round"] % 4 in (1, 2):
-            each["time"] |= rehearsal.scaled(each, 2.0)["time"]
+            each["time"] |= selftest.scaled(each, 2.0)["time"]
     seldom = [each | {"case_key": "another"} for each in comparisons(2)]
-    assert rehearsal.false_alarms(often + seldom) == rehearsal.false_alarms(often) == (1, 4)
+    assert selftest.false_alarms(often + seldom) == selftest.false_alarms(often) == (1, 4)
 
 
 def test_a_comparison_that_was_cut_off_mixes_no_sides() -> None:
     lines = [each for each in comparisons(3) if each["round"] not in (6, 7)]
-    (quartets,) = rehearsal.looks(lines)
+    (quartets,) = selftest.looks(lines)
     assert [each["round"] for quartet in quartets for each in quartet] == [0, 1, 2, 3, 8, 9, 10, 11]
 
 
 def test_other_work_on_the_machine_is_no_slowdown() -> None:
     """The clock doubles, the processor's time does not."""
     lines = comparisons(31, contention=3.0)
-    assert rehearsal.false_alarms(lines) == (0, 30)
+    assert selftest.false_alarms(lines) == (0, 30)
     for each in lines:
         del each["time"]["cpu_samples_s"]
-    alarms, _ = rehearsal.alarms(rehearsal.looks(lines)[0], factor=1.2)
+    alarms, _ = selftest.alarms(selftest.looks(lines)[0], factor=1.2)
     assert alarms > 0, "with the clock alone this noise would not be told from a slowdown"
 
 
@@ -78,50 +76,50 @@ def test_any_metric_may_raise_a_false_alarm(key: tuple[str, ...], value: Any) ->
     for name in key[:-1]:
         at = at[name]
     at[key[-1]] = value
-    assert rehearsal.false_alarms(lines) == (1, 3)
+    assert selftest.false_alarms(lines) == (1, 3)
 
 
 def test_bytes_and_fidelity_of_all_cases_raise_no_alarm_unless_they_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = plans.read(gate.PLAN)
+    plan = plans.read(verdict.PLAN)
     measured = partial(line, environment=environment(), commit=revisions_module.resolved("HEAD"))
     monkeypatch.setattr(revisions_module, "measure_once", lambda tree, case, *_: [measured(case)])
     path = tmp_path / "gate.jsonl"
     for number in (2, 4):  # the second call goes on
-        rehearsal.again(path, number, lambda _: None)
-    lines = record.read(path)
+        selftest.again(path, number, lambda _: None)
+    lines = reading.read(path)
     assert [each["round"] for each in lines] == sorted(len(plan.cases) * [0, 1, 2, 3])
     assert lines[0]["fidelity"]["per_parameter"], "the gate judges each weight's gradient"
-    assert rehearsal.alarms_again(lines) == (0, 3)
+    assert selftest.alarms_again(lines) == (0, 3)
     lines[-1]["memory"]["working_bytes"] *= 1.02
-    assert rehearsal.alarms_again(lines) == (1, 3)
+    assert selftest.alarms_again(lines) == (1, 3)
     lines[-1]["memory"]["working_bytes"] /= 1.02
     lines[-1]["fidelity"]["per_parameter"]["layer0.x"]["norm_ratio"] += 1e-3
-    assert rehearsal.alarms_again(lines) == (1, 3)
+    assert selftest.alarms_again(lines) == (1, 3)
     del lines[-1]
-    assert rehearsal.alarms_again(lines) == (1, 3), "a case that was not measured"
+    assert selftest.alarms_again(lines) == (1, 3), "a case that was not measured"
     later = [each | {"commit": "another"} for each in lines]
-    assert rehearsal.alarms_again(lines + later) == (1, 3), "two commits are not compared"
-    assert rehearsal.alarms_again([]) == (0, 0)
+    assert selftest.alarms_again(lines + later) == (1, 3), "two commits are not compared"
+    assert selftest.alarms_again([]) == (0, 0)
 
 
 def test_a_slowdown_counts_when_both_looks_say_so() -> None:
-    (quartets,) = rehearsal.looks(comparisons(3))
-    assert rehearsal.alarms(quartets, 1.5) == (4, 4)
-    assert rehearsal.alarms(quartets, 1.1) == (0, 4)
-    (mixed,) = rehearsal.looks(comparisons(1) + [r | {"round": r["round"] + 4} for r in comparisons(1)])
-    mixed[0] = [rehearsal.scaled(each, f) for each, f in zip(mixed[0], (1, 1.6, 1.6, 1), strict=True)]
-    assert rehearsal.alarms(mixed, both=False) == (0, 1), "the second look found nothing"
+    (quartets,) = selftest.looks(comparisons(3))
+    assert selftest.alarms(quartets, 1.5) == (4, 4)
+    assert selftest.alarms(quartets, 1.1) == (0, 4)
+    (mixed,) = selftest.looks(comparisons(1) + [r | {"round": r["round"] + 4} for r in comparisons(1)])
+    mixed[0] = [selftest.scaled(each, f) for each, f in zip(mixed[0], (1, 1.6, 1.6, 1), strict=True)]
+    assert selftest.alarms(mixed, both=False) == (0, 1), "the second look found nothing"
 
 
 def test_figure_has_the_rates() -> None:
     lines = [each | {"environment": environment()} for each in comparisons(9)]
-    points = gate_power.data(record.frame(lines))
+    points = gate_power.data(frames.frame(lines))
     at = points.set_index("slowdown")[["alarms", "comparisons"]]
     assert tuple(at.loc[1.0]) == (0, 16)
     assert tuple(at.loc[2.0]) == (16, 16)
-    assert gate_power.draw(record.frame(lines)).axes
+    assert gate_power.draw(frames.frame(lines)).axes
 
 
 def records(plan: str, **of: Any) -> list[dict[str, Any]]:
@@ -131,61 +129,60 @@ def records(plan: str, **of: Any) -> list[dict[str, Any]]:
 def test_what_is_caught_is_counted_where_it_was_planted() -> None:
     plant = next(
         p
-        for p in rehearsal.PLANTS
+        for p in injected.INJECTED
         if p.file == "implementations/algorithms/approximate/drtrl_torch.py" and "crashes" in p.name
     )
-    honest = records(rehearsal.HONEST)
-    assert rehearsal.caught(honest, plant) == (0, 1), "what was not measured was not caught"
-    missed = records(rehearsal.label(plant))
-    assert rehearsal.caught(honest + missed, plant) == (0, 1)
-    crashed = [*missed[:1], line(CASE, plan=rehearsal.label(plant), status="error", reason="planted")]
-    assert rehearsal.caught(honest + crashed, plant) == (1, 1)
+    honest = records(selftest.HONEST)
+    assert selftest.caught(honest, plant) == (0, 1), "what was not measured was not caught"
+    missed = records(injected.plan_name(plant))
+    assert selftest.caught(honest + missed, plant) == (0, 1)
+    crashed = [*missed[:1], line(CASE, plan=injected.plan_name(plant), status="error", reason="planted")]
+    assert selftest.caught(honest + crashed, plant) == (1, 1)
 
 
 def test_table_says_whether_all_is_well() -> None:
-    lines = comparisons(3) + records(rehearsal.HONEST)
+    lines = comparisons(3) + records(selftest.HONEST)
     console = Console(record=True, width=100)
-    assert not rehearsal_table.render(lines, console)
+    assert not selftest_table.render(lines, console)
     assert "2 comparisons" in console.export_text()
 
 
 def test_a_gate_that_misses_slowdowns_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """By samples scaled and by slowdowns planted in earnest; with few comparisons neither is judged."""
-    monkeypatch.setattr(rehearsal, "PLANTS", [])
+    monkeypatch.setattr(injected, "INJECTED", [])
     blind = partial(comparisons, noise=0.0)
-    same = [line(case, plan=gate.PLAN, round=index) for case in plans.read(gate.PLAN).cases for index in range(2)]
+    same = [line(case, plan=verdict.PLAN, round=index) for case in plans.read(verdict.PLAN).cases for index in range(2)]
     for number, planted, well in ((21, 1.5, True), (21, 1.0, False), (4, 1.0, True)):
-        slow = blind(number, plan=rehearsal.slowed(1.5))
+        slow = blind(number, plan=selftest.slowed(1.5))
         for each in slow:
             if each["round"] % 4 in (1, 2):
-                each |= rehearsal.scaled(each, planted)
+                each |= selftest.scaled(each, planted)
         console = Console(record=True, width=80)
-        assert rehearsal_table.render(blind(21) + slow + same, console) == well
+        assert selftest_table.render(blind(21) + slow + same, console) == well
         said = console.export_text()
         assert "torch, cases: 1, both orders" in said
-        assert " ".join(said.split()).count("too few to judge") == (number < rehearsal_table.ENOUGH)
-    monkeypatch.setattr(compare, "SLOWER", 1.7)
-    assert not rehearsal_table.render(blind(21) + same, console)
-    assert rehearsal_table.render(blind(4) + same, console)
-    assert not rehearsal_table.render(blind(4), console), "of all cases nothing was measured twice"
+        assert " ".join(said.split()).count("too few to judge") == (number < selftest_table.ENOUGH)
+    monkeypatch.setattr(slowdown, "SLOWER", 1.7)
+    assert not selftest_table.render(blind(21) + same, console)
+    assert selftest_table.render(blind(4) + same, console)
+    assert not selftest_table.render(blind(4), console), "of all cases nothing was measured twice"
 
 
 @needs("torch")
 def test_more_bytes_are_planted_in_earnest() -> None:
     """The meter must see them; in JAX what it read is changed, because its bytes are the compiler's own figure."""
-    from drtrl_bench.measure import backend_torch as subject_torch
-    from drtrl_bench.measure import problem
+    from drtrl_bench.measure import backend_torch, problem
 
     case = replace(CASE, dataset="bernoulli", features=16, neurons=8, batch=2, steps=8, chunk=4, scale_x=4.0)
     drawn = problem.solve(case)
-    honest = subject_torch.Backend(case, drawn, "float32").measure_memory()["working_bytes"]
-    larger = type("Backend", (subject_torch.Backend,), {})
-    exec(rehearsal.LARGER_TORCH, {"Backend": larger, "torch": subject_torch.torch})
-    assert larger(case, drawn, "float32").measure_memory()["working_bytes"] > compare.BYTES * honest
+    honest = backend_torch.Subject(case, drawn, "float32").weigh()["working_bytes"]
+    larger = type("Subject", (backend_torch.Subject,), {})
+    exec(injected.LARGER_TORCH, {"Subject": larger, "torch": backend_torch.torch})
+    assert larger(case, drawn, "float32").weigh()["working_bytes"] > compare.BYTES * honest
 
 
 def test_every_plant_can_be_planted() -> None:
-    for plant in rehearsal.PLANTS:
+    for plant in injected.INJECTED:
         assert (revisions_module.ROOT / plant.file).is_file()
         compile(plant.code, plant.file, "exec")
     for file, old, _, _ in PLANTED:
@@ -194,7 +191,7 @@ def test_every_plant_can_be_planted() -> None:
 
 def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a case that the plan did not have when they began gets as many as the others."""
-    whole = plans.read(rehearsal.ALIKE)
+    whole = plans.read(selftest.ALIKE)
     measured = []
 
     def interleaved(sides: tuple[str, str], plan: Any, *_: Any, **__: Any) -> tuple[list[Any], list[Any]]:
@@ -204,12 +201,12 @@ def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(revisions_module, "interleaved", interleaved)
     path, few = tmp_path / "gate.jsonl", replace(whole, cases=whole.cases[:2])
-    rehearsal.interleave(path, rehearsal.ALIKE, few, 1, lambda _: None)
-    rehearsal.interleave(path, rehearsal.ALIKE, few, 2, lambda _: None)
-    rehearsal.alike(path, 3, lambda _: None)
+    selftest.interleave(path, selftest.ALIKE, few, 1, lambda _: None)
+    selftest.interleave(path, selftest.ALIKE, few, 2, lambda _: None)
+    selftest.alike(path, 3, lambda _: None)
     added = len(whole.cases) - 2
     assert measured == [(("HEAD", "HEAD"), number) for number in (2, 2, added, added, added + 2)]
-    found = rehearsal.looks(record.read(path))
+    found = selftest.looks(reading.read(path))
     assert {len(quartets) for quartets in found} == {3}
     for quartets in found:
         assert [r["round"] for quartet in quartets for r in quartet] == list(range(12))
@@ -217,21 +214,21 @@ def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytes
 
 def test_the_records_are_a_regular_file_of_some_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "gate.jsonl"
-    assert rehearsal.kept(path) == []
+    assert selftest.kept(path) == []
     path.symlink_to("/dev/full")
-    for read in (lambda: rehearsal.kept(path), lambda: cli.rehearse(records=path, measure=False)):
+    for read in (lambda: selftest.kept(path), lambda: rehearse.rehearse(records=path, measure=False)):
         with pytest.raises(textfile.UnreadableError, match="a device; it must be a regular file"):
             read()
     path.unlink()
     write(tmp_path, records("p")).rename(path)
-    assert len(rehearsal.kept(path)) == 2
-    monkeypatch.setattr(rehearsal, "MOST_BYTES", path.stat().st_size - 1)
+    assert len(selftest.kept(path)) == 2
+    monkeypatch.setattr(selftest, "MOST_BYTES", path.stat().st_size - 1)
     with pytest.raises(textfile.UnreadableError, match="it may have"):
-        rehearsal.kept(path)
+        selftest.kept(path)
 
 
 def test_a_record_of_no_commit_is_of_no_commit() -> None:
-    lines = records(rehearsal.HONEST)
+    lines = records(selftest.HONEST)
     del lines[0]["commit"]
-    assert rehearsal.of_last_commit(lines) == lines[1:]
-    assert rehearsal.of_last_commit(lines[::-1]) == lines[:1]
+    assert selftest.of_last_commit(lines) == lines[1:]
+    assert selftest.of_last_commit(lines[::-1]) == lines[:1]

@@ -18,7 +18,7 @@ from drtrl_bench import lookup, provenance, registry, start
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import environment, problem, refusal, runner
 from drtrl_bench.process.supervised import Ended
-from drtrl_bench.records import record
+from drtrl_bench.records import reading
 
 pytestmark = pytest.mark.xdist_group("torch")
 SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3, threads=1)
@@ -54,7 +54,7 @@ def test_a_measured_row_has_everything_and_is_not_run_again(
     assert set(line["fidelity"]["per_parameter"]) == {"layer0.x", "layer0.r", "layer0.b", "readout.x"}
     assert set(line["fidelity"]["per_layer"]) == {"layer0", "readout"}
     assert line["data"] == {"label": "bernoulli (synthetic)", "synthetic": True, "fingerprint": None}
-    assert [r["environment"]["env_hash"] for r in record.read(path)] == [line["env_hash"]]
+    assert [r["environment"]["env_hash"] for r in reading.read(path)] == [line["env_hash"]]
 
     monkeypatch.setattr(runner, "measure", no_children)
     assert run(path, case) == [line]
@@ -85,12 +85,12 @@ def test_another_machine_measures_again_and_is_described_once(tmp_path: Path, mo
     assert started == [0, 0], "each machine measures once"
     assert sorted(on("two", SMALL, other)) == ["hash of two"] * 2
     assert started == [0, 0, 1]
-    assert [(r["env_hash"], r["environment"]["cpu"]) for r in record.read(path)] == [
+    assert [(r["env_hash"], r["environment"]["cpu"]) for r in reading.read(path)] == [
         ("hash of one", "one"),
         ("hash of two", "two"),
         ("hash of two", "two"),
     ]
-    assert [line["cpu"] for line in record.lines(path) if line["kind"] == "environment"] == ["one", "two"]
+    assert [line["cpu"] for line in reading.lines(path) if line["kind"] == "environment"] == ["one", "two"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_each_round_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         plan = Plan("p", "", (SMALL,), rounds=rounds)
         found = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: started.append(text) if text else None)
         assert sorted(line["round"] for line in found) == list(range(rounds))
-    assert len(started) == len(record.read(tmp_path / "r.jsonl")) == 3
+    assert len(started) == len(reading.read(tmp_path / "r.jsonl")) == 3
 
 
 def test_a_record_names_the_run_and_the_files_that_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,8 +286,8 @@ from drtrl_bench.measure import worker
 
 def measure(case, whole, budget_s):
     import torch
-    from drtrl_bench.measure import backend_torch as subject_torch
-    subject_torch.Backend(case, whole, case.dtype)
+    from drtrl_bench.measure import backend_torch
+    backend_torch.Subject(case, whole, case.dtype)
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")
     said = {name: os.environ.get(name) for name in names}
     said |= {"torch": torch.get_num_threads(), "budget_s": budget_s}

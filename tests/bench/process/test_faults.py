@@ -30,7 +30,7 @@ from drtrl_bench.case import Case, Plan
 from drtrl_bench.gate import revisions
 from drtrl_bench.measure import runner
 from drtrl_bench.process import locks, result, scratch, signals, supervised, warden
-from drtrl_bench.records import record
+from drtrl_bench.records import reading
 
 pytestmark = [pytest.mark.xdist_group("torch"), pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 CASE = Case(framework="torch", dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3)
@@ -316,7 +316,7 @@ def test_an_invalid_result_is_an_error_that_says_which_and_the_plan_goes_on(
         assert (own["case_key"], own["implementation_sha"]) == (case.key, runner.implementation_sha(case)), name
         if said:
             assert own["time"] == own["memory"] == own["fidelity"] == own["gate"] == {}, name
-    assert len(record.read(tmp_path / "r.jsonl")) == len(kinds), "each is a whole record"
+    assert len(reading.read(tmp_path / "r.jsonl")) == len(kinds), "each is a whole record"
     assert not list(Path(tempfile.gettempdir()).glob(f"{scratch.owner()}*"))
 
 
@@ -431,7 +431,7 @@ def test_a_signal_is_raised_once_and_later_again(number: int, monkeypatch: pytes
 
 ENDLESS = """
 import sys
-from drtrl_bench.cli import commands as module
+import drtrl_bench.cli.app
 from drtrl_bench.measure import runner
 {edit}
 sys.argv = ["drtrl-bench", *{words!r}]
@@ -722,7 +722,7 @@ def test_a_run_waits_for_the_machine_and_its_seconds_do_not_count(
         soon(lambda: len(said) == 2)
         time.sleep(1)
     waits.join()
-    (own,) = record.read(tmp_path / "r.jsonl")
+    (own,) = reading.read(tmp_path / "r.jsonl")
     assert said[1].startswith(f"    waiting for process {os.getpid()} (")
     assert own["duration_s"] < 0.8
 

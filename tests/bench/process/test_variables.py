@@ -13,11 +13,10 @@ from support.lines import line, write
 from support.problems import needs
 
 from drtrl_bench.case import Case, Plan, digest
-from drtrl_bench.gate import check as gate
-from drtrl_bench.gate import compare, revisions
+from drtrl_bench.gate import baseline, compare, revisions
 from drtrl_bench.measure import environment, runner
 from drtrl_bench.process import repository, variables
-from drtrl_bench.records import record
+from drtrl_bench.records import reading, record
 from drtrl_bench.view import caption
 
 SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3, threads=1)
@@ -180,7 +179,7 @@ def test_a_case_is_measured_again_with_another_variable(
     assert started == ["", "default", "avx2"]
     noted = [text for text in told if "ATEN" in text]
     assert noted == [f"set here, let through and recorded: ATEN_CPU_CAPABILITY={v}" for v in ("default", "avx2")]
-    found = [each["environment"].get("variables") for each in record.read(tmp_path / "r.jsonl")]
+    found = [each["environment"].get("variables") for each in reading.read(tmp_path / "r.jsonl")]
     assert found == [None, {"ATEN_CPU_CAPABILITY": "default"}, {"ATEN_CPU_CAPABILITY": "avx2"}]
 
 
@@ -233,7 +232,7 @@ def test_a_record_tells_what_the_process_was_told(tmp_path: Path, bare: pytest.M
     assert found["status"] == "ok", found["reason"]
     said = {"ATEN_CPU_CAPABILITY": "default", "KMP_AFFINITY": None, "MY_TOKEN": None, "capability": "DEFAULT"}
     assert found["time"] == said | {"safe": True}
-    (read,) = record.read(tmp_path / "r.jsonl")
+    (read,) = reading.read(tmp_path / "r.jsonl")
     assert read["environment"]["variables"] == {"ATEN_CPU_CAPABILITY": "default"}
 
 
@@ -273,14 +272,14 @@ def test_the_command_names_what_was_not_set_alike(tmp_path: Path) -> None:
 
 
 def test_a_baseline_says_what_was_set(bare: pytest.MonkeyPatch) -> None:
-    assert "variables" not in gate.of_now(line(SMALL))
+    assert "variables" not in baseline.of_now(line(SMALL))
     bare.setenv("ATEN_CPU_CAPABILITY", "default")
-    kept = gate.of_now(line(SMALL))
+    kept = baseline.of_now(line(SMALL))
     assert kept["variables"] == {"ATEN_CPU_CAPABILITY": "default"}
-    assert gate.set_otherwise([kept]) == []
-    assert gate.set_otherwise([line(SMALL)]) == ["ATEN_CPU_CAPABILITY (not set; default)"]
+    assert baseline.set_otherwise([kept]) == []
+    assert baseline.set_otherwise([line(SMALL)]) == ["ATEN_CPU_CAPABILITY (not set; default)"]
     bare.delenv("ATEN_CPU_CAPABILITY")
-    assert gate.set_otherwise([kept]) == ["ATEN_CPU_CAPABILITY (default; not set)"]
+    assert baseline.set_otherwise([kept]) == ["ATEN_CPU_CAPABILITY (default; not set)"]
     assert record.complaint(record.upgraded(json.loads(json.dumps(kept)))) is None
 
 

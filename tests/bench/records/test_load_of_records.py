@@ -18,7 +18,7 @@ from drtrl_bench import plan as plans
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import environment as machine
 from drtrl_bench.measure import runner
-from drtrl_bench.records import record
+from drtrl_bench.records import appending, reading
 
 SIXTY = [
     Case(algorithm=algorithm, framework=framework, steps=steps, neurons=neurons)
@@ -43,7 +43,7 @@ def file_of(path: Path, number: int) -> Path:
 def test_of_ten_thousand_lines_the_last_of_each_case_is_kept(tmp_path: Path) -> None:
     path = file_of(tmp_path / "r.jsonl", 10_000)
     began = time.process_time()
-    found = record.newest(path)
+    found = reading.newest(path)
     took = time.process_time() - began
     assert [each["time"]["median_s"] for each in found] == [0.01 + 1e-6 * i for i in range(9_940, 10_000)]
     assert took < 1.0
@@ -72,15 +72,15 @@ def test_an_append_takes_no_longer_for_a_long_file(tmp_path: Path) -> None:
         file.seek(0, os.SEEK_END)
         file.write(b"\n")
     entry = line(Case())
-    record.append(path, entry)
+    appending.append(path, entry)
     before = resource.getrusage(resource.RUSAGE_SELF)
     for _ in range(20):
-        record.append(path, entry)
+        appending.append(path, entry)
     after = resource.getrusage(resource.RUSAGE_SELF)
     took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert took / 20 < 0.01
     assert after.ru_maxrss - before.ru_maxrss < 20 * 1024
-    assert path.stat().st_size == 288_000_001 + 21 * len(record.encoded(entry))
+    assert path.stat().st_size == 288_000_001 + 21 * len(appending.encoded(entry))
 
 
 class NextCase(Exception):  # noqa: N818
@@ -159,7 +159,7 @@ def test_what_is_finished_is_found_by_the_sources_of_its_own_kind(
     random.Random(0).shuffle(pair)
     plan = Plan("two", "", tuple(pair))
     runner.run(plan, path, lambda text, entry: None)
-    shas = {each["case"]["cell"]: each["implementation_sha"] for each in record.read(path)}
+    shas = {each["case"]["cell"]: each["implementation_sha"] for each in reading.read(path)}
     assert len(set(shas.values())) == 2
     text = path.read_text().replace(shas["lstm"], "of-other-sources")
     path.write_text(text)

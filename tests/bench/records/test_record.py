@@ -16,14 +16,14 @@ from support.lines import environment, line, write
 
 import drtrl_bench
 from drtrl_bench.case import Case
-from drtrl_bench.records import record
+from drtrl_bench.records import appending, frames, reading, record
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     file = tmp_path / "r.jsonl"
     for entry in (environment(), line(Case()), line(Case(framework="torch"))):
-        record.append(file, entry)
+        appending.append(file, entry)
     return file
 
 
@@ -38,7 +38,7 @@ def test_the_frame_says_what_a_number_depends_on(tmp_path: Path) -> None:
     file = tmp_path / "r.jsonl"
     versions = {"jax": "0.10.2", "jaxlib": "0.10.1", "torch": "2.13.0+cpu", "numpy": "2.4.6"}
     for entry in (environment(versions=versions), line(Case()), line(Case(seed=1), env_hash="unknown")):
-        record.append(file, entry)
+        appending.append(file, entry)
     known, unknown = drtrl_bench.load(file).to_dict("records")
     expected = {
         "python_version": "3.11.7",
@@ -142,7 +142,7 @@ def test_the_frame_has_every_layer_and_every_weight(path: Path) -> None:
     numbers = {f"{p}.{m}": 0.1 * i + 0.01 * j for i, p in enumerate(parts) for j, m in enumerate(measures)}
     for kind, own in (("per_layer", parts[:2]), ("per_parameter", parts[2:])):
         entry["fidelity"][kind] = {p: {m: numbers[f"{p}.{m}"] for m in measures} for p in own}
-    record.append(path, entry)
+    appending.append(path, entry)
     found = drtrl_bench.load(path).to_dict("records")[-1]
     assert {name: found[name] for name in numbers} == numbers
 
@@ -150,7 +150,7 @@ def test_the_frame_has_every_layer_and_every_weight(path: Path) -> None:
 def test_a_layer_of_an_older_record_is_empty_unless_it_has_one_weight(path: Path) -> None:
     entry = line(Case(seed=5))
     del entry["fidelity"]["per_layer"]
-    record.append(path, entry)
+    appending.append(path, entry)
     found = drtrl_bench.load(path).to_dict("records")[-1]
     assert found["layer0.cosine"] != found["layer0.cosine"]
     assert found["layer0.x.cosine"] == 1 - 3e-7**2
@@ -169,30 +169,30 @@ def test_a_torn_last_line_is_named_once_and_repaired(path: Path) -> None:
     with path.open("a") as file:
         file.write('{"kind": "record", "sche')
     with pytest.warns(record.CorruptLine, match=r"r\.jsonl, line 4: cut short"):
-        assert len(record.read(path)) == 2
+        assert len(reading.read(path)) == 2
     with pytest.warns(record.CorruptLine, match=r"r\.jsonl: the last line was cut short.* 24 bytes"):
-        record.append(path, line(Case(algorithm="bptt")))
-    found = record.read(path)  # without a warning, which would be an error
+        appending.append(path, line(Case(algorithm="bptt")))
+    found = reading.read(path)  # without a warning, which would be an error
     assert [r["case"]["algorithm"] for r in found] == ["drtrl", "drtrl", "bptt"]
     assert path.read_bytes().count(b"\n") == 4
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2, 700, -2, -1])
 def test_an_append_broken_at_a_byte_costs_only_itself(path: Path, kept: int) -> None:
-    before, whole = path.read_bytes(), record.encoded(line(Case(seed=1)))
+    before, whole = path.read_bytes(), appending.encoded(line(Case(seed=1)))
     path.write_bytes(before + whole[: len(whole) + kept if kept < 0 else kept])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", record.CorruptLine)
-        record.append(path, line(Case(seed=2)))
+        appending.append(path, line(Case(seed=2)))
     seeds = [0, 0, 1, 2] if kept == -1 else [0, 0, 2]  # a line that lacks its end only is whole
-    assert [r["case"]["seed"] for r in record.read(path)] == seeds
+    assert [r["case"]["seed"] for r in reading.read(path)] == seeds
 
 
 def test_nul_bytes_of_a_power_cut_are_removed(path: Path) -> None:
     before = path.read_bytes()
     path.write_bytes(before + b"\0" * 5000)
     with pytest.warns(record.CorruptLine, match="5000 bytes"):
-        record.prepare(path)
+        appending.prepare(path)
     assert path.read_bytes() == before
 
 
@@ -200,8 +200,8 @@ def test_a_warning_that_is_an_error_loses_no_record(path: Path) -> None:
     with path.open("a") as file:
         file.write("{")
     with pytest.raises(record.CorruptLine):  # the tests' own filter makes it one
-        record.append(path, line(Case(seed=3)))
-    assert [r["case"]["seed"] for r in record.read(path)] == [0, 0, 3]
+        appending.append(path, line(Case(seed=3)))
+    assert [r["case"]["seed"] for r in reading.read(path)] == [0, 0, 3]
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,9 +213,9 @@ def test_a_full_disk_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.M
                 raise OSError(errno.ENOSPC, "No space left on device")
             return write(file, data[:100])
 
-        patch.setattr(record.os, "write", full)
+        patch.setattr(appending.os, "write", full)
         with pytest.raises(OSError, match="No space left"):
-            record.append(path, line(Case(seed=1)))
+            appending.append(path, line(Case(seed=1)))
     assert path.read_bytes() == before
 
 
@@ -227,12 +227,12 @@ def test_a_new_file_and_its_folders_are_on_disk(tmp_path: Path, monkeypatch: pyt
         synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
         sync(descriptor)
 
-    monkeypatch.setattr(record.os, "fsync", noted)
+    monkeypatch.setattr(appending.os, "fsync", noted)
     file = tmp_path / "a" / "b" / "r.jsonl"
-    record.append(file, environment())
+    appending.append(file, environment())
     assert {str(place) for place in (file, file.parent, file.parent.parent, tmp_path)} <= set(synced)
     synced.clear()
-    record.append(file, environment())
+    appending.append(file, environment())
     assert synced == [str(file)]
 
 
@@ -240,34 +240,34 @@ def test_somebody_elses_file_is_left_alone(tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("milk\n{not finished")
     with pytest.raises(OSError, match=r"notes\.txt: not a record file"):
-        record.prepare(notes)
+        appending.prepare(notes)
     assert notes.read_text() == "milk\n{not finished"
-    record.append(notes, environment())
+    appending.append(notes, environment())
     assert notes.read_text().startswith("milk\n")
 
 
 def test_a_file_that_another_program_keeps_locked_is_an_error_and_no_wait_without_end(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(appending, "PATIENCE_S", 0.05)
     before = path.read_bytes()
-    with record.exclusive(path), pytest.raises(OSError, match=r"r\.jsonl: locked by another program for 0\.05 s"):
-        record.append(path, line(Case()))
+    with appending.exclusive(path), pytest.raises(OSError, match=r"r\.jsonl: locked by another program for 0\.05 s"):
+        appending.append(path, line(Case()))
     assert path.read_bytes() == before
 
 
 def test_no_line_is_written_that_no_reader_takes(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"time\.samples_s\[1\] is 0.0"):
-        record.append(path, line(Case()) | {"time": {"samples_s": [1.0, 0.0]}})
+        appending.append(path, line(Case()) | {"time": {"samples_s": [1.0, 0.0]}})
     with pytest.raises(ValueError, match="not JSON compliant"):
-        record.append(path, line(Case()) | {"duration_s": float("nan")})
+        appending.append(path, line(Case()) | {"duration_s": float("nan")})
     assert path.read_bytes() == before
 
 
 def test_a_name_that_is_no_text_is_kept_as_far_as_it_is(path: Path) -> None:
-    record.append(path, line(Case(), plan=os.fsdecode(b"caf\xe9"), reason="\N{SNAKE}"))
-    last = record.read(path)[-1]
+    appending.append(path, line(Case(), plan=os.fsdecode(b"caf\xe9"), reason="\N{SNAKE}"))
+    last = reading.read(path)[-1]
     assert (last["plan"], last["reason"]) == ("caf?", "\N{SNAKE}")
 
 
@@ -367,7 +367,7 @@ def test_a_bad_line_is_named_by_its_number_and_its_fault(path: Path, problem: st
     good = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*good[:2], raw, b"\n", *good[2:]]))
     with pytest.warns(record.CorruptLine, match=rf"r\.jsonl, line 3: .*{problem}") as warned:
-        assert len(record.read(path)) == 2
+        assert len(reading.read(path)) == 2
     assert len(warned) == 1
     assert str(warned[0].message).isprintable()
 
@@ -375,17 +375,17 @@ def test_a_bad_line_is_named_by_its_number_and_its_fault(path: Path, problem: st
 def test_many_bad_lines_are_named_in_a_few(path: Path) -> None:
     path.write_text("nonsense\n" * 50 + path.read_text())
     with pytest.warns(record.CorruptLine) as warned:
-        assert len(record.read(path)) == 2
+        assert len(reading.read(path)) == 2
     assert len(warned) == 6
     assert "line 5" in str(warned[4].message)
     assert "45 more lines are bad" in str(warned[5].message)
 
 
 def test_what_is_hardly_a_record_file_is_not_read_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "HOPELESS", 3)  # for each good line and one more: 12 of 50 are borne
+    monkeypatch.setattr(reading, "HOPELESS", 3)  # for each good line and one more: 12 of 50 are borne
     path.write_text(path.read_text() + "nonsense\n" * 50)
     with pytest.warns(record.CorruptLine) as warned:
-        assert len(record.read(path)) == 2
+        assert len(reading.read(path)) == 2
     assert "hardly a record file, not read further" in str(warned[5].message)
     assert "8 more lines are bad" in str(warned[6].message)
 
@@ -394,19 +394,19 @@ def test_only_a_line_feed_ends_a_line(path: Path) -> None:
     odd = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
     with path.open("ab") as file:
         file.write(json.dumps(line(Case(), reason=odd), ensure_ascii=False).replace("\\u", "\\u").encode() + b"\r\n")
-    assert record.read(path)[-1]["reason"] == odd
+    assert reading.read(path)[-1]["reason"] == odd
 
 
 def test_marks_of_byte_order_are_skipped(path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\xef\xbb\xbf" + path.read_bytes())
-    assert len(record.read(path)) == 4
+    assert len(reading.read(path)) == 4
 
 
 def test_a_line_without_end_is_passed_over_piece_by_piece(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "LONGEST", 2**14)
     path.write_bytes(b'{"' * 2**15 + b"\n" + path.read_bytes())
     with pytest.warns(record.CorruptLine, match="line 1: longer than 0 MiB"):
-        assert len(record.read(path)) == 2
+        assert len(reading.read(path)) == 2
 
 
 @pytest.mark.parametrize("what", ["/dev/zero", "/dev/full", "pipe", "socket", "folder"])
@@ -420,8 +420,8 @@ def test_records_are_read_from_and_written_to_regular_files_only(tmp_path: Path,
         bound.close()
     elif what == "folder":
         place.mkdir()
-    more: list[Callable[[], Any]] = [] if what == "folder" else [lambda: record.read(place)]
-    for use in (lambda: list(record.lines(place)), lambda: record.append(place, environment()), *more):
+    more: list[Callable[[], Any]] = [] if what == "folder" else [lambda: reading.read(place)]
+    for use in (lambda: list(reading.lines(place)), lambda: appending.append(place, environment()), *more):
         with pytest.raises(OSError, match=f"{place}: a [a-z]+, where a file is wanted"):
             use()
 
@@ -430,14 +430,14 @@ def test_what_is_no_file_in_a_folder_is_named_and_the_rest_read(path: Path) -> N
     os.mkfifo(path.with_name("a.jsonl"))
     path.with_name("b.jsonl").symlink_to("nowhere")
     with pytest.warns(record.CorruptLine) as warned:
-        assert len(record.read(path.parent)) == 2
+        assert len(reading.read(path.parent)) == 2
     assert ["a.jsonl: a pipe" in str(warned[0].message), "b.jsonl" in str(warned[1].message)] == [True, True]
 
 
 def test_records_that_are_committed_are_read_without_a_warning() -> None:
     files = sorted((Path(__file__).parents[3] / "results").rglob("*.jsonl"))
     for file in files:
-        assert record.read(file), file
+        assert reading.read(file), file
     assert len(files) >= 7
 
 
@@ -468,17 +468,17 @@ def test_a_record_of_the_first_version_has_the_fields_of_today(path: Path) -> No
         "auto",
     ):
         del entry["case"][name]
-    record.append(path, entry)
-    assert record.read(path)[-1]["case"] == asdict(Case(seed=4))
+    appending.append(path, entry)
+    assert reading.read(path)[-1]["case"] == asdict(Case(seed=4))
 
 
 def test_weights_beyond_what_a_table_holds_are_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "FEW_PARTS", 20)
-    monkeypatch.setattr(record, "CELLS", 60)
+    monkeypatch.setattr(frames, "FEW_PARTS", 20)
+    monkeypatch.setattr(frames, "CELLS", 60)
     many: list[dict[str, Any]] = [line(Case(seed=i)) | {"environment": None} for i in range(4)]
     many[3]["fidelity"]["per_parameter"] = {f"layer0.w{i}": {"cosine": 0.5} for i in range(100)}
     with pytest.warns(record.CorruptLine, match="400 columns"):
-        frame = record.frame(many)
+        frame = frames.frame(many)
     assert len(frame) == 4
     assert "layer0.cosine" in frame
     assert "layer0.w5.cosine" not in frame
@@ -489,7 +489,7 @@ def test_the_newest_records_are_those_that_nothing_replaces(tmp_path: Path) -> N
     entries = [
         line(Case(), case_key=k, round=r, implementation_sha=s, duration_s=float(i)) for i, (k, r, s) in enumerate(told)
     ]
-    found = record.newest(write(tmp_path, entries))
+    found = reading.newest(write(tmp_path, entries))
     assert [r["duration_s"] for r in found] == [1.0, 2.0, 3.0, 4.0]
     assert all(r["environment"]["cpu"] == "AMD EPYC" for r in found)
 
@@ -501,7 +501,7 @@ def test_the_newest_records_are_those_that_nothing_replaces(tmp_path: Path) -> N
 def test_records_of_another_plan_machine_or_data_replace_nothing(other: dict[str, Any], tmp_path: Path) -> None:
     """Nor does a record of the same case and another of these, in turns; one of the same replaces its own."""
     entries = [line(Case(), duration_s=float(i), **(other if i % 2 else {})) for i in range(4)]
-    assert [r["duration_s"] for r in record.newest(write(tmp_path, entries))] == [2.0, 3.0]
+    assert [r["duration_s"] for r in reading.newest(write(tmp_path, entries))] == [2.0, 3.0]
 
 
 @pytest.mark.parametrize(
@@ -526,25 +526,25 @@ def test_corrupt_line_is_named_and_the_rest_kept(path: Path, text: str) -> None:
     good = path.read_text().splitlines()
     path.write_text("\n".join([*good[:2], text, *good[2:]]) + "\n")
     with pytest.warns(record.CorruptLine, match="line 3"):
-        found = record.read(path)
+        found = reading.read(path)
     assert len(found) == 2
 
 
 def test_concatenated_files_are_a_file(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
-    record.append(other, environment("e2", cpu="another"))
-    record.append(other, line(Case(), env_hash="e2"))
+    appending.append(other, environment("e2", cpu="another"))
+    appending.append(other, line(Case(), env_hash="e2"))
     joined = tmp_path / "joined.jsonl"
     joined.write_text(path.read_text() + other.read_text())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = record.read(joined)
+        found = reading.read(joined)
     assert [r["environment"]["cpu"] for r in found] == ["AMD EPYC", "AMD EPYC", "another"]
 
 
 def test_no_records_says_what_makes_some(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="drtrl-bench run"):
-        record.read(tmp_path / "none.jsonl")
+        reading.read(tmp_path / "none.jsonl")
 
 
 def test_a_frame_of_older_records_has_the_columns_of_all_their_layers(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from drtrl_bench import figures
 from drtrl_bench.case import Case
 from drtrl_bench.figures import fidelity, memory_vs_t, time_vs_t
 from drtrl_bench.gate import compare
-from drtrl_bench.records import record
-from drtrl_bench.view import compare_table, display, report, table
+from drtrl_bench.records import frames
+from drtrl_bench.view import cell_text, collapse, compare_table, display, report, table
 
 EVIL = (
     "\x1b[31mred\x1b[0m \x9b2J \u202egnp.exe\u2069 \rfaked \x07 \u2028 \udcff \ud800 [bold red]x[/] <b>$\\frac12$</b>"
@@ -65,7 +65,7 @@ def evil() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("console", [Console, display.Console], ids=["rich", "own"])
 def test_a_table_obeys_no_text(console: Any) -> None:
     output = io.StringIO()
-    table.render(table.collapse(record.frame(evil())), console(width=80, file=output))
+    table.render(collapse.collapse(frames.frame(evil())), console(width=80, file=output))
     assert OBEYED.findall(output.getvalue()) == []
     for said in (r"\x1b[31mred", r"\u202egnp", "[bold red]x[/]", r"$\frac12$"):
         assert said in output.getvalue()
@@ -73,9 +73,9 @@ def test_a_table_obeys_no_text(console: Any) -> None:
 
 def test_progress_obeys_no_text() -> None:
     lines = evil()
-    said = table.sentence(table.collapse(record.frame(lines[:1])))
+    said = cell_text.sentence(collapse.collapse(frames.frame(lines[:1])))
     assert OBEYED.findall(said) == []
-    assert OBEYED.findall(table.short(EVIL)) == []
+    assert OBEYED.findall(cell_text.short(EVIL)) == []
 
 
 def test_a_console_obeys_no_text() -> None:
@@ -102,7 +102,7 @@ def test_a_comparison_obeys_no_text(tmp_path: Path) -> None:
 
 def test_a_page_obeys_no_text(tmp_path: Path) -> None:
     lines = evil()
-    path = report.write_page(EVIL, lines, record.frame(lines), {}, tmp_path / "page.html")
+    path = report.write_page(EVIL, lines, frames.frame(lines), {}, tmp_path / "page.html")
     page = path.read_text(encoding="utf-8")
     assert OBEYED.findall(page.replace("\t", "")) == []
     assert "<b>$" not in page
@@ -111,7 +111,7 @@ def test_a_page_obeys_no_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", [time_vs_t, memory_vs_t, fidelity], ids=["time", "memory", "fidelity"])
 def test_a_figure_and_its_csv_obey_no_text(module: Any, tmp_path: Path) -> None:
-    frame = record.frame(evil())
+    frame = frames.frame(evil())
     figure = module.draw(frame)
     words = text_of(figure)
     assert OBEYED.findall(words) == []
@@ -200,7 +200,7 @@ def test_a_run_goes_on_without_its_reader(tmp_path: Path) -> None:
         f'budget_s = 0.01\n[[grid]]\nframework = "torch"\ndataset = "bernoulli"\ncell = "leaky_rnn"\n{sizes}\n'
     )
     assert closed("run", str(plan), "--records", str(path)) == (0, "")
-    assert record.load(path)["status"].tolist() == ["ok", "ok"]
+    assert frames.load(path)["status"].tolist() == ["ok", "ok"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

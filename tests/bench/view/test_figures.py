@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 
 from drtrl_bench import figures, load
 from drtrl_bench.case import Case
-from drtrl_bench.cli import commands as cli
-from drtrl_bench.figures import style
-from drtrl_bench.records import record
+from drtrl_bench.cli import app
+from drtrl_bench.figures import scales, selection
+from drtrl_bench.records import frames
 
 RESULTS = Path(__file__).parents[3] / "results"
 NAMES = sorted(figures.FIGURES)
@@ -266,7 +266,7 @@ def test_one_case_is_drawn(tmp_path: Path, name: str) -> None:
 
 def test_report_leaves_out_a_figure_that_has_nothing_to_draw(tmp_path: Path) -> None:
     lines = [line(Case(), fidelity={"overall": {}, "per_parameter": {}})]
-    done = CliRunner().invoke(cli.app, ["report", str(write(tmp_path, lines)), "--out", str(tmp_path / "out")])
+    done = CliRunner().invoke(app.app, ["report", str(write(tmp_path, lines)), "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     (said,) = [text for text in done.output.splitlines() if "fidelity" in text]
     assert said.startswith("fidelity was not drawn: it needs cases with a gradient to compare")
@@ -311,7 +311,7 @@ def test_a_case_measured_on_two_machines_is_two_panels(tmp_path: Path) -> None:
 
 def test_a_point_on_two_lines_joins_both(tmp_path: Path) -> None:
     lines = [line(Case(steps=T, chunk=K)) for T, K in ((16, 16), (64, 16), (64, 64))]
-    rows = style.points(load(write(tmp_path, lines)))
+    rows = selection.points(load(write(tmp_path, lines)))
     assert rows.groupby("line")["steps"].apply(list).to_dict() == {
         "D-RTRL, K = 16": [16, 64],
         "D-RTRL, K = T": [16, 64],
@@ -319,8 +319,8 @@ def test_a_point_on_two_lines_joins_both(tmp_path: Path) -> None:
 
 
 def test_algorithms_are_told_apart_without_colour() -> None:
-    markers = [marker for _, _, marker in style.ALGORITHMS.values()]
-    assert len({*markers, style.OTHER[1]}) == len(markers) + 1
+    markers = [marker for _, _, marker in selection.ALGORITHMS.values()]
+    assert len({*markers, selection.OTHER[1]}) == len(markers) + 1
 
 
 @pytest.mark.parametrize(
@@ -334,11 +334,11 @@ def test_algorithms_are_told_apart_without_colour() -> None:
     ],
 )
 def test_logarithmic_axes_have_three_to_six_ticks(limits: tuple[float, float], ticks: list[float]) -> None:
-    assert style.Ticks().tick_values(*limits) == pytest.approx(ticks)
+    assert scales.Ticks().tick_values(*limits) == pytest.approx(ticks)
 
 
 def test_ticks_are_spelt() -> None:
-    assert [style.spelt(v) for v in (0.5, 1000, 1e-7, 2e5)] == ["0.5", "1000", "$10^{-7}$", r"$2\times10^{5}$"]
+    assert [scales.spelt(v) for v in (0.5, 1000, 1e-7, 2e5)] == ["0.5", "1000", "$10^{-7}$", r"$2\times10^{5}$"]
 
 
 def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -364,6 +364,6 @@ def test_command_line_says_in_one_line_that_there_is_nothing_to_draw(tmp_path: P
 def test_frame_has_fidelity_by_layer_and_by_weight(tmp_path: Path) -> None:
     one = line(Case())
     one["fidelity"]["per_layer"] = per_layer((0.5, 0.25))
-    frame: Any = record.load(write(tmp_path, [one]))
+    frame: Any = frames.load(write(tmp_path, [one]))
     assert frame["per_layer"][0]["layer0"]["norm_ratio"] == 0.25
     assert sorted(frame["per_parameter"][0]) == ["layer0.r", "layer0.x", "readout.b"]

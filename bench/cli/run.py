@@ -1,0 +1,72 @@
+"""`drtrl-bench run`: measures the cases of a plan."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from drtrl_bench import plan as plans
+from drtrl_bench import plugins
+from drtrl_bench.cli import arguments
+from drtrl_bench.cli.arguments import Data, Plugins, Words, plan_names
+from drtrl_bench.cli.reading import LOCAL
+from drtrl_bench.cli.terminal import complaints, console
+from drtrl_bench.measure import runner
+from drtrl_bench.process import signals
+from drtrl_bench.records import frames, reading
+
+
+def run(
+    plan: Annotated[str, typer.Argument(help="A plan's name, or the path of a .toml file.", autocompletion=plan_names)],
+    only: Words = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Append to this file; results/local/PLAN.jsonl if left out.", show_default=False)
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also run cases that are finished already.")] = False,
+    data: Data = None,
+    plugin: Plugins = None,
+) -> None:
+    """Measure the cases of a plan and show them as a table.
+
+    Each case runs in a process of its own: checked against its float64 reference first, then timed, then
+    weighed. Finished cases are not run again, unless the implementation or a meter has changed; so an
+    interrupted run goes on where it stopped.
+
+    Examples: drtrl-bench run quick     drtrl-bench run quick -k drtrl -k torch     drtrl-bench run mine.toml
+
+    Algorithms, cells and data sets of your own: drtrl-bench run mine.toml --plugin mine.py
+
+    One case is measured on a machine at a time: a second run waits for the first one's case, and says so
+    (DRTRL_BENCH_LOCK=none: it does not). One run at a time writes a record file.
+
+    Exit code: 0; 1 if a case came out wrong or failed with an error; 2 for bad input; 128 + the signal that ended it.
+    """
+    from drtrl_bench.view import collapse, table
+
+    plugins.load(plugin or (), installed=True)
+    what = plans.read(plan)
+    what = replace(what, cases=tuple(arguments.chosen(what, only)))
+    path = records or LOCAL / f"{what.name}.jsonl"
+    with signals.advising("the finished cases are kept, the same command goes on from here"):
+        found, corrupt = reading.quietly(lambda: runner.run(what, path, progress, again))
+    for line in corrupt:
+        complaints.print(f"warning: {line}", style="yellow")
+    table.render(collapse.collapse(frames.of_run(found, path)), console)
+    console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True)
+    if any(line["status"] in ("wrong", "error") for line in found):
+        raise typer.Exit(1)
+
+
+def progress(text: str, line: dict[str, Any] | None) -> None:
+    """One line when a case starts, and one when it has ended."""
+    if line is None:
+        console.print(text, soft_wrap=True)
+        return
+    if line["status"] != "ok":
+        console.print(f"    {line['status']}: {line['reason']}", style="yellow", soft_wrap=True)
+        return
+    from drtrl_bench.view import cell_text, collapse
+
+    said = cell_text.sentence(collapse.collapse(frames.frame([{"environment": None} | line])))
+    console.print(f"    {said}", soft_wrap=True)

@@ -1,0 +1,151 @@
+"""Flattens records to the columns of a pandas frame."""
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from drtrl_bench.case import Case
+from drtrl_bench.records import reading
+from drtrl_bench.records.record import CorruptLine
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AGREEMENT = ("cosine", "error", "norm_ratio", "sign_agreement")
+
+FIELDS = tuple(f.name for f in fields(Case))
+
+FEW_PARTS, CELLS = 1000, 2**23
+"""Columns of layers and weights that a frame may have in any case, and how many cells more of them may fill."""
+
+
+def load(path: str | Path = "results/records") -> "pd.DataFrame":
+    """Records of a file or folder as a pandas frame, a row per record, flat columns.
+
+    Columns, empty where the record says nothing:
+
+    - the case's fields (algorithm, framework, cell, steps ...), case_key, status, reason, plan, run, round, started;
+    - time_s (median of the samples by the clock; low_s and high_s are its 95 % interval), samples (their number),
+      samples_s, cpu_s (median of the processor's time for the same, of all threads together), cpu_samples_s, forward_s,
+      compile_s, unstable, busy; forward_flops, flops and moved_bytes (bench/cost/flops.py);
+    - working_bytes, analytic_bytes, rss_peak_bytes;
+    - cosine, error, norm_ratio, sign_agreement: the gradient against float64 BPTT's, all weights as one vector. That
+      mixes layers; the same of each layer's weights as one vector is in layer0.cosine, layer0.error ...
+      readout.sign_agreement, and of each weight in layer0.x.cosine ... A layer of a record that has no per-layer
+      values is empty, because those of its weights do not determine them, unless it has one weight only; per_layer and
+      per_parameter hold the same as dicts, as the record has them;
+    - firing_rate and silent (mean over spiking layers);
+    - data (label), synthetic, data_fingerprint (of the data set's files), source (record file), implementation_sha,
+      commit, dirty, plugins (where the case's names come from; empty for the project's own), env_hash, processor,
+      cores, gpu, python_version and jax_, jaxlib_, torch_, numpy_version.
+    """
+    return frame(reading.read(path))
+
+
+def frame(records: Iterable[dict[str, Any]]) -> "pd.DataFrame":
+    """The frame of `load`, from records that were read already; their environments, by hash, in its `attrs`."""
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {}
+    environments: dict[str, dict[str, Any]] = {}
+    left_out: set[str] = set()
+    number = parts = 0
+    for number, record in enumerate(records, start=1):
+        if record["environment"]:
+            environments[record["env_hash"]] = record["environment"]
+        for name, value in row(record).items():
+            if (column := columns.get(name)) is None:
+                if name in left_out or ("." in name and parts >= FEW_PARTS and parts * number > CELLS):
+                    left_out.add(name)
+                    continue
+                column = columns[name] = []
+                parts += "." in name
+            column += [math.nan] * (number - 1 - len(column))
+            column.append(value)
+    for column in columns.values():
+        column += [math.nan] * (number - len(column))
+    if left_out:
+        said = f"{len(left_out)} columns of layers and weights are too many for a table and left out"
+        warnings.warn(said, CorruptLine, stacklevel=2)
+    found = pd.DataFrame(columns)
+    found.attrs["environments"] = environments
+    return found
+
+
+def row(record: dict[str, Any]) -> dict[str, Any]:
+    """One record, flattened to the columns of `load`."""
+    time, memory, activity = record["time"], record["memory"], record["activity"]
+    overall = record["fidelity"].get("overall") or {}
+    environment = record.get("environment") or {}
+    versions = environment.get("versions") or {}
+    return {
+        **{name: record["case"][name] for name in FIELDS},
+        "status": record["status"],
+        "reason": record.get("reason"),
+        "plan": record.get("plan"),
+        "run": record.get("run"),
+        "round": record.get("round", 0),
+        "time_s": time.get("median_s"),
+        "low_s": time.get("low_s"),
+        "high_s": time.get("high_s"),
+        "samples": len(time.get("samples_s") or []),
+        "samples_s": time.get("samples_s"),
+        "cpu_s": median(time["cpu_samples_s"]) if time.get("cpu_samples_s") else None,
+        "cpu_samples_s": time.get("cpu_samples_s"),
+        "started": record.get("started"),
+        "forward_s": time.get("forward_s"),
+        "compile_s": (time.get("phases") or {}).get("compile_s"),
+        "unstable": time.get("unstable"),
+        "busy": time.get("busy"),
+        **{key: (record.get("floor") or {}).get(key) for key in ("forward_flops", "flops", "moved_bytes")},
+        "working_bytes": memory.get("working_bytes"),
+        "analytic_bytes": memory.get("analytic_bytes"),
+        "rss_peak_bytes": memory.get("rss_peak_bytes"),
+        **{measure: overall.get(measure) for measure in AGREEMENT},
+        **by_part(record["fidelity"], record["case"]["layers"]),
+        "per_layer": record["fidelity"].get("per_layer"),
+        "per_parameter": record["fidelity"].get("per_parameter"),
+        "firing_rate": mean(activity.get("firing_rate")),
+        "silent": mean(activity.get("silent")),
+        "data": record["data"].get("label"),
+        "synthetic": record["data"].get("synthetic"),
+        "data_fingerprint": record["data"].get("fingerprint"),
+        "case_key": record.get("case_key"),
+        "source": record.get("source"),
+        "env_hash": record["env_hash"],
+        "implementation_sha": record.get("implementation_sha"),
+        "commit": record.get("commit"),
+        "dirty": record.get("dirty"),
+        "plugins": ", ".join(record.get("plugins") or ()),
+        "processor": environment.get("cpu"),
+        **{fact: environment.get(fact) for fact in ("cores", "gpu")},
+        "python_version": environment.get("python"),
+        **{f"{name}_version": versions.get(name) for name in ("jax", "jaxlib", "torch", "numpy")},
+    }
+
+
+def by_part(fidelity: dict[str, Any], layers: int) -> dict[str, float | None]:
+    """The agreement of each layer, as in "layer0.cosine", and of each known weight, as in "layer0.x.cosine"."""
+    weights = fidelity.get("per_parameter") or {}
+    of_layer = Counter(name.partition(".")[0] for name in weights)
+    alone = {name.partition(".")[0]: each for name, each in weights.items() if of_layer[name.partition(".")[0]] == 1}
+    every: dict[str, Any] = dict.fromkeys([*(f"layer{i}" for i in range(layers)), "readout"])
+    parts = every | alone | (fidelity.get("per_layer") or {}) | weights
+    return {f"{name}.{measure}": (each or {}).get(measure) for name, each in parts.items() for measure in AGREEMENT}
+
+
+def mean(values: list[float] | None) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def of_run(found: list[dict[str, Any]], path: Path) -> "pd.DataFrame":
+    """Make the frame of records that a run returned, with the environments that the file has."""
+    lines, _ = reading.quietly(lambda: list(reading.lines(path)))
+    environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
+    complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
+    return frame(complete)
