@@ -4,6 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
+from drtrl_bench import registry
 from drtrl_bench.figures import NothingToDraw
 from drtrl_bench.view import caption, collapse, display
 from drtrl_bench.view.caption import Frame
@@ -80,9 +81,10 @@ def points(frame: Frame) -> Frame:
 
 def on_line(algorithm: str, chunk: int | None) -> str:
     """The line of an algorithm at a length of chunk; without one, at K = T."""
+    truncated = algorithm in registry.ALGORITHMS and registry.ALGORITHMS[algorithm].truncated
     if chunk is None:
-        return named(algorithm) if algorithm.startswith("bptt") else f"{named(algorithm)}, K = T"
-    return f"{named(algorithm)}, K = {chunk}{' (truncated)' if algorithm == 'bptt' else ''}"
+        return named(algorithm) if truncated else f"{named(algorithm)}, K = T"
+    return f"{named(algorithm)}, K = {chunk}{' (truncated)' if truncated else ''}"
 
 
 def headings(rows: Frame) -> list[str]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 SLOWED_DOWN = """
 from time import process_time
-_call = Subject.call
+_call = Backend.call
 def call(self):
     began = process_time()
     found = _call(self)
@@ -12,27 +12,27 @@ def call(self):
     while process_time() - began < {factor} * took:
         pass
     return found
-Subject.call = call
+Backend.call = call
 """
 
 LARGER_TORCH = """
-_weigh, _run = Subject.weigh, Subject.run
-def weigh(self):
-    extra = _weigh(self)["working_bytes"] // 50
+_measure, _run = Backend.measure_memory, Backend.run
+def measure_memory(self):
+    extra = _measure(self)["working_bytes"] // 50
     self.run = lambda: (torch.empty(extra, dtype=torch.uint8), _run(self))
-    return _weigh(self)
-Subject.weigh = weigh
+    return _measure(self)
+Backend.measure_memory = measure_memory
 """
 LARGER_JAX = """
-_weigh = Subject.weigh
-Subject.weigh = lambda self: (found := _weigh(self)) | {"working_bytes": int(1.02 * found["working_bytes"])}
+_measure = Backend.measure_memory
+Backend.measure_memory = lambda self: (found := _measure(self)) | {"working_bytes": int(1.02 * found["working_bytes"])}
 """
 LESS_EXACT = """
-_gradient = Subject.gradient
+_gradient = Backend.gradient
 def gradient(self):
     loss, grads = _gradient(self)
     return loss, [{{k: {factor} * g if g.dtype == "float32" else g for k, g in layer.items()}} for layer in grads]
-Subject.gradient = gradient
+Backend.gradient = gradient
 """
 WRONG = """
 _advance = advance

@@ -29,6 +29,10 @@ FACTORS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)
 ALIKE, HONEST = verdict.SPEED_PLAN, "planted nothing"
 """Plans under which records without a regression are kept."""
 
+PLANTED_IN = {("drtrl", "lif_delta"), ("bptt", "lif_delta")}
+"""Algorithm and cell of the cases with which planted regressions are measured."""
+SLOWED = {"drtrl"}
+"""The algorithms with which slowdowns are measured: they are planted around the call, whatever the algorithm."""
 SLOWDOWNS = (1.2, 1.5)
 """Factors that are planted in earnest; `FACTORS` are what samples of A/A comparisons are multiplied with."""
 
@@ -36,8 +40,8 @@ SLOWDOWNS = (1.2, 1.5)
 def plan() -> Plan:
     """What planted regressions are measured with: the cases of `gate` in which D-RTRL or BPTT trains LIF neurons."""
     whole = plans.read(verdict.PLAN)
-    kept = (case for case in whole.cases if case.algorithm in ("drtrl", "bptt") and case.cell == "lif_delta")
-    return replace(whole, cases=tuple(kept))
+    cases_of = (case for case in whole.cases if (case.algorithm, case.cell) in PLANTED_IN)
+    return replace(whole, cases=tuple(cases_of))
 
 
 def kept(path: Path) -> list[dict[str, Any]]:
@@ -96,7 +100,7 @@ def slow(path: Path, number: int, report: Report) -> None:
     Of the cases of `SLOWED` alone.
     """
     whole = plans.read(verdict.SPEED_PLAN)
-    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm == "drtrl"))
+    some = replace(whole, cases=tuple(case for case in whole.cases if case.algorithm in SLOWED))
 
     def edit(factor: float, tree: Path) -> None:
         for framework in ("jax", "torch"):

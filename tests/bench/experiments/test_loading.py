@@ -117,7 +117,7 @@ def test_rules_go_through_the_sequence_as_they_are_used(monkeypatch: pytest.Monk
         asked[algorithm] = chunk
         return inputs
 
-    monkeypatch.setattr(loading.registry, "algorithm", lambda rule, framework, options: f"{rule} in {framework}")
+    monkeypatch.setattr(loading.lookup, "algorithm", lambda rule, framework, options: f"{rule} in {framework}")
     monkeypatch.setattr(network_jax, "gradient", gradient)
     monkeypatch.setitem(loading.SIZES, "bernoulli", (40, 2, 64))
     loading.batches("bernoulli", 3)

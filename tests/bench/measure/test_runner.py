@@ -124,7 +124,7 @@ def test_each_round_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_record_names_the_run_and_the_files_that_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "measure", lambda case, plan, folder: {"status": "timeout", "reason": "made up"})
-    monkeypatch.setattr(runner.registry, "fingerprint", lambda name: f"files of {name}")
+    monkeypatch.setattr(runner.data, "fingerprint", lambda name: f"files of {name}")
     cases = [replace(SMALL, seed=i) for i in range(3)]
     first = run(tmp_path / "r.jsonl", *cases[:2])
     both = run(tmp_path / "r.jsonl", *cases)
