@@ -11,6 +11,8 @@ import typer
 from drtrl_bench import data as sets
 from drtrl_bench import lookup
 from drtrl_bench import plan as plans
+from drtrl_bench.case import Case, Plan
+from drtrl_bench.case import words as words_of
 from drtrl_bench.cli.terminal import UsageError
 
 
@@ -76,7 +78,7 @@ def matching(words: list[set[str]], only: list[str] | None, what: str) -> list[b
     return found
 
 
-def chosen(plan: plans.Plan, only: list[str] | None) -> list[plans.Case]:
+def chosen(plan: Plan, only: list[str] | None) -> list[Case]:
     """The plan's cases that have every word of the filter."""
-    kept = matching([plans.words(case) for case in plan.cases], only, f"case of plan {plan.name!r}")
+    kept = matching([words_of(case) for case in plan.cases], only, f"case of plan {plan.name!r}")
     return list(itertools.compress(plan.cases, kept))

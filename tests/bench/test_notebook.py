@@ -21,7 +21,7 @@ from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import environment, runner
 from drtrl_bench.plan import PlanError
 from drtrl_bench.plugins import PluginError
-from drtrl_bench.records import reading
+from drtrl_bench.records import frames, reading
 
 pytestmark = pytest.mark.xdist_group("torch")
 SMALL: dict[str, Any] = {
@@ -235,6 +235,6 @@ def test_an_interrupted_call_goes_on_where_it_stopped(tmp_path: Path, monkeypatc
 def test_a_row_has_the_environment_that_its_record_names(tmp_path: Path) -> None:
     mine, other = line(Case(), env_hash="e2"), line(Case(seed=1))
     path = write(tmp_path, [mine, other], [described(), described("e2", cpu="Intel Xeon")])
-    frame = reading.frame([mine, other, line(Case(seed=2), env_hash="e3")], path)
+    frame = frames.of_run([mine, other, line(Case(seed=2), env_hash="e3")], path)
     assert frame["processor"].tolist()[:2] == ["Intel Xeon", "AMD EPYC"]
     assert frame["processor"].isna().tolist() == [False, False, True]

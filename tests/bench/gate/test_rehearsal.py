@@ -175,10 +175,10 @@ def test_more_bytes_are_planted_in_earnest() -> None:
 
     case = replace(CASE, dataset="bernoulli", features=16, neurons=8, batch=2, steps=8, chunk=4, scale_x=4.0)
     drawn = problem.solve(case)
-    honest = backend_torch.Subject(case, drawn, "float32").weigh()["working_bytes"]
-    larger = type("Subject", (backend_torch.Subject,), {})
-    exec(injected.LARGER_TORCH, {"Subject": larger, "torch": backend_torch.torch})
-    assert larger(case, drawn, "float32").weigh()["working_bytes"] > compare.BYTES * honest
+    honest = backend_torch.Backend(case, drawn, "float32").measure_memory()["working_bytes"]
+    larger = type("Backend", (backend_torch.Backend,), {})
+    exec(injected.LARGER_TORCH, {"Backend": larger, "torch": backend_torch.torch})
+    assert larger(case, drawn, "float32").measure_memory()["working_bytes"] > compare.BYTES * honest
 
 
 def test_every_plant_can_be_planted() -> None:
