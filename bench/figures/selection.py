@@ -5,7 +5,7 @@ from collections import Counter
 import pandas as pd
 
 from drtrl_bench import registry
-from drtrl_bench.figures import NothingToDraw
+from drtrl_bench.figures.nothing import NothingToDraw
 from drtrl_bench.view import caption, collapse, display
 from drtrl_bench.view.caption import Frame
 

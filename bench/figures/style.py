@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from drtrl_bench.figures import DPI, selection
+from drtrl_bench.figures import selection
+from drtrl_bench.figures.nothing import DPI
 from drtrl_bench.view.caption import Frame
 
 SEPARATOR = " / "
