@@ -258,10 +258,10 @@ MUTANTS = [
         f"drtrl-leaky_rnn-{SHALLOW}",
     ),
     Mutant(
-        "factors of the last step only",
+        "factors one step late",
         "engine/adjoint_torch.py",
         'k != "x"}, dy_carry',
-        'k != "x"}, D_f',
+        'k != "x"}, dy_carry.roll(1, 0)',
         f"drtrl-alif-{SHALLOW}",
     ),
     Mutant(
