@@ -45,6 +45,7 @@ def test_gradient(rule: str, cell: str, as_on_a_gpu: dict[str, Any]) -> None:
     assert not wrong
 
 
+@pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated:DeprecationWarning")  # from jax 0.12 on
 def test_a_gpu_gets_one_kernel_a_layer_and_chunks_as_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lowered for a GPU that need not be there: a kernel for either layer, in the loop over chunks and for the last."""
     import jax
