@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import drtrl_bench  # noqa: E402 (the package lies beside this folder)
-from drtrl_bench.view import table  # noqa: E402
+from drtrl_bench.view import collapse  # noqa: E402
 
 RECORDS = ROOT / "results" / "records" / "algorithms.jsonl"
 USES = {
@@ -52,7 +52,7 @@ def agreement(row: dict[str, Any], layer: str) -> str:
 def measured(frame: Any) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the measured row of each algorithm and framework; the linear readout is named in the first."""
     found = {}
-    for row in table.collapse(frame).to_dict("records"):
+    for row in collapse.collapse(frame).to_dict("records"):
         name = row["algorithm"] + (", linear readout" if row["readout"] == "linear" else "")
         if row["status"] != "ok" or (name, row["framework"]) in found:
             raise SystemExit(f"{RECORDS.name}: needs one record with status ok of {name} in {row['framework']}")

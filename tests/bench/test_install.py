@@ -466,7 +466,7 @@ def test_a_shallow_clone_is_told_how_to_grow(
     monkeypatch.setattr(sys, "argv", ["drtrl-bench", *words])
     from drtrl_bench.gate import baseline
 
-    monkeypatch.setattr(baseline, "baseline", list)
+    monkeypatch.setattr(baseline, "records", list)
     with pytest.raises(SystemExit) as ended:
         app.main()
     said = capfd.readouterr().err

@@ -27,6 +27,9 @@ def imports() -> dict[str, set[str]]:
         package = module if file.name == "__init__.py" else module.rpartition(".")[0]
         taken = provenance.imported(file.read_text(encoding="utf-8"), package)
         graph[module] = {name for name in taken if name in modules and name not in (module, "drtrl_bench")}
+        for folder in [name for name in graph[module] if module.startswith(f"{name}.")]:
+            if all(name in modules for name in taken if name.rpartition(".")[0] == folder):
+                graph[module].remove(folder)  # Python imports it before its modules; nothing of its own is taken
     return graph
 
 

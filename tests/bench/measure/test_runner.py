@@ -287,7 +287,7 @@ from drtrl_bench.measure import worker
 def measure(case, whole, budget_s):
     import torch
     from drtrl_bench.measure import backend_torch
-    backend_torch.Subject(case, whole, case.dtype)
+    backend_torch.Backend(case, whole, case.dtype)
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")
     said = {name: os.environ.get(name) for name in names}
     said |= {"torch": torch.get_num_threads(), "budget_s": budget_s}

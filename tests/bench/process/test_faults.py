@@ -564,7 +564,7 @@ def test_a_folder_of_a_dead_process_is_removed_and_no_other(tmp_path: Path, monk
 
 def test_what_a_dead_process_left_of_a_stand_in_is_removed_when_the_next_is_made(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
-    code = "import sys, time; from pathlib import Path; from drtrl_bench import registry\n"
+    code = "import sys, time; from pathlib import Path; from drtrl_bench import data\n"
     code += "what, make = data.dataset('nmnist').PUBLISHED, data.dataset('events.making').make\n"
     code += "said = {'train': 1, 'test': 1}\n"
     code += f"make(what, lambda *_: print('making', flush=True) or time.sleep(60), said, base=Path({str(tmp_path)!r}))"
