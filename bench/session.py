@@ -42,7 +42,7 @@ def run_case(
     limit_s, budget_s: seconds that a case may take, and that its timing samples do. rounds: how often each is measured.
     records: a file to append to, in which finished cases are found again; a temporary one if left out.
     again: also measure cases that are finished in `records`. progress: print a line as each case starts and ends.
-    plugins: files or modules with algorithms, cells or data sets of one's own (CONTRIBUTING.md).
+    plugins: files or modules with algorithms, cells or data sets of one's own (docs/own.md).
 
     The columns are those of `drtrl_bench.load`. Raises PlanError for what cannot be run, PluginError for a plugin.
     """

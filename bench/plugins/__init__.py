@@ -1,7 +1,7 @@
 """Algorithms, cells and data sets of one's own, from Python files outside the project.
 
 A plugin is a file or a module with any of the tables ALGORITHMS, CELLS and DATASETS, or a data set itself, as
-CONTRIBUTING.md shows. Once it is loaded, its names stand in the registry beside the project's own, and all that takes
+docs/own.md shows. Once it is loaded, its names stand in the registry beside the project's own, and all that takes
 names takes them. Plugins come from `--plugin`, from `plugins` of a plan, of `run_case` and of `run_plan`, and from
 installed packages with an entry point in the group `drtrl_bench.plugins`.
 

@@ -1,6 +1,6 @@
 """The tables of a plugin: what describes an algorithm, a cell or a data set of one's own, and what is wrong in it.
 
-All that can be seen without a framework is looked at as the plugin is loaded; `plugin_check.py` looks at the rest.
+All that can be seen without a framework is looked at as the plugin is loaded; `check.py` looks at the rest.
 """
 
 import importlib

@@ -7,7 +7,7 @@ chunk's last states, whose adjoints together are the Jacobian P^t = ds^K/ds^t. A
     lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t        the loss's adjoint also gains l^t, its derivative in the step
 
 The second term is the path through the recurrent weights. The algorithms differ in which adjoints keep it: see `Rule`.
-Symbols and shapes are those of the notation table in `implementations/README.md`; M is the number of adjoints.
+Symbols and shapes are those of the notation table in `implementations/README.md`; Q is the number of adjoints.
 The twin is `adjoint_jax.py`.
 """
 
@@ -23,7 +23,7 @@ from drtrl_bench.implementations.engine.network_torch import Params, PerWeight, 
 FULL, DIAGONAL, NONE = "FULL", "DIAGONAL", "NONE"
 """Paths of an adjoint from a step to the step before: all; those inside a neuron; none, the same step only."""
 Adjoints = list[Tensor]
-"""Adjoints [B, M, S, N] of each layer, the loss's first."""
+"""Adjoints [B, Q, S, N] of each layer, the loss's first."""
 Recurrent = tuple[Tensor, Tensor, slice]
 """The path through the recurrent weights: W_r, R, and the currents that W_r feeds."""
 
@@ -43,7 +43,7 @@ def output_jacobian(cell: Any, s_prev: Tensor) -> Tensor:
 
 
 def learning_signals(cell: Any, s: Tensor, dX_do: Tensor) -> Tensor:
-    """Computes l = dX^t/ds^t [K, B, M, S, N] within the step, from dX^t/do^t [K, B, M, N]."""
+    """Computes l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
     vjp = torch.func.vjp(cell.output, s)[1]
     if dX_do.shape[2] == 1:
         return vjp(dX_do[:, :, 0])[0][:, :, None]
@@ -64,7 +64,7 @@ def neuronwise(a: Tensor, b: Tensor) -> Tensor:
 def recursion(
     lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor, recurrent: Recurrent | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Runs the adjoint recursion from lam [B, M, S, N] at the block's end: dX/dy [K, B, M, G, N], and lam at its start.
+    """Runs the adjoint recursion from lam [B, Q, S, N] at the block's end: dX/dy [K, B, Q, G, N], and lam at its start.
 
     l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through the weights are left out.
     """
@@ -87,7 +87,7 @@ def weight_gradient(z: Tensor, dy: Tensor) -> Tensor:
 
 
 def forward_weights(below: int, error: Tensor, cell: Any, w: PerWeight, dX_dy: Tensor) -> Tensor:
-    """Feeds back through the forward weights, as backpropagation does: dX/do [K, B, M, J] of the layer below."""
+    """Feeds back through the forward weights, as backpropagation does: dX/do [K, B, Q, J] of the layer below."""
     return torch.einsum("tbmgn,jgn->tbmj", dX_dy[..., cell.reads["x"], :], w["x"])
 
 
@@ -105,7 +105,7 @@ class Rule(NamedTuple):
 
 
 def final_adjoints(paths: str, states: States) -> Adjoints:
-    """Returns the adjoints [B, M, S, N] of each layer at the chunk's end: the loss's, 0, then the last states'.
+    """Returns the adjoints [B, Q, S, N] of each layer at the chunk's end: the loss's, 0, then the last states'.
 
     NONE: the loss's alone. DIAGONAL: one for each state of a neuron, for all neurons at once, as none reaches another.
     FULL: one for every state of the layers above, which is 0, then one for every state of the layer.
@@ -147,7 +147,7 @@ class Factors(NamedTuple):
     z: PerWeight
     """Presynaptic activity [K, B, J] of each kind of weight, but the network's inputs."""
     dy: Tensor
-    """ds^K/dy^t [K, B, M, G, N]."""
+    """ds^K/dy^t [K, B, Q, G, N]."""
 
 
 class Local(NamedTuple):

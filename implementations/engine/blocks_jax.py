@@ -47,7 +47,7 @@ class Chunk(NamedTuple):
     P: list[Array]
     """P^0 = ds^K/ds^0 of each layer, by the paths of the carry."""
     factors: list[dict[str, tuple[Array, Array]]]
-    """z [K, B, J] and ds^K/dy [K, B, M, Gk, N] of each layer and kind of weight; empty if the carry is not updated."""
+    """z [K, B, J] and ds^K/dy [K, B, Q, Gk, N] of each layer and kind of weight; empty if the carry is not updated."""
 
 
 def with_inputs(net: Any, firsts: States, kept: list[tuple[Array, Array]], inputs: Array) -> list[Residuals]:

@@ -29,7 +29,7 @@ class Chunk(NamedTuple):
     P: list[Tensor]
     """P^0 = ds^K/ds^0 of each layer, by the paths of the carry."""
     factors: list[dict[str, tuple[Tensor, Tensor]]]
-    """z [K, B, J] and ds^K/dy [K, B, M, Gk, N] of each layer and kind of weight; empty if the carry is not updated."""
+    """z [K, B, J] and ds^K/dy [K, B, Q, Gk, N] of each layer and kind of weight; empty if the carry is not updated."""
 
 
 def with_inputs(net: Any, kept: list[Residuals], inputs: Tensor) -> list[Residuals]:

@@ -42,8 +42,8 @@ def steps(
 ):
     """Walks back through K steps for one sample, one adjoint and BLOCK neurons.
 
-    Row-major: adjoints and start [B, M, S, N], l [K, B, m, S, N], D [K, B, S, S', N], D_f [K, B, S, G, N],
-    dy [K, B, M, G, N]. STATES and CURRENTS are S and G, rounded up to powers of two. THROUGH first adds dr [B, M, N]
+    Row-major: adjoints and start [B, Q, S, N], l [K, B, m, S, N], D [K, B, S, S', N], D_f [K, B, S, G, N],
+    dy [K, B, Q, G, N]. STATES and CURRENTS are S and G, rounded up to powers of two. THROUGH first adds dr [B, Q, N]
     times R [B, S, N], the path through the recurrent weights, to the adjoints.
     """
     b, i = tl.program_id(0), tl.program_id(1)

@@ -11,9 +11,13 @@ from drtrl_bench import provenance
 HARNESS = sorted(path for path in (ROOT / "bench").rglob("*.py") if not path.is_symlink())
 """The modules of bench/, without those that lie in implementations/ and datasets/, to which it has links."""
 MOST_LINES = 250
-MINE = ("case", "plan", "data", "lookup", "registry", "provenance", "protocols", "session")
-FOLDERS = ("cost", "measure", "plugins")
-"""The modules, and the folders of modules, that are held to `MOST_LINES`."""
+LONGER = {
+    "files/diskcache.py": 325,
+    "records/schema.py": 270,
+    "experiments/loading.py": 260,
+    "figures/fidelity.py": 255,
+}
+"""The modules that are not held to `MOST_LINES` yet, and their lines: they may shrink, and none may join them."""
 
 
 def imports() -> dict[str, set[str]]:
@@ -69,7 +73,5 @@ def test_a_circle_is_seen() -> None:
 @pytest.mark.parametrize("path", HARNESS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_is_short_and_knows_no_algorithm(path: Path) -> None:
     source, within = path.read_text(encoding="utf-8"), path.relative_to(ROOT / "bench")
-    if within.parts[0] in FOLDERS or (within.stem in MINE and len(within.parts) == 1):
-        assert len(source.splitlines()) < MOST_LINES
-    if within != Path("measure/backend_torch.py"):  # whose kernels are of one algorithm
-        assert not re.search(r"algorithm (==|!=|in \()", source), "what it costs and does are facts of the registry"
+    assert len(source.splitlines()) <= LONGER.get(within.as_posix(), MOST_LINES)
+    assert not re.search(r"algorithm (==|!=|in \()", source), "what it costs and does are facts of the registry"
