@@ -46,11 +46,14 @@ def test_an_error_has_its_place_and_its_test(each: Planted) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, without its history and its environment."""
+    """A copy of the project as a repository of one commit, without its environment: tests ask git for HEAD."""
     to = copied(tmp_path_factory.mktemp("project"), "docs", "tests", "results")
     for path in ROOT.iterdir():
         if path.is_file():
             (to / path.name).write_bytes(path.read_bytes())
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "-A"), (*who, "commit", "-q", "-m", "all")):
+        subprocess.run(["git", *words], cwd=to, check=True, capture_output=True)
     return to
 
 
