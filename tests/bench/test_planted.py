@@ -5,17 +5,16 @@ on the copy in a process of its own, must then fail. Without an edit, the same t
 every edit has its place and its test is seen at once.
 """
 
-import os
 import pkgutil
 import re
 import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import planted
 import pytest
 from planted import Planted
+from support import forked
 from support.copies import ROOT, copied
 
 ALL = [
@@ -58,9 +57,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fast_tests(project: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"PYTHONPATH": str(project)}
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-m", "not slow", "-rs", *tests]
-    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
+    return forked.tests(project, "-x", "-p", "no:cacheprovider", "-m", "not slow", "-rs", *tests)
 
 
 @pytest.mark.slow

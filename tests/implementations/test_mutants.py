@@ -4,26 +4,19 @@ Each mutant is one edit to a copy of `implementations`; one contract test, run o
 must then fail by its comparison with the reference. Without an edit, the same tests must pass.
 """
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import NamedTuple
 
 import pytest
+from support import forked
 from support.copies import copied
 from support.problems import FRAMEWORKS, needs
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = "tests/implementations"
-RUN = """
-import pytest, sys
-from drtrl_bench import implementations
-print(implementations.__file__, flush=True)
-sys.exit(pytest.main(sys.argv[1:]))
-"""
 
 
 class Mutant(NamedTuple):
@@ -553,15 +546,9 @@ def copy(to: Path) -> Path:
     return to
 
 
-def contract(at: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    """Runs tests of a copy, after making sure that the copy's implementations are the ones imported."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"PYTHONPATH": str(at)}
-    command = [sys.executable, "-c", RUN, "-x", "-p", "no:cacheprovider", *tests]
-    done = subprocess.run(command, cwd=at, env=env, capture_output=True, text=True, check=False)
-    assert done.stdout.startswith(f"{at / 'drtrl_bench' / 'implementations' / '__init__.py'}\n"), (
-        done.stdout + done.stderr
-    )
-    return done
+def contract(at: Path, *tests: str) -> CompletedProcess[str]:
+    """Runs tests of a copy up to the first that fails."""
+    return forked.tests(at, "-x", "-p", "no:cacheprovider", *tests)
 
 
 def edited(mutant: Mutant) -> str:
