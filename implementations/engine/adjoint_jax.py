@@ -131,6 +131,15 @@ class Rule(NamedTuple):
     """dX/do of layer `below`, from the error dL/dlogits and from dX/dy of the layer above it."""
 
 
+def require_carry(rule: Rule, carry: str) -> None:
+    """Raises ValueError if an algorithm's `advance` is given a rule with another carry than it keeps."""
+    if rule.carry != carry:
+        keeps = {NONE: "bptt", DIAGONAL: "drtrl", FULL: "rtrl"}
+        raise ValueError(
+            f"the rule's carry is {rule.carry}: take init and advance of {keeps[rule.carry]}, not of {keeps[carry]}"
+        )
+
+
 def final_adjoints(paths: str, states: States) -> Adjoints:
     """Returns the adjoints [B, Q, S, N] of each layer at the chunk's end: the loss's, 0, then the last states'.
 

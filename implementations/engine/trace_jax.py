@@ -1,4 +1,4 @@
-"""The eligibility trace of a weight, in JAX: eps [B, J, S, G, N], the derivative of its neuron's S states.
+"""The eligibility trace of a weight, in JAX: eps [B, J, S, Gk, N], the derivative of its neuron's S states.
 
     contract    lam eps                                   its part of the gradient
     update      P eps + sum_t z^t (x) ds^K/dy^t           the trace K steps later

@@ -1,4 +1,4 @@
-"""The eligibility trace of a weight, in PyTorch: eps [B, J, S, G, N], the derivative of its neuron's S states.
+"""The eligibility trace of a weight, in PyTorch: eps [B, J, S, Gk, N], the derivative of its neuron's S states.
 
     contract    lam eps                                   its part of the gradient
     update      P eps + sum_t z^t (x) ds^K/dy^t           the trace K steps later, in place
@@ -15,7 +15,7 @@ from torch import Tensor
 from drtrl_bench.implementations.engine.adjoint_torch import neuronwise
 
 Trace = Tensor
-"""[B, J, S, G, N]."""
+"""[B, J, S, Gk, N]."""
 
 
 def zeros(batch: int, cell: Any, w: Tensor, dtype: str = "same") -> Trace:

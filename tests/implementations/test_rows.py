@@ -41,6 +41,16 @@ def test_a_row_of_the_page_is_the_row_of_the_code(framework: str, name: str) -> 
     assert table()[name] == (rule.loss, rule.carry, rule.jacobians.__name__, rule.feedback.__name__)
 
 
+@pytest.mark.parametrize("given", ["bptt", "rtrl", "drtrl"])
+@pytest.mark.parametrize("name", ["bptt", "rtrl", "drtrl"])
+def test_a_row_with_another_carry_is_refused(framework: str, name: str, given: str) -> None:
+    """One line says whose `init` and `advance` to take; nothing of the network is looked at before."""
+    modules: list[Any] = [registry.ALGORITHMS[each].module(each, framework) for each in (name, given)]
+    expected = ValueError if name != given else TypeError
+    with pytest.raises(expected, match=f"of {given}, not of {name}" if name != given else None):
+        modules[0].advance(None, None, None, None, None, rule=modules[1].RULE)
+
+
 @pytest.mark.parametrize("name", LINES)
 def test_an_algorithm_is_a_short_file(framework: str, name: str) -> None:
     (file,) = IMPLEMENTATIONS.glob(f"algorithms/*/{name}_{framework}.py")

@@ -11,7 +11,7 @@ from typing import Any
 
 from jax import Array
 
-from drtrl_bench.implementations.engine.adjoint_jax import FULL, Rule
+from drtrl_bench.implementations.engine.adjoint_jax import FULL, NONE, Rule, require_carry
 from drtrl_bench.implementations.engine.blocks_jax import forward_backward
 from drtrl_bench.implementations.engine.execution_jax import PLAIN, Execution
 from drtrl_bench.implementations.engine.network_jax import Params, States, initial_states
@@ -37,5 +37,6 @@ def advance(
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Array, Params]:
     """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient."""
+    require_carry(rule, NONE)
     chunk = forward_backward(rule, net, params, carry, inputs, targets, last=last, execution=execution)
     return chunk.states, chunk.loss, chunk.grads

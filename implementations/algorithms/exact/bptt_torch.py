@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drtrl_bench.implementations.engine.adjoint_torch import FULL, Rule
+from drtrl_bench.implementations.engine.adjoint_torch import FULL, NONE, Rule, require_carry
 from drtrl_bench.implementations.engine.blocks_torch import forward_backward
 from drtrl_bench.implementations.engine.execution_torch import PLAIN, Execution
 from drtrl_bench.implementations.engine.network_torch import Params, States, initial_states
@@ -39,5 +39,6 @@ def advance(
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Tensor, Params]:
     """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient."""
+    require_carry(rule, NONE)
     chunk = forward_backward(rule, net, params, carry, inputs, targets, last=last, execution=execution)
     return chunk.states, chunk.loss, chunk.grads

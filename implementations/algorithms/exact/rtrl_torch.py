@@ -4,13 +4,18 @@
     gradient    dL/dW = sum_t l^t M^t                  l = dL^t/ds^t, the learning signal
 
 M = ds/dW is carried for the states of the weight's own layer and of all layers above, so the gradient is exact. A
-couples the neurons: P^t takes an adjoint for each of the n states, and the product A M is what RTRL costs.
+couples the neurons, and the product A M is what RTRL costs.
 
-The same sum over a chunk of K steps (Schmidhuber 1992, Neural Comput. 4(2):243) updates M once a chunk and not once a
-step. K changes the cost, never the gradient; the derivation is in `implementations/README.md`, with all symbols:
+Summed over a chunk of K steps (Schmidhuber 1992, Neural Comput. 4(2):243), the two equations need M once a chunk and
+not once a step. K changes the cost, never the gradient. The derivation and all symbols are in
+`implementations/README.md`:
 
-    lam^t = l^t + lam^{t+1} A^{t+1},  P^t = A^K ... A^{t+1}                       the adjoints of L and of s^K, FULL
-    dL/dW = lam^0 M^0 + sum_t z^t (x) lam^t D_f^t,  M^K = P^0 M^0 + sum_t z^t (x) P^t D_f^t
+    adjoint of the loss            lam^t = l^t + lam^{t+1} A^{t+1},  lam^K = l^K,  lam^0 = lam^1 A^1
+    adjoints of the last states    P^t = A^K ... A^{t+1},  P^K = 1                  one n x n matrix per sample
+    gradient                       dL/dW = lam^0 M^0 + sum_t z^t (x) lam^t D_f^t
+    influence at the chunk's end   M^K = P^0 M^0 + sum_t z^t (x) P^t D_f^t
+
+Both adjoints keep all paths: FULL.
 """
 
 from typing import Any, NamedTuple
@@ -19,7 +24,7 @@ import torch
 from torch import Tensor
 
 from drtrl_bench.implementations.engine import influence_torch as influence
-from drtrl_bench.implementations.engine.adjoint_torch import FULL, Rule
+from drtrl_bench.implementations.engine.adjoint_torch import FULL, Rule, require_carry
 from drtrl_bench.implementations.engine.blocks_torch import forward_backward
 from drtrl_bench.implementations.engine.execution_torch import PLAIN, Execution
 from drtrl_bench.implementations.engine.influence_torch import Influence
@@ -34,7 +39,7 @@ class Carry(NamedTuple):
     states: States
     """s [B, S, N] of each layer."""
     influences: list[dict[str, Influence]]
-    """M [B, n, G, N, J] of each layer and kind of weight, n being the states of the layer and of those above."""
+    """M [B, n, Gk, N, J] of each layer and kind of weight, n being the states of the layer and of those above."""
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
@@ -59,11 +64,13 @@ def advance(
 ) -> tuple[Carry, Tensor, Params]:
     """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
-    The influences of `carry` are updated in place: it is used up.
+    last: no chunk follows, so the influences are not updated. Else they are updated in place: `carry` is used up.
     """
+    require_carry(rule, FULL)
     states, influences = carry
     chunk = forward_backward(rule, net, params, states, inputs, targets, last=last, execution=execution)
     grads = []
+    # of each layer: lam^0, P^0, and of each kind of weight the factors z^t and P^t D_f^t
     for within, lam, P, factors, M in zip(chunk.grads, chunk.lam, chunk.P, chunk.factors, influences, strict=True):
         grads.append({k: within[k] + influence.step(M[k], lam, P, factors.get(k)) for k in M})
     return Carry(chunk.states, influences), chunk.loss, grads
