@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from drtrl_bench.files import diskcache
 
-from ..events import place
+from ..events.folders import cache_folder
 from ..events.speech import hdf5
 from . import espeak
 from .voices import SHD_SPEAKERS, SPLITS, WORDS, Recording, recording, speaker, spikes
@@ -173,7 +173,7 @@ def kept_folder() -> Iterator[Path]:
     made_by = b"".join(file.read_bytes() for file in sources) + espeak.version().encode()
     name = f"speech-{hashlib.sha256(made_by).hexdigest()[:16]}"
     try:
-        folder = (place.cache() / name).resolve()
+        folder = (cache_folder() / name).resolve()
         diskcache.made(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
