@@ -225,7 +225,7 @@ PLANTED = [
         "an epoch begins with everything in memory",
         "bench/experiments/loading.py",
         'found["epoch"].append(forgetting(held, drawn))',
-        'found["epoch"].append(timed(drawn))',
+        'found["epoch"].append(clock.once(drawn))',
         "tests/bench/experiments/test_loading.py::test_files_epoch_and_memory_are_what_they_are_called",
     ),
     Planted(

@@ -158,7 +158,7 @@ PLANTED = [
     ),
     Planted(
         "a stream is timed for a dead process",
-        "bench/experiments/loading.py",
+        "bench/experiments/stream_cost.py",
         "    warden.prctl(warden.PR_SET_PDEATHSIG, signal.SIGKILL)\n",
         "",
         f"{FAULTS}a_stream_that_is_timed_ends_with_who_times_it[9]",

@@ -33,9 +33,9 @@ PLANTED = [
     ),
     Planted(
         "all weights as one vector drawn as each layer",
-        "bench/figures/fidelity.py",
-        "known = [agreement[metric] for agreement in own if agreement.get(metric) is not None]",
-        "known = [row[metric]]",
+        "bench/figures/layers.py",
+        "values = [metrics[metric] for metrics in vectors if metrics.get(metric) is not None]",
+        "values = [case[metric]]",
         "tests/bench/view/test_figures.py::test_fidelity_is_drawn_by_layer",
     ),
     Planted(

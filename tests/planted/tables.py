@@ -42,14 +42,14 @@ PLANTED = [
     # Loading
     Planted(
         "the peak of compiling for that of the stream",
-        "bench/experiments/loading.py",
+        "bench/experiments/stream_cost.py",
         "    memory.reset_rss_peak()\n",
         "",
         PEAK,
     ),
     Planted(
         "the peak after the stream for that before",
-        "bench/experiments/loading.py",
+        "bench/experiments/stream_cost.py",
         '"rss_before_mib": before / 2**20',
         '"rss_before_mib": (memory.rss_peak_bytes() or 0) / 2**20',
         PEAK,
