@@ -195,7 +195,7 @@ PLANTED = [
     Planted(
         "the check passes over what was set",
         "bench/cli/gate.py",
-        "if differs := baseline.set_otherwise(expected):",
+        "if differs := baseline.variables_changed(expected):",
         "if differs := []:",
         "tests/bench/gate/test_compare.py::test_the_check_says_what_was_not_set_alike",
     ),

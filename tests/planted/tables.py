@@ -205,8 +205,8 @@ PLANTED = [
     Planted(
         "the last machine's benchmarks for those of all",
         "bench/gate/trend.py",
-        "measured.get(each.benchmark, 0) + each.measured",
-        "each.measured",
+        "measured.get(count.benchmark, 0) + count.measured",
+        "count.measured",
         MACHINES,
     ),
     Planted(

@@ -46,15 +46,15 @@ PLANTED = [
         "a layer's agreement as the mean of its weights'",
         "bench/measure/fidelity.py",
         '"per_layer": {layer: together(names) for layer, names in layers.items()},',
-        '"per_layer": {layer: {k: float(np.mean([agreement(found[n], true[n])[k] or 0.0 for n in names]))\n'
+        '"per_layer": {layer: {k: float(np.mean([agreement(vectors[n], true[n])[k] or 0.0 for n in names]))\n'
         "            for k in together(names)} for layer, names in layers.items()},",
         "tests/bench/measure/test_meters.py::test_fidelity_of_a_layer_is_that_of_its_weights_as_one_vector",
     ),
     Planted(
         "norm ratio upside down",
         "bench/measure/fidelity.py",
-        '"norm_ratio": size / reference_size,',
-        '"norm_ratio": reference_size / size if size else None,',
+        '"norm_ratio": norm / reference_norm,',
+        '"norm_ratio": reference_norm / norm if norm else None,',
         "tests/bench/measure/test_meters.py::test_fidelity_of_a_layer_is_that_of_its_weights_as_one_vector",
     ),
     Planted(
