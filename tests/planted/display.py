@@ -44,8 +44,8 @@ PLANTED = [
     Planted(
         "a ratio over a noisy BPTT unmarked",
         "bench/view/collapse.py",
-        "unlike.groupby(of).any() & (doubtful | base_doubtful)",
-        "unlike.groupby(of).any() & doubtful",
+        "unlike.groupby(case).any() & (doubtful | base_doubtful)",
+        "unlike.groupby(case).any() & doubtful",
         f"{TABLE}test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers[interval]",
     ),
     Planted(

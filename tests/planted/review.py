@@ -96,8 +96,8 @@ PLANTED = [
     Planted(
         "rounds of cases that were not measured in the legend",
         "bench/view/legend.py",
-        'timed([row["rounds"] for row in measured])',
-        'timed([row["rounds"] for row in every])',
+        'time_meaning([row["rounds"] for row in measured])',
+        'time_meaning([row["rounds"] for row in every])',
         f"{TABLE}::test_the_legend_says_what_each_time_is_of[one]",
     ),
     Planted(

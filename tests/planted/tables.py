@@ -220,8 +220,8 @@ PLANTED = [
     Planted(
         "the first of several labels for a row without data",
         "bench/view/collapse.py",
-        "for name, found in known.items() if len(found) == 1}",
-        "for name, found in known.items() if len(found)}",
+        "for name, of_set in known.items() if len(of_set) == 1}",
+        "for name, of_set in known.items() if len(of_set)}",
         "tests/bench/view/test_table.py::test_a_row_without_data_takes_a_label_only_if_there_is_one",
     ),
     Planted(

@@ -38,8 +38,8 @@ PLANTED = [
     Planted(
         "cost as BPTT over the rule",
         "bench/view/collapse.py",
-        "numeric(rows[of]) / numeric(base[of]).where(numeric(base[of]) > 0)",
-        "numeric(base[of]).where(numeric(base[of]) > 0) / numeric(rows[of])",
+        "numeric(rows[cost]) / positive(base[cost])",
+        "positive(base[cost]) / numeric(rows[cost])",
         f"{TABLE}::test_cost_is_told_over_bptt_in_the_same_framework",
     ),
     Planted(
@@ -60,8 +60,8 @@ PLANTED = [
     Planted(
         "overall cosine shown as a layer's",
         "bench/view/cell_text.py",
-        'return row.get(f"{layer}.{measure}", math.nan), ""',
-        'return row[measure], ""',
+        'return row.get(f"{layer}.{metric}", math.nan), ""',
+        'return row[metric], ""',
         f"{TABLE}::test_fidelity_is_told_per_layer_with_its_norm",
     ),
     Planted(
