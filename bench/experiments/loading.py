@@ -25,7 +25,8 @@ from drtrl_bench.process import locks, scratch, signals
 from drtrl_bench.view import display
 
 console = display.Console()
-RULES = ("bptt", "es_drtrl", "drtrl")
+ALGORITHMS = ("bptt", "es_drtrl", "drtrl")
+"""Algorithms whose gradients are timed."""
 SIZES = {
     "shd": (100, 32, 700),
     "ssc": (100, 32, 700),
@@ -45,7 +46,7 @@ LENGTHS = (1_000, 10_000, 100_000)
 """Steps of the streams."""
 
 
-def forgetting(held: Any, call: Callable[[], Any]) -> float:
+def cold_seconds(held: Any, call: Callable[[], Any]) -> float:
     """Return the seconds of a call that finds no recording in memory."""
     held.kept.clear()
     held.kept_cells.clear()
@@ -53,7 +54,7 @@ def forgetting(held: Any, call: Callable[[], Any]) -> float:
 
 
 def gradients(case: Case, inputs: Any, targets: Any) -> dict[str, Callable[[], Any]]:
-    """Return a compiled call for each of `RULES`, on inputs that are on the device already."""
+    """Return a compiled call for each of `ALGORITHMS`, on inputs that are on the device already."""
     import jax
 
     from drtrl_bench.implementations.engine import network_jax
@@ -61,46 +62,46 @@ def gradients(case: Case, inputs: Any, targets: Any) -> dict[str, Callable[[], A
     net, params = problem.network(case, "jax"), jax.tree.map(jax.numpy.asarray, problem.draw(case)[0])
     arguments = (params, jax.numpy.asarray(inputs), jax.numpy.asarray(targets))
     calls = {}
-    for rule in RULES:
-        algorithm = lookup.algorithm(rule, "jax", vars(case))
-        chunk = case.steps if registry.ALGORITHMS[rule].truncated else min(32, case.steps)
+    for name in ALGORITHMS:
+        algorithm = lookup.algorithm(name, "jax", vars(case))
+        chunk = case.steps if registry.ALGORITHMS[name].truncated else min(32, case.steps)
         compiled = jax.jit(partial(network_jax.gradient, algorithm, net, chunk=chunk))
-        calls[rule] = partial(lambda f: jax.block_until_ready(f(*arguments)), compiled)
-        calls[rule]()
+        calls[name] = partial(lambda f: jax.block_until_ready(f(*arguments)), compiled)
+        calls[name]()
     return calls
 
 
 def batches(title: str, repeats: int) -> dict[str, Any]:
-    """Return the row of a data set: batches per second of its loader, and gradients per second of the fastest rule."""
+    """Return the row of a data set: batches per second of its loader, gradients per second of the fastest algorithm."""
     name = title.split()[0]
     steps, size, lines = SIZES[title]
     module = data.dataset(name)
-    whole = lines == module.FEATURES
+    all_lines = lines == module.FEATURES
     case = Case(
         dataset=name,
         cell="lif_delta",
-        features=0 if whole else lines,
+        features=0 if all_lines else lines,
         neurons=NEURONS,
         batch=size,
         steps=steps,
         scale_x=30,
     )
-    draw = partial(module.batch, steps, size, **({} if whole else {"features": lines}))
+    draw = partial(module.batch, steps, size, **({} if all_lines else {"features": lines}))
     calls = gradients(case, *draw(0))
-    found: dict[str, list[float]] = {kind: [] for kind in ("files", "epoch", "kept", *RULES)}
+    seconds: dict[str, list[float]] = {kind: [] for kind in ("files", "epoch", "kept", *ALGORITHMS)}
     held = module.opened("train")[0] if hasattr(module, "PUBLISHED") else None
     with scratch.folder() as folder, locks.measuring(say_wait):
         for seed in range(repeats):
             drawn = partial(draw, seed)
             if held:
                 held.decoded = held.decoded and Path(folder, str(seed))  # where nothing was decoded yet
-                found["files"].append(forgetting(held, drawn))
-                found["epoch"].append(forgetting(held, drawn))
-            found["kept"].append(clock.once(drawn))
-            for rule, call in calls.items():
-                found[rule].append(clock.once(call))
-    fastest = min(RULES, key=lambda rule: median(found[rule]))
-    per_second = {kind: 1 / median(times) for kind, times in found.items() if times}
+                seconds["files"].append(cold_seconds(held, drawn))
+                seconds["epoch"].append(cold_seconds(held, drawn))
+            seconds["kept"].append(clock.once(drawn))
+            for algorithm, call in calls.items():
+                seconds[algorithm].append(clock.once(call))
+    fastest = min(ALGORITHMS, key=lambda algorithm: median(seconds[algorithm]))
+    per_second = {kind: 1 / median(times) for kind, times in seconds.items() if times}
     return {
         "dataset": name,
         "data": module.LABEL,
@@ -115,7 +116,7 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
         "gradients_per_s": per_second[fastest],
         "first_epoch_over_gradient": per_second["epoch"] / per_second[fastest] if held else "",
         "kept_over_gradient": per_second["kept"] / per_second[fastest],
-        **{f"{rule}_per_s": per_second[rule] for rule in RULES},
+        **{f"{algorithm}_per_s": per_second[algorithm] for algorithm in ALGORITHMS},
     }
 
 

@@ -95,9 +95,11 @@ def caption_lines(rows: Frame, frame: Frame) -> list[str]:
     zero = rows[[f"low_{metric}" for metric in ("error", "norm_ratio")]].eq(0).any(axis=None)
     return captions.footer(
         selection.points(frame),
-        "all weights as one vector: the layers with the largest gradients decide",
+        "all weights as one vector: dominated by the layers with the largest gradients",
         "fire: share of the neurons that spike in a step" if rows["firing_rate"].notna().any() else "",
-        "layers: median over a layer's weights and biases; the records hold no layer as one vector" if spread else "",
+        "layers: median over a layer's weights and biases, because the records lack layers as one vector"
+        if spread
+        else "",
         f"an error or a norm of 0 is drawn at {SMALLEST:g}" if zero else "",
     )
 

@@ -30,8 +30,8 @@ PLANTED = [
     Planted(
         "a label drawn as a formula",
         "bench/figures/scales.py",
-        'return said.replace("$", r"\\$")',
-        "return said",
+        'return plain.replace("$", r"\\$")',
+        "return plain",
         f"{DISPLAY}test_a_figure_and_its_csv_obey_no_text[time]",
     ),
     Planted(
@@ -58,7 +58,7 @@ PLANTED = [
     Planted(
         "problems left out of a figure without a word",
         "bench/figures/selection.py",
-        """            said.append(f"{most} of {len(names)} {what}")\n""",
+        """            choices.append(f"{most} of {len(names)} {what}")\n""",
         "",
         f"{LOAD}test_a_figure_shows_twelve_problems_and_says_so",
     ),

@@ -131,7 +131,7 @@ PLANTED = [
     Planted(
         "asv's commit is that of a hook's repository",
         "bench/asv_suite/harness.py",
-        'own("process/repository").ask(ROOT, "rev-parse", "HEAD")',
+        'load_module("process/repository").ask(ROOT, "rev-parse", "HEAD")',
         'subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)',
         "tests/bench/gate/test_asv.py::test_the_commit_is_that_of_the_suite",
     ),

@@ -57,7 +57,7 @@ PLANTED = [
     Planted(
         "online rules timed over all steps at once",
         "bench/experiments/loading.py",
-        "case.steps if registry.ALGORITHMS[rule].truncated else min(32, case.steps)",
+        "case.steps if registry.ALGORITHMS[name].truncated else min(32, case.steps)",
         "case.steps",
         f"{LOADING}test_rules_go_through_the_sequence_as_they_are_used",
     ),

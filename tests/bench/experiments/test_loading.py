@@ -17,7 +17,7 @@ def test_a_loader_is_timed_beside_every_rule(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(loading.SIZES, "integrator", (5, 4, 1))
     row = loading.batches("integrator", 3)
     assert row["data"] == "integrator (synthetic, sum in 8 ranges)"
-    assert row["gradients_per_s"] == max(row[f"{rule}_per_s"] for rule in loading.RULES)
+    assert row["gradients_per_s"] == max(row[f"{rule}_per_s"] for rule in loading.ALGORITHMS)
     assert row["kept_over_gradient"] == row["kept_per_s"] / row["gradients_per_s"]
     assert row["first_epoch_per_s"] == row["fingerprint"] == "", "nothing is read from files"
 
@@ -51,7 +51,7 @@ def test_every_rate_is_of_its_own_times(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(loading.data, "dataset", lambda name: module)
     monkeypatch.setattr(loading.data, "fingerprint", lambda name: f"files of {name}")
     monkeypatch.setattr(loading, "gradients", lambda *_: {rule: rule for rule in told})
-    monkeypatch.setattr(loading, "forgetting", lambda what, call: next(first) if what is held else None)
+    monkeypatch.setattr(loading, "cold_seconds", lambda what, call: next(first) if what is held else None)
     monkeypatch.setattr(loading.clock, "once", timed)
     assert loading.batches("dvs_gesture at 128 x 128", 3) == {
         "dataset": "dvs_gesture",
@@ -136,10 +136,10 @@ def test_files_epoch_and_memory_are_what_they_are_called(tmp_path: Path, monkeyp
     read, decode, timed = held.read, held.decode, loading.clock.once
     monkeypatch.setattr(held, "read", lambda index, *anew: calls.append("read") or read(index, *anew))
     monkeypatch.setattr(held, "decode", lambda index: calls.append("decode") or decode(index))
-    monkeypatch.setattr(loading, "gradients", lambda *_: dict.fromkeys(loading.RULES, lambda: None))
+    monkeypatch.setattr(loading, "gradients", lambda *_: dict.fromkeys(loading.ALGORITHMS, lambda: None))
     monkeypatch.setattr(loading.clock, "once", lambda call: calls.append("timed") or timed(call))
     monkeypatch.setitem(loading.SIZES, "dvs_gesture", (10, 4, 32768))
     loading.batches("dvs_gesture", 3)
     files, epoch = ["read", "decode"] * 4, ["read"] * 4
-    once = ["timed", *files, "timed", *epoch, "timed", *["timed"] * len(loading.RULES)]
+    once = ["timed", *files, "timed", *epoch, "timed", *["timed"] * len(loading.ALGORITHMS)]
     assert calls == files + 3 * once
