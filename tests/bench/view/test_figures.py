@@ -119,7 +119,7 @@ def test_fidelity_is_drawn_by_layer(tmp_path: Path) -> None:
         assert np.asarray(found.get_ydata())[1] == value
     (found,) = [one for one in axes["norm / BPTT's norm"].lines if "hidden layer 1" in str(one.get_label())]
     assert np.asarray(found.get_ydata()).tolist() == [0.1, 0.09]
-    assert "hold no layer as one vector" not in text_of(figure)
+    assert "lack layers as one vector" not in text_of(figure)
 
 
 def test_fidelity_of_old_records_is_the_middle_and_the_range_of_a_layers_weights(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_fidelity_of_old_records_is_the_middle_and_the_range_of_a_layers_weights
     points = module("fidelity").data(load(path)).set_index("part")
     found = points.loc["hidden layer", ["low_cosine", "cosine", "high_cosine", "low_norm_ratio", "norm_ratio"]]
     assert found.tolist() == [0.5, 0.7, 0.9, 0.1, 0.3]
-    assert "median over a layer's weights and biases; the records hold no layer as one vector" in text_of(
+    assert "median over a layer's weights and biases, because the records lack layers as one vector" in text_of(
         drawn("fidelity", path)
     )
 
@@ -357,7 +357,7 @@ def test_command_line_says_in_one_line_that_there_is_nothing_to_draw(tmp_path: P
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert "pareto was not drawn: it needs a rule with a time and a memory at three lengths of chunk K" in done.stderr
+    assert "pareto was not drawn: it needs an algorithm with a time and a memory at three lengths of chunk K" in done.stderr
     assert not (tmp_path / "f").exists()
 
 
