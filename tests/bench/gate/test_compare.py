@@ -375,7 +375,7 @@ def checked(
         keys = {case.key for case in timed.cases}
         return [r for r in old if r["case_key"] in keys], [r for r in new if r["case_key"] in keys]
 
-    monkeypatch.setattr(revisions, "interleaved", interleaved)
+    monkeypatch.setattr(revisions, "measure_interleaved", interleaved)
     try:
         gate_words.check_(against="HEAD")
     except typer.Exit as end:
