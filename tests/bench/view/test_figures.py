@@ -357,7 +357,10 @@ def test_command_line_says_in_one_line_that_there_is_nothing_to_draw(tmp_path: P
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert "pareto was not drawn: it needs an algorithm with a time and a memory at three lengths of chunk K" in done.stderr
+    assert (
+        "pareto was not drawn: it needs an algorithm with a time and a memory at three lengths of chunk K"
+        in done.stderr
+    )
     assert not (tmp_path / "f").exists()
 
 
