@@ -100,7 +100,7 @@ def crossing_words(crossed: Frame) -> list[str]:
     lines = []
     for (panel, way), group in crossed.groupby(["panel", "way"], sort=False):
         where = f"{panel} · {way}" if panel else way
-        pairs = [f"{row.line} more than {row.other} {length(row)}" for row in group.itertuples()]
+        pairs = [f"{row.line} takes more than {row.other}: {length(row)}" for row in group.itertuples()]
         lines.append(f"memory, {where}: {' · '.join(pairs)}")
     return lines
 
