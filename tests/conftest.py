@@ -195,4 +195,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if "jax" in sys.modules and (nextitem is None or nextitem.path != item.path or CLEARING.due()):
         CLEARING.now()
     if nextitem is None and (peak := memory.rss_peak_bytes() or 0) > MOST_BYTES:
-        pytest.fail(f"the tests of this process held {memory.said(peak)}; {memory.said(MOST_BYTES)} is the most")
+        pytest.fail(
+            f"the tests of this process held {memory.in_words(peak)}; {memory.in_words(MOST_BYTES)} is the most"
+        )

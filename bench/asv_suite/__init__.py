@@ -1,1 +1,1 @@
-"""The suite that asv runs over the project's history: thin classes over the harness, never a second one."""
+"""Defines the suite that asv runs over the project's history: thin classes over the harness, never a second one."""

@@ -1,6 +1,6 @@
-"""Time and memory on a GPU, from the records that were committed for the commit under test.
+"""Tracks time and memory on a GPU, from the records in `results/records` that were made at the commit under test.
 
-Where asv runs there is no GPU; the points of a commit are there once its records are in `results/records`.
+The machine that runs asv has no GPU, so a commit has points once its records are committed.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from . import harness
 RECORDS = harness.ROOT / "results" / "records"
 WHOLE = {"bptt"}
 """Algorithms that shorter chunks would truncate."""
-ALIKE = {
+SHARED = {
     "device": "gpu",
     "dataset": "bernoulli",
     "features": 64,
@@ -20,32 +20,35 @@ ALIKE = {
     "trace_dtype": "same",
     "dtype": "float32",
 }
-"""What all points of a curve share: another precision, trace or mode is another curve."""
+"""Fields that all points of a curve share: another precision, trace or mode is another curve."""
 
 
 def belongs(case: harness.Record, algorithm: str, framework: str, cell: str, size: str) -> bool:
-    """Whether a case is on a curve, at any chunk length; BPTT takes the whole sequence. Older ones lack a field."""
+    """Return whether a case is on a curve, at any chunk length, with BPTT over the whole sequence.
+
+    Cases of older records may lack a field.
+    """
     sizes = f"N={case['neurons']} B={case['batch']} T={case['steps']}"
     same = (case["algorithm"], case["framework"], case["cell"], sizes) == (algorithm, framework, cell, size)
     whole = algorithm not in WHOLE or case["chunk"] == case["steps"]
-    return same and whole and all(case.get(name, value) == value for name, value in ALIKE.items())
+    return same and whole and all(case.get(name, value) == value for name, value in SHARED.items())
 
 
 def fastest(algorithm: str, framework: str, cell: str, size: str) -> harness.Record:
-    """The committed record of a case at its fastest chunk length. Raises NotImplementedError if there is none."""
-    found = []
+    """Return the committed record of a case at its fastest chunk length. Raises NotImplementedError without one."""
+    records = []
     for path in sorted(RECORDS.glob("*.jsonl")):
         for line in harness.lines(path):
-            mine = line.get("commit") == harness.commit() and not line.get("dirty")
-            if mine and line["status"] == "ok" and belongs(line["case"], algorithm, framework, cell, size):
-                found.append(line)
-    if not found:
+            of_commit = line.get("commit") == harness.commit() and not line.get("dirty")
+            if of_commit and line["status"] == "ok" and belongs(line["case"], algorithm, framework, cell, size):
+                records.append(line)
+    if not records:
         raise NotImplementedError(f"no record of a GPU for commit {harness.commit()[:9]} in results/records")
-    return min(found, key=lambda line: line["time"]["median_s"])
+    return min(records, key=lambda line: line["time"]["median_s"])
 
 
 class OnGPU:
-    """Of the plan `gpu`; whatever chunk length is fastest: the others are in the records."""
+    """A case of the plan `gpu` at its fastest chunk length; the records have the others."""
 
     params = (
         ["bptt", "drtrl"],

@@ -1,4 +1,4 @@
-"""Time, working memory and fidelity of one gradient on a CPU, each case measured once per commit, behind its gate."""
+"""Tracks time, working memory and fidelity of one gradient on a CPU, each case measured and checked once per commit."""
 
 from itertools import product
 from typing import Any
@@ -18,14 +18,14 @@ Key = tuple[str, str, str, str]
 
 
 def case(algorithm: str, framework: str, cell: str, size: str) -> dict[str, Any]:
-    """What a plan says of one parameter set; BPTT gets the whole sequence."""
+    """Return the fields of a plan for one parameter set; BPTT gets the whole sequence."""
     sizes = {"dataset": "bernoulli", "features": 32, "threads": 1, **SIZES[size]}
     whole = {"chunk": SIZES[size]["steps"]} if algorithm in WHOLE else {}
     return {"algorithm": algorithm, "framework": framework, "cell": cell, **CELLS[cell], **sizes, **whole}
 
 
 class Gradient:
-    """What the three metrics share: one gradient of a sequence, by the harness of the commit under test."""
+    """One gradient of a sequence, by the harness of the commit under test; the three metrics share it."""
 
     params = (["bptt", "rtrl", "drtrl"], ["jax", "torch"], list(CELLS), list(SIZES))
     param_names = ("algorithm", "framework", "cell", "size")
@@ -34,7 +34,7 @@ class Gradient:
 
     def setup_cache(self) -> dict[Key, harness.Record]:
         keys = [key for key in product(*self.params) if key[2:] not in LEFT_OUT]
-        return dict(zip(keys, harness.measured([case(*key) for key in keys]), strict=True))
+        return dict(zip(keys, harness.measure([case(*key) for key in keys]), strict=True))
 
     setup_cache.timeout = 1800  # pyright: ignore[reportFunctionMemberAccess]
 
@@ -47,7 +47,7 @@ class Speed(Gradient):
     unit = "s"
 
     def track_gradient(self, records: Any, *key: str) -> float:
-        """Median of the samples."""
+        """Return the median of the samples, in seconds."""
         return self.record["time"]["median_s"]
 
 
@@ -62,5 +62,5 @@ class Fidelity(Gradient):
     unit = "relative error"
 
     def track_error(self, records: Any, *key: str) -> float:
-        """Against float64 BPTT. asv compares by ratio, so errors of rounding count as one."""
+        """Return the error against float64 BPTT, at least 1e-6: asv compares by ratio, and less is rounding."""
         return max(self.record["fidelity"]["overall"]["error"], 1e-6)

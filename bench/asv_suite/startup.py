@@ -1,4 +1,4 @@
-"""How long the command takes to say anything."""
+"""Tracks how long Python takes to import the package and its command line."""
 
 import subprocess
 import sys
@@ -8,10 +8,10 @@ from . import harness
 
 
 class Startup:
-    """Fastest of five fresh processes."""
+    """Seconds of the fastest of five fresh processes."""
 
     params = (["import bench", "import bench.cli"],)
-    """Under the package's first name, as the curves began; each commit imports it by its own."""
+    """Named by the package's first name, with which the curves began; each commit imports it by its current name."""
     param_names = ("statement",)
     timeout = 120
     unit = "s"

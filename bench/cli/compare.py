@@ -30,7 +30,7 @@ def records_of(what: str) -> Path | None:
         raise UsageError(f"{what}: no such file")
     if "/" in what:
         try:
-            revisions.resolved(what)
+            revisions.resolve(what)
         except revisions.RevisionError:
             raise UsageError(f"{what}: no such file, and no such revision") from None
     return None
@@ -75,7 +75,7 @@ def compare_(
             )
         what = replace(what, cases=tuple(arguments.chosen(what, only)))
         revisions.require("compare, of revisions,")
-        sides = revisions.interleaved((old, new), what, terminal.announce, slowdown.slower)
+        sides = revisions.measure_interleaved((old, new), what, terminal.announce, slowdown.slower)
     else:
         odd = new if files[0] else old
         raise UsageError(f"{odd!r} is not a record file, and a file can only be compared with a file")

@@ -29,7 +29,7 @@ def baseline_() -> None:
     if bad:
         raise UsageError(f"{Case(**bad[0]['case']).label}: {bad[0]['status']}: {bad[0]['reason']}; no baseline written")
     path.parent.mkdir(parents=True, exist_ok=True)
-    ordered = sorted((baseline.of_now(line) for line in lines), key=lambda line: line["case_key"])
+    ordered = sorted((baseline.baseline_record(line) for line in lines), key=lambda line: line["case_key"])
     whole = path.with_suffix(".part")  # one that is half written would be compared with
     whole.write_text("".join(json.dumps(line) + "\n" for line in ordered), encoding="utf-8")
     os.replace(whole, path)
@@ -65,12 +65,12 @@ def check_(
     except baseline.NothingMeasured as error:
         complaints.print(f"drtrl-bench: {error}", style="red")
         raise typer.Exit(verdict.NOTHING) from None
-    if differs := baseline.set_otherwise(expected):
+    if differs := baseline.variables_changed(expected):
         text = f"warning: not set as for the baseline, so errors of rounding may not compare: {', '.join(differs)}"
         complaints.print(text, style="yellow")
     plan, speed_plan = plans.read(verdict.PLAN), None
     try:
-        base = revisions.resolved(against) if against else revisions.base()
+        base = revisions.resolve(against) if against else revisions.base()
     except revisions.RevisionError:
         if speed or against:
             raise
@@ -85,7 +85,7 @@ def check_(
             said = f"the plan of {base[:9]} cannot be read here, so only this checkout's cases are timed: {error}"
             complaints.print(said, style="yellow")
         console.print(f"speed against {base[:9]}, interleaved")
-        sides = revisions.interleaved((base, "."), speed_plan, terminal.announce, slowdown.slower)
+        sides = revisions.measure_interleaved((base, "."), speed_plan, terminal.announce, slowdown.slower)
         timed = [change for change in compare.changes(*sides) if change.metric in ("time_s", "status")]
     compare_table.render(found + timed, console)
     parts = [verdict.exit_code(found), *([verdict.exit_code(timed)] if speed_plan else [])]
@@ -95,7 +95,7 @@ def check_(
     if better := sorted({change.case for change in found if change.verdict in ("smaller", "more exact")}):
         said = f"better than the baseline, and could be lost unseen: {'; '.join(better)}: drtrl-bench baseline"
         complaints.print(said, style="yellow")
-    if base and (hidden := baseline.renewed(base, expected)):
+    if base and (hidden := baseline.accepted_regressions(base, expected)):
         said = "; ".join(f"{change.case}: {change.metric}: {change.verdict}" for change in hidden)
         complaints.print(f"the baseline is not that of {base[:9]}, and lets pass: {said}", style="yellow")
     for case, state in (verdict.uncompared(speed_plan, timed, "time_s") if speed_plan else {}).items():

@@ -48,10 +48,10 @@ def rehearse(
         selftest.require(records)
     if measure:
         with locks.writing(records), signals.advising("the same command goes on from here"):
-            selftest.plant(records, terminal.announce)
-            selftest.alike(records, comparisons, terminal.announce)
-            selftest.again(records, remeasured, terminal.announce)
-            selftest.slow(records, slowdowns, terminal.announce)
+            selftest.measure_injected(records, terminal.announce)
+            selftest.measure_a_a(records, comparisons, terminal.announce)
+            selftest.remeasure(records, remeasured, terminal.announce)
+            selftest.measure_slowdowns(records, slowdowns, terminal.announce)
     if not (lines := every_record(records)):
         raise UsageError(f"{records}: no record in it; drtrl-bench rehearse makes them")
     if not selftest_table.render(lines, console):

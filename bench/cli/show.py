@@ -124,7 +124,7 @@ def report(
         except figures.NothingToDraw as error:
             complaints.print(f"{name} was not drawn: {error}", style="yellow")
             continue
-        drawn[name] = page.embedded(figure, png.read_bytes())
+        drawn[name] = page.embed(figure, png.read_bytes())
         console.print(f"{folder / name}.png .pdf .csv", soft_wrap=True)
     path = page.write_page(where.name, lines, frame, drawn, folder / "report.html")
     console.print(f"{path}: open it in a browser", soft_wrap=True)

@@ -23,7 +23,7 @@ def trend(
     from drtrl_bench.gate import revisions, trend, verdict
 
     revisions.require("trend")
-    commit = revisions.resolved(revision)
+    commit = revisions.resolve(revision)
     found = [count for path in trend.files(commit, folder or trend.RESULTS) for count in trend.counts(path)]
     grid = Table.grid(padding=(0, 2))
     for count in found:

@@ -1,7 +1,7 @@
-"""The bytes that a gradient must hold, by formula, beyond its arguments.
+"""Computes by formula the bytes that a gradient must hold beyond its arguments.
 
-In numbers, of a batch of B samples, layers of N neurons with S states and G input currents each, J presynaptic lines of
-a weight; n counts the states of a weight's layer and of all layers above.
+The batch has B samples; a layer has N neurons with S states and G input currents each; a weight has J presynaptic
+lines; n counts the states of a weight's layer and of all layers above. The terms count numbers:
 
     term       numbers                                           when
     carry      B S N                                             always: the states
@@ -9,17 +9,17 @@ a weight; n counts the states of a weight's layer and of all layers above.
                B n J G N of every weight                         an influence is carried
                B J of every layer's lines, B G N S               filters are carried
                B S N of every segment                            segments are recomputed
-    gradient   2 J G N of every weight                           always: this chunk's, and all so far
-    kept       B (S + G) N: states and input currents            of each step of a chunk, or of a segment
+    gradient   2 J G N of every weight                           always: this chunk's, and the sum so far
+    kept       B (S + G) N: states and input currents            for each step of a chunk, or of a segment
                B p G N + presynaptic values but the inputs       and the carry is updated by several blocks
-    at work    B N: recurrent outputs, outputs to the next layer of each step of a block
-               B S N: the states before                          and the algorithm goes in blocks
+    at work    B N: recurrent outputs, outputs to the next layer for each step of a block
+               B S N: the states before                          and the algorithm works in blocks
                B p G N: the adjoints that the carry needs        and the carry is updated
-               B N (S + G + S S + S G + ...): one layer's        the Jacobians of the widest layer, and the adjoint
-                                                                 of the loss; of RTRL also those of layers above
+               B N (S + G + S S + S G + ...)                     for each step of a block: Jacobians and adjoint of
+                                                                 the widest layer; for RTRL also of layers above
 
 p counts the adjoints of states at the chunk's end that the carry needs: S for a trace, n for an influence, else 0. XLA
-leaves out the input currents where no derivative depends on them. At K = T no carry is updated.
+does not keep the input currents if no derivative depends on them. At K = T no carry is updated.
 """
 
 import math
@@ -35,21 +35,20 @@ class Footprint:
     carry: int
     gradient: int
     chunk: int
-    """The arrays of a chunk: of the steps that are kept, and of those at work at a time."""
+    """Bytes of the arrays of a chunk: those kept for all its steps, and those at work for the steps of a block."""
 
     @property
     def total(self) -> int:
+        """Bytes of carry, gradient and chunk."""
         return self.carry + self.gradient + self.chunk
 
 
 def footprint(sizes: Sizes) -> Footprint:
-    """Add up the bytes that the algorithm must hold; of carries that no formula knows, as if it carried states."""
+    """Add up the bytes that the algorithm must hold; a carry that no formula knows counts as its states alone."""
     weights = sum(sum(layer.weights.values()) for layer in sizes.layers)
     kept = sum(layer.neurons * (layer.states + layer.currents) for layer in sizes.layers)
-    in_turn = (
-        sizes.algorithm.segmented or sizes.algorithm.carry == "filters"
-    )  # forward in time, a block after the other
-    steps = sizes.block if in_turn else sizes.chunk
+    forward_only = sizes.algorithm.segmented or sizes.algorithm.carry == "filters"  # keeps one block or segment only
+    steps = sizes.block if forward_only else sizes.chunk
     if sizes.carried_on and sizes.block < steps:
         kept += sum(factors_kept(sizes, index) for index in range(len(sizes.layers)))
     at_work = sum(derivatives(sizes, index) for index in range(len(sizes.layers)))
@@ -59,7 +58,7 @@ def footprint(sizes: Sizes) -> Footprint:
 
 
 def carry(sizes: Sizes) -> int:
-    """Add up the bytes of the carry: states and what is with them, and the states before recomputed segments."""
+    """Add up the bytes of the carry: states, trace, influence or filters, and the states before recomputed segments."""
     carried, total = sizes.algorithm.carry, 0
     for index, layer in enumerate(sizes.layers):
         states = layer.states * layer.neurons
@@ -89,7 +88,7 @@ def factors_kept(sizes: Sizes, index: int) -> int:
 
 
 def derivatives(sizes: Sizes, index: int) -> int:
-    """Count the values of a layer that are at hand of every step at work."""
+    """Count the numbers of a layer that each step at work holds."""
     layer, N = sizes.layers[index], sizes.layers[index].neurons
     outputs = N * layer.recurrent + N * (index < len(sizes.layers) - 1)
     before = N * layer.states if sizes.in_blocks else 0
@@ -98,7 +97,7 @@ def derivatives(sizes: Sizes, index: int) -> int:
 
 
 def jacobians(sizes: Sizes, index: int) -> int:
-    """Count the numbers of a layer's Jacobians and adjoints: of one layer at a time."""
+    """Count the numbers of a layer's Jacobians and adjoints, which one layer at a time holds."""
     layer, algorithm = sizes.layers[index], sizes.algorithm
     S, G = layer.states, layer.currents
     through_weights = S if layer.recurrent and not algorithm.keeps("none") else 0
@@ -109,19 +108,19 @@ def jacobians(sizes: Sizes, index: int) -> int:
 
 
 def analytic_bytes(sizes: Sizes) -> int | None:
-    """Add up `footprint`; None for an algorithm that carries what no formula knows."""
+    """Return the total of `footprint`; None for an algorithm whose carry no formula knows."""
     return None if sizes.algorithm.carry == "other" else footprint(sizes).total
 
 
 def reference_bytes(sizes: Sizes) -> int:
-    """Add up what the float64 reference must hold: by formula, and a little less than it takes.
+    """Add up the bytes that the float64 reference must hold: by formula, and a little less than it takes.
 
-    The weights in float32 and float64, and their gradient. Over all steps the inputs in both, and of every layer the
-    states, the input currents, the recurrent lines, the lines of ones and the outputs; the adjoint of one layer's input
-    currents twice, on the way back (implementations/reference/algorithms.py).
+    They are the weights in float32 and float64, and their gradient; over all steps the inputs in both dtypes, and of
+    every layer the states, the input currents, the recurrent lines, the lines of ones and the outputs; and in the
+    backward pass twice the adjoint of one layer's input currents (implementations/reference/algorithms.py).
     """
     weights = sum(sum(layer.weights.values()) for layer in sizes.layers)
-    kept = sum((each.states + each.currents + 1 + each.recurrent) * each.neurons for each in sizes.layers)
+    kept = sum((layer.states + layer.currents + 1 + layer.recurrent) * layer.neurons for layer in sizes.layers)
     ones = sum(kind not in ("x", "r") for layer in sizes.layers for kind in layer.weights)
     backward = max(2 * layer.currents * layer.neurons for layer in sizes.layers)
     inputs = sizes.layers[0].inputs

@@ -1,4 +1,4 @@
-"""The sizes of a case on which what its gradient costs depends: all that the formulas of this folder read."""
+"""Takes from a case the sizes on which the cost of its gradient depends: all that the formulas of this folder read."""
 
 import math
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Layer:
     states: int
     currents: int
     fan_in: dict[str, int]
-    """Presynaptic lines of each kind of weight: of "x" the inputs, of "r" the neurons, of a bias one."""
+    """Presynaptic lines of each kind of weight: the inputs for "x", the neurons for "r", one for a bias."""
     weights: dict[str, int]
-    """Numbers of each kind of weight."""
+    """How many numbers each kind of weight has."""
 
     @property
     def recurrent(self) -> bool:
@@ -36,13 +36,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Steps, batch and layers of a case, how long its chunks and blocks are, and the facts of its algorithm."""
+    """Steps, batch and layers of a case, the lengths of its chunks and blocks, and the facts of its algorithm."""
 
     algorithm: Algorithm
     steps: int
-    """T of the sequence."""
+    """T, of the sequence."""
     chunk: int
-    """K of a chunk."""
+    """K, the steps of a chunk."""
     batch: int
     layers: tuple[Layer, ...]
     """The readout last."""
@@ -51,9 +51,9 @@ class Sizes:
     trace_itemsize: int
     """Bytes of a number of a stored trace or influence."""
     longest_block: int
-    """Steps of a block at most, of an algorithm that goes in blocks."""
+    """Steps of a block at most, if the algorithm works in blocks."""
     segments: int
-    """Segments of a chunk that are recomputed; 0: the square root of its steps."""
+    """Segments of a chunk that are recomputed; 0 for the square root of its steps."""
 
     @property
     def classes(self) -> int:
@@ -62,33 +62,33 @@ class Sizes:
 
     @property
     def block(self) -> int:
-        """Steps of a chunk that are at work at a time: a block of them, a segment, or all."""
+        """Steps of a chunk that are at work at a time: those of a block, of a segment, or all."""
         if self.algorithm.segmented:
             return self.segment(self.chunk)
         return min(self.chunk, self.longest_block) if self.in_blocks else self.chunk
 
     @property
     def in_blocks(self) -> bool:
-        """Whether the algorithm goes through a chunk in blocks that are no recomputed segments."""
+        """Whether the algorithm works through a chunk in blocks, and not in segments that are recomputed."""
         return self.algorithm.blockwise and not self.algorithm.segmented
 
     @property
     def carried_on(self) -> bool:
-        """Whether some chunk updates the carry: at K = T none needs to, if the algorithm goes in blocks."""
+        """Whether some chunk updates the carry: at K = T none does, if the algorithm works in blocks."""
         return self.chunk < self.steps or not self.in_blocks
 
     @cached_property
     def states_above(self) -> tuple[int, ...]:
-        """The states of all layers above each, of one sample."""
-        own = [layer.states * layer.neurons for layer in self.layers]
-        return tuple(sum(own[index + 1 :]) for index in range(len(own)))
+        """For each layer the states of all layers above it, for one sample."""
+        states = [layer.states * layer.neurons for layer in self.layers]
+        return tuple(sum(states[index + 1 :]) for index in range(len(states)))
 
     def segment(self, steps: int) -> int:
-        """Steps between two states that are kept in a chunk of `steps` whose segments are recomputed."""
+        """Return the steps of a segment, at whose start the states are kept, in a chunk of `steps`."""
         return math.ceil(steps / (self.segments or round(math.sqrt(steps))))
 
     def recomputed(self, steps: int) -> int:
-        """Steps of a chunk of `steps` that run twice: all but the last segment's, if segments are recomputed."""
+        """Count the steps that run twice in a chunk of `steps`: all but the last segment's, if it has segments."""
         if not self.algorithm.segmented:
             return 0
         length = self.segment(steps)
@@ -119,14 +119,14 @@ def sizes(case: Case, inputs: int, classes: int) -> Sizes:
 
 
 def block(case: Case) -> int:
-    """Count the steps of a chunk that an implementation works on at a time; of sizes, no layer matters."""
+    """Count the steps of a chunk that an implementation works on at a time; layers and data do not matter."""
     return sizes(case, 1, 1).block
 
 
 def longest_block(case: Case) -> int:
-    """Choose the steps of a block at most, by how a case is run.
+    """Choose the most steps that a block may have, by how a case is run.
 
-    Compiled, blocks are unrolled, which takes torch.compile a second or two for each step.
+    With mode "compile" blocks are unrolled, which takes torch.compile a second or two for each step.
     """
     if case.mode == "compile":
         return 16

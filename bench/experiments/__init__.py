@@ -1,1 +1,1 @@
-"""Whole studies on a data set: training a network, how fast data comes, sequences of any length."""
+"""Runs studies on a data set: training a network, how fast it yields batches, sequences of any length."""

@@ -1,7 +1,7 @@
-"""Whether there is something to learn in a data set: a network trained by BPTT, then tested once.
+"""Tests whether a data set can be learned: trains a network by BPTT, and then tests it once.
 
 `python -m drtrl_bench.experiments.learning nmnist --out results/learning.csv` appends a row. The settings were chosen
-on training and validation parts; the test part is looked at once, with the last weights.
+on training and validation parts; the test part is used once, with the last weights.
 """
 
 import csv
@@ -30,7 +30,7 @@ console = display.Console()
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained on a data set, and how."""
+    """The network that is trained on a data set, and how."""
 
     steps: int
     features: int = 0
@@ -41,13 +41,13 @@ class Setting:
     scale_x: float = 1.0
     cell: str = "gru"
     options: dict[str, Any] = field(default_factory=dict)
-    """Of the data set's `batch`, for every part; `augment` for training only."""
+    """Options of the data set's `batch`, for every part; `augment` for training only."""
     test: int = 2000
-    """Most recordings or trials that it is tested on."""
+    """Recordings or trials of the test at most."""
     per_step: bool = False
     """Whether each step has a target of its own."""
     chance: float = 0.0
-    """Accuracy of the best constant answer, if it is not one in the number of classes."""
+    """Accuracy of the best constant answer; 0 for one over the number of classes."""
 
 
 SETTINGS = {
@@ -61,7 +61,7 @@ SETTINGS = {
     "integrator": Setting(steps=25, batch=64, updates=600, per_step=True, chance=0.338),
 }
 SEEDS = {"test": 0, "valid": 1, "train": 2}
-"""What draws the recordings or trials that accuracy is of, other ones in every part; training begins at 2**20."""
+"""Seeds that draw the recordings or trials of each part for its accuracy; those of training updates begin at 2**20."""
 COLUMNS: tuple[str, ...] = (
     "dataset", "data", "fingerprint", "cell", "algorithm", "framework", "neurons", "features", "steps", "batch",
     "updates", "rate", "scale_x", "options", "seed", "seconds", "first_loss", "last_loss", "train_accuracy",
@@ -71,7 +71,7 @@ COLUMNS: tuple[str, ...] = (
 
 
 def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
-    """A row of the table: trains in JAX, an update per batch, and tests on what was not trained on."""
+    """Train in JAX, with an update per batch, measure the accuracy on each part, and return a row of the table."""
     import jax
 
     from drtrl_bench.implementations.algorithms.exact import bptt_jax
@@ -115,7 +115,7 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "first_loss": round(float(losses[:10].mean()), 3),
         "last_loss": round(float(losses[-10:].mean()), 3),
-        **{f"{split}_accuracy": round(float(found.mean()), 4) for split, found in right.items()},
+        **{f"{split}_accuracy": round(float(hits.mean()), 4) for split, hits in right.items()},
         "low": round(low, 4),
         "high": round(high, 4),
         "tested": len(right["test"]),
@@ -128,7 +128,7 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
 
 
 def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tuple[Any, Any]:
-    """A batch of a part of a data set. What is generated is new in every part."""
+    """Draw a batch of a part of a data set; generated data are new in every part."""
     dataset, options = data.dataset(name), dict(setting.options)
     if dataset.events:
         options |= {"split": split, "features": setting.features or dataset.FEATURES}
@@ -138,7 +138,7 @@ def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tupl
 
 
 def unavailable(name: str) -> str | None:
-    """What to do about the first part of a data set that is not there, or None."""
+    """Say what to do about the first part of a data set that is missing, or None."""
     events, availability = data.dataset(name).events, data.module("events.availability")
     if events is None:
         return None
@@ -151,9 +151,9 @@ def unavailable(name: str) -> str | None:
 
 
 def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> NDArray[np.bool_]:
-    """Whether the mean output over the steps with a target is largest for it: one per recording of a part.
+    """Return for each recording of a part whether the target's mean output over the labelled steps is the largest.
 
-    Where each step has a target of its own (copying, integrator), one per target.
+    If each step has a target of its own (copying, integrator), return it for each target.
     """
     import jax
     import jax.numpy as jnp
@@ -177,22 +177,23 @@ def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> N
 
     parts = [slice(i, i + setting.batch) for i in range(0, number, setting.batch)]
     out = np.concatenate([np.asarray(logits(jnp.asarray(inputs[:, part]))) for part in parts], axis=1)
-    asked = targets >= 0
+    labelled = targets >= 0
     if not setting.per_step:
-        mean = (out * asked[..., None]).sum(axis=0)
+        mean = (out * labelled[..., None]).sum(axis=0)
         return mean.argmax(axis=-1) == targets.max(axis=0)
-    return (out.argmax(axis=-1) == targets)[asked]
+    return (out.argmax(axis=-1) == targets)[labelled]
 
 
-def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927)."""
-    p, width = right / of, z * np.sqrt(right / of * (1 - right / of) / of + z**2 / (4 * of**2))
-    centre = p + z**2 / (2 * of)
-    return float((centre - width) / (1 + z**2 / of)), float((centre + width) / (1 + z**2 / of))
+def wilson(right: int, number: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the 95 % interval of the share `right` / `number` (Wilson 1927)."""
+    p = right / number
+    width = z * np.sqrt(p * (1 - p) / number + z**2 / (4 * number**2))
+    centre, scale = p + z**2 / (2 * number), 1 + z**2 / number
+    return float((centre - width) / scale), float((centre + width) / scale)
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="Data sets; all there is if left out.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Data sets; all if left out.")] = None,
     out: Annotated[Path, typer.Option(help="Table to append to.")] = Path("results/local/learning.csv"),
     cell: Annotated[str | None, typer.Option(help="Another cell than the setting's.")] = None,
     scale_x: Annotated[float | None, typer.Option(help="Another scale of the input weights.")] = None,
@@ -220,13 +221,13 @@ def main(
             if new:
                 writer.writeheader()
             writer.writerow(row)
-        said = f"{row['data']}: {row['cell']}, {row['updates']} updates in {row['seconds']:.0f} s"
+        training = f"{row['data']}: {row['cell']}, {row['updates']} updates in {row['seconds']:.0f} s"
         interval = f"({row['low']:.3f} to {row['high']:.3f}, {row['tested']} tested)"
-        console.print(f"{said}: {row['test_accuracy']:.3f} {interval}, chance {row['chance']:.3f}", soft_wrap=True)
+        console.print(f"{training}: {row['test_accuracy']:.3f} {interval}, chance {row['chance']:.3f}", soft_wrap=True)
 
 
 def command() -> None:
-    """The command line; bad input is one line on standard error and exit code 2."""
+    """Run the command line; bad input is one line on standard error and exit code 2."""
     display.prepare()
     try:
         typer.run(main)

@@ -1,7 +1,7 @@
-"""Sequences of any length in chunks, without the sequence: at hand is one piece of it, and one dense chunk.
+"""Yields sequences of any length in chunks; memory holds one piece of the sequence, and one dense chunk.
 
 A piece of a set of events (`shd`, `ssc`, `nmnist`, `dvs_gesture`) is its events in bins, a piece of `bernoulli` its
-bits, and their chunks are bytes; the recordings that were read last stay in memory as well, of all streams and batches
+bits, and their chunks are bytes. The recordings that were read last stay in memory, too: for all streams and batches
 together as many as fit in `events.recordings.BUDGET` (1 GiB). A piece of any other set is a dense array of float32.
 
 A stream is a succession of pieces of `period` steps, each a batch of its own: recordings or trials one after the other
@@ -21,11 +21,11 @@ Chunk = tuple[NDArray[Any], NDArray[np.int32]]
 
 
 def chunks(name: str, steps: int, size: int, seed: int, chunk: int, period: int, **options: Any) -> Iterator[Chunk]:
-    """`steps` steps of a data set in chunks of at most `chunk`, `size` lanes, drawn by `seed`.
+    """Yield `steps` steps of a data set in chunks of `chunk` steps and `size` lanes, drawn by `seed`.
 
     period: steps of a recording or trial. options: those of the data set's `batch`. A chunk may end one piece and begin
-    the next; only the last one may be shorter. Memory: the piece and the chunk, and the recordings that are kept, which
-    grow with `steps` until they fill their budget. ValueError for what is impossible.
+    the next; only the last chunk may be shorter. Memory holds the piece, the chunk, and the recordings read last, which
+    grow with `steps` until they fill their budget. Raises ValueError if steps, chunk or period is below 1.
     """
     if min(steps, chunk, period) < 1:
         raise ValueError(f"steps, chunk and period must be at least 1, not {steps}, {chunk} and {period}")
@@ -41,5 +41,5 @@ def chunks(name: str, steps: int, size: int, seed: int, chunk: int, period: int,
             inputs.append(current.dense(at - begun, end - begun, np.uint8))
             targets.append(current.targets(at - begun, end - begun))
             at = end
-        whole = len(inputs) == 1
-        yield (inputs[0], targets[0]) if whole else (np.concatenate(inputs), np.concatenate(targets))
+        uncut = len(inputs) == 1
+        yield (inputs[0], targets[0]) if uncut else (np.concatenate(inputs), np.concatenate(targets))

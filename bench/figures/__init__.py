@@ -1,4 +1,4 @@
-"""Figures: one script = one figure. Each reads records and writes PNG, PDF and a CSV of what it plots.
+"""Draws figures: one script = one figure. Each reads records and writes PNG, PDF and a CSV of what it plots.
 
 A figure's module has `data(frame)`, the plotted points, and `draw(frame)`, a matplotlib Figure; both take a frame
 from `drtrl_bench.load`, and raise `NothingToDraw` if its records do not suit.
@@ -27,12 +27,13 @@ FIGURES = {
     "fidelity": "drtrl_bench.figures.fidelity",
 }
 """The figures of every report."""
-"""Of the PNGs. Figures are laid out at it, so that what was apart when it was laid out is apart in the file."""
 
 
-def matplotlib_imported() -> None:
-    """Imports matplotlib also where its settings are in the way: a backend that is not installed, a damaged
-    matplotlibrc. It then reads its own defaults; figures look alike in any case."""
+def import_matplotlib() -> None:
+    """Import matplotlib, with its own defaults if the user's settings prevent it.
+
+    They may name a backend that is not installed, or a damaged matplotlibrc. Figures look the same with any settings.
+    """
     try:
         import matplotlib
     except Exception:  # whatever reading the settings raises
@@ -40,7 +41,7 @@ def matplotlib_imported() -> None:
         if spec is None or not spec.submodule_search_locations:
             raise
         for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
-            del sys.modules[name]  # half of it is there
+            del sys.modules[name]  # it is partly imported
         backend = os.environ.pop("MPLBACKEND", None)
         try:
             with contextlib.chdir(Path(spec.submodule_search_locations[0]) / "mpl-data"):  # where a matplotlibrc is
@@ -50,11 +51,11 @@ def matplotlib_imported() -> None:
                 os.environ["MPLBACKEND"] = backend
 
 
-matplotlib_imported()
+import_matplotlib()
 
 
 def save(figure: "Figure", data: "pd.DataFrame", folder: str | Path, name: str) -> list[Path]:
-    """Writes name.png, name.pdf and name.csv; the same figure gives the same bytes."""
+    """Write name.png, name.pdf and name.csv; the same figure gives the same bytes."""
     from drtrl_bench.figures import style
 
     folder = Path(folder)
@@ -68,7 +69,7 @@ def save(figure: "Figure", data: "pd.DataFrame", folder: str | Path, name: str) 
 
 
 def save_png(figure: "Figure", file: Any) -> None:
-    """Writes a figure as PNG into a file."""
+    """Write a figure as PNG into a file."""
     from drtrl_bench.figures import style
 
     with style.look():
@@ -76,7 +77,7 @@ def save_png(figure: "Figure", file: Any) -> None:
 
 
 def make(name: str, records: str | Path, folder: str | Path) -> list[Path]:
-    """Draws the figure `name` from a record file or folder and writes its three files."""
+    """Draw the figure `name` from a record file or folder and write its three files."""
     from drtrl_bench.records import frames
 
     module = importlib.import_module(f"drtrl_bench.figures.{name}")
@@ -85,7 +86,7 @@ def make(name: str, records: str | Path, folder: str | Path) -> list[Path]:
 
 
 def main(name: str, about: str | None) -> None:
-    """The command line of one figure's script. Bad input is one line on standard error and exit code 2."""
+    """Run the command line of one figure's script. Bad input is one line on standard error and exit code 2."""
     parser = argparse.ArgumentParser(prog=f"python -m drtrl_bench.figures.{name}", description=about)
     parser.add_argument("records", help="a record file, or a folder of *.jsonl")
     parser.add_argument("--out", default="results/figures", metavar="FOLDER", help="default: %(default)s")

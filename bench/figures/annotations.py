@@ -15,11 +15,11 @@ from matplotlib.transforms import Bbox
 from drtrl_bench.figures import style
 
 NEAR = (7, 7)
-"""Points between an annotation and what it is of, before `settle` moves it."""
+"""Distance in points from a point to its annotation, before `settle` moves it."""
 
 
 def settle(figure: Figure) -> None:
-    """Fixes the layout, hides tick labels that would touch, and moves annotations apart."""
+    """Fix the layout, hide tick labels that would touch, and move annotations apart."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
@@ -30,32 +30,34 @@ def settle(figure: Figure) -> None:
 
 
 def thin(axis: Axis) -> None:
-    """Hides labels of an axis so that those that stay do not touch; the first and the last stay, if both can."""
+    """Hide tick labels of an axis that would touch others; the first and the last stay, if both can."""
     labels = [
         (label, label.get_window_extent())
         for label in axis.get_ticklabels()
         if label.get_text() and label.get_visible()
     ]
-    kept: list[Bbox] = []
+    shown: list[Bbox] = []
     for label, box in [*labels[:1], *labels[-1:], *labels[1:-1]]:
         wide = Bbox.from_extents(box.x0 - 4, box.y0 - 1, box.x1 + 4, box.y1 + 1)
-        if any(other is not box and wide.overlaps(other) for other in kept):
+        if any(other is not box and wide.overlaps(other) for other in shown):
             label.set_visible(False)
-        elif box not in kept:
-            kept.append(box)
+        elif box not in shown:
+            shown.append(box)
 
 
 def spread(axes: Axes) -> None:
-    """Moves each annotation of an axes to the nearest place around its point where it touches no other and no mark."""
+    """Move each annotation to the nearest position around its point where it touches no other and no mark."""
     notes = [text for text in axes.texts if isinstance(text, Annotation)]
     if not notes:
         return
-    marks = [box for line in axes.lines if line.get_transform().contains_branch(axes.transData) for box in inked(line)]
+    marks = [
+        box for line in axes.lines if line.get_transform().contains_branch(axes.transData) for box in inked_boxes(line)
+    ]
     inside, taken, scale = axes.get_window_extent(), [], axes.figure.dpi / 72
-    places = [(far, angle) for far in (7, 11, 16, 22) for angle in range(45, 405, 30)]
+    positions = [(far, angle) for far in (7, 11, 16, 22) for angle in range(45, 405, 30)]
     for note in notes:
         start, costs = note.get_window_extent().padded(1.5), []
-        for far, angle in places:
+        for far, angle in positions:
             x, y = far * math.cos(math.radians(angle)), far * math.sin(math.radians(angle))
             box = start.translated((x - NEAR[0]) * scale, (y - NEAR[1]) * scale)
             over = 10 * overlap(box, taken) + overlap(box, marks)
@@ -66,8 +68,8 @@ def spread(axes: Axes) -> None:
         taken.append(box)
 
 
-def inked(line: Line2D) -> list[Bbox]:
-    """Boxes around the marks of a line and along it, in pixels."""
+def inked_boxes(line: Line2D) -> list[Bbox]:
+    """Return boxes around the marks of a line and along it, in pixels."""
     at = line.get_transform().transform(np.asarray(line.get_xydata()).reshape(-1, 2))
     marked = line.get_marker() not in ("", "None", None)
     boxes = [Bbox.from_extents(x - 6, y - 6, x + 6, y + 6) for x, y in at] if marked else []
@@ -80,7 +82,7 @@ def inked(line: Line2D) -> list[Bbox]:
 
 
 def overlap(box: Bbox, others: list[Bbox]) -> float:
-    """The area that a box shares with others."""
+    """Return the area that a box shares with others."""
     if not others:
         return 0.0
     ends = np.array([other.extents for other in others])
@@ -89,7 +91,7 @@ def overlap(box: Bbox, others: list[Bbox]) -> float:
 
 
 def annotate(axes: Axes, text: str, x: float, y: float) -> None:
-    """A small word at a point; `settle` finds its place."""
+    """Write a small word beside a point; `settle` chooses its position."""
     how: dict[str, Any] = {
         "textcoords": "offset points",
         "fontsize": 7,

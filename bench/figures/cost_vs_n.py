@@ -1,4 +1,4 @@
-"""Time per step of exact RTRL against the number of neurons, and how steeply it grows."""
+"""Time per step of exact RTRL against the number of neurons, and the exponent of its growth."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,12 +12,12 @@ from drtrl_bench.view import caption
 from drtrl_bench.view.caption import Frame
 
 STRAIGHT = 0.3
-"""A line has one exponent if those from each size to the next differ by no more than this."""
+"""A line has one exponent if the exponents between neighbouring sizes differ by no more than this."""
 LINE = ["way", "chunk", "batch", "steps"]
 
 
-def found(frame: Frame) -> Frame:
-    """The points of RTRL at three sizes or more: seconds per step, and the exponent from the size before."""
+def points(frame: Frame) -> Frame:
+    """Return the points of RTRL at three sizes or more: seconds per step, and the exponent from the size before."""
     rows = selection.points(frame).drop_duplicates(["case_key", "setup", "data"])
     rows = selection.measured(rows[rows["algorithm"] == "rtrl"], "time_s")
     rows = rows[rows.groupby(LINE)["neurons"].transform("nunique") > 2] if len(rows) else rows
@@ -26,33 +26,33 @@ def found(frame: Frame) -> Frame:
     per_step = {f"step_{name}": rows[name] / rows["steps"] for name in ("time_s", "low_s", "high_s")}
     rows = rows.assign(**per_step)
     lines = rows.groupby(LINE)
-    grown = np.log(rows["time_s"] / lines["time_s"].shift()) / np.log(rows["neurons"] / lines["neurons"].shift())
-    return rows.assign(exponent=grown)
+    exponent = np.log(rows["time_s"] / lines["time_s"].shift()) / np.log(rows["neurons"] / lines["neurons"].shift())
+    return rows.assign(exponent=exponent)
 
 
 def data(frame: Frame) -> Frame:
-    """The plotted points; `exponent` is that of the time from the next smaller n to this one."""
+    """Return the plotted points; `exponent` is that of the time from the next smaller n to this one."""
     columns = ["framework", "mode", "chunk", "neurons", "batch", "steps", "step_time_s", "step_low_s", "step_high_s"]
-    return found(frame)[[*columns, "exponent", "unstable", "busy", "rounds", "case_key", "env_hash"]]
+    return points(frame)[[*columns, "exponent", "unstable", "busy", "rounds", "case_key", "env_hash"]]
 
 
-def grows(line: Frame) -> str:
-    """The exponent of a line, if it has one; else that of the last size."""
-    own = line["exponent"].dropna()
-    if own.max() - own.min() <= STRAIGHT:
+def growth_words(line: Frame) -> str:
+    """Write the exponent of a line if it has one, else that of its last size."""
+    exponents = line["exponent"].dropna()
+    if exponents.max() - exponents.min() <= STRAIGHT:
         slope = np.polyfit(np.log(line["neurons"]), np.log(line["step_time_s"]), 1)[0]
         return f"grows as {power(slope)}"
     before, last = line["neurons"].tolist()[-2:]
-    return f"{power(own.iloc[-1])} from {before} to {last}"
+    return f"{power(exponents.iloc[-1])} from {before} to {last}"
 
 
 def power(exponent: float) -> str:
-    """A power of n; in a legend, where no text is taken for a formula."""
+    """Write a power of n in superscript letters, because a legend sets no formulas."""
     return f"n{exponent:.1f}".translate(str.maketrans("0123456789.-", "⁰¹²³⁴⁵⁶⁷⁸⁹·⁻"))
 
 
 def panel(axes: Axes, rows: Frame) -> None:
-    """The lines of one way, with the exponent from each size to the next beside them."""
+    """Draw the lines of one way to run, with the exponent from each size to the next beside them."""
     axes.set_xscale("log", base=2)
     scales.scale_values(axes, "y", "time of a step (ms)")
     chunks = sorted(rows["chunk"].unique())
@@ -63,7 +63,7 @@ def panel(axes: Axes, rows: Frame) -> None:
         times = group.assign(**{name: group[f"step_{name}"] for name in ("time_s", "low_s", "high_s")})
         at = group["neurons"], group["step_time_s"] * 1e3
         style.timed(axes, times, line, at, "y")
-        axes.plot(*at, label=f"{rows['way'].iloc[0]}, K = {K}: {grows(group)}", **line.look())
+        axes.plot(*at, label=f"{rows['way'].iloc[0]}, K = {K}: {growth_words(group)}", **line.look())
         style.doubt(axes, times, line, at)
         middle = [np.sqrt(values * values.shift()) for values in at]
         for x, y, slope in zip(*middle, group["exponent"], strict=True):
@@ -78,20 +78,20 @@ def panel(axes: Axes, rows: Frame) -> None:
 
 
 def draw(frame: Frame) -> Figure:
-    """Double logarithmic; the slope of a line is its exponent."""
-    rows = found(frame)
-    ways = {way: layout.Panel(way, lambda axes, own=own: panel(axes, own)) for way, own in rows.groupby("way")}
+    """Draw time per step against n, double logarithmic: the slope of a line is its exponent."""
+    rows = points(frame)
+    ways = {way: layout.Panel(way, lambda axes, group=group: panel(axes, group)) for way, group in rows.groupby("way")}
     shown = selection.points(frame)
     shown = shown[shown["case_key"].isin(rows["case_key"])]
-    said = [
+    footer = [
         captions.shared(shown),
-        "numbers beside lines: exponent of the time from one n to the next",
-        "small sizes are bound by what a step costs at any size",
-        captions.UNLIKE,
+        "numbers beside lines: exponent of the time between two neighbouring n",
+        "at small n the fixed cost of a step dominates",
+        captions.OWN_SCALES,
         *caption.machines(shown),
     ]
     return layout.sheet(
-        "Exact RTRL: time of a step", [layout.Band("", [ways[name] for name in selection.ordered(rows)], 2.8)], said
+        "Exact RTRL: time of a step", [layout.Band("", [ways[name] for name in selection.ordered(rows)], 2.8)], footer
     )
 
 

@@ -1,4 +1,4 @@
-"""How often the speed gate raises an alarm, against the slowdown that was planted: 1 is a false alarm."""
+"""How often the speed gate raises an alarm, against the slowdown that is injected: at 1 an alarm is a false one."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator
 
 from drtrl_bench import figures
 from drtrl_bench.figures import captions, layout, selection, style
-from drtrl_bench.gate import selftest, slowdown
+from drtrl_bench.gate import alarms, selftest, slowdown
 from drtrl_bench.view import caption, collapse
 from drtrl_bench.view.caption import Frame
 
@@ -20,7 +20,7 @@ INTERVAL = "95 % interval, each pair counted once"
 
 
 def data(frame: Frame) -> Frame:
-    """Alarms, comparisons and rate per case and factor; low and high are the ends of the error bars."""
+    """Return alarms, comparisons and rate per case and factor; low and high are the ends of the error bars."""
     lines = [
         {name: row[name] for name in ("plan", "case_key", "round")}
         | {
@@ -30,21 +30,24 @@ def data(frame: Frame) -> Frame:
         | {"time": {name: row[name] for name in ("samples_s", "cpu_samples_s")}}
         for row in frame.to_dict("records")
     ]
-    found: list[dict[str, Any]] = []
-    for quartets in selftest.looks(lines):
+    points: list[dict[str, Any]] = []
+    for quartets in alarms.quartets_by_case(lines):
         for factor in selftest.FACTORS:
-            alarms, number = selftest.alarms(quartets, factor)
+            raised, number = alarms.count_slower(quartets, factor)
             if number:
                 line = quartets[0][0]
-                of = (line["case_key"], line["case"]["algorithm"], line["case"]["framework"])
-                values = (*of, factor, alarms, number, alarms / number, *wilson(alarms / number, number / 2))
-                found.append(dict(zip(COLUMNS, values, strict=True)))
+                case = (line["case_key"], line["case"]["algorithm"], line["case"]["framework"])
+                values = (*case, factor, raised, number, raised / number, *wilson(raised / number, number / 2))
+                points.append(dict(zip(COLUMNS, values, strict=True)))
     needs = "comparisons of a commit with itself, as drtrl-bench rehearse records them"
-    return selection.some(pd.DataFrame(found, columns=COLUMNS), frame, needs)
+    return selection.some(pd.DataFrame(points, columns=COLUMNS), frame, needs)
 
 
 def wilson(rate: float, number: float) -> tuple[float, float]:
-    """95 % interval of a rate (Wilson 1927). The two orders of a pair are not independent: a pair is one."""
+    """Return the 95 % interval of a rate of `number` independent comparisons (Wilson 1927).
+
+    The two orders of A and B are not independent, so a pair of them counts once.
+    """
     z = 1.959964
     middle, scale = rate + z * z / (2 * number), 1 + z * z / number
     half = z * math.sqrt(rate * (1 - rate) / number + z * z / (4 * number * number))
@@ -52,7 +55,7 @@ def wilson(rate: float, number: float) -> tuple[float, float]:
 
 
 def panel(axes: Axes, rows: Frame, names: list[str]) -> None:
-    """Rate of alarms of each rule, the points a little apart sideways."""
+    """Draw the rate of alarms of each algorithm, the points a little apart sideways."""
     axes.axvline(slowdown.SLOWER, label=style.LIMIT, **layout.GENERAL[style.LIMIT])
     for algorithm, group in rows.groupby("algorithm", sort=False):
         name, (_, colour, marker) = (
@@ -69,23 +72,25 @@ def panel(axes: Axes, rows: Frame, names: list[str]) -> None:
 
 
 def draw(frame: Frame) -> Figure:
-    """Rate of alarms against the planted slowdown, a line per case."""
+    """Draw the rate of alarms against the injected slowdown, a line per case."""
     points = data(frame)
     names = list(points["algorithm"].unique())
     panels = [
-        layout.Panel(selection.FRAMEWORKS.get(str(name), str(name)), lambda axes, own=own: panel(axes, own, names))
-        for name, own in points.groupby("framework")
+        layout.Panel(
+            selection.FRAMEWORKS.get(str(name), str(name)), lambda axes, group=group: panel(axes, group, names)
+        )
+        for name, group in points.groupby("framework")
     ]
-    rows = collapse.collapse(frame[frame["plan"] == selftest.ALIKE])
+    rows = collapse.collapse(frame[frame["plan"] == selftest.A_A])
     number = " to ".join(str(n) for n in sorted({points["comparisons"].min(), points["comparisons"].max()}))
-    said = [
+    footer = [
         f"{number} comparisons of a commit with itself per point, both orders of A and B",
         "points are set apart sideways",
         "verdicts by the processor's time · the machine was shared with other work",
         captions.shared(rows),
         *caption.machines(rows),
     ]
-    return layout.sheet("Alarms of the speed gate", [layout.Band("", panels, 2.8)], said)
+    return layout.sheet("Alarms of the speed gate", [layout.Band("", panels, 2.8)], footer)
 
 
 if __name__ == "__main__":

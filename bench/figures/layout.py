@@ -1,8 +1,8 @@
-"""Lays a figure out: bands one below the other, a legend of all that is drawn, a title and a caption.
+"""Lays a figure out: title, legend, bands of panels, and caption, from top to bottom.
 
-A figure is a sheet of bands, one below the other; a band is a heading and panels side by side. The legend is gathered
-from the labels of what was drawn, so nothing in a figure is without its name: an artist's label is either in the legend
-as it stands, or made of names that are, joined by SEPARATOR; labels that start with "_" are named on an axis.
+A band is a heading and panels side by side. The legend is gathered from the labels of all that is drawn, so every mark
+has a name: an artist's label is either an entry of the legend, or made of entries, joined by SEPARATOR; labels that
+start with "_" are named on an axis.
 """
 
 import textwrap
@@ -21,7 +21,7 @@ from drtrl_bench.view import caption
 from drtrl_bench.view.caption import Frame
 
 SAID, NAME, TITLE = 24, 60, 150
-"""Lines of a caption; letters of a name in a legend, and of a panel's title, at most."""
+"""At most: lines of a caption, letters of a name in a legend, letters of a panel's title."""
 
 COLUMN, MARGIN = 3.55, 0.9
 """Inches: a panel's width with its axis, and what the first takes besides."""
@@ -30,7 +30,7 @@ Draw = Callable[[Axes], None]
 
 
 class Panel(NamedTuple):
-    """One axes: its title, and what fills it."""
+    """One axes: its title, and the function that fills it."""
 
     title: str
     draw: Draw
@@ -45,34 +45,34 @@ class Band(NamedTuple):
 
 
 def bands(rows: Frame, sweep: Callable[[Axes, Frame, dict[str, style.Line]], None], dots: Any) -> list[Band]:
-    """A band for each problem and facet of `apart`, a panel for each way."""
-    looks, found = style.lines(rows), []
+    """Return a band for each problem and facet of `selection.facets`, with a panel for each way to run."""
+    lines, bands = style.lines(rows), []
     for (panel, facet), group in rows.groupby(["panel", "facet"], sort=False):
         over = facet == selection.OVER_T
         names = list(group["line"].unique())
         drawn = {
-            name: Panel(name, (lambda axes, own=own: sweep(axes, own, looks)))
+            name: Panel(name, (lambda axes, own=own: sweep(axes, own, lines)))
             if over
-            else Panel(name, (lambda axes, own=own, names=names: dots(axes, own, looks, names)))
+            else Panel(name, (lambda axes, own=own, names=names: dots(axes, own, lines, names)))
             for name, own in group.groupby("way", sort=False)
         }
-        said = " · ".join(str(part) for part in (panel, "" if over else facet) if part)
+        heading = " · ".join(str(part) for part in (panel, "" if over else facet) if part)
         height = 2.45 if over else 0.23 * len(names) + 0.25
-        found.append(Band(said, [drawn[name] for name in selection.ordered(group)], height))
-    return found
+        bands.append(Band(heading, [drawn[name] for name in selection.ordered(group)], height))
+    return bands
 
 
-def heading(axes: Axes, text: str) -> None:
-    """A band's heading, in a place of its own above the panels."""
+def write_heading(axes: Axes, text: str) -> None:
+    """Write a band's heading into axes of its own above the panels."""
     axes.axis("off")
     bold: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "va": "bottom", "in_layout": False}
     axes.text(0, 0, scales.literal(text), transform=axes.transAxes, **bold)
 
 
-def sheet(title: str, bands: list[Band], said: list[str], keys: dict[str, Line2D] | None = None) -> Figure:
-    """A figure of bands: title, legend, panels, caption from top to bottom.
+def sheet(title: str, bands: list[Band], footer: list[str], keys: dict[str, Line2D] | None = None) -> Figure:
+    """Lay out a figure of bands.
 
-    keys: how names that are part of labels look in the legend; they come first.
+    footer: the lines of the caption. keys: the marks in the legend of names that are parts of labels; they come first.
     """
     with style.look():
         columns = max(len(band.panels) for band in bands)
@@ -82,29 +82,29 @@ def sheet(title: str, bands: list[Band], said: list[str], keys: dict[str, Line2D
         for band in bands:
             heights += [0.16 * (1 + band.heading.count("\n"))] if band.heading else []
             heights.append(band.height)
-        parts = [part for text in said if text for part in caption.wrap(text, int(width * 16)).splitlines()]
+        parts = [part for text in footer if text for part in caption.wrap(text, int(width * 16)).splitlines()]
         lines = [scales.literal(line) for part in parts for line in textwrap.wrap(part, int(width * 16))]
         lines = lines[:SAID] + ["…"] * (len(lines) > SAID)
-        footer = 0.14 * len(lines) + 0.12
+        below = 0.14 * len(lines) + 0.12
         above = max((1 + panel.title.count("\n") for band in bands for panel in band.panels), default=0)
         inner = sum(heights) + (0.62 + 0.14 * above) * len(bands) + 0.1 * len(heights)
         figure = Figure(figsize=(width, inner), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
-        place = 0
+        row = 0
         for band in bands:
             if band.heading:
-                heading(figure.add_subplot(grid[place, :]), band.heading)
-                place += 1
+                write_heading(figure.add_subplot(grid[row, :]), band.heading)
+                row += 1
             for column, panel in enumerate(band.panels):
-                axes = figure.add_subplot(grid[place, column])
+                axes = figure.add_subplot(grid[row, column])
                 axes.set_title(scales.literal(panel.title, TITLE))
                 panel.draw(axes)
-            place += 1
+            row += 1
         head = 0.34 + legend(figure, keys or {}, width)
-        height = head + inner + footer
+        height = head + inner + below
         figure.set_size_inches(width, height)
-        figure.get_layout_engine().set(rect=(0.005, footer / height, 0.99, inner / height), hspace=0.03)  # type: ignore
+        figure.get_layout_engine().set(rect=(0.005, below / height, 0.99, inner / height), hspace=0.03)  # type: ignore
         for own in figure.legends:
             own.set_bbox_to_anchor((0.1 / width, 1 - 0.3 / height))
         left = {"x": 0.12 / width, "ha": "left", "in_layout": False}
@@ -117,8 +117,8 @@ def sheet(title: str, bands: list[Band], said: list[str], keys: dict[str, Line2D
 
 
 def legend(figure: Figure, keys: dict[str, Line2D], width: float) -> float:
-    """Puts the legend of all that has a label below the title, and returns its height in inches."""
-    found: dict[str, Any] = dict(keys)
+    """Draw the legend of all labels below the title, and return its height in inches."""
+    entries: dict[str, Any] = dict(keys)
     drawn = [pair for axes in figure.axes for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
     apart = {
         label: handle
@@ -127,14 +127,16 @@ def legend(figure: Figure, keys: dict[str, Line2D], width: float) -> float:
     }
     apart = dict(reversed(apart.items()))
     later = {label: proxy(handle, label) for label, handle in apart.items() if is_general(handle, label)}
-    found |= {label: handle for label, handle in apart.items() if label not in later} | later
-    if not found:
+    entries |= {label: handle for label, handle in apart.items() if label not in later} | later
+    if not entries:
         return 0.1
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     how: dict[str, Any] = {"loc": "upper left", "handlelength": 2.4, "borderaxespad": 0}
-    for columns in range(min(len(found), 6), 0, -1):
+    for columns in range(min(len(entries), 6), 0, -1):
         figure.legends.clear()
-        own = figure.legend(list(found.values()), [scales.literal(name, NAME) for name in found], ncols=columns, **how)
+        own = figure.legend(
+            list(entries.values()), [scales.literal(name, NAME) for name in entries], ncols=columns, **how
+        )
         own.set_in_layout(False)
         if own.get_window_extent(renderer).width / figure.dpi < width - 0.2:
             break
@@ -149,16 +151,16 @@ GENERAL: dict[str, dict[str, Any]] = {
     style.EQUAL: {"markeredgecolor": style.INK, **style.RING},
     style.DOUBTFUL: {"color": style.INK, "marker": "o", "markeredgecolor": style.INK, **style.HOLLOW},
 }
-"""How names look in the legend that stand for marks of all colours."""
+"""Marks in the legend of the names that stand for marks of all colours."""
 
 
 def is_general(handle: Any, label: str) -> bool:
-    """Whether a mark of the legend belongs to no line: such stand last."""
+    """Return whether a mark of the legend belongs to no line; these marks stand last."""
     return label in GENERAL or isinstance(handle, ErrorbarContainer)
 
 
 def proxy(handle: Any, label: str) -> Any:
-    """A mark that belongs to no line, without the colour of one."""
+    """Return a mark that belongs to no line, without the colour of one."""
     if label in GENERAL:
         return Line2D([], [], **GENERAL[label])
     (bars,) = handle.lines[2]

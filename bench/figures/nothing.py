@@ -1,7 +1,8 @@
-"""What a figure's files and its drawing have in common: the resolution, and that there may be nothing to draw."""
+"""Defines what figures share that need no matplotlib: the resolution, and the error for records without points."""
 
 DPI = 150
+"""Resolution of the PNGs. Figures are laid out at it, so that words that do not touch then do not touch in the file."""
 
 
 class NothingToDraw(ValueError):  # noqa: N818
-    """Records of which a figure shows nothing; the message says in one line what it needs and what there is."""
+    """Records without points for a figure; the message says in one line which it needs and which there are."""

@@ -1,4 +1,4 @@
-"""Time of one gradient against its working memory, a point for each chunk length K: what can be traded for what."""
+"""Time of one gradient against its working memory, a point for each chunk length K: what time costs in memory."""
 
 from typing import Any
 
@@ -12,64 +12,64 @@ from drtrl_bench.view import caption
 from drtrl_bench.view.caption import Frame
 
 MIB = 2**20
-NEEDS = "a rule with a time and a memory at three lengths of chunk K, and the same T"
+NEEDS = "an algorithm with a time and a memory at three lengths of chunk K, and the same T"
 
 
-def found(frame: Frame) -> Frame:
-    """The points of the problem and length T at which most rules were measured at three K or more."""
+def points(frame: Frame) -> Frame:
+    """Return the points of the problem and the T at which most algorithms were measured at three K or more."""
     rows = selection.points(frame).drop_duplicates(["case_key", "setup", "data"])
     rows = selection.measured(rows, "time_s", "working_bytes")
-    rows = selection.some(
-        rows[~rows["auto"].astype(bool)], frame, NEEDS
-    )  # auto picks a K that is there, or one of its own
+    chosen = rows[~rows["auto"].astype(bool)]  # a K picked by the cost model would join the line of the swept ones
+    rows = selection.some(chosen, frame, NEEDS)
     chunks = rows.groupby(["panel", "steps", "algorithm", "way"])["chunk"].nunique()
-    rules = chunks[chunks > 2].reset_index().groupby(["panel", "steps"])["algorithm"].nunique()
-    swept = rules[rules == rules.max()].reset_index()[["panel", "steps"]]
-    kept = selection.some(rows.merge(swept, on=["panel", "steps"]), frame, NEEDS)
-    kept = kept.sort_values(["panel", "steps", "way", "algorithm", "chunk"], ignore_index=True)
-    kept.attrs = rows.attrs
-    return kept
+    algorithms = chunks[chunks > 2].reset_index().groupby(["panel", "steps"])["algorithm"].nunique()
+    swept = algorithms[algorithms == algorithms.max()].reset_index()[["panel", "steps"]]
+    shown = selection.some(rows.merge(swept, on=["panel", "steps"]), frame, NEEDS)
+    shown = shown.sort_values(["panel", "steps", "way", "algorithm", "chunk"], ignore_index=True)
+    shown.attrs = rows.attrs
+    return shown
 
 
 def data(frame: Frame) -> Frame:
-    """The plotted points."""
+    """Return the plotted points."""
     columns = ["panel", "algorithm", "framework", "mode", "chunk", "steps", "time_s", "low_s", "high_s"]
-    return found(frame)[[*columns, "working_bytes", "unstable", "busy", "rounds", "case_key", "env_hash"]]
+    return points(frame)[[*columns, "working_bytes", "unstable", "busy", "rounds", "case_key", "env_hash"]]
 
 
 def draw(frame: Frame) -> Figure:
-    """A panel per problem and way; points of one rule joined in the order of K, which is written beside them."""
-    rows, bands = found(frame), []
+    """Draw a panel per problem and way to run; a line joins the points of one algorithm in the order of K."""
+    rows, bands = points(frame), []
     for (panel, steps), group in rows.groupby(["panel", "steps"], sort=False):
-        ways = {way: layout.Panel(way, lambda axes, own=own: curves(axes, own)) for way, own in group.groupby("way")}
-        said = f"{panel} · T = {steps}" if len(rows[["panel", "steps"]].drop_duplicates()) > 1 else ""
-        bands.append(layout.Band(said, [ways[name] for name in selection.ordered(group)], 3.0))
+        ways = {
+            way: layout.Panel(way, lambda axes, points=points: curves(axes, points))
+            for way, points in group.groupby("way")
+        }
+        title = f"{panel} · T = {steps}" if len(rows[["panel", "steps"]].drop_duplicates()) > 1 else ""
+        bands.append(layout.Band(title, [ways[name] for name in selection.ordered(group)], 3.0))
     shown = selection.points(frame)
     shown = shown[shown["case_key"].isin(rows["case_key"])]
-    said = [
+    footer = [
         f"{captions.shared(shown)} · T = {rows['steps'].iloc[0]}"
         if rows["steps"].nunique() == 1
         else captions.shared(shown),
-        "numbers beside points: K, steps in a chunk; T: one chunk" + back(rows),
-        captions.UNLIKE,
+        "numbers beside points: K, steps in a chunk; T: one chunk" + turn_words(rows),
+        captions.OWN_SCALES,
         *caption.machines(shown),
     ]
-    return layout.sheet("Time against memory, over the length of a chunk", bands, said)
+    return layout.sheet("Time against memory, over the length of a chunk", bands, footer)
 
 
-def back(rows: Frame) -> str:
-    """Why a line turns back, if one does."""
+def turn_words(rows: Frame) -> str:
+    """Say why a line turns back, if one does."""
     for _, group in rows.groupby(["panel", "steps", "way", "algorithm"]):
         last = group["working_bytes"].tolist()[-2:]
         if group["chunk"].iloc[-1] == group["steps"].iloc[0] and last[-1] < last[0]:
-            return (
-                " · a line turns back where one chunk takes less memory than several: there is no carry between chunks"
-            )
+            return " · a line turns back where one chunk takes less memory than several, because it updates no carry"
     return ""
 
 
 def curves(axes: Axes, rows: Frame) -> None:
-    """The lines of one panel."""
+    """Draw the lines of one panel."""
     scales.scale_values(axes, "x", "working memory (MiB)")
     scales.scale_values(axes, "y", "time (ms)")
     for algorithm, group in rows.groupby("algorithm", sort=False):
@@ -89,8 +89,8 @@ def curves(axes: Axes, rows: Frame) -> None:
         if len(group) > 1:
             for x, y, K, T in zip(memory, time, group["chunk"], group["steps"], strict=True):
                 annotations.annotate(axes, "T" if K == T else str(K), x, y)
-    scales.room(axes, "x", rows["working_bytes"] / MIB)
-    scales.room(axes, "y", rows[["time_s", "low_s", "high_s"]] * 1e3)
+    scales.limit_around(axes, "x", rows["working_bytes"] / MIB)
+    scales.limit_around(axes, "y", rows[["time_s", "low_s", "high_s"]] * 1e3)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,18 @@ from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from drtrl_bench.view import display
 
 TICK = 28
-"""Letters of a name on an axis, at most."""
+"""Letters of a name on an axis at most."""
 
 
 def literal(text: str, most: int | None = None) -> str:
-    """Text as a figure shows it, cut to some length: what matplotlib takes for a formula is text, too."""
-    said = display.shown_lines(text)
-    said = said if most is None or len(said) <= most else f"{said[: most - 1]}…"
-    return said.replace("$", r"\$")
+    """Return text that matplotlib draws as it is, never as a formula, cut to at most `most` letters."""
+    plain = display.shown_lines(text)
+    plain = plain if most is None or len(plain) <= most else f"{plain[: most - 1]}…"
+    return plain.replace("$", r"\$")
 
 
 def scale_steps(axes: Axes, steps: list[int]) -> None:
-    """A logarithmic axis of T with a tick at each length that occurs."""
+    """Set a logarithmic axis of T with a tick at each length that occurs."""
     axes.set_xscale("log", base=2)
     axes.set_xlabel("T, steps of the sequence")
     axes.set_xlim(steps[0] / 1.3, steps[-1] * 1.3)
@@ -31,12 +31,12 @@ def scale_steps(axes: Axes, steps: list[int]) -> None:
 
 
 def scale_values(axes: Axes, which: str, label: str) -> None:
-    """A logarithmic axis with three to six ticks, whatever it spans."""
+    """Set a logarithmic axis with three to six ticks, whatever it spans."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log", f"{which}label": label})
     axis.set_major_locator(Ticks())
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: spelt(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
 
 
 class Ticks(Locator):
@@ -48,20 +48,20 @@ class Ticks(Locator):
         return self.tick_values(*self.axis.get_view_interval())  # type: ignore[union-attr]
 
     def tick_values(self, vmin: float, vmax: float) -> list[float]:
-        """Of the limits of the axis."""
+        """Return the ticks between the limits of the axis."""
         low, high = sorted((vmin, vmax))
         if not 0 < low < high:
             return []
         tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        for own in self.SETS:
-            found = [start * 10.0**ten for ten in tens for start in own if low <= start * 10.0**ten <= high]
-            if len(found) > 2:
-                return found[:: -(-len(found) // 6)]
+        for starts in self.SETS:
+            ticks = [start * 10.0**ten for ten in tens for start in starts if low <= start * 10.0**ten <= high]
+            if len(ticks) > 2:
+                return ticks[:: -(-len(ticks) // 6)]
         return [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
 
 
-def spelt(value: float) -> str:
-    """A tick of a logarithmic axis: 0.1, 1, 10, and powers of ten where the digits would be many."""
+def tick_text(value: float) -> str:
+    """Write a tick of a logarithmic axis: 0.1, 1, 10, and powers of ten for very small and large values."""
     if 1e-3 <= value < 1e5:
         return f"{value:g}"
     ten = math.floor(math.log10(value) + 1e-9)
@@ -70,7 +70,7 @@ def spelt(value: float) -> str:
 
 
 def list_lines(axes: Axes, names: list[str]) -> None:
-    """The vertical axis of a dot plot: one place per line, the first on top; named once for all panels of a band."""
+    """Set the vertical axis of a dot plot: one row per line, the first on top; named once for all panels of a band."""
     first = axes.get_subplotspec().colspan.start == 0  # type: ignore[union-attr]
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_yticks(range(len(names)), [literal(name, TICK) for name in names])
@@ -78,10 +78,10 @@ def list_lines(axes: Axes, names: list[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def room(axes: Axes, which: str, values: Any) -> None:
-    """Limits a logarithmic axis a little beyond the values, and to no less than half a decade."""
-    known = np.asarray(values, dtype=float)
-    known = known[np.isfinite(known) & (known > 0)]
-    low, high = known.min(), known.max()
+def limit_around(axes: Axes, which: str, values: Any) -> None:
+    """Limit a logarithmic axis a little beyond the values, and to no less than half a decade."""
+    drawn = np.asarray(values, dtype=float)
+    drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
+    low, high = drawn.min(), drawn.max()
     more = max(1.18 * (high / low) ** 0.04, math.sqrt(3.2 * low / high) if high / low < 3.2 else 1)
     axes.set(**{f"{which}lim": (low / more, high * more)})

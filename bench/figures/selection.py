@@ -1,4 +1,4 @@
-"""Selects the points of a figure from collapsed rows, and names the line, the panel and the way of each."""
+"""Selects the points of a figure from collapsed rows, and names the line, the panel and the way to run of each."""
 
 from collections import Counter
 
@@ -20,9 +20,9 @@ ALGORITHMS = {
     "random_feedback": ("random feedback", "#7F7F7F", "X"),
     "no_trace": ("no trace", "#444444", "p"),
 }
-"""Name, colour and marker. Okabe and Ito's colours, told apart by colour-blind readers; the markers tell all apart."""
+"""Name, colour and marker. The colours are Okabe and Ito's for colour-blind readers; the markers differ, too."""
 OTHER = ("#B8860B", "h")
-"""Colour and marker of an algorithm that is not the project's own."""
+"""Colour and marker of an algorithm of a plugin."""
 FRAMEWORKS = {"jax": "JAX", "torch": "PyTorch"}
 WAYS = {
     ("jax", "plain"): "JAX, compiled",
@@ -40,15 +40,15 @@ MOST = {
     "way": (6, "ways to run them"),
     "line": (12, "lines, evenly chosen"),
 }
-"""How much a figure shows of what each of its parts is of."""
+"""At most so many problems, ways to run and lines in a figure, with the words for the choice."""
 
 
 def points(frame: Frame) -> Frame:
-    """The collapsed rows, each with the `line` it lies on ("D-RTRL, K = 32"), its `order`, its `panel` and its `way`.
+    """Return the collapsed rows, each with its `line` ("D-RTRL, K = 32"), `order`, `panel` and `way`.
 
-    K = T of several T is a line, and so is each K that is smaller than some T; a row that lies on both is there
-    twice. Of cases measured again on the same machine the last measurement counts. A panel is a problem; the way is
-    the framework and how it runs.
+    K = T over several T is a line, and so is each K that is smaller than some T; a row on two lines is listed twice. Of
+    cases measured again on the same machine the last measurement counts. A panel is a problem; the way is the framework
+    and how it runs.
     """
     rows = collapse.collapse(frame).drop_duplicates(["case_key", "setup", "data"], keep="last")
     if rows.empty:
@@ -57,30 +57,34 @@ def points(frame: Frame) -> Frame:
         panel=headings(rows), way=[way(*pair) for pair in zip(rows["framework"], rows["mode"], strict=True)]
     )
     shorter = rows[rows["chunk"] < rows["steps"]]
-    chunks = {name: sorted(own.unique()) for name, own in shorter.groupby("algorithm")["chunk"]}
-    orders = {name: {K: order for order, K in enumerate(own)} for name, own in chunks.items()}
+    chunks = {name: sorted(lengths.unique()) for name, lengths in shorter.groupby("algorithm")["chunk"]}
+    orders = {name: {K: order for order, K in enumerate(lengths)} for name, lengths in chunks.items()}
     pairs = list(zip(rows["algorithm"], rows["chunk"], strict=True))
     swept = rows[[K in orders.get(name, ()) for name, K in pairs]]
     swept = swept.assign(
-        line=[on_line(*pair) for pair in zip(swept["algorithm"], swept["chunk"], strict=True)],
+        line=[line_name(*pair) for pair in zip(swept["algorithm"], swept["chunk"], strict=True)],
         order=[orders[name][K] for name, K in zip(swept["algorithm"], swept["chunk"], strict=True)],
     )
-    whole = rows[rows["chunk"] == rows["steps"]]
-    apart = {name for name, T in zip(whole["algorithm"], whole["steps"], strict=True) if T not in orders.get(name, ())}
-    whole = whole[whole["algorithm"].isin(apart)]
-    whole = whole.assign(
-        line=[on_line(name, None) for name in whole["algorithm"]],
-        order=[len(orders.get(name, ())) for name in whole["algorithm"]],
+    one_chunk = rows[rows["chunk"] == rows["steps"]]
+    alone = {
+        name
+        for name, T in zip(one_chunk["algorithm"], one_chunk["steps"], strict=True)
+        if T not in orders.get(name, ())
+    }
+    one_chunk = one_chunk[one_chunk["algorithm"].isin(alone)]
+    one_chunk = one_chunk.assign(
+        line=[line_name(name, None) for name in one_chunk["algorithm"]],
+        order=[len(orders.get(name, ())) for name in one_chunk["algorithm"]],
     )
-    joined = pd.concat([part for part in (swept, whole) if len(part)] or [swept], ignore_index=True)
+    joined = pd.concat([some for some in (swept, one_chunk) if len(some)] or [swept], ignore_index=True)
     by = [*caption.FIELDS, "algorithm", "order", "framework", "steps"]
     joined = joined.sort_values(by, kind="stable", ignore_index=True)
     joined.attrs = rows.attrs
     return joined
 
 
-def on_line(algorithm: str, chunk: int | None) -> str:
-    """The line of an algorithm at a length of chunk; without one, at K = T."""
+def line_name(algorithm: str, chunk: int | None) -> str:
+    """Name the line of an algorithm at a chunk length; None for K = T."""
     truncated = algorithm in registry.ALGORITHMS and registry.ALGORITHMS[algorithm].truncated
     if chunk is None:
         return named(algorithm) if truncated else f"{named(algorithm)}, K = T"
@@ -88,45 +92,45 @@ def on_line(algorithm: str, chunk: int | None) -> str:
 
 
 def headings(rows: Frame) -> list[str]:
-    """What sets each row's problem apart, in words; what is as usual is not said, unless nothing else is."""
+    """Write in words how each row's problem differs from the others; usual values only if it has no others."""
     differ = [name for name in caption.varying(rows) if name not in ("mode", "auto", "limit_mib")]
-    found = []
+    titles = []
     for row in rows.to_dict("records"):
-        said = [name for name in differ if caption.UNSAID.get(name) != row[name] or name == "setup"]
-        found.append(" · ".join(caption.phrase(name, row[name]) for name in said or differ))
-    return found
+        names = [name for name in differ if caption.UNSAID.get(name) != row[name] or name == "setup"]
+        titles.append(" · ".join(caption.phrase(name, row[name]) for name in names or differ))
+    return titles
 
 
 def way(framework: str, mode: str) -> str:
-    """A framework and how it runs, in words."""
-    known = FRAMEWORKS.get(framework, framework)
-    return WAYS.get((framework, mode), display.shown(known if mode == "plain" else f"{known}, {mode}"))
+    """Write a framework and how it runs in words."""
+    title = FRAMEWORKS.get(framework, framework)
+    return WAYS.get((framework, mode), display.shown(title if mode == "plain" else f"{title}, {mode}"))
 
 
 def named(algorithm: str) -> str:
-    """An algorithm's name in a figure."""
+    """Return an algorithm's name in a figure."""
     return ALGORITHMS[algorithm][0] if algorithm in ALGORITHMS else display.shown(algorithm)
 
 
 def measured(rows: Frame, *columns: str) -> Frame:
-    """The points that can be drawn: status ok and a number in each of the columns."""
+    """Return the points that can be drawn: status ok and a number in each of the columns."""
     return rows[(rows["status"] == "ok") & rows[list(columns)].notna().all(axis=1)]
 
 
-def some(found: Frame, frame: Frame, needs: str) -> Frame:
-    """The rows found, or `NothingToDraw` if there are none: what the figure needs, and what the records are."""
-    if found.empty:
+def some(rows: Frame, frame: Frame, needs: str) -> Frame:
+    """Return the rows. Raises NothingToDraw, which says what the figure needs and what the records are, if none are."""
+    if rows.empty:
         endings = ", ".join(
             f"{number} {status}" for status, number in Counter(collapse.collapse(frame)["status"]).items()
         )
         raise NothingToDraw(f"it needs {needs}; there are no such cases among {endings or 'no records'}")
-    return found
+    return rows
 
 
-def apart(rows: Frame) -> Frame:
-    """The points with the `facet` each is drawn in: over T, or at one T.
+def facets(rows: Frame) -> Frame:
+    """Return the points with the `facet` in which each is drawn: over T, or at one T.
 
-    A line that was measured at one T only is no line. All that were measured at that T stand beside it.
+    An algorithm that was measured at one T only has no line over T; it is drawn beside all others at that T.
     """
     lengths = rows.groupby(["panel", "line", "way"])["steps"].transform("nunique")
     swept = rows[lengths > 1].assign(facet=OVER_T)
@@ -134,35 +138,35 @@ def apart(rows: Frame) -> Frame:
     beside = rows.reset_index().merge(alone, on=["panel", "way", "steps"]).set_index("index").sort_index()
     beside = beside.drop_duplicates(["case_key", "setup", "data"])
     beside = beside.assign(facet=[f"T = {T}" for T in beside["steps"]])
-    found = pd.concat([swept, beside]) if len(beside) else swept
-    order = {panel: place for place, panel in enumerate(rows["panel"].unique())}
-    found = found.sort_values("panel", kind="stable", key=lambda panels: panels.map(order), ignore_index=True)
-    found.attrs = rows.attrs
-    return found
+    joined = pd.concat([swept, beside]) if len(beside) else swept
+    order = {panel: number for number, panel in enumerate(rows["panel"].unique())}
+    joined = joined.sort_values("panel", kind="stable", key=lambda panels: panels.map(order), ignore_index=True)
+    joined.attrs = rows.attrs
+    return joined
 
 
 def readable(rows: Frame) -> tuple[Frame, str]:
-    """The points of as many bands, ways and lines as a figure can show, and in words what it does not show.
+    """Return the points of as many bands, ways and lines as a figure can show, and in words what it leaves out.
 
-    Of bands (problems, or problem and length T) and ways, those with most points; of lines, as of K, evenly chosen ones
-    with the first and the last.
+    Bands (problems, or problem and length T) and ways are those with most points; lines are evenly chosen, with the
+    first and the last.
     """
-    said = []
+    choices = []
     rows = rows.assign(band=rows["panel"].astype(str) + (" · " + rows["facet"] if "facet" in rows else ""))
     for column, (most, what) in MOST.items():
         names = rows[column].value_counts(sort=False)
         if len(names) > most:
             if column == "line":
-                kept = names.index[[round(i * (len(names) - 1) / (most - 1)) for i in range(most)]]
+                shown = names.index[[round(i * (len(names) - 1) / (most - 1)) for i in range(most)]]
             else:
-                kept = names.sort_values(ascending=False, kind="stable").index[:most]
-            rows = rows[rows[column].isin(kept)].reset_index(drop=True)
-            said.append(f"{most} of {len(names)} {what}")
-    rows.attrs = {}  # of which every step would make a deep copy
-    return rows, f"drawn: {', '.join(said)}; the CSV has the points of all" if said else ""
+                shown = names.sort_values(ascending=False, kind="stable").index[:most]
+            rows = rows[rows[column].isin(shown)].reset_index(drop=True)
+            choices.append(f"{most} of {len(names)} {what}")
+    rows.attrs = {}  # every step would copy them deeply
+    return rows, f"drawn: {', '.join(choices)}; the CSV has the points of all" if choices else ""
 
 
 def ordered(rows: Frame) -> list[str]:
-    """The ways that occur, in the order of `WAYS`."""
+    """Return the ways that occur, in the order of `WAYS`."""
     known = list(WAYS.values())
     return sorted(rows["way"].unique(), key=lambda name: known.index(name) if name in known else len(known))

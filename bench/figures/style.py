@@ -1,4 +1,4 @@
-"""Says how lines and marks look in every figure: colour and marker are the algorithm's, the shade is that of its K."""
+"""Defines the style of lines and marks in all figures: colour and marker by algorithm, shade by K."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -52,30 +52,30 @@ RC: dict[Any, Any] = {
 }
 
 OWN = ("backend", "interactive", "toolbar", "timezone", "datapath", "date.epoch", "webagg", "tk.", "macosx", "keymap")
-"""Settings of matplotlib, by how they start, that belong to the session and not to a figure."""
+"""First letters of the settings of matplotlib that belong to the session and not to a figure."""
 
 
 def look() -> AbstractContextManager[None]:
-    """Makes figures look alike whatever matplotlib was set to: drawing and saving are done in this context."""
+    """Return the context in which figures are drawn and saved, so that they look the same with any settings."""
     defaults: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
     return matplotlib.rc_context({key: value for key, value in defaults.items() if not key.startswith(OWN)} | RC)
 
 
 class Line(NamedTuple):
-    """How a line of a figure looks."""
+    """The style of a line of a figure."""
 
     colour: tuple[float, float, float]
     marker: str
     style: Any
 
     def look(self) -> dict[str, Any]:
-        """As matplotlib takes it."""
+        """Return the style as matplotlib's options."""
         return {"color": self.colour, "marker": self.marker, "linestyle": self.style, "markeredgecolor": "white"}
 
 
 def lines(rows: Frame) -> dict[str, Line]:
-    """How each line looks: colour and marker of its algorithm; the smaller K is, the lighter, and dashed."""
-    found = {}
+    """Return the style of each line: colour and marker of its algorithm; the smaller K, the lighter, and dashed."""
+    styles = {}
     for line, group in rows.groupby("line", sort=False):
         algorithm, order = str(group["algorithm"].iloc[0]), group["order"].iloc[0]
         _, colour, marker = selection.ALGORITHMS.get(algorithm, ("", *selection.OTHER))
@@ -84,31 +84,31 @@ def lines(rows: Frame) -> dict[str, Line]:
         white = 0.55 * below / max(len(orders) - 1, 1)
         red, green, blue = (part + (1 - part) * white for part in to_rgb(colour))
         dashes = ("-", (0, (5, 1.5)), (0, (2.5, 1.2)), (0, (6, 1.5, 1.2, 1.5)))[below % 4]
-        found[str(line)] = Line((red, green, blue), marker, dashes)
-    return found
+        styles[str(line)] = Line((red, green, blue), marker, dashes)
+    return styles
 
 
 def curves(rows: Frame) -> Iterator[tuple[str, Frame]]:
-    """Line and points, in steps' order, of everything to be drawn."""
+    """Yield each line to draw with its points, in the order of T."""
     for line, group in rows.groupby("line", sort=False):
         yield str(line), group.sort_values("steps")
 
 
 def interval(rows: Frame) -> str:
-    """What an error bar of a time is, in words."""
+    """Say what an error bar of a time is."""
     rounds = rows["rounds"].max()
     return "95 % interval of the median" if rounds == 1 else f"range of the medians of {rounds} rounds"
 
 
 def timed(axes: Axes, rows: Frame, line: Line, at: tuple[Any, Any], which: str) -> None:
-    """Intervals of times in ms, along `which`, at the points of a line."""
+    """Draw intervals of times in ms, along the axis `which`, at the points of a line."""
     bars = [(rows["time_s"] - rows["low_s"]).clip(lower=0) * 1e3, (rows["high_s"] - rows["time_s"]).clip(lower=0) * 1e3]
     spread: dict[str, Any] = {f"{which}err": bars, "color": line.colour, "label": interval(rows), **BAR}
     axes.errorbar(*at, **spread)
 
 
 def doubt(axes: Axes, rows: Frame, line: Line, at: tuple[Any, Any]) -> None:
-    """Hollow marks at the points of a line whose times are not to be trusted."""
+    """Draw hollow marks at the points of a line whose times are in doubt."""
     doubtful = rows[["unstable", "busy"]].any(axis=1).to_numpy(bool)
     if doubtful.any():
         hollow: dict[str, Any] = line.look() | HOLLOW | {"markeredgecolor": line.colour, "label": DOUBTFUL}

@@ -1,1 +1,1 @@
-"""Comparing revisions: what changed, whether it is a regression, and whether the gate would see one."""
+"""Compares revisions: what changed, whether it is a regression, and whether the gate catches regressions."""

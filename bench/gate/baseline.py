@@ -16,7 +16,7 @@ from drtrl_bench.records import reading, record
 
 BASELINES = revisions.ROOT / "results" / "baselines"
 MOST_BYTES = 64 * 2**20
-"""Of a baseline; the committed one has 51 kB."""
+"""Size of a baseline at most; the committed one has 51 kB."""
 
 
 class NothingMeasured(ValueError):  # noqa: N818
@@ -24,17 +24,17 @@ class NothingMeasured(ValueError):  # noqa: N818
 
 
 def baseline_path(folder: Path | None = None) -> Path:
-    """The baseline of this environment. One serves every build of a version, such as torch with and without CUDA."""
-    found = environment.describe()
-    installed = ((name, found["versions"][name]) for name in ("jax", "torch", "numpy"))
+    """Return the path of this environment's baseline; builds of one version, such as torch with CUDA, share it."""
+    described = environment.describe()
+    installed = ((name, described["versions"][name]) for name in ("jax", "torch", "numpy"))
     versions = (f"{name}{version.partition('+')[0]}" for name, version in installed if version)
-    python = ".".join(found["python"].split(".")[:2])
-    parts = (f"python{python}", *versions, found["os"].lower().replace(" ", "-"))
+    python = ".".join(described["python"].split(".")[:2])
+    parts = (f"python{python}", *versions, described["os"].lower().replace(" ", "-"))
     return (folder or BASELINES) / ("-".join(parts) + ".jsonl")
 
 
 def records(folder: Path | None = None) -> list[dict[str, Any]]:
-    """The records of this environment's baseline. Raises NothingMeasured without one, UnreadableError for damage."""
+    """Read this environment's baseline. Raises NothingMeasured if there is none, UnreadableError for a damaged one."""
     path = baseline_path(folder)
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.jsonl") if p.stem.isprintable())) or "none"
@@ -46,44 +46,44 @@ def records(folder: Path | None = None) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", record.CorruptLine)
         try:
-            found = compare.latest(reading.read(path))
+            expected = compare.latest(reading.read(path))
         except (record.CorruptLine, ValueError) as error:
-            said = str(error).removeprefix(str(path)).lstrip(",: ")
-            raise damaged(path, said) from None
-    if not found:
-        raise damaged(path, "no record in it")
-    return found
+            reason = str(error).removeprefix(str(path)).lstrip(",: ")
+            raise damage(path, reason) from None
+    if not expected:
+        raise damage(path, "no record in it")
+    return expected
 
 
-def damaged(path: Path, reason: str) -> textfile.UnreadableError:
-    """What to raise for a baseline that cannot be read, with the way to get it back."""
-    said = f"{textfile.shown(path)}: {reason}; git checkout brings the baseline back that was committed"
-    return textfile.UnreadableError(said)
+def damage(path: Path, reason: str) -> textfile.UnreadableError:
+    """Return the error for a baseline that cannot be read, which says how to get it back."""
+    text = f"{textfile.shown(path)}: {reason}; git checkout brings the baseline back that was committed"
+    return textfile.UnreadableError(text)
 
 
-def of_now(line: dict[str, Any]) -> dict[str, Any]:
-    """A record of now as a baseline has it: without times, and with the environment variables that were set."""
+def baseline_record(line: dict[str, Any]) -> dict[str, Any]:
+    """Reduce a record measured now to what a baseline holds: no times, and the environment variables that are set."""
     tuned = environment.describe().get("variables")
     return without_times(line) | ({"variables": tuned} if tuned else {})
 
 
-def set_otherwise(expected: list[dict[str, Any]]) -> list[str]:
-    """The environment variables that are not set as they were for a baseline."""
+def variables_changed(expected: list[dict[str, Any]]) -> list[str]:
+    """Name the environment variables that are not set as they were for a baseline."""
     return compare.variables_differ(expected, [environment.describe()])
 
 
-def renewed(base: str, expected: list[dict[str, Any]]) -> list[Change]:
-    """What a baseline lets pass that a commit's baseline for these versions did not."""
+def accepted_regressions(base: str, expected: list[dict[str, Any]]) -> list[Change]:
+    """List the regressions that a baseline accepts, and that the commit `base`'s for these versions did not."""
     try:
         with revisions.file_at(base, str(baseline_path().relative_to(revisions.ROOT))) as file:
             before = compare.latest(reading.read(file))
-    except ValueError:  # none, as RevisionError says, or one of cases that are not known here
+    except ValueError:  # the commit has no baseline (RevisionError), or one with cases that are not known here
         return []
     return [change for change in compare.changes(before, expected) if change.regression]
 
 
 def without_times(line: dict[str, Any]) -> dict[str, Any]:
-    """A record reduced to what is the same on every run."""
+    """Reduce a record to what is the same on every run."""
     memory = {k: v for k, v in line["memory"].items() if k != "rss_peak_bytes"}
-    kept = {k: v for k, v in line.items() if k not in ("environment", "source", "started", "duration_s")}
-    return kept | {"time": {}, "memory": memory}
+    same = {k: v for k, v in line.items() if k not in ("environment", "source", "started", "duration_s")}
+    return same | {"time": {}, "memory": memory}

@@ -7,11 +7,11 @@ from time import process_time
 _call = Backend.call
 def call(self):
     began = process_time()
-    found = _call(self)
+    result = _call(self)
     took = process_time() - began
     while process_time() - began < {factor} * took:
         pass
-    return found
+    return result
 Backend.call = call
 """
 
@@ -25,7 +25,7 @@ Backend.measure_memory = measure_memory
 """
 LARGER_JAX = """
 _measure = Backend.measure_memory
-Backend.measure_memory = lambda self: (found := _measure(self)) | {"working_bytes": int(1.02 * found["working_bytes"])}
+Backend.measure_memory = lambda self: (meter := _measure(self)) | {"working_bytes": int(1.02 * meter["working_bytes"])}
 """
 LESS_EXACT = """
 _gradient = Backend.gradient
@@ -50,7 +50,10 @@ del ALGORITHMS["drtrl"]
 
 
 class Injected(NamedTuple):
-    """A regression: what is appended to which source, the words of the cases it changes, and what counts as caught."""
+    """A regression: code, and the source that it is appended to.
+
+    words: those of the cases that it changes; verdicts: those by which the gate catches it.
+    """
 
     name: str
     file: str
@@ -105,6 +108,6 @@ INJECTED = [
 ]
 
 
-def plan_name(plant: Injected) -> str:
-    """The plan of a planted regression's records."""
-    return f"planted {plant.name} in {plant.file}"
+def plan_name(regression: Injected) -> str:
+    """Return the plan's name in the records of an injected regression."""
+    return f"planted {regression.name} in {regression.file}"

@@ -1,7 +1,7 @@
-"""Measuring two revisions of the project on the same cases, interleaved: A B B A for every case.
+"""Measures two revisions of the project on the same cases, interleaved: A B B A for every case.
 
-Each revision is checked out into a throw-away worktree and measured by its own harness, in the environment that runs
-this; a side may also be the checkout as it is, "." .
+Each revision is checked out into a throw-away worktree and measured by its own harness, with the Python and the
+packages of this process. A side may also be the checkout as it is, ".".
 """
 
 import json
@@ -28,7 +28,7 @@ class RevisionError(ValueError):
 
 
 def require(command: str, history: bool = True) -> None:
-    """Raises RevisionError where a command lacks what it measures: the project's folder, or also its commits."""
+    """Raise RevisionError if a command cannot run here: it needs the project's folder, and with history its commits."""
     if not install.in_checkout(ROOT):
         raise RevisionError(f"{command} needs a checkout of the project; git clone it, and run drtrl-bench there")
     if not history:
@@ -46,7 +46,7 @@ def require(command: str, history: bool = True) -> None:
 
 
 def git(*words: str) -> str:
-    """What a git command prints. Raises RevisionError with its complaint, in one line and in words for a user."""
+    """Run git and return what it prints. Raises RevisionError with git's complaint, in one line for the user."""
     try:
         done = repository.ask(ROOT, *words)
     except FileNotFoundError:
@@ -56,19 +56,19 @@ def git(*words: str) -> str:
     return done.stdout.strip()
 
 
-def complaint(said: str) -> str:
-    """The line of git's complaint that says what is wrong, with the next step where git's own does not suit."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    found = next((line for line in lines if re.match("fatal: |error: ", line)), lines[-1] if lines else "")
-    if "not a git repository" in found:
+def complaint(log: str) -> str:
+    """Return the line of git's errors that says what is wrong, with a next step where git's own does not suit."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    line = next((line for line in lines if re.match("fatal: |error: ", line)), lines[-1] if lines else "")
+    if "not a git repository" in line:
         return f"{ROOT} is not a git repository; git clone the project, and run drtrl-bench there"
-    if "dubious ownership" in found:
+    if "dubious ownership" in line:
         return f"{ROOT} belongs to another user; to allow it: git config --global --add safe.directory {ROOT}"
-    return re.sub("^(fatal|error): ", "git: ", found)
+    return re.sub("^(fatal|error): ", "git: ", line)
 
 
-def resolved(revision: str) -> str:
-    """The commit of a revision. Raises RevisionError for one that is not there, and says if the clone is shallow."""
+def resolve(revision: str) -> str:
+    """Return the commit of a revision. Raises RevisionError for an unknown one, and says if the clone is shallow."""
     try:
         return git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except RevisionError:
@@ -78,27 +78,27 @@ def resolved(revision: str) -> str:
 
 
 def base() -> str:
-    """What a change is compared with: where it left the main branch, or the commit before on the main branch itself.
+    """Return the commit to compare a change with: where it left main, or on main itself the commit before.
 
-    Raises RevisionError if that cannot be told: another commit would pass for it in silence.
+    Raises RevisionError if that is unknown here, rather than compare with another commit unnoticed.
     """
-    head, on_main = resolved("HEAD"), False
+    head, on_main = resolve("HEAD"), False
     for main in ("origin/main", "main"):
         try:
-            found = git("merge-base", "HEAD", main)
+            commit = git("merge-base", "HEAD", main)
         except RevisionError:
             continue
-        if found != head:
-            return found
+        if commit != head:
+            return commit
         on_main = True
     if on_main:
-        return resolved("HEAD~1")
+        return resolve("HEAD~1")
     raise RevisionError("HEAD has no commit in common with main that is here: git fetch --unshallow, or --against REV")
 
 
 @contextmanager
 def file_at(commit: str, path: str) -> Iterator[Path]:
-    """A file as it is in a commit, under its own name. Raises RevisionError if there is none at this path."""
+    """Write a file of a commit into a scratch folder, under its own name. Raises RevisionError if there is none."""
     content = git("show", f"{commit}:{path}")
     with scratch.folder() as folder:
         file = folder / Path(path).name
@@ -108,11 +108,11 @@ def file_at(commit: str, path: str) -> Iterator[Path]:
 
 @contextmanager
 def checkout(revision: str) -> Iterator[Path]:
-    """The folder of a revision; "." is the checkout itself."""
+    """Check a revision out into a scratch folder, and remove that at the end; "." is the checkout itself."""
     if revision == ".":
         yield ROOT
         return
-    commit = resolved(revision)
+    commit = resolve(revision)
     with scratch.folder() as folder:
         forget()
         tree = folder / folder.name  # the name by which git knows the worktree says whose it is
@@ -120,37 +120,38 @@ def checkout(revision: str) -> Iterator[Path]:
             add(tree, commit)
             yield tree
         finally:
-            with suppress(RevisionError):  # it may not be there, or not whole
+            with suppress(RevisionError):  # the worktree may be missing, or incomplete
                 git("worktree", "remove", "--force", "--force", str(tree))
-            scratch.remove(known() / tree.name)  # what git did not know enough of to remove
+            scratch.remove(worktree_entries() / tree.name)  # left if git could not remove an incomplete worktree
 
 
 def add(tree: Path, commit: str) -> None:
-    """Checks a commit out into a worktree. What does so ends with this process, too: it may take a while."""
+    """Check a commit out into a worktree, which may take a while; git ends with this process."""
     command = ["git", "worktree", "add", "--detach", "--force", str(tree), commit]
     settings = repository.SETTINGS | repository.unfiltered(ROOT)
-    how = supervised.run(command, repository.environment(settings), folder=ROOT)
-    if how.code:
-        raise RevisionError(complaint(how.log) or "git worktree add failed")
+    end = supervised.run(command, repository.environment(settings), folder=ROOT)
+    if end.code:
+        raise RevisionError(complaint(end.log) or "git worktree add failed")
 
 
 def forget() -> None:
-    """Removes what git knows of worktrees whose owner is gone.
+    """Remove git's entries of scratch worktrees whose process has ended.
 
-    `git worktree prune` would forget the user's own, too, that lie on a disk that is not here today.
+    `git worktree prune` is not used: it would also remove the entries of the user's worktrees on a disk that is not
+    mounted now.
     """
-    for entry in known().iterdir() if known().is_dir() else ():
-        if scratch.abandoned(entry.name) and not standing(entry):
+    for entry in worktree_entries().iterdir() if worktree_entries().is_dir() else ():
+        if scratch.abandoned(entry.name) and not has_worktree(entry):
             scratch.remove(entry)
 
 
-def known() -> Path:
-    """The folder in which git keeps what it knows of worktrees."""
+def worktree_entries() -> Path:
+    """Return the folder in which git has an entry for each worktree."""
     return ROOT / git("rev-parse", "--git-common-dir") / "worktrees"
 
 
-def standing(entry: Path) -> bool:
-    """Whether the worktree that an entry of git's is of is still there."""
+def has_worktree(entry: Path) -> bool:
+    """Return whether the worktree of an entry still exists."""
     try:
         return (entry / (entry / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").strip()).exists()
     except (OSError, ValueError):
@@ -158,62 +159,63 @@ def standing(entry: Path) -> bool:
 
 
 def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Report) -> list[dict[str, Any]]:
-    """One record of a case by the harness in `tree`; none if that harness does not know the case."""
+    """Measure a case by the harness in `tree`, and return its record; none if that harness does not know the case."""
     file, out = folder / "one.toml", folder / "one.jsonl"
     out.unlink(missing_ok=True)
     settings = [f"limit_s = {plan.limit_s}", f"budget_s = {plan.budget_s}", "[[grid]]"]
     unusual = {f.name: v for f in fields(Case) if (v := getattr(case, f.name)) != f.default}
     file.write_text("\n".join([*settings, *(f"{k} = {json.dumps(v)}" for k, v in unusual.items())]) + "\n")
     words = ["run", str(file), "--records", str(out)]
-    # What that harness leaves behind, if it is killed, is in this one's folder; this one holds the machine for it.
-    own = environment(tree) | {"TMPDIR": str(folder), locks.SETTING: "none"}
+    # That harness writes scratch files into this one's folder, in case it is killed, and leaves the lock to this one.
+    variables_of_child = environment(tree) | {"TMPDIR": str(folder), locks.SETTING: "none"}
     with locks.measuring(report):
-        how = supervised.run(harness(tree, *words), own, folder=tree, errors_only=True)
-        if how.outside:
-            how = supervised.run(harness(tree, *words), own, folder=tree, errors_only=True)
+        end = supervised.run(harness(tree, *words), variables_of_child, folder=tree, errors_only=True)
+        if end.outside:
+            end = supervised.run(harness(tree, *words), variables_of_child, folder=tree, errors_only=True)
     if out.exists():
-        found = reading.read(out)
-        return [line | {"case_key": case.key, "case": asdict(case), "plan": plan.name} for line in found]
-    if how.code == 2:
+        lines = reading.read(out)
+        return [line | {"case_key": case.key, "case": asdict(case), "plan": plan.name} for line in lines]
+    if end.code == 2:
         return []
-    last = (how.log.strip().splitlines() or [how.outside or "no output"])[-1]
+    last = (end.log.strip().splitlines() or [end.outside or "no output"])[-1]
     raise RevisionError(f"the harness of {tree.name} failed: {last}")
 
 
 def harness(tree: Path, *words: str) -> list[str]:
-    """The command `drtrl-bench` of the revision in `tree`: its files are imported, and none that lie in between."""
+    """Build the command `drtrl-bench` of the revision in `tree`, which imports that revision's files and no others."""
     return start.command(start.PACKAGE, *words) if tree == ROOT else [sys.executable, "-P", "-m", "bench", *words]
 
 
 def environment(tree: Path) -> dict[str, str]:
-    """Environment variables of the harness in `tree`, the same for every revision.
+    """Return the environment variables of the harness in `tree`, the same for every revision.
 
-    Earlier ones hand all of it on to the process that measures, look for the package in PYTHONPATH, and ask git as it
-    is set here.
+    Earlier revisions pass all of them on to the process that measures, look for the package in PYTHONPATH, and call git
+    with the settings found here.
     """
-    found = variables.to_revisions(os.environ)
+    passed = variables.to_revisions(os.environ)
     for name in ("DRTRL_BENCH_CACHE", "DRTRL_BENCH_DATA"):
-        if told := found.get(name):  # as seen from here: the harness is in another folder
-            found[name] = os.path.abspath(os.path.expanduser(told))
+        if path := passed.get(name):  # made absolute, because the harness runs in another folder
+            passed[name] = os.path.abspath(os.path.expanduser(path))
     if tree != ROOT:  # in the checkout itself there may be more than the project
-        found["PYTHONPATH"] = os.pathsep.join([str(tree), *filter(None, [found.get("PYTHONPATH")])])
-    return found | repository.handed_on(ROOT) | {"PYTHONSAFEPATH": "1", plugins.SWITCH: "none"}
+        passed["PYTHONPATH"] = os.pathsep.join([str(tree), *filter(None, [passed.get("PYTHONPATH")])])
+    return passed | repository.handed_on(ROOT) | {"PYTHONSAFEPATH": "1", plugins.SWITCH: "none"}
 
 
-def interleaved(
+def measure_interleaved(
     sides: tuple[str, str],
     plan: Plan,
     report: Report,
     again: Callable[[list[Any], list[Any]], bool] | None = None,
     edit: Callable[[Path], None] | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Records of both sides, A B B A per case; a case for which `again` is true of its records gets another A B B A.
+    """Measure both sides, A B B A for each case, and return the records of each side.
 
-    `edit` is done to the new side's folder, which must be a throw-away one, before anything is measured.
+    again: says of the records of a case on both sides whether to measure another A B B A. edit: changes the folder of
+    the new side, which must be a throw-away one, before anything is measured.
     """
     for note in variables.notes(os.environ, variables.to_revisions(os.environ)):
         report(note)
-    found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    records: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
     with ExitStack() as stack:
         trees = [stack.enter_context(checkout(side)) for side in sides]
         if edit:
@@ -221,14 +223,14 @@ def interleaved(
         folder = stack.enter_context(scratch.folder())
         for number, case in enumerate(plan.cases, start=1):
             report(f"[{number}/{len(plan.cases)}] {case.label}")
-            own: tuple[list[Any], list[Any]] = ([], [])
+            of_case: tuple[list[Any], list[Any]] = ([], [])
             for attempt in range(2):
                 for index, side in enumerate((0, 1, 1, 0)):
                     lines = measure_once(trees[side], case, plan, folder, report)
-                    own[side].extend(line | {"round": 4 * attempt + index} for line in lines)
-                if not again or not again(*own):
+                    of_case[side].extend(line | {"round": 4 * attempt + index} for line in lines)
+                if not again or not again(*of_case):
                     break
                 report("    slower; measured once more")
             for side in (0, 1):
-                found[side].extend(own[side])
-    return found
+                records[side].extend(of_case[side])
+    return records

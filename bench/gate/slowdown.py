@@ -1,4 +1,4 @@
-"""Compares the times of one case on two sides: which samples are judged, their ratio, and its interval."""
+"""Compares the times of one case on two sides: chooses the samples, and returns their ratio and its interval."""
 
 from typing import Any
 
@@ -11,16 +11,17 @@ SLOWER = 1.3
 
 
 def rounds(records: list[dict[str, Any]], kind: str = "samples_s") -> list[list[float]]:
-    """The samples of each round that was timed, in seconds."""
+    """Return the samples of each round that was timed, in seconds."""
     return [r["time"][kind] for r in records if r["status"] == "ok" and r["time"].get(kind)]
 
 
 def ratio_interval(old: list[list[float]], new: list[list[float]]) -> tuple[float, float]:
-    """Interval of the ratio of medians: from the lowest end over the highest of the rounds' intervals, to the reverse.
+    """Return the interval of the ratio of medians, new over old.
 
-    A round's interval is that of `stats.median_interval`, from its order statistics. 260 of 274 intervals of a commit
-    against itself (results/gate/gate.jsonl) hold 1, which is 95 %; with percentiles of a bootstrap, which knows only
-    what varied within the two rounds of a side, it was 224.
+    Its low end is the lowest low end of the new rounds' intervals over the highest high end of the old rounds', its
+    high end the reverse. A round's interval is that of `stats.median_interval`. Of 274 intervals of a commit against
+    itself (results/gate/gate.jsonl) 260, which is 95 %, contain 1; with percentiles of a bootstrap, which sees only the
+    variation within the two rounds of a side, 224 did.
     """
     before, after = ([median_interval(samples) for samples in side] for side in (old, new))
     low = min(low for low, _ in after) / max(high for _, high in before)
@@ -29,18 +30,19 @@ def ratio_interval(old: list[list[float]], new: list[list[float]]) -> tuple[floa
 
 
 def ratios(old: list[list[float]], new: list[list[float]]) -> tuple[float, float]:
-    """Ratio of the medians of all samples, and of the medians of the fastest rounds: both must rise to be believed."""
-    whole = [float(np.median(np.concatenate([np.asarray(r) for r in side]))) for side in (old, new)]
+    """Return the ratio of the medians of all samples, and that of the fastest rounds: a slowdown shows in both."""
+    medians = [float(np.median(np.concatenate([np.asarray(r) for r in side]))) for side in (old, new)]
     best = [min(float(np.median(r)) for r in side) for side in (old, new)]
-    return whole[1] / whole[0], best[1] / best[0]
+    return medians[1] / medians[0], best[1] / best[0]
 
 
-def believed(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[list[list[float]], list[list[float]], bool]:
-    """The samples that a verdict is made of: the processor's, where one thread works and every round has them.
+def judged_samples(
+    old: list[dict[str, Any]], new: list[dict[str, Any]]
+) -> tuple[list[list[float]], list[list[float]], bool]:
+    """Choose the samples to judge, and return both sides' rounds, and whether their times are the processor's.
 
-    Returns both sides' rounds, and whether they are the processor's.
-
-    On a shared machine they vary less than the clock's. Several threads may wait for each other while they work.
+    The processor's times are chosen if one thread works and every round has them, because on a shared machine they vary
+    less than the clock's. Of several threads they would count the time in which one waits for another.
     """
     records = [r for r in (*old, *new) if r["status"] == "ok"]
     alone = all(r["case"]["threads"] == 1 and r["case"]["device"] == "cpu" for r in records)
@@ -49,6 +51,6 @@ def believed(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[list
 
 
 def slower(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
-    """Whether the times of one case look like a regression: reason to measure it once more."""
-    *sides, _ = believed(old, new)
+    """Return whether the times of one case are a regression, which is a reason to measure it once more."""
+    *sides, _ = judged_samples(old, new)
     return all(sides) and min(ratios(*sides)) > SLOWER

@@ -1,6 +1,6 @@
-"""What asv measured of a commit, read from asv's own result files: whether there is anything to draw or to gate on.
+"""Reads asv's result files of a commit, to tell whether asv measured anything that can be drawn or gated on.
 
-asv's exit codes do not say: `asv run` returns 0 where every benchmark was skipped, `asv compare` where all got worse.
+asv's exit codes do not tell: `asv run` returns 0 if every benchmark was skipped, `asv compare` if all got worse.
 """
 
 import json
@@ -19,7 +19,7 @@ RESULTS = revisions.ROOT / "results" / "asv"
 FORMAT, COLUMNS = 2, ["result", "params"]
 """Version of asv's result files that is read here, and the columns that every benchmark has in it."""
 MOST_BYTES, MOST_FILES = 16 * 2**20, 1_000
-"""Of one of asv's files, the committed ones having 4 kB, and how many of one commit are read."""
+"""Size of one of asv's files at most (the committed ones have 4 kB), and files of one commit that are read at most."""
 SHORTEST = 4
 """Digits of a commit in the name of a result file; asv writes eight."""
 NAME = re.compile(r"[A-Za-z_][\w.]{0,199}", re.ASCII)
@@ -42,34 +42,34 @@ class Count:
 
 
 def files(commit: str, folder: Path = RESULTS) -> list[Path]:
-    """The result files of a commit on any machine; asv names them by the first digits of its hash."""
-    found = [p for p in sorted(folder.glob("*/*.json")) if p.name not in ("machine.json", "benchmarks.json")]
-    named = [(path, path.name.partition("-")[0]) for path in found]
-    mine = [path for path, digits in named if len(digits) >= SHORTEST and commit.startswith(digits)]
-    if len(mine) > MOST_FILES:
-        said = f"{len(mine):,} files of {commit[:9]}; {MOST_FILES:,} are read at most"
-        raise TrendError(f"{textfile.shown(folder)}: {said}")
-    return mine
+    """List the result files of a commit on any machine; asv names them by the first digits of its hash."""
+    results = [p for p in sorted(folder.glob("*/*.json")) if p.name not in ("machine.json", "benchmarks.json")]
+    named = [(path, path.name.partition("-")[0]) for path in results]
+    of_commit = [path for path, digits in named if len(digits) >= SHORTEST and commit.startswith(digits)]
+    if len(of_commit) > MOST_FILES:
+        reason = f"{len(of_commit):,} files of {commit[:9]}; {MOST_FILES:,} are read at most"
+        raise TrendError(f"{textfile.shown(folder)}: {reason}")
+    return of_commit
 
 
 def content(path: Path) -> Any:
-    """What is in one of asv's files. Raises TrendError for one that is no file, too large or no JSON."""
+    """Read one of asv's files. Raises TrendError for one that is no file, too large or no JSON."""
     try:
         return json.loads(textfile.read(path, MOST_BYTES))
     except textfile.UnreadableError as error:
         raise TrendError(f"{error}; delete it and run asv again") from None
     except (ValueError, RecursionError) as error:
-        said = str(error).partition("\n")[0]
-        raise TrendError(f"{textfile.shown(path)}: not JSON ({said}); delete it and run asv again") from None
+        reason = str(error).partition("\n")[0]
+        raise TrendError(f"{textfile.shown(path)}: not JSON ({reason}); delete it and run asv again") from None
 
 
 def counts(path: Path) -> list[Count]:
-    """What a result file holds. Raises TrendError if it is not written as expected."""
-    found, where = content(path), textfile.shown(path)
-    if not isinstance(found, dict) or found.get("version") != FORMAT:
-        version = found.get("version") if isinstance(found, dict) else None
+    """Count the values of each benchmark in a result file. Raises TrendError if its format is unexpected."""
+    file, where = content(path), textfile.shown(path)
+    if not isinstance(file, dict) or file.get("version") != FORMAT:
+        version = file.get("version") if isinstance(file, dict) else None
         raise TrendError(f"{where}: version {cases.shown(version)} of asv's format, this reads {FORMAT}; {HINT}")
-    columns, results = found.get("result_columns"), found.get("results")
+    columns, results = file.get("result_columns"), file.get("results")
     if not isinstance(columns, list) or columns[:2] != COLUMNS or not isinstance(results, dict):
         raise TrendError(f"{where}: other columns than {COLUMNS}, or no results; {HINT}")
     if odd := next((name for name in results if not NAME.fullmatch(name)), None):
@@ -77,43 +77,42 @@ def counts(path: Path) -> list[Count]:
     rows = sorted(results.items())
     if odd := [name for name, row in rows if not isinstance(row or [], list) or not numbers((row or [None])[0])]:
         raise TrendError(f"{where}: {odd[0]} has no list of numbers; {HINT}")
-    return [count(name, (row or [None])[0]) for name, row in rows]
+    return [count_values(name, (row or [None])[0]) for name, row in rows]
 
 
 def known(folder: Path = RESULTS) -> list[str]:
-    """The benchmarks of the suite, as asv listed them when it last ran; none if it did not."""
+    """List the benchmarks of the suite, as asv wrote them when it last ran; none if it did not."""
     path = folder / "benchmarks.json"
     if not path.exists():
         return []
-    found = content(path)
-    if not isinstance(found, dict):
+    table = content(path)
+    if not isinstance(table, dict):
         raise TrendError(f"{textfile.shown(path)}: no table of benchmarks; {HINT}")
-    return [name for name in found if "." in name and NAME.fullmatch(name)]
+    return [name for name in table if "." in name and NAME.fullmatch(name)]
 
 
-def unmeasured(found: list[Count], suite: list[str]) -> list[str]:
-    """The benchmarks, of the suite too, without a single value. Those of a GPU may have none: their records come
-    later."""
+def unmeasured(counted: list[Count], suite: list[str]) -> list[str]:
+    """List the benchmarks, counted or in the suite, without any value; not those of a GPU, whose records come later."""
     measured: dict[str, int] = dict.fromkeys(suite, 0)
-    for each in found:
-        measured[each.benchmark] = measured.get(each.benchmark, 0) + each.measured
+    for count in counted:
+        measured[count.benchmark] = measured.get(count.benchmark, 0) + count.measured
     return [name for name, number in measured.items() if not number and not name.startswith("gpu.")]
 
 
 def numbers(values: Any) -> bool:
-    """Whether a benchmark's values are as asv writes them."""
-    each = values if isinstance(values, list) else [values]
-    return all(value is None or is_number(value) for value in each)
+    """Return whether a benchmark's values are as asv writes them."""
+    listed = values if isinstance(values, list) else [values]
+    return all(value is None or is_number(value) for value in listed)
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number that a float holds, or nan."""
+    """Return whether a value is a number that a float can hold, or nan."""
     return type(value) in (int, float) and (value != value or abs(value) <= sys.float_info.max)
 
 
-def count(name: str, values: Any) -> Count:
-    """A benchmark's values: asv writes nan for what was skipped, null for what failed."""
-    each = values if isinstance(values, list) else [values]
-    failed = sum(value is None for value in each)
-    skipped = sum(isinstance(value, float) and math.isnan(value) for value in each)
-    return Count(name, len(each) - failed - skipped, skipped, failed)
+def count_values(name: str, values: Any) -> Count:
+    """Count a benchmark's values: asv writes nan for a skipped parameter set, null for a failed one."""
+    listed = values if isinstance(values, list) else [values]
+    failed = sum(value is None for value in listed)
+    skipped = sum(isinstance(value, float) and math.isnan(value) for value in listed)
+    return Count(name, len(listed) - failed - skipped, skipped, failed)

@@ -1,1 +1,1 @@
-"""Measuring one case: its problem, its gradient check, time, memory and fidelity, in a process of its own."""
+"""Measures one case: its problem, its gradient check, time, memory and fidelity, in a process of its own."""

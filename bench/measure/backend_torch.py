@@ -1,6 +1,6 @@
-"""A case in PyTorch, ready to be called, timed, and its memory measured. The twin is `backend_jax.py`.
+"""Prepares a case in PyTorch to be called, timed, and its memory measured. The twin is `backend_jax.py`.
 
-Import this only in a process that measures PyTorch; it configures the framework.
+Import this module only in a process that measures PyTorch, because it configures the framework.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,15 @@ OUT_OF_MEMORY = ("CUDA out of memory", "can't allocate memory", "not enough memo
 
 
 def compiler() -> Callable[[Any], Any]:
-    """Returns what compiles a function, once. What cannot become one graph is an error, not run eagerly unsaid."""
+    """Return a function that compiles a function, and each only once; one that cannot become one graph is an error."""
     return cache(partial(torch.compile, dynamic=False, fullgraph=True))
 
 
 def execution(case: Case) -> Execution:
-    """Returns how a case's chunks are computed.
+    """Return how a case's chunks are computed.
 
-    Compiled, the passes through a block are unrolled; the pass over a carry is not, of which there would be copies.
+    In the mode "compile" the passes over the steps of a block are compiled, and so unrolled. The update of the carry is
+    not compiled, because an unrolled one would copy the carry at every step.
     """
     steps = block(case)
     if case.mode == "triton":
@@ -46,24 +47,26 @@ def execution(case: Case) -> Execution:
 
 
 class Backend:
-    """One gradient on one device, with its inputs there."""
+    """One gradient, with its inputs on its device."""
 
     def __init__(self, case: Case, problem: Problem, dtype: str) -> None:
         torch.set_num_threads(case.threads)
         torch.set_float32_matmul_precision("highest" if case.precision == "highest" else "high")
         self.device = "cpu" if case.device == "cpu" else "cuda"
-        place = {"dtype": getattr(torch, dtype), "device": self.device}
+        like: dict[str, Any] = {"dtype": getattr(torch, dtype), "device": self.device}
         self.net = network(case, "torch")
-        params = [{k: torch.tensor(v, **place) for k, v in layer.items()} for layer in problem.params]
+        params = [{k: torch.tensor(v, **like) for k, v in layer.items()} for layer in problem.params]
         targets = torch.tensor(problem.targets, dtype=torch.int64, device=self.device)
-        self.arguments = (params, torch.tensor(problem.inputs, **place), targets)
+        self.arguments = (params, torch.tensor(problem.inputs, **like), targets)
         self.algorithm = partial(lookup.algorithm, case.algorithm, "torch", lookup.options(case, dtype))
         self.chunk = case.chunk
         self.phases: dict[str, float] = {}
         self.graph: Any = None
         if case.mode in ("compile", "triton"):
             torch._dynamo.config.fail_on_recompile_limit_hit = True
-            torch._dynamo.config.recompile_limit = 64  # of layers, blocks and shorter ones, and two dtypes
+            torch._dynamo.config.recompile_limit = (
+                64  # shapes: of each layer, of blocks and shorter last ones, two dtypes
+            )
         self.execution = execution(case)
         self.overlapped = case.mode == "triton" and case.chunk <= self.execution.block < case.steps
         self.bound = self.algorithm(self.execution)
@@ -75,10 +78,10 @@ class Backend:
             self.phases["compile_s"] = perf_counter() - start
         self.replayed = case.mode in ("cuda_graph", "triton")
         if self.replayed:
-            self.graph, self.result = self.captured(self.run)
+            self.graph, self.result = self.capture(self.run)
 
     def run(self) -> tuple[Any, Any]:
-        """Loss and gradient, perhaps before the device is done."""
+        """Return loss and gradient, perhaps before the device is done."""
         bound = self.bound
         if self.overlapped:
             from drtrl_bench.implementations.kernels.ahead_torch import Ahead
@@ -87,8 +90,11 @@ class Backend:
         return network_torch.gradient(bound, self.net, *self.arguments, chunk=self.chunk)
 
     @staticmethod
-    def captured(call: Callable[[], Any]) -> tuple[Any, Any]:
-        """A call as one CUDA graph, recorded once, then replayed without the launches' cost; and what it returns."""
+    def capture(call: Callable[[], Any]) -> tuple[Any, Any]:
+        """Record a call as a CUDA graph, whose replay saves the cost of the launches; return it and the call's result.
+
+        A replay writes its result into the same tensors.
+        """
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -100,49 +106,52 @@ class Backend:
         return graph, result
 
     def call(self) -> tuple[Any, Any]:
-        """Loss and gradient, once the device is done."""
+        """Return loss and gradient, once the device is done."""
         if self.graph is not None:
             self.graph.replay()
-        found = self.run() if self.graph is None else self.result
+        result = self.run() if self.graph is None else self.result
         if self.device == "cuda":
             torch.cuda.synchronize()
-        return found
+        return result
 
     def gradient(self) -> tuple[float, Gradient]:
+        """Return loss and gradient on the host, in NumPy arrays."""
         loss, grads = self.call()
         return float(loss), [{k: g.cpu().numpy() for k, g in layer.items()} for layer in grads]
 
     def measure_memory(self) -> dict[str, Any]:
-        peak = memory.torch_peak_bytes(self.run, self.device)  # what a graph replays was allocated before
+        """Return the bytes of one call, by name, with the meter that counted them."""
+        peak = memory.torch_peak_bytes(self.run, self.device)  # not of a replay, which allocates nothing
         return {"meter": "torch_peak_bytes", "working_bytes": peak, "torch_peak_bytes": peak}
 
     def forward(self) -> Any:
-        """A call that only runs the network forward: where each layer spiked, or its outputs."""
+        """Return a call that only runs the network forward; it returns where each layer spikes, or else its outputs."""
         params, inputs, _ = self.arguments
 
         @torch.no_grad()
         def outputs() -> list[Any]:
-            x, found = inputs, []
+            x, by_layer = inputs, []
             effective, _ = network_torch.effective_weights(self.net, params)
             states = network_torch.initial_states(self.net, effective, inputs.shape[1])
             for cell, w, s0 in zip(self.net, effective, states, strict=True):
                 s = self.execution.layer(cell, w, s0, x)[0][1:]
                 x = cell.output(s)
-                found.append(cell.fired(s) if cell.spiking else x)
-            return found
+                by_layer.append(cell.fired(s) if cell.spiking else x)
+            return by_layer
 
-        graph, result = self.captured(outputs) if self.replayed else (None, None)
+        graph, result = self.capture(outputs) if self.replayed else (None, None)
 
         def call() -> Any:
             if graph is not None:
                 graph.replay()
-            done = outputs() if graph is None else result
+            by_layer = outputs() if graph is None else result
             if self.device == "cuda":
                 torch.cuda.synchronize()
-            return done
+            return by_layer
 
         return call
 
     @staticmethod
     def numpy(array: Any) -> np.ndarray:
+        """Return an array of this framework on the host."""
         return array.cpu().numpy()

@@ -1,4 +1,4 @@
-"""The clock: repeated samples of one synchronised call, and whether the machine was busy meanwhile."""
+"""Times repeated calls, and notes whether the machine was busy meanwhile."""
 
 import os
 import resource
@@ -9,27 +9,27 @@ from typing import Any
 from drtrl_bench.measure import stats
 
 FEWEST, ENOUGH, MOST = 5, 10, 200
-"""At least, before the spread of the samples is believed, and at most."""
+"""Samples that are taken at least; those after which their spread may end the timing; and at most."""
 
 
 def once(call: Callable[[], Any]) -> float:
-    """Seconds that one call takes; the call must not return before the device is done."""
+    """Return the seconds that one call takes; the call must not return before the device is done."""
     start = perf_counter()
     call()
     return perf_counter() - start
 
 
 def sample(call: Callable[[], Any], budget_s: float) -> dict[str, Any]:
-    """Samples until the median is known to 2 % or the budget is spent; at least `FEWEST` of them.
+    """Time a call until its median is known to 2 % or `budget_s` seconds are spent, but at least `FEWEST` times.
 
-    Returns all of them in seconds, by the clock and by what the processor worked for this process (`cpu_samples_s`,
-    which other work on the machine disturbs less), the summary of the former, and the signs of a busy machine: `busy`
-    is a load clearly above the cores that this process may use. Involuntary context switches are recorded but decide
-    nothing, because a framework's own threads switch among themselves where they share a core.
+    Returns all samples in seconds, by the clock (`samples_s`) and by the processor's time for this process
+    (`cpu_samples_s`, which other work on the machine disturbs less); the summary of those by the clock; and the signs
+    of a busy machine: `busy` is a load clearly above the cores that this process may use. Involuntary context switches
+    are recorded but decide nothing, because the threads of a framework switch among themselves if they share a core.
     """
     switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     samples: list[float] = []
-    worked: list[float] = []
+    cpu_samples: list[float] = []
     while len(samples) < FEWEST or (
         sum(samples) < budget_s
         and len(samples) < MOST
@@ -37,12 +37,12 @@ def sample(call: Callable[[], Any], budget_s: float) -> dict[str, Any]:
     ):
         start = process_time()
         samples.append(once(call))
-        worked.append(process_time() - start)
+        cpu_samples.append(process_time() - start)
     switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - switches
     load = os.getloadavg()[0]
     return {
         "samples_s": samples,
-        "cpu_samples_s": worked if all(worked) else None,  # a clock too coarse for the call says nothing of it
+        "cpu_samples_s": cpu_samples if all(cpu_samples) else None,  # 0: the clock is too coarse for the call
         **stats.summary(samples),
         "load": load,
         "involuntary_switches": switches,

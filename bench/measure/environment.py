@@ -1,4 +1,4 @@
-"""The environment of a run: what a number depends on besides its case. No host name, no user, no path."""
+"""Describes the environment of a run: all that a number depends on besides its case. No host name, user or path."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ PACKAGES = ("jax", "jaxlib", "torch", "numpy", "scikit-learn", "tonic", "drtrl-b
 
 
 def output(*command: str) -> str | None:
-    """What a command prints, or None if it is absent, fails or hangs."""
+    """Run a command and return what it prints; None if it is absent, fails or hangs."""
     if shutil.which(command[0]) is None:
         return None
     folder = Path(__file__).parent
@@ -28,6 +28,7 @@ def output(*command: str) -> str | None:
 
 
 def version(package: str) -> str | None:
+    """Return the installed version of a package; None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -35,14 +36,14 @@ def version(package: str) -> str | None:
 
 
 def cpu_model() -> str:
-    """The processor's name, on Linux and elsewhere."""
+    """Return the processor's name, on Linux and elsewhere."""
     info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()
+    match = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    return match[1] if match else platform.processor() or platform.machine()
 
 
-def asked(*words: str) -> str | None:
-    """What git says of the repository that the package is in, or None if it says nothing of use."""
+def git_output(*words: str) -> str | None:
+    """Run git in the repository that the package is in, and return what it prints; None if it fails or hangs."""
     try:
         done = repository.ask(Path(__file__).parent, *words, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
@@ -51,21 +52,21 @@ def asked(*words: str) -> str | None:
 
 
 def checkout() -> dict[str, Any]:
-    """Commit of the sources, and whether they differ from it; None where git does not know them."""
-    if asked("ls-files", "--error-unmatch", Path(__file__).name) is None:
+    """Return the commit of the sources, and whether they differ from it; None where git does not know them."""
+    if git_output("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return {"commit": None, "dirty": None}
-    apart = ":(top,exclude)results"  # where records go
-    said = asked("status", "--porcelain=v2", "--branch", "--ignore-submodules=dirty", "--", ":/", apart)
-    if said is None:
-        return {"commit": asked("rev-parse", "HEAD"), "dirty": None}
-    commit = re.search(r"^# branch\.oid ([0-9a-f]+)$", said, re.MULTILINE)  # none before the first one
-    return {"commit": commit and commit[1], "dirty": not all(text.startswith("# ") for text in said.splitlines())}
+    no_results = ":(top,exclude)results"  # where records go
+    status = git_output("status", "--porcelain=v2", "--branch", "--ignore-submodules=dirty", "--", ":/", no_results)
+    if status is None:
+        return {"commit": git_output("rev-parse", "HEAD"), "dirty": None}
+    commit = re.search(r"^# branch\.oid ([0-9a-f]+)$", status, re.MULTILINE)  # none before the first one
+    return {"commit": commit and commit[1], "dirty": not all(text.startswith("# ") for text in status.splitlines())}
 
 
 def describe() -> dict[str, Any]:
-    """Machine, versions and the variables that are set, with their hash.
+    """Describe the machine, the versions and the environment variables that are set, with the hash of all three.
 
-    Without such variables there is no field of theirs. The state of the sources is not part of it: see `checkout`.
+    If none of these variables is set, there is no field "variables". The sources' state is apart, in `checkout`.
     """
     gpu = output("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
     machine = {
@@ -83,7 +84,7 @@ def describe() -> dict[str, Any]:
 
 
 def child(case: Any) -> dict[str, str]:
-    """Environment variables of the process that measures a case: set before its framework is imported."""
+    """Return the environment variables of the process that measures a case: set before its framework is imported."""
     return (
         variables.through(os.environ)
         | {

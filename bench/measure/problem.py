@@ -1,8 +1,8 @@
-"""The problem of a case: weights, inputs and targets drawn once, and the float64 BPTT gradient to compare with.
+"""Draws the problem of a case, weights, inputs and targets, and computes its float64 BPTT gradient to compare with.
 
-Drawn with NumPy from the case's seed, never from the implementation, so that every implementation of a case
-gets the same arrays; they cross to the measuring process as one `.npz`. `drtrl_bench.measure.problem` makes it, in a
-process of its own, so that neither its memory nor its time is the measured case's.
+NumPy draws the arrays from the case's seed, so that all implementations of a case get the same; they reach the
+measuring process as one `.npz`. This module is run in a process of its own, so that neither its memory nor its time
+is counted as the measured case's.
 """
 
 import inspect
@@ -23,7 +23,10 @@ from drtrl_bench.measure.fidelity import Gradient
 
 @dataclass(frozen=True)
 class Problem:
-    """params and gradient: one dict per layer, readout last. inputs [T, B, I], targets [T, B]."""
+    """Weights and data of a case, and its exact gradient.
+
+    params and gradient: one dict per layer, readout last. inputs [T, B, I], targets [T, B].
+    """
 
     params: Gradient
     inputs: NDArray[np.float32]
@@ -35,13 +38,13 @@ class Problem:
 
 
 def shape(case: Case) -> tuple[int, int]:
-    """Input lines and classes of a case."""
+    """Return the input lines and the classes of a case."""
     module = data.dataset(case.dataset)
     return case.features or module.FEATURES, module.CLASSES
 
 
 def draw(case: Case) -> tuple[Gradient, NDArray[np.float32], NDArray[np.int32]]:
-    """Weights, inputs and targets of a case. Raises ValueError where the data set cannot provide them."""
+    """Draw the weights, inputs and targets of a case. Raises ValueError where the data set cannot provide them."""
     module = data.dataset(case.dataset)
     extra = {"features": case.features} if case.features and case.features != module.FEATURES else {}
     if extra and "features" not in inspect.signature(module.batch).parameters:
@@ -49,11 +52,11 @@ def draw(case: Case) -> tuple[Gradient, NDArray[np.float32], NDArray[np.int32]]:
     inputs, targets = module.batch(case.steps, case.batch, case.seed, **extra)
     wanted, sizes = (case.steps, case.batch, case.features or module.FEATURES), (np.shape(inputs), np.shape(targets))
     if sizes != (wanted, wanted[:2]):
-        said = f"inputs {list(sizes[0])} and targets {list(sizes[1])}, not {list(wanted)} and {list(wanted[:2])}"
-        raise ValueError(f"{module.LABEL}: batch gave {said}")
+        shapes = f"inputs {list(sizes[0])} and targets {list(sizes[1])}, not {list(wanted)} and {list(wanted[:2])}"
+        raise ValueError(f"{module.LABEL}: batch gave {shapes}")
     if not np.issubdtype(targets.dtype, np.integer) or targets.max() >= module.CLASSES:
-        said = f"targets of {targets.dtype} up to {targets.max()}"
-        raise ValueError(f"{module.LABEL}: batch gave {said}; they must be whole numbers below {module.CLASSES}")
+        drawn = f"targets of {targets.dtype} up to {targets.max()}"
+        raise ValueError(f"{module.LABEL}: batch gave {drawn}; they must be whole numbers below {module.CLASSES}")
     rng = np.random.default_rng([case.seed, 1])  # apart from the stream that draws the data
     params, lines = [], inputs.shape[-1]
     for cell, size in zip(network(case), [case.neurons] * case.layers + [module.CLASSES], strict=True):
@@ -63,7 +66,7 @@ def draw(case: Case) -> tuple[Gradient, NDArray[np.float32], NDArray[np.int32]]:
 
 
 def network(case: Case, framework: str | None = None) -> tuple[Any, ...]:
-    """The cells of a case with its initial scales."""
+    """Return the cells of a case, readout last, with its initial scales; without a framework their specifications."""
     from dataclasses import replace
 
     *hidden, readout = lookup.network(case.cell, case.readout, case.layers, framework)
@@ -72,7 +75,7 @@ def network(case: Case, framework: str | None = None) -> tuple[Any, ...]:
 
 
 def solve(case: Case) -> Problem:
-    """The whole problem; seconds of NumPy at the sizes of the plans."""
+    """Draw the problem and compute its gradient and spikes: seconds of NumPy at the sizes of the plans."""
     from drtrl_bench.implementations.reference import algorithms as reference
 
     params, inputs, targets = draw(case)
@@ -82,50 +85,54 @@ def solve(case: Case) -> Problem:
 
 
 def spikes(net: Any, params: Gradient, inputs: NDArray[Any]) -> list[NDArray[np.bool_]]:
-    """Where the neurons [T, B, N] of each spiking layer spike, in float64."""
+    """Return where the neurons of each spiking layer spike, [T, B, N], in the float64 forward pass."""
     from drtrl_bench.implementations.reference import algorithms as reference
     from drtrl_bench.implementations.reference import cells as reference_cells
 
-    tapes = zip(net, reference.forward(net, params, inputs), strict=True)
-    return [reference_cells.fired(cell, tape.states[1:]) for cell, tape in tapes if cell.spiking]
+    layers = zip(net, reference.forward(net, params, inputs), strict=True)
+    return [reference_cells.fired(cell, layer.states[1:]) for cell, layer in layers if cell.spiking]
 
 
 def prepared(case: Case, folder: Path, spare: Path | None = None) -> Path:
-    """The problem's file, made if it is not there yet or damaged; in the spare folder where the other takes none."""
+    """Return the problem's file, and write it first if it is missing or damaged.
+
+    It is in `folder`, or in the spare one if `folder` cannot be written; without a spare one that raises OSError.
+    """
     texts = {module: path.read_text("utf-8") for module, path in provenance.problem_sources(case.dataset).items()}
-    own = [path.read_text("utf-8") for path in plugins.sources(case)]
-    sha = digest([repr(network(case)), texts, own, *data.loaded(case.dataset)])
+    of_plugins = [path.read_text("utf-8") for path in plugins.sources(case)]
+    sha = digest([repr(network(case)), texts, of_plugins, *data.loaded(case.dataset)])
     name = f"problem-{case.problem_key}-{sha}.npz"
-    places = [place / name for place in (folder, spare) if place]
-    for path in places:
+    paths = [parent / name for parent in (folder, spare) if parent]
+    for path in paths:
         if diskcache.load(path):
             return path
-    solved = solve(case)
+    problem = solve(case)
     try:
-        write(places[0], solved)
+        write(paths[0], problem)
     except OSError as error:
-        if len(places) == 1:
+        if len(paths) == 1:
             raise
-        diskcache.unwritable(places[0], error)
-        write(places[1], solved)
-        return places[1]
-    return places[0]
+        diskcache.unwritable(paths[0], error)
+        write(paths[1], problem)
+        return paths[1]
+    return paths[0]
 
 
 def main() -> None:
-    """Reads {"case", "cache", "result"} from standard input, and writes the problem's path as JSON to `result`."""
+    """Solve the case of the job on standard input, and write the problem's path as JSON to the job's `result`."""
     job = json.load(sys.stdin)
     plugins.restore(job["plugins"])
     diskcache.use(Path(job["cache"]))
     published, result = data.module("events.published"), Path(job["result"])
     try:
-        told = {"problem": str(prepared(Case(**job["case"]), Path(job["cache"]), result.parent))}
+        answer = {"problem": str(prepared(Case(**job["case"]), Path(job["cache"]), result.parent))}
     except (published.DamagedError, published.MissingError, published.ReaderError) as error:
-        told = {"status": "error", "reason": str(error)}
-    result.write_text(json.dumps(told | {"notes": diskcache.Shared.notes}), encoding="utf-8")
+        answer = {"status": "error", "reason": str(error)}
+    result.write_text(json.dumps(answer | {"notes": diskcache.Shared.notes}), encoding="utf-8")
 
 
 def write(path: Path, problem: Problem) -> None:
+    """Write a problem as one `.npz`. Raises OSError where that cannot be written."""
     arrays = {"inputs": problem.inputs, "targets": problem.targets}
     arrays |= {f"spikes/{i}": np.packbits(s) for i, s in enumerate(problem.spikes)}
     arrays |= {f"shape/{i}": np.array(s.shape) for i, s in enumerate(problem.spikes)}
@@ -135,20 +142,20 @@ def write(path: Path, problem: Problem) -> None:
 
 
 def read(path: Path) -> Problem:
-    """A problem as it was written. OSError for a file that is not there, or damaged."""
+    """Read a problem that `write` wrote. Raises OSError for a file that is missing or damaged."""
     if (arrays := diskcache.load(path)) is None:
         raise OSError(f"{path}: the problem is gone, or damaged since it was made")
     layers = 1 + max(int(name.split("/")[1]) for name in arrays if name.startswith("param/"))
-    found: dict[str, Gradient] = {"param": [{} for _ in range(layers)], "gradient": [{} for _ in range(layers)]}
-    fired = []
+    weights: dict[str, Gradient] = {"param": [{} for _ in range(layers)], "gradient": [{} for _ in range(layers)]}
+    spikes = []
     for name in arrays:
         kind, *rest = name.split("/")
-        if kind in found:
-            found[kind][int(rest[0])][rest[1]] = arrays[name]
+        if kind in weights:
+            weights[kind][int(rest[0])][rest[1]] = arrays[name]
         if kind == "spikes":
             size = tuple(arrays[f"shape/{rest[0]}"])
-            fired.append(np.unpackbits(arrays[name], count=int(np.prod(size))).reshape(size).astype(bool))
-    return Problem(found["param"], arrays["inputs"], arrays["targets"], found["gradient"], fired)
+            spikes.append(np.unpackbits(arrays[name], count=int(np.prod(size))).reshape(size).astype(bool))
+    return Problem(weights["param"], arrays["inputs"], arrays["targets"], weights["gradient"], spikes)
 
 
 if __name__ == "__main__":

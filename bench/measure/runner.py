@@ -1,8 +1,7 @@
-"""The parent: runs a plan's cases, each in a process of its own, and appends a record for each.
+"""Runs a plan's cases, each in a process of its own, and appends a record for each.
 
-Finished cases are not run again: same case and round, same sources and meters, same environment.
-The order is shuffled anew in every round. What a child does to itself (out of memory, too slow, a crash) is a
-record too.
+Cases with a finished record are not run again: same case and round, same sources and meters, same environment. The
+order is shuffled anew in every round. A child that runs out of memory or time, or crashes, has a record too.
 """
 
 import json
@@ -31,35 +30,35 @@ from drtrl_bench.records import appending, reading, record
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 """Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
 MEASURED = ("status", "reason", "gate", "time", "memory", "fidelity", "activity", "floor")
-"""Fields of a record that only the measuring child can know; all others are said by the parent."""
-SAYS = {
+"""Fields of a record that only the measuring child can know; the parent fills in all others."""
+RESULT_FIELDS = {
     "drtrl_bench.measure.problem": ("problem", "status", "reason", "notes"),
     "drtrl_bench.plugins.check": ("complaint",),
     "drtrl_bench.measure.worker": (*MEASURED, "case"),
 }
-"""Fields of the results of children."""
+"""Fields of the result of each module that is run as a child."""
 DECIDING = ("algorithm", "framework", "dataset", "cell", "readout", "layers", "scale_x", "scale_r", "initial")
 """The fields of a case that its `implementation_sha` depends on."""
 
 Report = Callable[[str, dict[str, Any] | None], None]
-"""Called with a line before each case, and with its record after."""
+"""Called with a line of text before each case, and with its record after it."""
 
 
 def implementation_sha(case: Case) -> str:
-    """Hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
+    """Return the hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
     files = provenance.sources(case.algorithm, case.framework, case.dataset)
     texts = {module: path.read_text(encoding="utf-8") for module, path in files.items()}
-    own = [path.read_text(encoding="utf-8") for path in plugins.sources(case, case.framework)]
-    return digest([repr(problem.network(case)), texts, own, *data.loaded(case.dataset)])
+    of_plugins = [path.read_text(encoding="utf-8") for path in plugins.sources(case, case.framework)]
+    return digest([repr(problem.network(case)), texts, of_plugins, *data.loaded(case.dataset)])
 
 
 def identity(line: dict[str, Any]) -> tuple[Any, ...]:
-    """What makes two records the same measurement."""
+    """Return the key by which two records are the same measurement."""
     return tuple(line[key] for key in ("case_key", "round", "implementation_sha", "env_hash"))
 
 
 def finished(line: dict[str, Any], plan: Plan) -> bool:
-    """Whether a record answers its case for good; a refusal for memory does not, because memory comes and goes."""
+    """Return whether a case with this record is not run again; one refused for memory is, since memory gets free."""
     if line.get("refused"):
         return False
     if line["status"] == "timeout":
@@ -68,10 +67,8 @@ def finished(line: dict[str, Any], plan: Plan) -> bool:
 
 
 def refusal(case: Case) -> tuple[str, str] | None:
-    """A status and a reason not to start the case at all, or None."""
-    if reason := lookup.missing(case.framework) or plugins.lacking(case):
-        return "skip", reason
-    if reason := data.unavailable(case.dataset):
+    """Return a status and a reason not to start the case at all, or None."""
+    if reason := lookup.missing(case.framework) or plugins.lacking(case) or data.unavailable(case.dataset):
         return "skip", reason
     if case.device == "gpu" and environment.output("nvidia-smi", "-L") is None:
         return "skip", "no GPU found: nvidia-smi does not answer; choose device = 'cpu'"
@@ -83,16 +80,16 @@ def refusal(case: Case) -> tuple[str, str] | None:
     return None
 
 
-def ended(how: Ended) -> tuple[str, str]:
-    """Status and reason of a child that left no result."""
-    said = [line for line in how.log.splitlines() if line.strip() and not line.startswith("stage: ")]
-    last = said[-1][:200] if said else "no output"
-    if how.for_memory:
-        return "oom", f"killed by the system for memory, in: {how.stage}"
-    if how.outside:
-        return "error", f"ended twice from outside ({how.outside}), not for memory, in: {how.stage}; run it again"
-    if how.code < 0:
-        return "error", f"ended by {signal.Signals(-how.code).name}: {last}"
+def outcome(end: Ended) -> tuple[str, str]:
+    """Return status and reason of a child that left no result."""
+    lines = [line for line in end.log.splitlines() if line.strip() and not line.startswith("stage: ")]
+    last = lines[-1][:200] if lines else "no output"
+    if end.for_memory:
+        return "oom", f"killed by the system for memory, in: {end.stage}"
+    if end.outside:
+        return "error", f"ended twice from outside ({end.outside}), not for memory, in: {end.stage}; run it again"
+    if end.code < 0:
+        return "error", f"ended by {signal.Signals(-end.code).name}: {last}"
     return "error", last
 
 
@@ -102,30 +99,30 @@ def command(module: str) -> list[str]:
 
 
 def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: Path) -> dict[str, Any]:
-    """Runs a module with a job on standard input. Returns its result, or at least a status and a reason."""
+    """Run a module as a child, with a job on standard input; return its result, or at least a status and a reason."""
     with tempfile.TemporaryDirectory(dir=folder) as own:
-        told, left = Path(own) / "job.json", Path(own) / "result.json"
-        whole = {"plugins": plugins.job(case), **job, "case": asdict(case), "result": str(left)}
-        told.write_text(json.dumps(whole), encoding="utf-8")
-        ask = partial(supervised.run, command(module), environment.child(case), standard_input=told, limit_s=limit_s)
-        how = ask()
-        if how.outside:
-            how = ask()  # once more: it says nothing of the case
-        if how.timed_out:
-            return {"status": "timeout", "reason": f"stopped after {limit_s:g} s, in: {how.stage}"}
-        if how.code:
-            return dict(zip(("status", "reason"), ended(how), strict=True))
+        stdin, result_file = Path(own) / "job.json", Path(own) / "result.json"
+        full_job = {"plugins": plugins.job(case), **job, "case": asdict(case), "result": str(result_file)}
+        stdin.write_text(json.dumps(full_job), encoding="utf-8")
+        run = partial(supervised.run, command(module), environment.child(case), standard_input=stdin, limit_s=limit_s)
+        end = run()
+        if end.outside:
+            end = run()  # once more: a process ended from outside says nothing about its case
+        if end.timed_out:
+            return {"status": "timeout", "reason": f"stopped after {limit_s:g} s, in: {end.stage}"}
+        if end.code:
+            return dict(zip(("status", "reason"), outcome(end), strict=True))
         try:
-            found = result.read(left, SAYS[module])
+            answer = result.read(result_file, RESULT_FIELDS[module])
         except result.ResultError as error:
             return {"status": "error", "reason": f"the result of {module} is not valid: {error}"}
-        if "gate" in SAYS[module] and (status := found.get("status")) not in ("ok", "wrong", "oom"):
+        if "gate" in RESULT_FIELDS[module] and (status := answer.get("status")) not in ("ok", "wrong", "oom"):
             return {"status": "error", "reason": f"the result of {module} is not valid: its status is {status!r:.60}"}
-        return found
+        return answer
 
 
 def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
-    """Runs one case in a child, once another has its problem ready. Returns at least a status and a reason."""
+    """Run one case in a child, after another child has solved its problem; return at least a status and a reason."""
     if refused := refusal(case):
         status, reason = refused
         return {"status": status, "reason": reason, "refused": status == "oom"}
@@ -136,16 +133,16 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
     solved = child("drtrl_bench.measure.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
     diskcache.pass_on(solved.pop("notes", None))
     if not isinstance(solved.get("problem"), str):
-        said = solved.get("reason", "it left no problem")
-        solved = {"status": solved.get("status", "error"), "reason": f"its float64 reference: {said}"}
+        reason = solved.get("reason", "it left no problem")
+        solved = {"status": solved.get("status", "error"), "reason": f"its float64 reference: {reason}"}
         unsolved.write_text(json.dumps(solved), encoding="utf-8")
         return solved
-    found = child("drtrl_bench.measure.worker", solved | {"budget_s": plan.budget_s}, case, plan.limit_s, folder)
-    return {key: value for key, value in found.items() if key != "case"}
+    answer = child("drtrl_bench.measure.worker", solved | {"budget_s": plan.budget_s}, case, plan.limit_s, folder)
+    return {key: value for key, value in answer.items() if key != "case"}
 
 
 def check_plugins(plan: Plan, folder: Path) -> None:
-    """Raises PluginError if what a plan takes from plugins is not whole; imports each framework in a child to see."""
+    """Import in a child of each framework what a plan takes from plugins. Raises PluginError for what is incomplete."""
     for framework in registry.FRAMEWORKS:
         cases = [case for case in plan.cases if case.framework == framework and plugins.owners(case)]
         cases = [case for case in cases if not lookup.missing(framework) and not plugins.lacking(case)]
@@ -154,31 +151,30 @@ def check_plugins(plan: Plan, folder: Path) -> None:
         wanted = {plugin["name"]: plugin for case in cases for plugin in plugins.job(case)}
         names = dict.fromkeys((kind, name) for case in cases for kind, name, _ in plugins.owners(case))
         job = {"plugins": list(wanted.values()), "framework": framework}
-        job["names"] = [both for both in names if both[0] != "dataset"]
-        found = child("drtrl_bench.plugins.check", job, cases[0], plan.limit_s, folder)
-        if said := found.get("complaint") or found.get("reason"):
-            raise plugins.PluginError(said)
+        job["names"] = [(kind, name) for kind, name in names if kind != "dataset"]
+        answer = child("drtrl_bench.plugins.check", job, cases[0], plan.limit_s, folder)
+        if complaint := answer.get("complaint") or answer.get("reason"):
+            raise plugins.PluginError(complaint)
 
 
 def schedule(plan: Plan) -> list[tuple[int, Case]]:
-    """Every case once per round, each round in an order of its own drawn from the plan's seed."""
+    """List every case once per round, with the round; the order is drawn anew for each round from the plan's seed."""
     order = random.Random(plan.order_seed)
     return [(number, case) for number in range(plan.rounds) for case in order.sample(plan.cases, len(plan.cases))]
 
 
 def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dict[str, Any]]:
-    """Measures what is missing from the records at `path`; returns the records of this plan, old and new.
+    """Measure what is missing from the records at `path`; return the records of this plan, old and new.
 
     Raises HeldError if another process writes this file.
     """
     with locks.writing(path):
-        return completed(plan, path, report, again)
+        return complete(plan, path, report, again)
 
 
-def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[str, Any]]:
-    """The records of a plan in a file that no other process writes, those that are missing measured now."""
-    described = environment.describe()
-    described |= {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
+def complete(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[str, Any]]:
+    """Measure what is missing, in a file that no other process writes; return the records of the plan, old and new."""
+    described = environment.describe() | {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
     known: dict[tuple[Any, ...], dict[str, Any]] = {}
     described_there = False
     appending.prepare(path)
@@ -188,60 +184,64 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
             known[identity(line)] = line
 
     todo, began = schedule(plan), datetime.now(UTC).isoformat()
-    found = []
+    records = []
     plugins_checked = False
-    took: list[float] = []
+    durations: list[float] = []
     shas: dict[tuple[Any, ...], str] = {}
     with scratch.folder() as folder:
         for index, (number, case) in enumerate(todo):
             deciding = tuple(getattr(case, name) for name in DECIDING)
             sha = shas.get(deciding) or shas.setdefault(deciding, implementation_sha(case))
-            this = {"case_key": case.key, "round": number, "implementation_sha": sha, "env_hash": described["env_hash"]}
-            if not again and (before := known.get(identity(this))):
-                found.append(before)
+            key = {"case_key": case.key, "round": number, "implementation_sha": sha, "env_hash": described["env_hash"]}
+            if not again and (before := known.get(identity(key))):
+                records.append(before)
                 continue
-            module = data.dataset(case.dataset)
-            line = {
-                "kind": "record",
-                "schema_version": record.SCHEMA_VERSION,
-                "plan": plan.name,
-                "run": began,
-                "round": number,
-                "limit_s": plan.limit_s,
-                "case_key": case.key,
-                "case": asdict(case),
-                "implementation_sha": sha,
-                "env_hash": described["env_hash"],
-                "data": {
-                    "label": module.LABEL,
-                    "synthetic": module.SYNTHETIC,
-                    "fingerprint": data.fingerprint(case.dataset) or None,
-                },
-            }
-            if named := plugins.fingerprints(case):
-                line["plugins"] = named
+            line = begin_record(plan, case, began, key)
             if not plugins_checked:
                 check_plugins(plan, folder)
                 plugins_checked = True
-            left = (len(todo) - index) * sum(took) / len(took) if took else None
-            ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
             if not described_there:
                 appending.append(path, described)
                 described_there = True
-            if not took:
+            if not durations:
                 for note in variables.notes(os.environ, variables.through(os.environ)):
                     report(note, None)
+            left = (len(todo) - index) * sum(durations) / len(durations) if durations else None
+            ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
             report(f"[{index + 1}/{len(todo)}{ahead}] {case.label}", None)
             with locks.measuring(lambda text: report(f"    {text}", None)):
-                line["implementation_sha"] = implementation_sha(case)  # of now: it may have waited for long
+                line["implementation_sha"] = implementation_sha(case)  # sources may have changed during a long wait
                 started, clock = datetime.now(UTC), time.perf_counter()
                 empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}
                 line |= environment.checkout() | empty | measure(case, plan, folder)
-                took.append(time.perf_counter() - clock)
+                durations.append(time.perf_counter() - clock)
             if wrong := record.complaint(line):
                 line |= empty | {"status": "error", "reason": f"the child's result is no record: {wrong}", "floor": {}}
-            line |= {"started": started.isoformat(timespec="seconds"), "duration_s": round(took[-1], 3)}
+            line |= {"started": started.isoformat(timespec="seconds"), "duration_s": round(durations[-1], 3)}
             appending.append(path, line)
             report("", line)
-            found.append(line)
-    return found
+            records.append(line)
+    return records
+
+
+def begin_record(plan: Plan, case: Case, began: str, key: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record that are known before its case is measured.
+
+    began: when the whole run began; key: the fields of `identity`.
+    """
+    module = data.dataset(case.dataset)
+    label = {"label": module.LABEL, "synthetic": module.SYNTHETIC}
+    named = plugins.fingerprints(case)
+    return {
+        "kind": "record",
+        "schema_version": record.SCHEMA_VERSION,
+        "plan": plan.name,
+        "run": began,
+        "round": key["round"],
+        "limit_s": plan.limit_s,
+        "case_key": key["case_key"],
+        "case": asdict(case),
+        "implementation_sha": key["implementation_sha"],
+        "env_hash": key["env_hash"],
+        "data": label | {"fingerprint": data.fingerprint(case.dataset) or None},
+    } | ({"plugins": named} if named else {})

@@ -1,7 +1,7 @@
-"""The child process: one case, one framework. Gradient check, then time, then memory; one result.
+"""Measures one case in one framework, in a process of its own: gradient check, then time, then memory.
 
-Started by `runner.py` as `start.py drtrl_bench.measure.worker`, with the job as JSON on standard input and the file
-for the result named in it. A case that fails its gradient check gets no time and no memory.
+`runner.py` starts it as `start.py drtrl_bench.measure.worker`, with the job as JSON on standard input, which names the
+file for the result. A case that fails its gradient check gets no time and no memory.
 """
 
 import gc
@@ -20,38 +20,42 @@ from drtrl_bench.case import Case
 from drtrl_bench.cost.flops import lower_bound
 from drtrl_bench.cost.footprint import analytic_bytes
 from drtrl_bench.cost.sizes import sizes
-from drtrl_bench.measure import clock, fidelity, gradcheck, memory, problem
+from drtrl_bench.measure import clock, fidelity, gradcheck, memory
+from drtrl_bench.measure import problem as problems
 from drtrl_bench.measure.problem import Problem
 from drtrl_bench.protocols import BackendModule
 
 
-def measure(case: Case, whole: Problem, budget_s: float) -> dict[str, Any]:
-    """Check, time and measure a case: the fields of its record that only the child can know."""
+def measure(case: Case, problem: Problem, budget_s: float) -> dict[str, Any]:
+    """Check, time and measure the gradient of a case: the fields of a record that only this process can know.
+
+    budget_s: seconds for the samples of the gradient's time; the forward pass gets a tenth of them.
+    """
     module = backend_module(case.framework)
     stage("gate in float64")
-    found = gradcheck.gradient_check(case, whole, module.Backend)
-    activity: dict[str, Any] = fidelity.activity(whole.spikes)
-    result: dict[str, Any] = {"gate": found, "activity": activity, "time": {}, "memory": {}, "fidelity": {}}
-    if reason := gradcheck.failure(found, activity):
+    check = gradcheck.gradient_check(case, problem, module.Backend)
+    activity: dict[str, Any] = fidelity.activity(problem.spikes)
+    result: dict[str, Any] = {"gate": check, "activity": activity, "time": {}, "memory": {}, "fidelity": {}}
+    if reason := gradcheck.failure(check, activity):
         return result | {"status": "wrong", "reason": reason}
 
     stage("compilation and first call")
-    backend = module.Backend(case, whole, case.dtype)
+    backend = module.Backend(case, problem, case.dtype)
     result["time"] = {"phases": backend.phases | {"first_call_s": clock.once(backend.call)}}
     _, gradient = backend.gradient()
     if not all(np.isfinite(g).all() for g in fidelity.named(gradient).values()):
         return result | {"status": "wrong", "reason": "the gradient is not finite", "time": {}}
-    if reason := gradcheck.check_against_plain(case, whole, gradient, module.Backend, found):
+    if reason := gradcheck.check_against_plain(case, problem, gradient, module.Backend, check):
         return result | {"status": "wrong", "reason": reason, "time": {}}
-    result["fidelity"] = fidelity.compare(gradient, whole.gradient)
+    result["fidelity"] = fidelity.compare(gradient, problem.gradient)
     forward = backend.forward()
-    spikes = [backend.numpy(o) for cell, o in zip(backend.net, forward(), strict=True) if cell.spiking]
-    activity["spike_mismatch"] = [float((s != true).mean()) for s, true in zip(spikes, whole.spikes, strict=True)]
+    spikes = [backend.numpy(output) for cell, output in zip(backend.net, forward(), strict=True) if cell.spiking]
+    activity["spike_mismatch"] = [float((s != true).mean()) for s, true in zip(spikes, problem.spikes, strict=True)]
     del gradient, spikes
     gc.collect()
     stage("timing")
     result["time"] |= clock.sample(backend.call, budget_s)
-    if case.mode != "compile":  # of which the forward pass alone is not made
+    if case.mode != "compile":  # whose forward pass alone is not compiled
         result["time"]["forward_s"] = clock.sample(forward, budget_s / 10)["median_s"]
 
     stage("weighing")
@@ -68,11 +72,12 @@ def backend_module(framework: str) -> BackendModule:
 
 
 def stage(name: str) -> None:
-    """A line of the log that says what the child is doing."""
+    """Print what this process is doing: the reason of a record names the last stage."""
     print(f"stage: {name}", flush=True)
 
 
 def main() -> None:
+    """Measure the case of the job on standard input, and write the result to the file that the job names."""
     job = json.load(sys.stdin)
     case = Case(**job["case"])
     plugins.restore(job["plugins"], case.framework)
@@ -80,7 +85,7 @@ def main() -> None:
     module = backend_module(case.framework)
     result: dict[str, Any]
     try:
-        result = measure(case, problem.read(Path(job["problem"])), job["budget_s"])
+        result = measure(case, problems.read(Path(job["problem"])), job["budget_s"])
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in module.OUT_OF_MEMORY):
             raise

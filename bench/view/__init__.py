@@ -1,1 +1,1 @@
-"""Records as people read them: tables, captions, the report, and text made harmless."""
+"""Shows records to people: tables, captions, the report, and foreign text made harmless."""

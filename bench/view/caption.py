@@ -1,4 +1,4 @@
-"""Captions: what the rows of a table or figure have in common, and on which machine they were measured, in words."""
+"""Writes captions: what the rows of a table or figure have in common, and on which machine they were measured."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,64 +19,64 @@ OPTIONS = [
     for name in of_role(role)
     if (option := FIELDS_OF[Case][name]).metadata["header"] and option.metadata["always"] == always
 ]
-"""The fields of a case that tables and captions say: by role, first those that are always said."""
+"""The fields of a case that tables and captions name: by role, first those that are always named."""
 FIELDS = {
     "data": ("data", "{}"),
     **{option.name: (option.metadata["header"], option.metadata["phrase"]) for option in OPTIONS},
     "setup": ("setup", "setup {}"),
 }
-"""What fixes the problem: its header in a table and its words in a caption."""
+"""Fields that define the problem: header in a table, words in a caption."""
 
 UNSAID = {option.name: option.default for option in OPTIONS if not option.metadata["always"]} | {"setup": "A"}
-"""Values that need no mention when every row has them."""
+"""Values that a caption does not name if every row has them."""
 
 FACTS = ("python", "cpu", "cores", "gpu", "os")
-"""What tells one environment from another, besides versions."""
+"""Fields, besides the versions, by which environments differ."""
 
 
 def varying(rows: Frame) -> list[str]:
-    """The problem fields in which these rows differ."""
+    """Return the problem fields in which these rows differ."""
     return [name for name in FIELDS if rows[name].nunique(dropna=False) > 1]
 
 
 def phrase(name: str, value: Any) -> str:
-    """A problem field in words: ("neurons", 64) -> "N = 64"."""
+    """Write a problem field in words: ("neurons", 64) -> "N = 64"."""
     return FIELDS[name][1].format(plain(value))
 
 
 def plain(value: Any) -> str:
-    """The value of a problem field as a cell or a caption has it."""
+    """Write the value of a problem field as a cell or a caption shows it."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else display.shown(value)
 
 
 def shared(rows: Frame) -> str:
-    """What all rows have in common, in words."""
+    """Write what all rows have in common, in words."""
     differ, first = varying(rows), rows.iloc[0]
-    said = [name for name in FIELDS if name not in differ and UNSAID.get(name) != first[name]]
-    return " · ".join(phrase(name, first[name]) for name in said)
+    names = [name for name in FIELDS if name not in differ and UNSAID.get(name) != first[name]]
+    return " · ".join(phrase(name, first[name]) for name in names)
 
 
 def setups(environments: dict[str, dict[str, Any]], hashes: Iterable[str]) -> dict[str, str]:
-    """A letter for each env_hash; environments that contradict each other in nothing share one."""
-    found: list[dict[str, Any]] = []
+    """Give each env_hash a letter; environments without a contradicting fact share one."""
+    known: list[dict[str, Any]] = []
     letters = {}
     for env_hash in hashes:
         environment = environments.get(env_hash) or {"cpu": f"unknown machine {env_hash}"}
         facts: dict[str, Any] = {k: environment.get(k) for k in FACTS}
         facts["variables"] = environment.get("variables") or {}
         facts |= {f"version of {k}": v for k, v in (environment.get("versions") or {}).items()}
-        agrees = [all(other.get(k, v) == v for k, v in facts.items()) for other in found]
-        number = agrees.index(True) if any(agrees) else len(found)
-        found[number:number] = [] if any(agrees) else [{}]
-        found[number] |= facts
+        agrees = [all(other.get(k, v) == v for k, v in facts.items()) for other in known]
+        number = agrees.index(True) if any(agrees) else len(known)
+        known[number:number] = [] if any(agrees) else [{}]
+        known[number] |= facts
         letters[env_hash] = chr(ord("A") + number) if number < 26 else f"Z{number - 25}"
     return letters
 
 
 def machines(rows: Frame) -> list[str]:
-    """One line per setup of the rows: processor, versions, commit; led by its letter if there are several."""
+    """Write one line per setup of the rows: processor, versions, commit; led by its letter if there are several."""
     environments = rows.attrs.get("environments", {})
     lines = []
     for letter, group in rows.groupby("setup"):
@@ -87,7 +87,7 @@ def machines(rows: Frame) -> list[str]:
 
 
 def machine(environments: list[dict[str, Any]]) -> str:
-    """Environments that agree, in words."""
+    """Write environments that agree in words."""
     first = environments[0]
     versions = {k: v for e in environments for k, v in (e.get("versions") or {}).items() if v}
     cores = f", {first['cores']} core{'s' * (first['cores'] > 1)}" if first.get("cores") else ""
@@ -102,15 +102,15 @@ def machine(environments: list[dict[str, Any]]) -> str:
 
 
 def commits(rows: Frame) -> list[str]:
-    """The commits at which rows were measured, in words; empty if no row names one."""
+    """Write the commits at which rows were measured; empty if no row names one."""
     names = sorted(map(display.shown, set().union(*rows["commits"])))
     return [f"commit {' and '.join(names)}"] if names else []
 
 
-def wrap(said: str, width: int) -> str:
-    """A caption in lines of at most `width` characters, broken between its parts."""
+def wrap(text: str, width: int) -> str:
+    """Break a caption between its parts into lines of at most `width` characters."""
     lines = [""]
-    for part in said.split(" · "):
+    for part in text.split(" · "):
         joined = f"{lines[-1]} · {part}" if lines[-1] else part
         if len(joined) > width and lines[-1]:
             lines.append(part)

@@ -11,15 +11,16 @@ from rich.segment import Segment
 
 
 class Cell(NamedTuple):
-    """A cell of a table, and how it looks."""
+    """A cell of a table, and its style."""
 
     text: str
     style: str = ""
     mark: str = ""
-    """What doubt of a number follows it, or a blank where others of its column have a mark."""
+    """A mark of doubt that follows the number, or a blank if other cells of its column have a mark."""
 
     @property
     def width(self) -> int:
+        """Columns of a terminal that the cell takes."""
         return cell_len(self.text) + len(self.mark)
 
 
@@ -28,16 +29,16 @@ EMPTY = Cell("")
 
 
 def align(cells: list[dict[str, Cell]], column: str) -> None:
-    """Leaves room for a mark behind the numbers of a column in which one has a mark."""
-    if any(own[column].mark for own in cells):
-        for own in cells:
-            if own[column].text and not own[column].mark:
-                own[column] = own[column]._replace(mark=NO_MARK)
+    """Leave room for a mark behind each number of a column in which some number has a mark."""
+    if any(row[column].mark for row in cells):
+        for row in cells:
+            if row[column].text and not row[column].mark:
+                row[column] = row[column]._replace(mark=NO_MARK)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Some rows of cells below their headers. (A table of rich's takes milliseconds a row.)"""
+    """Rows of cells below their headers, drawn fast: a table of rich's takes milliseconds a row."""
 
     titles: dict[str, str]
     """Headers of two lines each, by column."""
@@ -49,16 +50,16 @@ class Grid:
     gap: str
 
     def blanks(self, name: str, width: int) -> tuple[str, str]:
-        """What stands before and after a text of some width in its column."""
+        """Return the blanks before and after a text of some width in its column."""
         lacking = " " * (self.widths[name] - width)
         return ("", lacking) if name in self.words else (lacking, "")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        look = cache(console.get_style)
+        style_of = cache(console.get_style)
         for heads in zip(*(title.split("\n") for title in self.titles.values()), strict=True):
-            each = zip(self.titles, heads, strict=True)
-            text = self.gap.join(head.join(self.blanks(name, len(head))) for name, head in each)
-            yield Segment(f"{text.rstrip()}\n", look("bold"))
+            named = zip(self.titles, heads, strict=True)
+            text = self.gap.join(head.join(self.blanks(name, len(head))) for name, head in named)
+            yield Segment(f"{text.rstrip()}\n", style_of("bold"))
         yield Segment("─" * sum(self.widths.values(), len(self.gap) * (len(self.widths) - 1)) + "\n")
         for cells, ends in self.rows:
             plain = ""
@@ -68,7 +69,7 @@ class Grid:
                 for text, style in ((cell.text, cell.style), (cell.mark, "yellow" if cell.mark != NO_MARK else "")):
                     if style and text:
                         yield Segment(plain + before)
-                        yield Segment(text, look(style))
+                        yield Segment(text, style_of(style))
                         plain, before = "", ""
                     else:
                         plain, before = plain + before + text, ""

@@ -10,26 +10,26 @@ from drtrl_bench.view.caption import Frame
 from drtrl_bench.view.cell_grid import Cell
 
 INEXACT = 0.01
-"""Above this relative error of the readout's gradient in some row, the readout has a column."""
+"""The readout has a column if the relative error of its gradient is above this in some row."""
 EACH_LAYER = 4
-"""Up to so many hidden layers each has a column; of more, the one with the lowest cosine is shown."""
+"""Up to this number of hidden layers each has a column; of more, the one with the lowest cosine is shown."""
 
 COST = {"time": "time\nms", "cpu": "cpu\nms", "x_time": "x\nBPTT", "memory": "\nMiB", "x_memory": "x\nBPTT"}
 FIDELITY = {"all": "all\ncos", "error": "all\nerr", "spikes": "spk\n%"}
-"""Measured columns and their headers; those of the layers stand between."""
+"""Measured columns and their headers; those of the layers stand between `COST` and `FIDELITY`."""
 
 
 def measured_columns(every: list[dict[str, Any]]) -> dict[str, str]:
-    """The measured columns that these rows fill, with their headers, in order: cost, fidelity, firing."""
+    """Return the measured columns that these rows fill, with their headers, in order: cost, fidelity, firing."""
     return filled(every, [measures(row) if row["status"] == "ok" else {} for row in every])
 
 
 def filled(every: list[dict[str, Any]], cells: list[dict[str, Cell]]) -> dict[str, str]:
-    """The same, of rows with these cells."""
-    cells = [own for row, own in zip(every, cells, strict=True) if row["status"] == "ok"]
+    """Return the measured columns that rows with these cells fill, with their headers."""
+    cells = [of_row for row, of_row in zip(every, cells, strict=True) if row["status"] == "ok"]
     headers = COST | {layer_column(layer): f"{title}\ncos norm" for layer, title in layers(every).items()}
     headers |= FIDELITY
-    headers = {name: header for name, header in headers.items() if any(own[name].text.strip() for own in cells)}
+    headers = {name: header for name, header in headers.items() if any(of_row[name].text.strip() for of_row in cells)}
     if not any(row["doubtful"] and collapse.alone(row) for row in every):
         headers.pop("cpu", None)
     if all(error <= INEXACT for error in readout_errors(every)):
@@ -38,51 +38,51 @@ def filled(every: list[dict[str, Any]], cells: list[dict[str, Cell]]) -> dict[st
 
 
 def layer_column(layer: str) -> str:
-    """The column of a layer's gradient; the readout itself is a field of the case."""
+    """Name the column of a layer's gradient; "readout" alone is a field of the case."""
     return f"gradient of {layer}"
 
 
 def layers(every: list[dict[str, Any]]) -> dict[str, str]:
-    """The layers that have a column, by name or as "worst", with their titles; the readout last."""
+    """Return the layers that have a column, by name or as "worst", with their titles; the readout last."""
     number = max((int(row["layers"]) for row in every), default=1)
     if number > EACH_LAYER:
         return {"worst": "worst layer", "readout": "readout"}
-    each = {f"layer{i}": f"layer {i + 1}" for i in range(number)} if number > 1 else {"layer0": "hidden"}
-    return each | {"readout": "readout"}
+    hidden = {f"layer{i}": f"layer {i + 1}" for i in range(number)} if number > 1 else {"layer0": "hidden"}
+    return hidden | {"readout": "readout"}
 
 
 def readout_errors(every: list[dict[str, Any]]) -> list[float]:
-    """The relative errors of the readout's gradient, where they are known."""
-    errors = (part(row, "readout", "error")[0] for row in every)
+    """Return the relative errors of the readout's gradient, where they are known."""
+    errors = (layer_metric(row, "readout", "error")[0] for row in every)
     return [error for error in errors if not pd.isna(error)]
 
 
-def part(row: dict[str, Any], layer: str, measure: str) -> tuple[float, str]:
-    """A measure of a layer's gradient and "", or that of its input weights alone and "*"; nan if neither is known.
+def layer_metric(row: dict[str, Any], layer: str, metric: str) -> tuple[float, str]:
+    """Return a metric of a layer's gradient and "", or of its input weights alone and "*"; nan if neither is known.
 
-    Of "worst", that of the layer with the lowest cosine.
+    The layer "worst" is the hidden layer with the lowest cosine.
     """
     if layer == "worst":
-        cosines = {name: part(row, name, "cosine")[0] for name in (f"layer{i}" for i in range(row["layers"]))}
+        cosines = {name: layer_metric(row, name, "cosine")[0] for name in (f"layer{i}" for i in range(row["layers"]))}
         layer = min(cosines, key=lambda name: math.inf if pd.isna(cosines[name]) else cosines[name])
-    own, of_input = (float(row.get(f"{name}.error", math.nan)) for name in (layer, f"{layer}.x"))
-    if math.isnan(own) and not math.isnan(of_input):
-        return row[f"{layer}.x.{measure}"], "*"
-    return row.get(f"{layer}.{measure}", math.nan), ""
+    of_layer, of_input = (float(row.get(f"{name}.error", math.nan)) for name in (layer, f"{layer}.x"))
+    if math.isnan(of_layer) and not math.isnan(of_input):
+        return row[f"{layer}.x.{metric}"], "*"
+    return row.get(f"{layer}.{metric}", math.nan), ""
 
 
 def agreement(row: dict[str, Any], layer: str) -> str:
-    """Cosine and norm ratio of a layer's gradient, as in "0.951 0.10"."""
-    (cosine, mark), (norm, _) = part(row, layer, "cosine"), part(row, layer, "norm_ratio")
+    """Write cosine and norm ratio of a layer's gradient, as in "0.951 0.10"."""
+    (cosine, mark), (norm, _) = layer_metric(row, layer, "cosine"), layer_metric(row, layer, "norm_ratio")
     if pd.isna(norm):
         return ""
     return f"{'none' if pd.isna(cosine) else f'{cosine:.3f}'}{mark or ' '}{share(norm):>4}"
 
 
 def measures(row: dict[str, Any]) -> dict[str, Cell]:
-    """The measured cells of a row whose status is ok."""
+    """Return the measured cells of a row whose status is ok."""
     noisy = row["spread"] > collapse.NOISY
-    every = [f"layer{i}" for i in range(row["layers"])]
+    hidden = [f"layer{i}" for i in range(row["layers"])]
     return {
         "time": Cell(
             f"{digits(row['time_s'] * 1e3)} {interval(row['spread'])}",
@@ -93,7 +93,7 @@ def measures(row: dict[str, Any]) -> dict[str, Cell]:
         "memory": Cell(digits(row["working_bytes"] / 2**20)),
         "x_memory": Cell(share(row["x_memory"])),
         **dict.fromkeys((layer_column(f"layer{i}") for i in range(EACH_LAYER)), cell_grid.EMPTY),
-        **{layer_column(layer): Cell(agreement(row, layer)) for layer in (*every, "worst", "readout")},
+        **{layer_column(layer): Cell(agreement(row, layer)) for layer in (*hidden, "worst", "readout")},
         "all": Cell(number(row["cosine"], ".3f")),
         "error": Cell(share(row["error"])),
         "spikes": Cell(number(row["firing_rate"] * 100, ".1f")),
@@ -101,27 +101,27 @@ def measures(row: dict[str, Any]) -> dict[str, Cell]:
 
 
 def sentence(rows: Frame) -> str:
-    """The measured values of one collapsed row in words, as the table shows them."""
+    """Write the measured values of one collapsed row in words, as the table shows them."""
     (row,) = rows.to_dict("records")
     cells = {name: cell.text.strip() for name, cell in measures(row).items()}
     median, bounds = cells["time"].split(maxsplit=1)
-    said = [f"{median} ms {bounds}{measures(row)['time'].mark.strip()}"]
-    said += [f"cpu {cells['cpu']} ms"] if row["doubtful"] and collapse.alone(row) and cells["cpu"] else []
-    said += [f"{cells['memory']} MiB"] if cells["memory"] else []
+    values = [f"{median} ms {bounds}{measures(row)['time'].mark.strip()}"]
+    values += [f"cpu {cells['cpu']} ms"] if row["doubtful"] and collapse.alone(row) and cells["cpu"] else []
+    values += [f"{cells['memory']} MiB"] if cells["memory"] else []
     gradients = {title: cells[layer_column(layer)] for layer, title in layers([row]).items()}
-    said += [f"{title} cos norm {agrees}" for title, agrees in gradients.items() if agrees]
-    said += [f"all cos {cells['all']}" if cells["all"] else "cosine undefined"]
-    said += ["synthetic data"] if row["synthetic"] is True else []
-    return ", ".join(said)
+    values += [f"{title} cos norm {agrees}" for title, agrees in gradients.items() if agrees]
+    values += [f"all cos {cells['all']}" if cells["all"] else "cosine undefined"]
+    values += ["synthetic data"] if row["synthetic"] is True else []
+    return ", ".join(values)
 
 
 def interval(spread: float) -> str:
-    """What table, page and progress say of a time's interval, as in "±2%"; "noisy" where it says nothing."""
+    """Write a time's interval for table, page and progress, as in "±2%"; "noisy" if it is too wide for a result."""
     return "noisy" if spread > collapse.NOISY else f"±{percent(spread)}"
 
 
 def share(value: float) -> str:
-    """A ratio or an error in at most four characters, as long as it is between 1e-9 and 9999."""
+    """Write a ratio or an error in at most four characters, if it is between 1e-9 and 9999."""
     if pd.isna(value):
         return ""
     if 0 < value < 0.01:
@@ -130,12 +130,12 @@ def share(value: float) -> str:
 
 
 def number(value: float | None, form: str) -> str:
-    """The value, or nothing where there is none."""
+    """Write a value, or nothing for a missing one."""
     return "" if value is None or math.isnan(value) else format(value, form)
 
 
 def digits(value: float) -> str:
-    """Three digits that mean something, or all of a whole number."""
+    """Write a value to three significant digits, or all digits of a whole number."""
     if pd.isna(value):
         return ""
     if 0 < value < 0.001:
@@ -144,6 +144,7 @@ def digits(value: float) -> str:
 
 
 def percent(share: float) -> str:
+    """Write a share in percent, as in "2%"."""
     return "?" if pd.isna(share) else "<1%" if share < 0.005 else f"{share:.0%}"
 
 

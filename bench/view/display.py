@@ -1,7 +1,7 @@
-"""What people see: foreign text made harmless, and output that nothing about it can end a measurement.
+"""Makes foreign text harmless, and output lasting: no unwritable text or closed pipe may end a measurement.
 
-Text of a record, a log, a plan, a plugin or a file's name may hold what a terminal, a page or a figure obeys. `shown`
-is what makes it plain text; whatever prints, writes or draws such text puts it through it.
+Text of a record, a log, a plan, a plugin or a file's name may contain sequences that a terminal, a page or a figure
+obeys. `shown` replaces them; all code that prints, writes or draws such text calls it first.
 """
 
 import codecs
@@ -20,28 +20,28 @@ from rich.segment import Segment
 from drtrl_bench.view.escape import escaped, shown
 
 NARROWEST = 40
-"""Columns that are printed to at least; a terminal with fewer breaks the lines by itself."""
+"""Columns to which text is printed at least; a terminal with fewer breaks the lines by itself."""
 SIGNS = ("±", "\N{MULTIPLICATION SIGN}", "·", "…", "≈", "─", "━", "│", "•", "\N{NO-BREAK SPACE}", *"╭╮╰╯")
 PLAIN: dict[str, str] = dict(zip(SIGNS, ("+-", "x", "-", "...", "~", "-", "-", "|", "*", " ", *"++++"), strict=True))
 """The project's own signs, for output whose encoding lacks them."""
 ENCODED = "drtrl_bench.view.display"
-"""The name of what puts `PLAIN`, or an escape, where an encoding lacks a character."""
+"""The name of the error handler that writes `PLAIN`, or an escape, for a character that an encoding lacks."""
 FORMULA = ("=", "+", "-", "@")
-"""What a spreadsheet takes for the start of a formula."""
+"""Characters that a spreadsheet takes for the start of a formula."""
 
 
 def shown_lines(text: str) -> str:
-    """The same of text in lines, whose ends stay."""
+    """Make text in lines plain, line by line."""
     return text if text.isprintable() else "\n".join(map(shown, text.split("\n")))
 
 
 def shown_in_page(value: Any) -> Any:
-    """The same of what a page is filled with: text in lines; what is no text stays as it is."""
+    """Make a value of a page plain: text line by line; other values stay as they are."""
     return shown_lines(value) if isinstance(value, str) else value
 
 
 def shown_in_csv(value: Any) -> Any:
-    """The same of a value of a CSV, in which a spreadsheet must find no formula either; numbers stay as they are."""
+    """Make a value of a CSV plain, and no formula for a spreadsheet; numbers stay as they are."""
     if not isinstance(value, str):
         return value
     text = shown(value)
@@ -49,7 +49,7 @@ def shown_in_csv(value: Any) -> Any:
 
 
 class Console(rich_console.Console):
-    """A console that takes text for text: no markup in it is obeyed, no character of it steers the terminal."""
+    """A console that prints text as text: it obeys no markup, and no character of it steers the terminal."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, highlight=False, emoji=False, **options)
@@ -65,24 +65,24 @@ class Console(rich_console.Console):
         self._width, self._height = new_size
 
     def render(self, renderable: Any, options: rich_console.ConsoleOptions | None = None) -> Iterable[Segment]:
-        """All that is printed, in pieces of one style."""
+        """Yield all that is printed, in segments of one style, made plain."""
         for segment in super().render(renderable, options):
             plain = segment.control or segment.text == "\n" or segment.text.isprintable()
-            yield segment if plain else Segment(own_signs(segment.text), segment.style)
+            yield segment if plain else Segment(plain_but_blanks(segment.text), segment.style)
 
 
-def own_signs(text: str) -> str:
-    """Text in lines, made harmless but for the blanks that do not break."""
+def plain_but_blanks(text: str) -> str:
+    """Make text in lines plain, except for its no-break spaces."""
     return "\N{NO-BREAK SPACE}".join(map(shown_lines, text.split("\N{NO-BREAK SPACE}")))
 
 
 class Lasting(io.RawIOBase):
-    """A file descriptor that takes everything, also when nobody reads it any more or its disk is full."""
+    """A file that accepts everything, even if its reader is gone or its disk is full."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.lost: OSError | None = None
-        """Why nothing more is written."""
+        """The error since which nothing is written."""
 
     def writable(self) -> bool:
         return True
@@ -105,14 +105,14 @@ class Lasting(io.RawIOBase):
 
 
 def readable(error: UnicodeError) -> tuple[str, int]:
-    """What stands for characters that an encoding lacks."""
+    """Return what is written for characters that an encoding lacks, and where to go on: a codecs error handler."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(PLAIN.get(c) or escaped(c) for c in error.object[error.start : error.end]), error.end
 
 
 def lasting(stream: io.TextIOWrapper) -> io.TextIOWrapper:
-    """The stream, so that it takes every character, and lasts."""
+    """Return a stream like this one that accepts every character and outlasts its reader."""
     codecs.register_error(ENCODED, readable)
     stream.flush()
     raw = io.BufferedWriter(Lasting(stream.fileno()))
@@ -120,7 +120,7 @@ def lasting(stream: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 def prepare() -> None:
-    """Makes standard output and error of a command take every text, and outlast who reads them."""
+    """Make standard output and error of a command accept every text, and outlast their readers."""
     for name in ("stdout", "stderr"):
         with suppress(io.UnsupportedOperation):  # text that is collected in memory
             if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
@@ -128,7 +128,7 @@ def prepare() -> None:
 
 
 def lost() -> OSError | None:
-    """Why standard output is not whole; None if it is, or if its reader has had enough of it."""
+    """Return the error by which standard output is incomplete; None if it is complete, or its reader closed it."""
     if sys.stdout is None:
         return None
     sys.stdout.flush()

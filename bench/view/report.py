@@ -1,4 +1,4 @@
-"""The report: one HTML file with every row, the figures and where each number comes from; it loads nothing else."""
+"""Writes the report: one HTML file with every row, the figures and the source of each number; it loads nothing else."""
 
 import base64
 import importlib
@@ -37,41 +37,41 @@ OTHER = {
     "forward_s": ("forward ms", lambda row: cell_text.digits(row["forward_s"] * 1e3)),
     "analytic_bytes": ("formula MiB", lambda row: cell_text.digits(row["analytic_bytes"] / 2**20)),
 }
-"""The measured columns: header and text of a row whose status is ok. Those of the layers stand between."""
+"""Measured columns: header, and text of a row whose status is ok. Those of the layers stand before `OTHER`."""
 DOUBTS = {"time_s": "doubtful", "x_time": "x_doubtful"}
-"""Columns whose numbers may be in doubt, and what of a row says so."""
+"""Columns whose numbers may be in doubt, and the field of a row that says so."""
 LEGEND = {
-    "cpu ms": "the processor's time for the same, summed over all threads",
+    "cpu ms": "the processor's time for the same gradient, summed over all threads",
     "forward ms": "the forward pass alone, by the clock",
-    "formula MiB": "the bytes that the rule must hold, counted by formula",
+    "formula MiB": "the memory that the algorithm must hold, by formula",
 }
 
 DOTS = 300
-"""At most so many samples are drawn per strip, evenly chosen; more would be a blot."""
+"""Samples drawn per strip at most, evenly chosen; more would be a blot."""
 
 
 def write(records_path: str | Path, out_html: str | Path) -> Path:
-    """Writes the report on a record file or folder; the same records give the same bytes."""
+    """Write the report on a record file or folder; the same records give the same bytes."""
     records = reading.read(records_path)
     frame = frames.frame(records)
-    drawn = {name: made for name in figures.FIGURES if (made := picture(name, frame))}
-    return write_page(Path(records_path).name, records, frame, drawn, out_html)
+    pictures = {name: drawn for name in figures.FIGURES if (drawn := picture(name, frame))}
+    return write_page(Path(records_path).name, records, frame, pictures, out_html)
 
 
 def write_page(
     source: str,
     records: list[dict[str, Any]],
     frame: Frame,
-    drawn: dict[str, tuple[str, bool]],
+    pictures: dict[str, tuple[str, bool]],
     out_html: str | Path,
 ) -> Path:
-    """Writes the page on records, their frame and their figures, drawn as `picture` does."""
+    """Write the page on records, from their frame and the figures that `picture` drew."""
     rows = collapse.collapse(frame)
     every = rows.to_dict("records")
     environments = {r["env_hash"]: r["environment"] for r in records}
-    own: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for each in records:
-        own.setdefault((each["case_key"], each["env_hash"]), []).append(each)
+    lines: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for line in records:
+        lines.setdefault((line["case_key"], line["env_hash"]), []).append(line)
     template = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -93,8 +93,8 @@ def write_page(
         columns=columns,
         measured=len([name for name in columns if name in texts]),
         legend={k: v for k, v in (legend.legend(rows) | LEGEND).items() if k not in LEGEND or k in columns.values()},
-        rows=[row_view(row, columns, texts, own[row["case_key"], row["env_hash"]]) for row in every],
-        figures=[(TITLES[name], *drawn[name]) for name in figures.FIGURES if name in drawn],
+        rows=[row_view(row, columns, texts, lines[row["case_key"], row["env_hash"]]) for row in every],
+        figures=[(TITLES[name], *pictures[name]) for name in figures.FIGURES if name in pictures],
         environments={name: flat(environment or {}) for name, environment in environments.items()},
     )
     out_html = Path(out_html)
@@ -104,7 +104,7 @@ def write_page(
 
 
 def headers(rows: Frame, every: list[dict[str, Any]], texts: dict[str, Any]) -> dict[str, str]:
-    """Columns of the table and their headers: what varies, who, how large, how it went, and what was measured."""
+    """Return the table's columns with their headers: varying fields, algorithm, framework, K, T, status, measured."""
     problem = {name: caption.FIELDS[name][0] for name in (caption.varying(rows) if every else ())}
     who = {"algorithm": "algorithm", "chunk": "K", "framework": "framework", "steps": "T", "status": "status"}
     ok = [row for row in every if row["status"] == "ok"]
@@ -113,7 +113,7 @@ def headers(rows: Frame, every: list[dict[str, Any]], texts: dict[str, Any]) -> 
 
 
 def measured(every: list[dict[str, Any]]) -> dict[str, tuple[str, Callable[[dict[str, Any]], str]]]:
-    """The measured columns: cost, the agreement of each layer, that of all weights."""
+    """Return header and text of the measured columns: cost, the agreement of each layer, that of all weights."""
     if not every:
         return COST | OTHER
     shown = cell_text.measured_columns(every)
@@ -127,10 +127,12 @@ def measured(every: list[dict[str, Any]]) -> dict[str, tuple[str, Callable[[dict
     return COST | texts | OTHER
 
 
-def key(row: dict[str, Any], name: str) -> Any:
-    """What a column is sorted by."""
+def sort_key(row: dict[str, Any], name: str) -> Any:
+    """Return the value by which a row is sorted in a column."""
     value = (
-        row[name] if name in row else cell_text.part(row, name.removeprefix(cell_text.layer_column("")), "cosine")[0]
+        row[name]
+        if name in row
+        else cell_text.layer_metric(row, name.removeprefix(cell_text.layer_column("")), "cosine")[0]
     )
     return "" if pd.isna(value) else value
 
@@ -138,23 +140,23 @@ def key(row: dict[str, Any], name: str) -> Any:
 def row_view(
     row: dict[str, Any], columns: dict[str, str], texts: dict[str, Any], records: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What the template shows of a collapsed row: cells, sort keys, and the records of its case and environment."""
+    """Return what the template shows of a collapsed row: cells, sort keys, and its records."""
     ok = row["status"] == "ok"
-    own = [r for r in records if r["data"].get("label") in (None, row["data"])]
+    same_data = [record for record in records if record["data"].get("label") in (None, row["data"])]
     return {
         **{name: row[name] for name in ("status", "framework", "algorithm", "case_key")},
         "reason": None if ok else row["reason"] or "no reason given",
         "doubtful": [name for name, flag in DOUBTS.items() if row[flag]],
-        "sort": [key(row, name) for name in columns],
+        "sort": [sort_key(row, name) for name in columns],
         "problem": [(name, caption.plain(row[name])) for name in columns if name not in texts],
         "measured": [(name, texts[name][1](row)) for name in columns if name in texts] if ok else [],
         "words": " ".join(sorted(table.words_of(row))).lower(),
-        "records": [record_view(r, ok) for r in own],
+        "records": [record_view(record, ok) for record in same_data],
     }
 
 
 def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
-    """Where one record comes from and, only if its case is ok, all it measured."""
+    """Return the source of one record and, only if its case is ok, all that was measured."""
     time, gate, data, memory = (line.get(k) or {} for k in ("time", "gate", "data", "memory"))
     facts = {
         "case_key": line.get("case_key"),
@@ -186,7 +188,7 @@ def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
 
 
 def fidelity(values: dict[str, Any]) -> dict[str, list[str]]:
-    """cosine, error, norm ratio and sign agreement as text: overall, per layer and per weight."""
+    """Write cosine, error, norm ratio and sign agreement as text: overall, per layer and per weight."""
     forms = {"cosine": ".6f", "error": ".2e", "norm_ratio": ".4f", "sign_agreement": ".3f"}
     parts = ({"all": values.get("overall") or {}}, values.get("per_layer") or {}, values.get("per_parameter") or {})
     every = {name: agreement for part in parts for name, agreement in part.items()}
@@ -194,17 +196,17 @@ def fidelity(values: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def strip(time: dict[str, Any]) -> dict[str, Any]:
-    """The samples as positions from 0 to 100 between the fastest and the slowest."""
+    """Return the samples as positions from 0 to 100 between the fastest and the slowest."""
     samples = time["samples_s"]
     low, high = min(samples), max(samples)
 
-    def place(seconds: float) -> float:
+    def position(seconds: float) -> float:
         return round(100 * (seconds - low) / (high - low or 1), 2)
 
     return {
-        "dots": [place(s) for s in samples[:: -(-len(samples) // DOTS)]],
-        "interval": [place(time["low_s"]), place(time["high_s"])],
-        "median": place(time["median_s"]),
+        "dots": [position(s) for s in samples[:: -(-len(samples) // DOTS)]],
+        "interval": [position(time["low_s"]), position(time["high_s"])],
+        "median": position(time["median_s"]),
         "ends": [f"{cell_text.digits(s * 1e3)} ms" for s in (low, high)],
         "text": f"{len(samples)} samples, median {cell_text.digits(time['median_s'] * 1e3)} ms, 95 % interval "
         f"{cell_text.digits(time['low_s'] * 1e3)} to {cell_text.digits(time['high_s'] * 1e3)} ms"
@@ -215,25 +217,25 @@ def strip(time: dict[str, Any]) -> dict[str, Any]:
 
 
 def picture(name: str, frame: Frame) -> tuple[str, bool] | None:
-    """A figure as base64 PNG, and whether it wants the whole width of the page; None if it has nothing to draw."""
+    """Draw a figure as base64 PNG, and say whether it needs the page's full width; None if it has nothing to draw."""
     try:
         figure = importlib.import_module(figures.FIGURES[name]).draw(frame)
     except figures.NothingToDraw:
         return None
     with io.BytesIO() as file:
         figures.save_png(figure, file)
-        return embedded(figure, file.getvalue())
+        return embed(figure, file.getvalue())
 
 
-def embedded(figure: Any, png: bytes) -> tuple[str, bool]:
-    """A figure and its PNG as `picture` returns them."""
+def embed(figure: Any, png: bytes) -> tuple[str, bool]:
+    """Return a figure and its PNG as `picture` does."""
     return base64.b64encode(png).decode(), figure.get_size_inches()[0] > 7
 
 
 def flat(environment: dict[str, Any]) -> dict[str, str]:
-    """An environment as name -> text."""
-    apart = ("kind", "schema_version", "env_hash", *record.TABLES)
-    facts = {k: v for k, v in environment.items() if k not in apart}
+    """Return an environment as name -> text."""
+    left_out = ("kind", "schema_version", "env_hash", *record.TABLES)
+    facts = {k: v for k, v in environment.items() if k not in left_out}
     for table_of in record.TABLES:
         facts |= environment.get(table_of) or {}
     return {k: str(v) for k, v in facts.items() if v is not None}

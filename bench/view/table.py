@@ -1,7 +1,7 @@
-"""Records as a table: one row per case, in a terminal of 80 columns.
+"""Prints records as a table: one row per case, in a terminal of 80 columns.
 
-`collapse` makes one row of the rounds of a case, `render` prints such rows. What all rows share stands once above
-the table; a case that was not measured shows how it ended and why, never a number.
+`collapse` merges the rounds of a case into one row, `render` prints such rows. What all rows have in common stands once
+above the table; a case that was not measured shows its status and the reason, never a number.
 """
 
 import textwrap
@@ -22,7 +22,7 @@ COLOURS = {"bptt": "blue", "rtrl": "red", "drtrl": "green"}
 
 
 def words_of(row: dict[str, Any]) -> set[str]:
-    """The words by which `-k` and the report's search find a collapsed row: its case's, and what became of it."""
+    """Return the words by which `-k` and the report's search find a collapsed row: of its case, status and plans."""
     case = Case(**{f.name: row[f.name] for f in fields(Case)})
     flags = [name for name in ("unstable", "busy", "synthetic") if row[name] is True]
     noisy = ["noisy"] if row["spread"] > collapse.NOISY else []
@@ -30,12 +30,12 @@ def words_of(row: dict[str, Any]) -> set[str]:
 
 
 def render(rows: Frame, console: Console) -> None:
-    """Prints collapsed rows; no number is ever cut off or wrapped. What does not fit is two tables: cost, fidelity."""
+    """Print collapsed rows; no number is cut off or wrapped. If they do not fit, cost and fidelity are two tables."""
     if rows.empty:
         console.print("no records")
         return
-    for said in (caption.shared(rows), *caption.machines(rows)):
-        console.print(Text(caption.wrap(said, console.width), style="dim"))
+    for text in (caption.shared(rows), *caption.machines(rows)):
+        console.print(Text(caption.wrap(text, console.width), style="dim"))
     every = rows.to_dict("records")
     reasons: dict[str, int] = {}
     for row in every:
@@ -46,11 +46,11 @@ def render(rows: Frame, console: Console) -> None:
     cells = [line(row, differ, reasons) for row in every]
     cell_grid.align(cells, "x_time")
     headers = cell_text.filled(every, cells)
-    laid = [narrowest(every, cells, differ, headers, words, console.width)]
-    if laid[0][1] > console.width:
+    layouts = [narrowest(every, cells, differ, headers, words, console.width)]
+    if layouts[0][1] > console.width:
         cost, rest = ({n: h for n, h in headers.items() if (n in cell_text.COST) == costs} for costs in (True, False))
-        laid = [narrowest(every, cells, differ, part, words, console.width) for part in (cost, rest) if part]
-    for grids, _ in laid:
+        layouts = [narrowest(every, cells, differ, some, words, console.width) for some in (cost, rest) if some]
+    for grids, _ in layouts:
         for title, grid in grids:
             console.print()
             console.print(Text(caption.wrap(title, console.width), style="bold"))
@@ -71,21 +71,21 @@ def narrowest(
     words: set[str],
     width: int,
 ) -> tuple[list[tuple[str, Grid]], int]:
-    """The layout with the fewest headings that fits into `width`, or the narrowest that there is; and its width.
+    """Return the layout with the fewest heading fields that fits into `width`, or the narrowest; and its width.
 
-    differ: the problem fields that are told; words: the columns that hold no numbers.
+    differ: the problem fields in which the rows differ; words: the columns that hold no numbers.
     """
     if "time" not in headers:
         ok = [row["status"] == "ok" for row in every]
         every, cells = list(compress(every, ok)), list(compress(cells, ok))
     titles = {caption.FIELDS[name][0]: name for name in differ} | {name: name for name in ("algorithm", "K", "T")}
     titles = dict.fromkeys(titles) | headers
-    widths = {name: max(own[name].width for own in cells) for name in titles}
+    widths = {name: max(of_row[name].width for of_row in cells) for name in titles}
     choices = [(apart, gap) for apart in range(len(differ) + 1) for gap in (1, 0)]
     for apart, gap in choices[:-1]:
-        found = lay_out(every, cells, headers, differ[apart:], differ[:apart], words, widths, gap)
-        if found[1] <= width:
-            return found
+        layout = lay_out(every, cells, headers, differ[apart:], differ[:apart], words, widths, gap)
+        if layout[1] <= width:
+            return layout
     return lay_out(every, cells, headers, [], differ, words, widths, 0)
 
 
@@ -99,10 +99,10 @@ def lay_out(
     widths: dict[str, int],
     gap: int,
 ) -> tuple[list[tuple[str, Grid]], int]:
-    """A titled table for each framework and each value of the heading fields, all of one width, and that width."""
+    """Lay out a titled table for each framework and value of the heading fields; return the tables and their width."""
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for place, row in enumerate(every):
-        groups.setdefault(tuple(row[name] for name in (*headings, "framework")), []).append(place)
+    for index, row in enumerate(every):
+        groups.setdefault(tuple(row[name] for name in (*headings, "framework")), []).append(index)
     rates = [{t for i in group if (t := cells[i]["spikes"].text)} for group in groups.values()]
     once = max(map(len, rates)) == 1 and "spikes" in headers
     problem = [caption.FIELDS[name][0] for name in columns]
@@ -114,17 +114,17 @@ def lay_out(
     lengths, between = [row["steps"] for row in every], " " * (gap + 1)
     grids = []
     for (key, group), rate in zip(groups.items(), rates, strict=True):
-        last = [i + 1 == len(group) or lengths[place] != lengths[group[i + 1]] for i, place in enumerate(group)]
+        last = [i + 1 == len(group) or lengths[index] != lengths[group[i + 1]] for i, index in enumerate(group)]
         apart = max(8, 2 * sum(last) - 1) < len(group)
-        own = [(cells[place], ends and apart) for place, ends in zip(group, last, strict=True)]
-        own[-1] = (own[-1][0], False)
-        said = [*map(caption.phrase, headings, key), caption.plain(key[-1]), *(f"spk {r} %" for r in rate if once)]
-        grids.append((" · ".join(said), Grid(titles, widths, words, own, between)))
+        lines = [(cells[index], ends and apart) for index, ends in zip(group, last, strict=True)]
+        lines[-1] = (lines[-1][0], False)
+        title = [*map(caption.phrase, headings, key), caption.plain(key[-1]), *(f"spk {r} %" for r in rate if once)]
+        grids.append((" · ".join(title), Grid(titles, widths, words, lines, between)))
     return grids, sum(widths.values(), len(between) * (len(widths) - 1))
 
 
 def line(row: dict[str, Any], columns: list[str], reasons: dict[str, int]) -> dict[str, Cell]:
-    """The cells of one row by column; measured values only where the status is ok. reasons: numbered."""
+    """Return the cells of one row by column; measured values only if the status is ok. reasons: their numbers."""
     cells = {caption.FIELDS[name][0]: Cell(caption.plain(row[name])) for name in columns}
     cells["algorithm"] = Cell(caption.plain(row["algorithm"]), COLOURS.get(row["algorithm"], ""))
     cells |= {"K": Cell(caption.plain(row["chunk"])), "T": Cell(caption.plain(row["steps"]))}

@@ -564,7 +564,7 @@ def test_what_is_available_is_the_least_of_what_is_said(
     ],
 )
 def test_bytes_are_said_to_three_digits(count: int, said: str) -> None:
-    assert memory.said(count) == said
+    assert memory.in_words(count) == said
 
 
 def test_tests_do_not_depend_on_free_memory() -> None:

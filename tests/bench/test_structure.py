@@ -17,8 +17,6 @@ MOST_MODULES = 15
 LONGER = {
     "files/diskcache.py": 325,
     "records/schema.py": 270,
-    "experiments/loading.py": 260,
-    "figures/fidelity.py": 255,
     "implementations/reference/algorithms.py": 381,
     "implementations/reference/cells.py": 381,
     "implementations/cells/spec.py": 399,

@@ -98,8 +98,8 @@ PLANTED = [
     Planted(
         "a full cache ends a measurement",
         "bench/measure/problem.py",
-        "        if len(places) == 1:\n",
-        "        if places:\n",
+        "        if len(paths) == 1:\n",
+        "        if paths:\n",
         f"{CACHES}test_a_full_folder_gives_way_to_the_run_s_own_in_one_line",
     ),
 ]

@@ -224,8 +224,8 @@ PLANTED = [
     Planted(
         "an epoch begins with everything in memory",
         "bench/experiments/loading.py",
-        'found["epoch"].append(forgetting(recordings, drawn))',
-        'found["epoch"].append(timed(drawn))',
+        'seconds["epoch"].append(cold_seconds(recordings, drawn))',
+        'seconds["epoch"].append(clock.once(drawn))',
         "tests/bench/experiments/test_loading.py::test_files_epoch_and_memory_are_what_they_are_called",
     ),
     Planted(
@@ -259,8 +259,8 @@ PLANTED = [
     Planted(
         "the slowest rule called the fastest",
         "bench/experiments/loading.py",
-        "fastest = min(RULES",
-        "fastest = max(RULES",
+        "fastest = min(ALGORITHMS",
+        "fastest = max(ALGORITHMS",
         "tests/bench/experiments/test_loading.py::test_every_rate_is_of_its_own_times",
     ),
     Planted(

@@ -30,8 +30,8 @@ PLANTED = [
     Planted(
         "a label drawn as a formula",
         "bench/figures/scales.py",
-        'return said.replace("$", r"\\$")',
-        "return said",
+        'return plain.replace("$", r"\\$")',
+        "return plain",
         f"{DISPLAY}test_a_figure_and_its_csv_obey_no_text[time]",
     ),
     Planted(
@@ -44,8 +44,8 @@ PLANTED = [
     Planted(
         "a ratio over a noisy BPTT unmarked",
         "bench/view/collapse.py",
-        "unlike.groupby(of).any() & (doubtful | base_doubtful)",
-        "unlike.groupby(of).any() & doubtful",
+        "unlike.groupby(case).any() & (doubtful | base_doubtful)",
+        "unlike.groupby(case).any() & doubtful",
         f"{TABLE}test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers[interval]",
     ),
     Planted(
@@ -58,7 +58,7 @@ PLANTED = [
     Planted(
         "problems left out of a figure without a word",
         "bench/figures/selection.py",
-        """            said.append(f"{most} of {len(names)} {what}")\n""",
+        """            choices.append(f"{most} of {len(names)} {what}")\n""",
         "",
         f"{LOAD}test_a_figure_shows_twelve_problems_and_says_so",
     ),

@@ -68,8 +68,8 @@ PLANTED = [
     Planted(
         "killed once is an error",
         "bench/measure/runner.py",
-        "        if how.outside:\n            how = ask()",
-        "        if how.stopped:\n            how = ask()",
+        "        if end.outside:\n            end = run()",
+        "        if end.stopped:\n            end = run()",
         f"{FAULTS}a_child_that_somebody_ends_is_tried_once_more",
     ),
     Planted(
@@ -117,7 +117,7 @@ PLANTED = [
     Planted(
         "a worktree that git made half stays for ever",
         "bench/gate/revisions.py",
-        "        if scratch.abandoned(entry.name) and not standing(entry):\n            scratch.remove(entry)\n",
+        "        if scratch.abandoned(entry.name) and not has_worktree(entry):\n            scratch.remove(entry)\n",
         "        pass\n",
         f"{FAULTS}a_worktree_of_a_dead_process_is_forgotten_and_no_other",
     ),
@@ -158,7 +158,7 @@ PLANTED = [
     ),
     Planted(
         "a stream is timed for a dead process",
-        "bench/experiments/loading.py",
+        "bench/experiments/stream_cost.py",
         "    warden.prctl(warden.PR_SET_PDEATHSIG, signal.SIGKILL)\n",
         "",
         f"{FAULTS}a_stream_that_is_timed_ends_with_who_times_it[9]",
@@ -166,7 +166,7 @@ PLANTED = [
     Planted(
         "the user's worktrees on another disk are forgotten",
         "bench/gate/revisions.py",
-        "            scratch.remove(known() / tree.name)",
+        "            scratch.remove(worktree_entries() / tree.name)",
         '            git("worktree", "prune")',
         f"{FAULTS}a_worktree_of_a_dead_process_is_forgotten_and_no_other",
     ),

@@ -6,8 +6,8 @@ PLANTED = [
     Planted(
         "forward pass drawn without a name",
         "bench/figures/time_vs_t.py",
-        "axes.plot(floor.index, floor, label=style.FORWARD_NAME, **style.FORWARD)",
-        "axes.plot(floor.index, floor, **style.FORWARD)",
+        "axes.plot(forward.index, forward, label=style.FORWARD_NAME, **style.FORWARD)",
+        "axes.plot(forward.index, forward, **style.FORWARD)",
         "tests/bench/view/test_figures.py::test_every_mark_is_named_and_no_word_lies_on_another[time_vs_t]",
     ),
     Planted(
@@ -33,9 +33,9 @@ PLANTED = [
     ),
     Planted(
         "all weights as one vector drawn as each layer",
-        "bench/figures/fidelity.py",
-        "known = [agreement[metric] for agreement in own if agreement.get(metric) is not None]",
-        "known = [row[metric]]",
+        "bench/figures/layers.py",
+        "values = [metrics[metric] for metrics in vectors if metrics.get(metric) is not None]",
+        "values = [case[metric]]",
         "tests/bench/view/test_figures.py::test_fidelity_is_drawn_by_layer",
     ),
     Planted(
@@ -48,7 +48,7 @@ PLANTED = [
     Planted(
         "empty figure of records that do not suit",
         "bench/figures/selection.py",
-        "    if found.empty:\n        endings",
+        "    if rows.empty:\n        endings",
         "    if False:\n        endings",
         "tests/bench/view/test_figures.py::test_nothing_is_written_of_one_case[gate_power]",
     ),

@@ -26,7 +26,7 @@ PLANTED = [
     Planted(
         "fidelity of a gradient with itself",
         "bench/measure/worker.py",
-        "fidelity.compare(gradient, whole.gradient)",
+        "fidelity.compare(gradient, problem.gradient)",
         "fidelity.compare(gradient, gradient)",
         FIDELITY,
     ),
@@ -35,7 +35,7 @@ PLANTED = [
         "bench/measure/fidelity.py",
         '"overall": together(true),',
         '"overall": together(true)\n'
-        '        | {"cosine": float(np.mean([agreement(found[n], true[n])["cosine"] for n in true]))},',
+        '        | {"cosine": float(np.mean([agreement(vectors[n], true[n])["cosine"] for n in true]))},',
         FIDELITY,
     ),
     Planted(
@@ -62,30 +62,30 @@ PLANTED = [
     Planted(
         "sign agreement where the gradient is compared with its size",
         "bench/measure/fidelity.py",
-        "np.sign(g[live]) == np.sign(reference[live])",
-        "np.sign(g[live]) == np.sign(g[live])",
+        "np.sign(g[nonzero]) == np.sign(reference[nonzero])",
+        "np.sign(g[nonzero]) == np.sign(g[nonzero])",
         FIDELITY,
     ),
     Planted(
         "norm ratio upside down",
         "bench/measure/fidelity.py",
-        '"norm_ratio": size / reference_size,',
-        '"norm_ratio": reference_size / size if size else None,',
+        '"norm_ratio": norm / reference_norm,',
+        '"norm_ratio": reference_norm / norm if norm else None,',
         FIDELITY,
     ),
     Planted(
         "firing rate of the neurons that fire",
         "bench/measure/fidelity.py",
-        "float(o.mean()) for o in outputs",
-        "float(o.any((0, 1)).mean()) for o in outputs",
+        "float(spikes.mean()) for spikes in outputs",
+        "float(spikes.any((0, 1)).mean()) for spikes in outputs",
         FIDELITY,
     ),
     # The check
     Planted(
         "the loss is not compared",
         "bench/measure/gradcheck.py",
-        "loss_error = abs(found_loss - loss) / abs(loss)",
-        "loss_error = 0.0 * found_loss",
+        "loss_error = abs(computed_loss - loss) / abs(loss)",
+        "loss_error = 0.0 * computed_loss",
         f"{ROW}test_an_error_of_an_implementation_is_wrong[torch-loss-drtrl]",
     ),
     Planted(
@@ -140,8 +140,8 @@ PLANTED = [
     Planted(
         "labels of samples that are not checked",
         "bench/measure/gradcheck.py",
-        "(whole.targets[:, :batch] >= 0).any(1)",
-        "(whole.targets >= 0).any(1)",
+        "(problem.targets[:, :batch] >= 0).any(1)",
+        "(problem.targets >= 0).any(1)",
         f"{WINDOW}test_samples_that_are_not_checked_lend_no_label",
     ),
     Planted(
@@ -154,7 +154,7 @@ PLANTED = [
     Planted(
         "a window that never grows",
         "bench/measure/gradcheck.py",
-        "if nothing is None or steps == case.steps:",
+        "if reason is None or steps == case.steps:",
         "if True:",
         f"{WINDOW}test_the_window_grows_until_the_network_is_alive",
     ),
@@ -254,8 +254,8 @@ PLANTED = [
     Planted(
         "a PyTorch call that only queues",
         "bench/measure/backend_torch.py",
-        'found = self.run() if self.graph is None else self.result\n        if self.device == "cuda":',
-        'found = self.run() if self.graph is None else self.result\n        if self.device == "cpu":',
+        'result = self.run() if self.graph is None else self.result\n        if self.device == "cuda":',
+        'result = self.run() if self.graph is None else self.result\n        if self.device == "cpu":',
         f"{METERS}test_no_call_returns_before_the_device_is_done[torch]",
     ),
     Planted(
@@ -275,8 +275,8 @@ PLANTED = [
     Planted(
         "PyTorch's last bytes for the most",
         "bench/measure/memory.py",
-        "        peak = max(peak, held)\n    return peak",
-        "        peak = max(held, 1)\n    return peak",
+        "        peak = max(peak, allocated)\n    return peak",
+        "        peak = max(allocated, 1)\n    return peak",
         f"{ROW}test_working_bytes[torch-drtrl]",
     ),
     Planted(

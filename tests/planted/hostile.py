@@ -146,8 +146,8 @@ PLANTED = [
     Planted(
         "less than nothing is a size of memory",
         "bench/measure/memory.py",
-        "if (gib := float(said)) >= 0:",
-        "if (gib := float(said)) is not None:",
+        "if (gib := float(setting)) >= 0:",
+        "if (gib := float(setting)) is not None:",
         "tests/bench/test_install.py::test_what_is_available_is_the_least_of_what_is_said",
     ),
     Planted(
@@ -160,8 +160,8 @@ PLANTED = [
     Planted(
         "a baseline without a record is one",
         "bench/gate/baseline.py",
-        "    if not found:\n        raise damaged",
-        "    if found is None:\n        raise damaged",
+        "    if not expected:\n        raise damage",
+        "    if expected is None:\n        raise damage",
         f"{COMPARE}test_a_damaged_baseline_is_named[nothing]",
     ),
     Planted(

@@ -69,8 +69,8 @@ PLANTED = [
     Planted(
         "git's own fatal",
         "bench/gate/revisions.py",
-        'return re.sub("^(fatal|error): ", "git: ", found)',
-        "return found",
+        'return re.sub("^(fatal|error): ", "git: ", line)',
+        "return line",
         "tests/bench/test_install.py::test_other_complaints_of_git_keep_their_words_and_lose_their_fatal",
     ),
     Planted(
@@ -83,8 +83,8 @@ PLANTED = [
     Planted(
         "a refusal that leaves out the framework",
         "bench/measure/refusal.py",
-        "needs at least {said(arrays + base)}",
-        "needs at least {said(arrays)}",
+        "needs at least {in_words(arrays + base)}",
+        "needs at least {in_words(arrays)}",
         "tests/bench/test_install.py::test_a_refusal_says_what_it_asks_for",
     ),
     Planted(

@@ -445,8 +445,8 @@ PLANTED = [
     Planted(
         "cosine of the sizes",
         "bench/measure/fidelity.py",
-        '"cosine": float(g @ reference / (size * reference_size)) if size else None,',
-        '"cosine": float(np.abs(g) @ np.abs(reference) / (size * reference_size)) if size else None,',
+        '"cosine": float(g @ reference / (norm * reference_norm)) if norm else None,',
+        '"cosine": float(np.abs(g) @ np.abs(reference) / (norm * reference_norm)) if norm else None,',
         f"{TURNED}all_of_them_are_one_vector",
     ),
     Planted(
@@ -454,14 +454,14 @@ PLANTED = [
         "bench/measure/fidelity.py",
         '"overall": together(true),',
         '"overall": together(true) | {"cosine": float(np.mean('
-        '[agreement(found[n], true[n])["cosine"] for n in true]))},',
+        '[agreement(vectors[n], true[n])["cosine"] for n in true]))},',
         f"{TURNED}all_of_them_are_one_vector",
     ),
     Planted(
         "ratio of norms the wrong way round",
         "bench/measure/fidelity.py",
-        '"norm_ratio": size / reference_size',
-        '"norm_ratio": reference_size / size',
+        '"norm_ratio": norm / reference_norm',
+        '"norm_ratio": reference_norm / norm',
         f"{TURNED}each_weight",
     ),
 ]

@@ -131,7 +131,7 @@ PLANTED = [
     Planted(
         "asv's commit is that of a hook's repository",
         "bench/asv_suite/harness.py",
-        'own("process/repository").ask(ROOT, "rev-parse", "HEAD")',
+        'load_module("process/repository").ask(ROOT, "rev-parse", "HEAD")',
         'subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)',
         "tests/bench/gate/test_asv.py::test_the_commit_is_that_of_the_suite",
     ),
@@ -195,7 +195,7 @@ PLANTED = [
     Planted(
         "the check passes over what was set",
         "bench/cli/gate.py",
-        "if differs := baseline.set_otherwise(expected):",
+        "if differs := baseline.variables_changed(expected):",
         "if differs := []:",
         "tests/bench/gate/test_compare.py::test_the_check_says_what_was_not_set_alike",
     ),

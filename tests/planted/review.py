@@ -26,7 +26,7 @@ PLANTED = [
     Planted(
         "spikes compared with themselves",
         "bench/measure/worker.py",
-        "zip(spikes, whole.spikes, strict=True)",
+        "zip(spikes, problem.spikes, strict=True)",
         "zip(spikes, spikes, strict=True)",
         f"{WORKER}::test_spikes_are_counted_against_those_in_float64",
     ),
@@ -54,7 +54,7 @@ PLANTED = [
     Planted(
         "frameworks compared by their last round",
         "bench/gate/compare.py",
-        "max(error, of.get(case.framework, 0.0))",
+        "max(error, errors.get(case.framework, 0.0))",
         "error",
         f"{COMPARE}::test_frameworks_are_held_together_by_their_worst_round[rounds0]",
     ),
@@ -96,8 +96,8 @@ PLANTED = [
     Planted(
         "rounds of cases that were not measured in the legend",
         "bench/view/legend.py",
-        'timed([row["rounds"] for row in measured])',
-        'timed([row["rounds"] for row in every])',
+        'time_meaning([row["rounds"] for row in measured])',
+        'time_meaning([row["rounds"] for row in every])',
         f"{TABLE}::test_the_legend_says_what_each_time_is_of[one]",
     ),
     Planted(

@@ -42,14 +42,14 @@ PLANTED = [
     # Loading
     Planted(
         "the peak of compiling for that of the stream",
-        "bench/experiments/loading.py",
+        "bench/experiments/stream_cost.py",
         "    memory.reset_rss_peak()\n",
         "",
         PEAK,
     ),
     Planted(
         "the peak after the stream for that before",
-        "bench/experiments/loading.py",
+        "bench/experiments/stream_cost.py",
         '"rss_before_mib": before / 2**20',
         '"rss_before_mib": (memory.rss_peak_bytes() or 0) / 2**20',
         PEAK,
@@ -57,7 +57,7 @@ PLANTED = [
     Planted(
         "online rules timed over all steps at once",
         "bench/experiments/loading.py",
-        "case.steps if registry.ALGORITHMS[rule].truncated else min(32, case.steps)",
+        "case.steps if registry.ALGORITHMS[name].truncated else min(32, case.steps)",
         "case.steps",
         f"{LOADING}test_rules_go_through_the_sequence_as_they_are_used",
     ),
@@ -205,8 +205,8 @@ PLANTED = [
     Planted(
         "the last machine's benchmarks for those of all",
         "bench/gate/trend.py",
-        "measured.get(each.benchmark, 0) + each.measured",
-        "each.measured",
+        "measured.get(count.benchmark, 0) + count.measured",
+        "count.measured",
         MACHINES,
     ),
     Planted(
@@ -220,8 +220,8 @@ PLANTED = [
     Planted(
         "the first of several labels for a row without data",
         "bench/view/collapse.py",
-        "for name, found in known.items() if len(found) == 1}",
-        "for name, found in known.items() if len(found)}",
+        "for name, of_set in known.items() if len(of_set) == 1}",
+        "for name, of_set in known.items() if len(of_set)}",
         "tests/bench/view/test_table.py::test_a_row_without_data_takes_a_label_only_if_there_is_one",
     ),
     Planted(

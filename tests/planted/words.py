@@ -38,30 +38,30 @@ PLANTED = [
     Planted(
         "cost as BPTT over the rule",
         "bench/view/collapse.py",
-        "numeric(rows[of]) / numeric(base[of]).where(numeric(base[of]) > 0)",
-        "numeric(base[of]).where(numeric(base[of]) > 0) / numeric(rows[of])",
+        "numeric(rows[cost]) / positive(base[cost])",
+        "positive(base[cost]) / numeric(rows[cost])",
         f"{TABLE}::test_cost_is_told_over_bptt_in_the_same_framework",
     ),
     Planted(
         "a layer's agreement as the mean of its weights'",
         "bench/measure/fidelity.py",
         '"per_layer": {layer: together(names) for layer, names in layers.items()},',
-        '"per_layer": {layer: {k: float(np.mean([agreement(found[n], true[n])[k] or 0.0 for n in names]))\n'
+        '"per_layer": {layer: {k: float(np.mean([agreement(vectors[n], true[n])[k] or 0.0 for n in names]))\n'
         "            for k in together(names)} for layer, names in layers.items()},",
         "tests/bench/measure/test_meters.py::test_fidelity_of_a_layer_is_that_of_its_weights_as_one_vector",
     ),
     Planted(
         "norm ratio upside down",
         "bench/measure/fidelity.py",
-        '"norm_ratio": size / reference_size,',
-        '"norm_ratio": reference_size / size if size else None,',
+        '"norm_ratio": norm / reference_norm,',
+        '"norm_ratio": reference_norm / norm if norm else None,',
         "tests/bench/measure/test_meters.py::test_fidelity_of_a_layer_is_that_of_its_weights_as_one_vector",
     ),
     Planted(
         "overall cosine shown as a layer's",
         "bench/view/cell_text.py",
-        'return row.get(f"{layer}.{measure}", math.nan), ""',
-        'return row[measure], ""',
+        'return row.get(f"{layer}.{metric}", math.nan), ""',
+        'return row[metric], ""',
         f"{TABLE}::test_fidelity_is_told_per_layer_with_its_norm",
     ),
     Planted(

@@ -8,7 +8,7 @@ import pytest
 from support.genuine import WRITERS
 from support.problems import needs
 
-from drtrl_bench.experiments import loading
+from drtrl_bench.experiments import loading, stream_cost
 
 pytestmark = [needs("jax"), pytest.mark.xdist_group("jax")]
 
@@ -17,7 +17,7 @@ def test_a_loader_is_timed_beside_every_rule(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(loading.SIZES, "integrator", (5, 4, 1))
     row = loading.batches("integrator", 3)
     assert row["data"] == "integrator (synthetic, sum in 8 ranges)"
-    assert row["gradients_per_s"] == max(row[f"{rule}_per_s"] for rule in loading.RULES)
+    assert row["gradients_per_s"] == max(row[f"{rule}_per_s"] for rule in loading.ALGORITHMS)
     assert row["kept_over_gradient"] == row["kept_per_s"] / row["gradients_per_s"]
     assert row["first_epoch_per_s"] == row["fingerprint"] == "", "nothing is read from files"
 
@@ -51,8 +51,8 @@ def test_every_rate_is_of_its_own_times(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(loading.data, "dataset", lambda name: module)
     monkeypatch.setattr(loading.data, "fingerprint", lambda name: f"files of {name}")
     monkeypatch.setattr(loading, "gradients", lambda *_: {rule: rule for rule in told})
-    monkeypatch.setattr(loading, "forgetting", lambda what, call: next(first) if what is held else None)
-    monkeypatch.setattr(loading, "timed", timed)
+    monkeypatch.setattr(loading, "cold_seconds", lambda what, call: next(first) if what is held else None)
+    monkeypatch.setattr(loading.clock, "once", timed)
     assert loading.batches("dvs_gesture at 128 x 128", 3) == {
         "dataset": "dvs_gesture",
         "data": "a label",
@@ -74,11 +74,11 @@ def test_every_rate_is_of_its_own_times(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_stream_is_timed_and_weighed() -> None:
-    row = loading.streamed("bernoulli", 200)
+    row = stream_cost.measure_here("bernoulli", 200)
     assert row["data"] == "bernoulli (synthetic)"
     assert row["ms_per_chunk"] == pytest.approx(1e3 * row["seconds"] / 2)
     assert row["rss_peak_mib"] >= row["rss_before_mib"] > 0
-    assert row["dense_inputs_mib"] == 4 * 200 * loading.LANES * 64 / 2**20
+    assert row["dense_inputs_mib"] == 4 * 200 * stream_cost.LANES * 64 / 2**20
 
 
 def test_the_peak_of_a_stream_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,16 +95,16 @@ def test_the_peak_of_a_stream_is_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
         call()
         return 0.5
 
-    monkeypatch.setattr(loading.stream, "chunks", chunks)
+    monkeypatch.setattr(stream_cost.stream, "chunks", chunks)
     monkeypatch.setattr(stream_jax, "streaming", lambda *_: lambda _, given: happened.append(given))
-    monkeypatch.setattr(loading.memory, "reset_rss_peak", lambda: happened.append("reset"))
-    monkeypatch.setattr(loading.memory, "rss_peak_bytes", lambda: happened.append("read") or next(peaks))
-    monkeypatch.setattr(loading, "timed", timed)
-    row = loading.streamed("bernoulli", 500)
+    monkeypatch.setattr(stream_cost.memory, "reset_rss_peak", lambda: happened.append("reset"))
+    monkeypatch.setattr(stream_cost.memory, "rss_peak_bytes", lambda: happened.append("read") or next(peaks))
+    monkeypatch.setattr(stream_cost.clock, "once", timed)
+    row = stream_cost.measure_here("bernoulli", 500)
     runs = [f"bernoulli of {steps} steps in 100" for steps in (2000, 500)]
     assert happened == [runs[0], "reset", "read", runs[1], "read"]
-    found = [row[column] for column in ("rss_before_mib", "rss_peak_mib", "seconds", "ms_per_chunk")]
-    assert found == [3.0, 5.0, 0.5, 100.0]
+    costs = [row[column] for column in ("rss_before_mib", "rss_peak_mib", "seconds", "ms_per_chunk")]
+    assert costs == [3.0, 5.0, 0.5, 100.0]
 
 
 def test_rules_go_through_the_sequence_as_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,13 +133,13 @@ def test_files_epoch_and_memory_are_what_they_are_called(tmp_path: Path, monkeyp
     from drtrl_bench import data
 
     held, calls = data.events("dvs_gesture").recordings("train")[0], []
-    read, decode, timed = held.read, held.decode, loading.timed
+    read, decode, timed = held.read, held.decode, loading.clock.once
     monkeypatch.setattr(held, "read", lambda index, *anew: calls.append("read") or read(index, *anew))
     monkeypatch.setattr(held, "decode", lambda index: calls.append("decode") or decode(index))
-    monkeypatch.setattr(loading, "gradients", lambda *_: dict.fromkeys(loading.RULES, lambda: None))
-    monkeypatch.setattr(loading, "timed", lambda call: calls.append("timed") or timed(call))
+    monkeypatch.setattr(loading, "gradients", lambda *_: dict.fromkeys(loading.ALGORITHMS, lambda: None))
+    monkeypatch.setattr(loading.clock, "once", lambda call: calls.append("timed") or timed(call))
     monkeypatch.setitem(loading.SIZES, "dvs_gesture", (10, 4, 32768))
     loading.batches("dvs_gesture", 3)
     files, epoch = ["read", "decode"] * 4, ["read"] * 4
-    once = ["timed", *files, "timed", *epoch, "timed", *["timed"] * len(loading.RULES)]
+    once = ["timed", *files, "timed", *epoch, "timed", *["timed"] * len(loading.ALGORITHMS)]
     assert calls == files + 3 * once

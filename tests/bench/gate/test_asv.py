@@ -64,7 +64,7 @@ def test_suite_calls_the_harness_of_the_commit_under_test(suite: Any) -> None:
     """By its command, so that commits with another inside can be measured; an unknown rule is skipped."""
     case = {"dataset": "bernoulli", "features": 4, "neurons": 4, "batch": 2, "steps": 8, "chunk": 4, "threads": 1}
     known = {"algorithm": "bptt", "framework": "torch", "cell": "gru", **case}
-    found = suite("harness").measured([known, {**known, "algorithm": "not_yet"}], budget_s=0.01)
+    found = suite("harness").measure([known, {**known, "algorithm": "not_yet"}], budget_s=0.01)
     assert [record["status"] for record in found] == ["ok" if find_spec("torch") else "skip", "unknown"]
     with pytest.raises(NotImplementedError, match="not_yet"):
         suite("harness").usable(found[1])

@@ -24,7 +24,7 @@ from drtrl_bench.case import Case, Plan
 from drtrl_bench.cli import gate as gate_words
 from drtrl_bench.cli.compare import records_of
 from drtrl_bench.files import textfile
-from drtrl_bench.gate import baseline, compare, revisions, selftest, slowdown, trend, verdict
+from drtrl_bench.gate import alarms, baseline, compare, revisions, slowdown, trend, verdict
 from drtrl_bench.measure import environment
 from drtrl_bench.records.reading import read
 from drtrl_bench.view import compare_table
@@ -64,8 +64,8 @@ def test_an_interval_is_from_the_lowest_over_the_highest_to_the_reverse() -> Non
 
 def test_intervals_of_a_commit_against_itself_hold_1_in_95_of_100() -> None:
     lines = read(Path(__file__).parents[3] / "results" / "gate" / "gate.jsonl")
-    quartets = [quartet for own in selftest.looks(lines) for quartet in own]
-    sides = [slowdown.believed([a, d], [b, c])[:2] for a, b, c, d in quartets]
+    quartets = [quartet for own in alarms.quartets_by_case(lines) for quartet in own]
+    sides = [slowdown.judged_samples([a, d], [b, c])[:2] for a, b, c, d in quartets]
     held = [low <= 1 <= high for low, high in (slowdown.ratio_interval(*side) for side in sides)]
     assert (sum(held), len(held)) == (260, 274)
 
@@ -258,7 +258,7 @@ def test_a_shallow_clone_has_nothing_to_compare_with(tmp_path: Path, monkeypatch
         subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "a change"], cwd=whole, check=True)
     subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{whole}", str(shallow)], check=True)
     monkeypatch.setattr(revisions, "ROOT", shallow)
-    for ask in (revisions.base, lambda: revisions.resolved("HEAD~1")):
+    for ask in (revisions.base, lambda: revisions.resolve("HEAD~1")):
         with pytest.raises(revisions.RevisionError, match="this clone is shallow: git fetch --unshallow"):
             ask()
 
@@ -276,7 +276,7 @@ def test_without_main_no_other_commit_passes_for_it(tmp_path: Path, monkeypatch:
     with pytest.raises(revisions.RevisionError, match="git fetch --unshallow, or --against REV"):
         revisions.base()
     subprocess.run(["git", "branch", "main"], cwd=tmp_path, check=True)
-    assert revisions.base() == revisions.resolved("HEAD~1"), "on main itself: the commit before"
+    assert revisions.base() == revisions.resolve("HEAD~1"), "on main itself: the commit before"
     subprocess.run(["git", "checkout", "-q", "--orphan", "apart"], cwd=tmp_path, check=True)
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
     subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "apart"], cwd=tmp_path, check=True)
@@ -289,7 +289,7 @@ def test_a_change_is_compared_with_the_main_of_the_origin(tmp_path: Path, monkey
     monkeypatch.setattr(revisions, "ROOT", repository(tmp_path, "change"))
     subprocess.run(["git", "branch", "main", "HEAD~1"], cwd=tmp_path, check=True)
     subprocess.run(["git", "update-ref", "refs/remotes/origin/main", "HEAD"], cwd=tmp_path, check=True)
-    origin_s = revisions.resolved("HEAD")
+    origin_s = revisions.resolve("HEAD")
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
     subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "the change"], cwd=tmp_path, check=True)
     assert revisions.base() == origin_s
@@ -304,7 +304,7 @@ def test_sides_are_measured_a_b_b_a(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(revisions, "checkout", lambda side: nullcontext(Path(side)))
     monkeypatch.setattr(revisions, "measure_once", once)
-    sides = revisions.interleaved(("a", "b"), Plan("p", "", (Case(),)), lambda _: None, lambda *_: True)
+    sides = revisions.measure_interleaved(("a", "b"), Plan("p", "", (Case(),)), lambda _: None, lambda *_: True)
     assert measured == ["a", "b", "b", "a"] * 2
     assert [(line["side"], line["round"]) for line in sides[0]] == [("a", 0), ("a", 3), ("a", 4), ("a", 7)]
     assert [(line["side"], line["round"]) for line in sides[1]] == [("b", 1), ("b", 2), ("b", 5), ("b", 6)]
@@ -368,14 +368,14 @@ def checked(
     """Exit code of `check` where everything measured now is in order."""
     monkeypatch.setattr(baseline, "records", lambda: [baseline.without_times(each) for each in expected])
     monkeypatch.setattr(gate_words, "measured_now", lambda _: GATED)
-    monkeypatch.setattr(baseline, "renewed", lambda *_: hidden)
+    monkeypatch.setattr(baseline, "accepted_regressions", lambda *_: hidden)
     monkeypatch.setattr(verdict, "speed_plan", lambda _: plan or plans.read(verdict.SPEED_PLAN))
 
     def interleaved(_: Any, timed: Plan, *__: Any) -> tuple[list[dict], list[dict]]:
         keys = {case.key for case in timed.cases}
         return [r for r in old if r["case_key"] in keys], [r for r in new if r["case_key"] in keys]
 
-    monkeypatch.setattr(revisions, "interleaved", interleaved)
+    monkeypatch.setattr(revisions, "measure_interleaved", interleaved)
     try:
         gate_words.check_(against="HEAD")
     except typer.Exit as end:
@@ -471,13 +471,13 @@ def test_a_commit_without_the_plan_drops_none(history: Path) -> None:
 
 
 def test_what_a_renewed_baseline_lets_pass_is_named(history: Path) -> None:
-    assert baseline.renewed("HEAD", GATED) == []
+    assert baseline.accepted_regressions("HEAD", GATED) == []
     larger = json.loads(json.dumps(GATED[0]))
     larger["memory"]["working_bytes"] *= 2
-    (change,) = baseline.renewed("HEAD", [larger, *GATED[1:]])
+    (change,) = baseline.accepted_regressions("HEAD", [larger, *GATED[1:]])
     assert (change.metric, change.verdict) == ("working_bytes", "larger")
     history.unlink()
-    assert baseline.renewed("HEAD", [larger, *GATED[1:]]) == [change], "the commit's, not the checkout's"
+    assert baseline.accepted_regressions("HEAD", [larger, *GATED[1:]]) == [change], "the commit's, not the checkout's"
 
 
 def strange(lines: list[dict[str, Any]]) -> str:

@@ -125,8 +125,8 @@ def test_a_shallow_clone_says_so(project: Path, tmp_path_factory: pytest.TempPat
 def test_where_a_change_left_main(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revisions, "ROOT", project)
     commit(project)
-    assert revisions.base() == revisions.resolved("HEAD~1"), "on main itself: the commit before"
+    assert revisions.base() == revisions.resolve("HEAD~1"), "on main itself: the commit before"
     git("checkout", "-b", "change", cwd=project)
     commit(project)
     commit(project)
-    assert revisions.base() == revisions.resolved("main")
+    assert revisions.base() == revisions.resolve("main")

@@ -267,7 +267,7 @@ def test_a_child_that_dies_is_a_row(code: str, tmp_path: Path, monkeypatch: pyte
 
 
 def test_ended_by_another_signal_says_which() -> None:
-    assert runner.ended(Ended(-signal.SIGSEGV, ""))[1].startswith("ended by SIGSEGV")
+    assert runner.outcome(Ended(-signal.SIGSEGV, ""))[1].startswith("ended by SIGSEGV")
 
 
 def instead_of_measuring(code: str, monkeypatch: pytest.MonkeyPatch) -> None:

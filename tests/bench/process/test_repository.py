@@ -124,7 +124,7 @@ def test_no_variable_leads_elsewhere(name: str, project: Path, monkeypatch: pyte
     assert environment.checkout() == {"commit": head, "dirty": False}
     (project / "a.txt").write_text("changed\n", encoding="utf-8")
     assert environment.checkout() == {"commit": head, "dirty": True}
-    assert revisions.resolved("main") == head
+    assert revisions.resolve("main") == head
     with revisions.checkout("main") as tree:
         assert (tree / "a.txt").read_text(encoding="utf-8") == "second\n"
 

@@ -272,14 +272,14 @@ def test_the_command_names_what_was_not_set_alike(tmp_path: Path) -> None:
 
 
 def test_a_baseline_says_what_was_set(bare: pytest.MonkeyPatch) -> None:
-    assert "variables" not in baseline.of_now(line(SMALL))
+    assert "variables" not in baseline.baseline_record(line(SMALL))
     bare.setenv("ATEN_CPU_CAPABILITY", "default")
-    kept = baseline.of_now(line(SMALL))
+    kept = baseline.baseline_record(line(SMALL))
     assert kept["variables"] == {"ATEN_CPU_CAPABILITY": "default"}
-    assert baseline.set_otherwise([kept]) == []
-    assert baseline.set_otherwise([line(SMALL)]) == ["ATEN_CPU_CAPABILITY (not set; default)"]
+    assert baseline.variables_changed([kept]) == []
+    assert baseline.variables_changed([line(SMALL)]) == ["ATEN_CPU_CAPABILITY (not set; default)"]
     bare.delenv("ATEN_CPU_CAPABILITY")
-    assert baseline.set_otherwise([kept]) == ["ATEN_CPU_CAPABILITY (default; not set)"]
+    assert baseline.variables_changed([kept]) == ["ATEN_CPU_CAPABILITY (default; not set)"]
     assert record.complaint(record.upgraded(json.loads(json.dumps(kept)))) is None
 
 

@@ -73,7 +73,7 @@ PROBLEMS += [line(Case(seed=13, steps=512, chunk=16))]
 
 def test_a_figure_shows_twelve_problems_and_says_so(tmp_path: Path) -> None:
     frame: Any = load(write(tmp_path, PROBLEMS))
-    rows, said = selection.readable(time_vs_t.found(frame))
+    rows, said = selection.readable(time_vs_t.points(frame))
     assert said == "drawn: 12 of 14 problems, those with most points; the CSV has the points of all"
     assert rows["seed"].unique().tolist() == [*range(11), 13], "with most points, then the first"
     assert len(time_vs_t.data(frame)) == 29
@@ -84,7 +84,7 @@ def test_a_figure_shows_twelve_problems_and_says_so(tmp_path: Path) -> None:
 
 def test_a_figure_shows_twelve_lines_evenly_chosen(tmp_path: Path) -> None:
     frame: Any = load(write(tmp_path, [line(Case(steps=256, chunk=K)) for K in range(1, 100)]))
-    rows, said = selection.readable(memory_vs_t.found(frame))
+    rows, said = selection.readable(memory_vs_t.points(frame))
     assert said == "drawn: 12 of 99 lines, evenly chosen; the CSV has the points of all"
     assert rows["chunk"].tolist() == [1, 10, 19, 28, 37, 46, 54, 63, 72, 81, 90, 99]
     figure = memory_vs_t.draw(frame)
@@ -93,6 +93,6 @@ def test_a_figure_shows_twelve_lines_evenly_chosen(tmp_path: Path) -> None:
 
 
 def test_few_cases_are_all_drawn(tmp_path: Path) -> None:
-    rows, said = selection.readable(time_vs_t.found(load(write(tmp_path, PROBLEMS[:24]))))
+    rows, said = selection.readable(time_vs_t.points(load(write(tmp_path, PROBLEMS[:24]))))
     assert said == ""
     assert len(rows) == 24

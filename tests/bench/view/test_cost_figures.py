@@ -32,7 +32,9 @@ def test_memory_crosses_where_the_lines_do(tmp_path: Path) -> None:
     assert found["steps"] == pytest.approx(512, abs=1)
     assert found["within"] == "256 to 1024"
     assert crossover.swept(load(path))["steps"].max() == 1024
-    assert "memory, JAX, compiled: BPTT more than D-RTRL, K = 16 from T ≈ 512" in text_of(crossover.draw(load(path)))
+    assert "memory, JAX, compiled: BPTT takes more than D-RTRL, K = 16: from T ≈ 512" in text_of(
+        crossover.draw(load(path))
+    )
 
 
 def test_a_crossing_outside_is_not_made_up(tmp_path: Path) -> None:

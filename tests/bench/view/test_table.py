@@ -264,8 +264,8 @@ def test_a_busy_machine_shows_the_processors_time(tmp_path: Path) -> None:
     text = shown(write(tmp_path, rounds))
     assert re.search(r"time +cpu +x", text)
     assert re.search(r"^drtrl +16 +64 +60.0 ±2%~ +36.1 +1.90 ", text, re.MULTILINE)  # 36.1 / 19, not 60 / 20
-    assert "cpu ms         the processor's time for the same, summed over all threads" in text
-    assert "believe cpu ms" in text
+    assert "cpu ms         the processor's time for the same gradient, summed over all" in text
+    assert "trust cpu ms" in text
 
 
 def test_a_busy_bptt_is_compared_by_the_processors_time_too(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_ratio_over_a_noisy_bptt_is_marked_as_other_doubtful_numbers(bptt: lis
     text = shown(write(tmp_path, lines))
     assert re.search(r"^bptt +64 +64 +\S+ noisy +1.00\s", text, re.MULTILINE), "its ratio to itself is exact"
     assert re.search(r"^drtrl +16 +64 +20.0 ±\S+\s+\d.\d\d~ ", text, re.MULTILINE)
-    assert "of x BPTT, the case's time or BPTT's is in doubt: measure" in " ".join(text.split())
+    assert "busy machine (for x BPTT: of the case or of its BPTT): measure" in " ".join(text.split())
 
 
 def test_numbers_with_and_without_a_mark_stand_under_each_other(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_a_wide_interval_is_no_result(tmp_path: Path) -> None:
     text = shown(write(tmp_path, [wild]))
     assert "10.0 noisy" in text
     assert "362" not in text
-    assert "noisy          an interval or range above ± 50%: no result" in text
+    assert "noisy          an interval or range above ± 50%: not a result" in text
     (row,) = collapsed(tmp_path, [wild])
     assert row["doubtful"]
 
@@ -353,7 +353,7 @@ def test_an_inexact_readout_has_a_column_beside_the_readouts_name(tmp_path: Path
     text = shown(write(tmp_path, [faithful(case, off, layer0=of(0.9, 0.25, 0.8), readout=off) for case in cases]))
     assert re.search(r"^leaky +drtrl .* 0\.900 0\.25 +0\.800 0\.50 +0\.800 +0\.60", text, re.MULTILINE)
     assert re.search(r"^linear +drtrl ", text, re.MULTILINE)
-    assert "readout        the same of the readout" in text
+    assert "readout        the same for the readout" in text
 
 
 def test_several_hidden_layers_have_a_column_each(tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_an_older_record_shows_the_input_weights_and_says_so(tmp_path: Path) -> 
     }
     text = shown(write(tmp_path, [old]))
     assert "0.951*0.10" in text
-    assert "*              of the layer's input weights alone; older records" in text
+    assert "*              for the layer's input weights alone, because older records" in text
 
 
 def test_a_zero_gradient_has_a_norm_and_no_cosine(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Testing the gate: what counts as a false alarm, as caught, and as the power at a slowdown; on records made up."""
+"""The gate's self-test: what counts as a false alarm, as caught, and as the power at a slowdown; on made-up records."""
 
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,7 @@ from drtrl_bench.case import Case
 from drtrl_bench.cli import rehearse
 from drtrl_bench.figures import gate_power
 from drtrl_bench.files import textfile
-from drtrl_bench.gate import compare, injected, selftest, slowdown, verdict
+from drtrl_bench.gate import alarms, compare, injected, selftest, slowdown, verdict
 from drtrl_bench.gate import revisions as revisions_module
 from drtrl_bench.records import frames, reading
 from drtrl_bench.view import selftest_table
@@ -25,45 +25,45 @@ from drtrl_bench.view import selftest_table
 CASE = Case(algorithm="drtrl", framework="torch", threads=1)
 
 
-def comparisons(number: int, noise: float = 0.02, contention: float = 0.0, plan: str = selftest.ALIKE) -> list[Any]:
+def comparisons(number: int, noise: float = 0.02, contention: float = 0.0, plan: str = selftest.A_A) -> list[Any]:
     """Rounds of A/A comparisons: processor time varies by `noise`, the clock's by `contention` more."""
-    rng, found = np.random.default_rng(1), []
+    rng, lines = np.random.default_rng(1), []
     for index in range(selftest.QUARTET * number):
         each = line(CASE, round=index, plan=plan)
         worked = 0.01 * (1 + noise * rng.standard_normal(12))
         waited = worked * (1 + contention * rng.random())
         each["time"] |= {"samples_s": list(waited), "cpu_samples_s": list(worked)}
-        found.append(each)
-    return found
+        lines.append(each)
+    return lines
 
 
 def test_comparisons_without_a_change_raise_no_alarm() -> None:
-    assert selftest.false_alarms(comparisons(31)) == (0, 30)
+    assert alarms.false_alarms(comparisons(31)) == (0, 30)
 
 
 def test_an_alarm_counts_though_another_case_was_measured_less_often() -> None:
     often = comparisons(5)
     for each in often[12:20]:
         if each["round"] % 4 in (1, 2):
-            each["time"] |= selftest.scaled(each, 2.0)["time"]
+            each["time"] |= alarms.scale(each, 2.0)["time"]
     seldom = [each | {"case_key": "another"} for each in comparisons(2)]
-    assert selftest.false_alarms(often + seldom) == selftest.false_alarms(often) == (1, 4)
+    assert alarms.false_alarms(often + seldom) == alarms.false_alarms(often) == (1, 4)
 
 
 def test_a_comparison_that_was_cut_off_mixes_no_sides() -> None:
     lines = [each for each in comparisons(3) if each["round"] not in (6, 7)]
-    (quartets,) = selftest.looks(lines)
+    (quartets,) = alarms.quartets_by_case(lines)
     assert [each["round"] for quartet in quartets for each in quartet] == [0, 1, 2, 3, 8, 9, 10, 11]
 
 
 def test_other_work_on_the_machine_is_no_slowdown() -> None:
     """The clock doubles, the processor's time does not."""
     lines = comparisons(31, contention=3.0)
-    assert selftest.false_alarms(lines) == (0, 30)
+    assert alarms.false_alarms(lines) == (0, 30)
     for each in lines:
         del each["time"]["cpu_samples_s"]
-    alarms, _ = selftest.alarms(selftest.looks(lines)[0], factor=1.2)
-    assert alarms > 0, "with the clock alone this noise would not be told from a slowdown"
+    raised, _ = alarms.count_slower(alarms.quartets_by_case(lines)[0], factor=1.2)
+    assert raised > 0, "with the clock alone this noise would not be told from a slowdown"
 
 
 @pytest.mark.parametrize(
@@ -76,41 +76,41 @@ def test_any_metric_may_raise_a_false_alarm(key: tuple[str, ...], value: Any) ->
     for name in key[:-1]:
         at = at[name]
     at[key[-1]] = value
-    assert selftest.false_alarms(lines) == (1, 3)
+    assert alarms.false_alarms(lines) == (1, 3)
 
 
 def test_bytes_and_fidelity_of_all_cases_raise_no_alarm_unless_they_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plans.read(verdict.PLAN)
-    measured = partial(line, environment=environment(), commit=revisions_module.resolved("HEAD"))
+    measured = partial(line, environment=environment(), commit=revisions_module.resolve("HEAD"))
     monkeypatch.setattr(revisions_module, "measure_once", lambda tree, case, *_: [measured(case)])
     path = tmp_path / "gate.jsonl"
     for number in (2, 4):  # the second call goes on
-        selftest.again(path, number, lambda _: None)
+        selftest.remeasure(path, number, lambda _: None)
     lines = reading.read(path)
     assert [each["round"] for each in lines] == sorted(len(plan.cases) * [0, 1, 2, 3])
     assert lines[0]["fidelity"]["per_parameter"], "the gate judges each weight's gradient"
-    assert selftest.alarms_again(lines) == (0, 3)
+    assert alarms.remeasurement_alarms(lines) == (0, 3)
     lines[-1]["memory"]["working_bytes"] *= 1.02
-    assert selftest.alarms_again(lines) == (1, 3)
+    assert alarms.remeasurement_alarms(lines) == (1, 3)
     lines[-1]["memory"]["working_bytes"] /= 1.02
     lines[-1]["fidelity"]["per_parameter"]["layer0.x"]["norm_ratio"] += 1e-3
-    assert selftest.alarms_again(lines) == (1, 3)
+    assert alarms.remeasurement_alarms(lines) == (1, 3)
     del lines[-1]
-    assert selftest.alarms_again(lines) == (1, 3), "a case that was not measured"
+    assert alarms.remeasurement_alarms(lines) == (1, 3), "a case that was not measured"
     later = [each | {"commit": "another"} for each in lines]
-    assert selftest.alarms_again(lines + later) == (1, 3), "two commits are not compared"
-    assert selftest.alarms_again([]) == (0, 0)
+    assert alarms.remeasurement_alarms(lines + later) == (1, 3), "two commits are not compared"
+    assert alarms.remeasurement_alarms([]) == (0, 0)
 
 
-def test_a_slowdown_counts_when_both_looks_say_so() -> None:
-    (quartets,) = selftest.looks(comparisons(3))
-    assert selftest.alarms(quartets, 1.5) == (4, 4)
-    assert selftest.alarms(quartets, 1.1) == (0, 4)
-    (mixed,) = selftest.looks(comparisons(1) + [r | {"round": r["round"] + 4} for r in comparisons(1)])
-    mixed[0] = [selftest.scaled(each, f) for each, f in zip(mixed[0], (1, 1.6, 1.6, 1), strict=True)]
-    assert selftest.alarms(mixed, both=False) == (0, 1), "the second look found nothing"
+def test_a_slowdown_counts_when_both_measurements_say_so() -> None:
+    (quartets,) = alarms.quartets_by_case(comparisons(3))
+    assert alarms.count_slower(quartets, 1.5) == (4, 4)
+    assert alarms.count_slower(quartets, 1.1) == (0, 4)
+    (mixed,) = alarms.quartets_by_case(comparisons(1) + [r | {"round": r["round"] + 4} for r in comparisons(1)])
+    mixed[0] = [alarms.scale(each, f) for each, f in zip(mixed[0], (1, 1.6, 1.6, 1), strict=True)]
+    assert alarms.count_slower(mixed, both=False) == (0, 1), "the second measurement is not slower"
 
 
 def test_figure_has_the_rates() -> None:
@@ -126,37 +126,37 @@ def records(plan: str, **of: Any) -> list[dict[str, Any]]:
     return [line(replace(CASE, framework=framework), plan=plan, **of) for framework in ("jax", "torch")]
 
 
-def test_what_is_caught_is_counted_where_it_was_planted() -> None:
-    plant = next(
-        p
-        for p in injected.INJECTED
-        if p.file == "implementations/algorithms/approximate/drtrl_torch.py" and "crashes" in p.name
+def test_what_is_caught_is_counted_where_it_was_injected() -> None:
+    regression = next(
+        each
+        for each in injected.INJECTED
+        if each.file == "implementations/algorithms/approximate/drtrl_torch.py" and "crashes" in each.name
     )
-    honest = records(selftest.HONEST)
-    assert selftest.caught(honest, plant) == (0, 1), "what was not measured was not caught"
-    missed = records(injected.plan_name(plant))
-    assert selftest.caught(honest + missed, plant) == (0, 1)
-    crashed = [*missed[:1], line(CASE, plan=injected.plan_name(plant), status="error", reason="planted")]
-    assert selftest.caught(honest + crashed, plant) == (1, 1)
+    unchanged = records(selftest.UNCHANGED)
+    assert alarms.count_caught(unchanged, regression) == (0, 1), "what was not measured was not caught"
+    missed = records(injected.plan_name(regression))
+    assert alarms.count_caught(unchanged + missed, regression) == (0, 1)
+    crashed = [*missed[:1], line(CASE, plan=injected.plan_name(regression), status="error", reason="planted")]
+    assert alarms.count_caught(unchanged + crashed, regression) == (1, 1)
 
 
 def test_table_says_whether_all_is_well() -> None:
-    lines = comparisons(3) + records(selftest.HONEST)
+    lines = comparisons(3) + records(selftest.UNCHANGED)
     console = Console(record=True, width=100)
     assert not selftest_table.render(lines, console)
     assert "2 comparisons" in console.export_text()
 
 
 def test_a_gate_that_misses_slowdowns_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By samples scaled and by slowdowns planted in earnest; with few comparisons neither is judged."""
+    """By samples scaled and by calls slowed down; with few comparisons neither is judged."""
     monkeypatch.setattr(injected, "INJECTED", [])
     blind = partial(comparisons, noise=0.0)
     same = [line(case, plan=verdict.PLAN, round=index) for case in plans.read(verdict.PLAN).cases for index in range(2)]
-    for number, planted, well in ((21, 1.5, True), (21, 1.0, False), (4, 1.0, True)):
-        slow = blind(number, plan=selftest.slowed(1.5))
+    for number, factor, well in ((21, 1.5, True), (21, 1.0, False), (4, 1.0, True)):
+        slow = blind(number, plan=selftest.slowdown_plan(1.5))
         for each in slow:
             if each["round"] % 4 in (1, 2):
-                each |= selftest.scaled(each, planted)
+                each |= alarms.scale(each, factor)
         console = Console(record=True, width=80)
         assert selftest_table.render(blind(21) + slow + same, console) == well
         said = console.export_text()
@@ -169,7 +169,7 @@ def test_a_gate_that_misses_slowdowns_is_not_well(monkeypatch: pytest.MonkeyPatc
 
 
 @needs("torch")
-def test_more_bytes_are_planted_in_earnest() -> None:
+def test_more_bytes_are_allocated_and_not_only_said() -> None:
     """The meter must see them; in JAX what it read is changed, because its bytes are the compiler's own figure."""
     from drtrl_bench.measure import backend_torch, problem
 
@@ -181,17 +181,17 @@ def test_more_bytes_are_planted_in_earnest() -> None:
     assert larger(case, drawn, "float32").measure_memory()["working_bytes"] > compare.BYTES * honest
 
 
-def test_every_plant_can_be_planted() -> None:
-    for plant in injected.INJECTED:
-        assert (revisions_module.ROOT / plant.file).is_file()
-        compile(plant.code, plant.file, "exec")
+def test_every_regression_can_be_injected() -> None:
+    for regression in injected.INJECTED:
+        assert (revisions_module.ROOT / regression.file).is_file()
+        compile(regression.code, regression.file, "exec")
     for file, old, _, _ in PLANTED:
         assert (revisions_module.ROOT / file).read_text(encoding="utf-8").count(old) == 1
 
 
 def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a case that the plan did not have when they began gets as many as the others."""
-    whole = plans.read(selftest.ALIKE)
+    whole = plans.read(selftest.A_A)
     measured = []
 
     def interleaved(sides: tuple[str, str], plan: Any, *_: Any, **__: Any) -> tuple[list[Any], list[Any]]:
@@ -199,36 +199,36 @@ def test_comparisons_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytes
         rounds = [line(case, round=n) | {"environment": environment()} for case in plan.cases for n in range(4)]
         return [r for r in rounds if r["round"] in (0, 3)], [r for r in rounds if r["round"] in (1, 2)]
 
-    monkeypatch.setattr(revisions_module, "interleaved", interleaved)
+    monkeypatch.setattr(revisions_module, "measure_interleaved", interleaved)
     path, few = tmp_path / "gate.jsonl", replace(whole, cases=whole.cases[:2])
-    selftest.interleave(path, selftest.ALIKE, few, 1, lambda _: None)
-    selftest.interleave(path, selftest.ALIKE, few, 2, lambda _: None)
-    selftest.alike(path, 3, lambda _: None)
+    selftest.interleave(path, selftest.A_A, few, 1, lambda _: None)
+    selftest.interleave(path, selftest.A_A, few, 2, lambda _: None)
+    selftest.measure_a_a(path, 3, lambda _: None)
     added = len(whole.cases) - 2
     assert measured == [(("HEAD", "HEAD"), number) for number in (2, 2, added, added, added + 2)]
-    found = selftest.looks(reading.read(path))
-    assert {len(quartets) for quartets in found} == {3}
-    for quartets in found:
+    by_case = alarms.quartets_by_case(reading.read(path))
+    assert {len(quartets) for quartets in by_case} == {3}
+    for quartets in by_case:
         assert [r["round"] for quartet in quartets for r in quartet] == list(range(12))
 
 
 def test_the_records_are_a_regular_file_of_some_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "gate.jsonl"
-    assert selftest.kept(path) == []
+    assert selftest.read(path) == []
     path.symlink_to("/dev/full")
-    for read in (lambda: selftest.kept(path), lambda: rehearse.rehearse(records=path, measure=False)):
+    for read in (lambda: selftest.read(path), lambda: rehearse.rehearse(records=path, measure=False)):
         with pytest.raises(textfile.UnreadableError, match="a device; it must be a regular file"):
             read()
     path.unlink()
     write(tmp_path, records("p")).rename(path)
-    assert len(selftest.kept(path)) == 2
+    assert len(selftest.read(path)) == 2
     monkeypatch.setattr(selftest, "MOST_BYTES", path.stat().st_size - 1)
     with pytest.raises(textfile.UnreadableError, match="it may have"):
-        selftest.kept(path)
+        selftest.read(path)
 
 
 def test_a_record_of_no_commit_is_of_no_commit() -> None:
-    lines = records(selftest.HONEST)
+    lines = records(selftest.UNCHANGED)
     del lines[0]["commit"]
-    assert selftest.of_last_commit(lines) == lines[1:]
-    assert selftest.of_last_commit(lines[::-1]) == lines[:1]
+    assert alarms.of_last_commit(lines) == lines[1:]
+    assert alarms.of_last_commit(lines[::-1]) == lines[:1]
