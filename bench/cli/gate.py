@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from drtrl_bench.cli import run, terminal
 from drtrl_bench.cli.terminal import UsageError, complaints, console
 from drtrl_bench.measure import runner
 from drtrl_bench.process import scratch
+from drtrl_bench.records.record import Record
 
 
 def baseline_() -> None:
@@ -25,9 +26,9 @@ def baseline_() -> None:
     revisions.require("baseline", history=False)
     path = baseline.baseline_path()
     lines = measured_now(plans.read(verdict.PLAN))
-    bad = [line for line in lines if line["status"] != "ok"]
-    if bad:
-        raise UsageError(f"{Case(**bad[0]['case']).label}: {bad[0]['status']}: {bad[0]['reason']}; no baseline written")
+    if bad := next((line for line in lines if line["status"] != "ok"), None):
+        case = Case(**bad["case"])
+        raise UsageError(f"{case.label}: {bad['status']}: {bad.get('reason')}; no baseline written")
     path.parent.mkdir(parents=True, exist_ok=True)
     ordered = sorted((baseline.of_now(line) for line in lines), key=lambda line: line["case_key"])
     whole = path.with_suffix(".part")  # one that is half written would be compared with
@@ -36,7 +37,7 @@ def baseline_() -> None:
     console.print(f"{path}: {len(ordered)} cases", soft_wrap=True)
 
 
-def measured_now(plan: plans.Plan) -> list[dict[str, Any]]:
+def measured_now(plan: plans.Plan) -> list[Record]:
     """The plan's records, measured anew."""
     with scratch.folder() as folder:
         return runner.run(plan, folder / "now.jsonl", run.progress)

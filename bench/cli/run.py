@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from drtrl_bench.cli.terminal import complaints, console
 from drtrl_bench.measure import runner
 from drtrl_bench.process import signals
 from drtrl_bench.records import frames, reading
+from drtrl_bench.records.record import Record
 
 
 def run(
@@ -58,15 +59,15 @@ def run(
         raise typer.Exit(1)
 
 
-def progress(text: str, line: dict[str, Any] | None) -> None:
+def progress(text: str, line: Record | None) -> None:
     """One line when a case starts, and one when it has ended."""
     if line is None:
         console.print(text, soft_wrap=True)
         return
     if line["status"] != "ok":
-        console.print(f"    {line['status']}: {line['reason']}", style="yellow", soft_wrap=True)
+        console.print(f"    {line['status']}: {line.get('reason')}", style="yellow", soft_wrap=True)
         return
     from drtrl_bench.view import cell_text, collapse
 
-    said = cell_text.sentence(collapse.collapse(frames.frame([{"environment": None} | line])))
+    said = cell_text.sentence(collapse.collapse(frames.frame([line])))
     console.print(f"    {said}", soft_wrap=True)

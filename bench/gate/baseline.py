@@ -6,13 +6,14 @@ depends on the versions, so each set of versions has its own.
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import compare, revisions
 from drtrl_bench.gate.compare import Change
 from drtrl_bench.measure import environment
-from drtrl_bench.records import reading, record
+from drtrl_bench.records import parsing, reading
+from drtrl_bench.records.record import Record
 
 BASELINES = revisions.ROOT / "results" / "baselines"
 MOST_BYTES = 64 * 2**20
@@ -33,7 +34,7 @@ def baseline_path(folder: Path | None = None) -> Path:
     return (folder or BASELINES) / ("-".join(parts) + ".jsonl")
 
 
-def records(folder: Path | None = None) -> list[dict[str, Any]]:
+def records(folder: Path | None = None) -> list[Record]:
     """The records of this environment's baseline. Raises NothingMeasured without one, UnreadableError for damage."""
     path = baseline_path(folder)
     if not path.exists():
@@ -44,10 +45,10 @@ def records(folder: Path | None = None) -> list[dict[str, Any]]:
         )
     textfile.require(path, MOST_BYTES)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", record.CorruptLine)
+        warnings.simplefilter("error", parsing.CorruptLine)
         try:
             found = compare.latest(reading.read(path))
-        except (record.CorruptLine, ValueError) as error:
+        except (parsing.CorruptLine, ValueError) as error:
             said = str(error).removeprefix(str(path)).lstrip(",: ")
             raise damaged(path, said) from None
     if not found:
@@ -61,18 +62,18 @@ def damaged(path: Path, reason: str) -> textfile.UnreadableError:
     return textfile.UnreadableError(said)
 
 
-def of_now(line: dict[str, Any]) -> dict[str, Any]:
+def of_now(line: Record) -> Record:
     """A record of now as a baseline has it: without times, and with the environment variables that were set."""
     tuned = environment.describe().get("variables")
-    return without_times(line) | ({"variables": tuned} if tuned else {})
+    return {**without_times(line), "variables": tuned} if tuned else without_times(line)
 
 
-def set_otherwise(expected: list[dict[str, Any]]) -> list[str]:
+def set_otherwise(expected: list[Record]) -> list[str]:
     """The environment variables that are not set as they were for a baseline."""
     return compare.variables_differ(expected, [environment.describe()])
 
 
-def renewed(base: str, expected: list[dict[str, Any]]) -> list[Change]:
+def renewed(base: str, expected: list[Record]) -> list[Change]:
     """What a baseline lets pass that a commit's baseline for these versions did not."""
     try:
         with revisions.file_at(base, str(baseline_path().relative_to(revisions.ROOT))) as file:
@@ -82,8 +83,8 @@ def renewed(base: str, expected: list[dict[str, Any]]) -> list[Change]:
     return [change for change in compare.changes(before, expected) if change.regression]
 
 
-def without_times(line: dict[str, Any]) -> dict[str, Any]:
+def without_times(line: Record) -> Record:
     """A record reduced to what is the same on every run."""
     memory = {k: v for k, v in line["memory"].items() if k != "rss_peak_bytes"}
     kept = {k: v for k, v in line.items() if k not in ("environment", "source", "started", "duration_s")}
-    return kept | {"time": {}, "memory": memory}
+    return cast(Record, kept | {"time": {}, "memory": memory})

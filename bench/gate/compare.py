@@ -5,7 +5,7 @@ called one only if the fastest round of each side says so and the medians of all
 rates of false and missed alarms that this leaves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from drtrl_bench.case import Case
 from drtrl_bench.gate import slowdown
+from drtrl_bench.records.record import Record
 
 BYTES = 1.01
 """More than this ratio of working memory is a regression."""
@@ -46,7 +47,7 @@ class Change:
         return self.verdict in REGRESSIONS
 
 
-def time_change(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Change | None:
+def time_change(name: str, old: list[Record], new: list[Record]) -> Change | None:
     """The times that are judged. The ratio is of all samples; the verdict wants that of the fastest rounds, too."""
     before, after = slowdown.rounds(old), slowdown.rounds(new)
     if before and not after:
@@ -89,7 +90,7 @@ def allowance(*errors: float) -> float:
     return ROUNDING if min(errors) < EXACT else FIDELITY
 
 
-def largest(records: list[dict[str, Any]], *path: str) -> float | None:
+def largest(records: list[Record], *path: str) -> float | None:
     """The largest value at a path of the records that are ok."""
     found = []
     for record in records:
@@ -101,7 +102,7 @@ def largest(records: list[dict[str, Any]], *path: str) -> float | None:
     return max(found, default=None)
 
 
-def latest(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def latest(records: list[Record]) -> list[Record]:
     """The last record of each case and round: files are appended to, and what was measured again replaces it.
 
     Raises ValueError for a case with a field that is not known here.
@@ -114,7 +115,7 @@ def latest(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(kept.values())
 
 
-def environments_differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
+def environments_differ(old: list[Record], new: list[Record]) -> list[str]:
     """Which facts of machine and versions differ between two sides; "environment" if no more is known.
 
     Of the environment variables that were set, each that differs is named. Earlier records know nothing of them.
@@ -128,7 +129,7 @@ def environments_differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) ->
     return differ + variables_differ(*sides) or ["environment"]
 
 
-def variables_differ(*sides: list[dict[str, Any]]) -> list[str]:
+def variables_differ(*sides: Iterable[Mapping[str, Any]]) -> list[str]:
     """The environment variables that two sides of environments were not measured with alike, with their values."""
     tables = [[each.get("variables") or {} for each in side] for side in sides]
     found = []
@@ -139,9 +140,9 @@ def variables_differ(*sides: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change]:
+def changes(old: list[Record], new: list[Record]) -> list[Change]:
     """Every metric of every case that either side has, in the order of the old side."""
-    sides: list[dict[str, list[dict[str, Any]]]] = [{}, {}]
+    sides: list[dict[str, list[Record]]] = [{}, {}]
     for side, records in zip(sides, (old, new), strict=True):
         for record in records:
             side.setdefault(Case(**record["case"]).key, []).append(record)  # older files hold another hash
@@ -161,7 +162,7 @@ def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change
     return found
 
 
-def gradient_changes(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change | None]:
+def gradient_changes(name: str, old: list[Record], new: list[Record]) -> list[Change | None]:
     """The overall error; and, where that did not rise, what moved most of single weights' errors and of norms.
 
     A gradient that is another one is a regression until somebody says that it is wanted, even if its error fell: an
@@ -186,7 +187,7 @@ def furthest(change: Change) -> float:
     return -abs(change.new - change.old) if change.new is not None and change.old is not None else -np.inf
 
 
-def weights_of(records: list[dict[str, Any]]) -> list[str]:
+def weights_of(records: list[Record]) -> list[str]:
     """The weights that have a fidelity of their own."""
     names = (name for r in records if r["status"] == "ok" for name in r["fidelity"].get("per_parameter") or ())
     return list(dict.fromkeys(names))
@@ -196,7 +197,7 @@ def judge_norm(old: float, new: float) -> str:
     return "other" if abs(new - old) > FIDELITY * abs(old) else "same"
 
 
-def parity(records: list[dict[str, Any]]) -> list[Change]:
+def parity(records: list[Record]) -> list[Change]:
     """Cases of the same records that differ in the framework alone: their errors, the largest of each, must agree."""
     twins: dict[Case, dict[str, float]] = {}
     for record in records:
@@ -214,11 +215,11 @@ def parity(records: list[dict[str, Any]]) -> list[Change]:
     return found
 
 
-def sized(old: list[dict[str, Any]], new: list[dict[str, Any]], *path: str) -> tuple[float | None, float | None]:
+def sized(old: list[Record], new: list[Record], *path: str) -> tuple[float | None, float | None]:
     return largest(old, *path), largest(new, *path)
 
 
-def standing(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> str | None:
+def standing(old: list[Record], new: list[Record]) -> str | None:
     """The verdict on a case that cannot be compared by numbers, or None."""
     was_ok = any(r["status"] == "ok" for r in old)
     worst = {r["status"] for r in new}

@@ -18,6 +18,7 @@ from drtrl_bench import install, plugins, start
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.process import locks, repository, scratch, supervised, variables
 from drtrl_bench.records import reading
+from drtrl_bench.records.record import Record
 
 ROOT = install.ROOT
 Report = Callable[[str], None]
@@ -157,7 +158,7 @@ def standing(entry: Path) -> bool:
         return False
 
 
-def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Report) -> list[dict[str, Any]]:
+def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Report) -> list[Record]:
     """One record of a case by the harness in `tree`; none if that harness does not know the case."""
     file, out = folder / "one.toml", folder / "one.jsonl"
     out.unlink(missing_ok=True)
@@ -173,7 +174,7 @@ def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Repor
             how = supervised.run(harness(tree, *words), own, folder=tree, errors_only=True)
     if out.exists():
         found = reading.read(out)
-        return [line | {"case_key": case.key, "case": asdict(case), "plan": plan.name} for line in found]
+        return [{**line, "case_key": case.key, "case": asdict(case), "plan": plan.name} for line in found]
     if how.code == 2:
         return []
     last = (how.log.strip().splitlines() or [how.outside or "no output"])[-1]
@@ -206,14 +207,14 @@ def interleaved(
     report: Report,
     again: Callable[[list[Any], list[Any]], bool] | None = None,
     edit: Callable[[Path], None] | None = None,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[Record], list[Record]]:
     """Records of both sides, A B B A per case; a case for which `again` is true of its records gets another A B B A.
 
     `edit` is done to the new side's folder, which must be a throw-away one, before anything is measured.
     """
     for note in variables.notes(os.environ, variables.to_revisions(os.environ)):
         report(note)
-    found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    found: tuple[list[Record], list[Record]] = ([], [])
     with ExitStack() as stack:
         trees = [stack.enter_context(checkout(side)) for side in sides]
         if edit:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from drtrl_bench import plan as plans
 from drtrl_bench.case import Plan
@@ -20,6 +20,7 @@ from drtrl_bench.gate.injected import Injected
 from drtrl_bench.gate.revisions import Report
 from drtrl_bench.process import scratch
 from drtrl_bench.records import appending, reading
+from drtrl_bench.records.record import Record, Time
 
 QUARTET = 4
 """Rounds of one look at a case: A B B A."""
@@ -44,7 +45,7 @@ def plan() -> Plan:
     return replace(whole, cases=tuple(cases_of))
 
 
-def kept(path: Path) -> list[dict[str, Any]]:
+def kept(path: Path) -> list[Record]:
     """The records of rehearsals so far; none if there is no file yet. Raises UnreadableError."""
     if not path.exists():
         return []
@@ -57,18 +58,18 @@ def require(path: Path) -> None:
     textfile.require(path, MOST_BYTES)
 
 
-def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0, weights: bool = False) -> None:
+def append(path: Path, lines: list[Record], name: str, first: int = 0, weights: bool = False) -> None:
     """Adds records under a plan's name, in the order of their measurement, rounds counted from `first`."""
     known = {e["env_hash"] for e in reading.lines(path)} if path.exists() else set()
-    for line in sorted(lines, key=lambda line: (line["started"], line["round"])):
-        described = line["environment"]
-        if described["env_hash"] not in known:
+    for line in sorted(lines, key=lambda line: (line.get("started") or "", line["round"])):
+        described = line.get("environment")
+        if described and described["env_hash"] not in known:
             known.add(described["env_hash"])
             appending.append(path, described)
-        appending.append(path, brief(line, weights) | {"plan": name, "round": line["round"] + first})
+        appending.append(path, {**brief(line, weights), "plan": name, "round": line["round"] + first})
 
 
-def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
+def brief(line: Record, weights: bool) -> Record:
     """A record reduced to what a gate compares, with samples to four digits: there are hundreds of them.
 
     weights: whether to keep what is compared of each weight's gradient.
@@ -79,9 +80,9 @@ def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
     samples = {name: [float(f"{s:.4g}") for s in line["time"].get(name) or ()] for name in names}
     fidelity = {key: value for key, value in line["fidelity"].items() if key == "overall"}
     if weights:
-        each = line["fidelity"].get("per_parameter", {})
-        fidelity["per_parameter"] = {k: {m: v[m] for m in ("error", "norm_ratio")} for k, v in each.items()}
-    return rest | {"time": time | samples if time else {}, "fidelity": fidelity}
+        each = line["fidelity"].get("per_parameter") or {}
+        fidelity["per_parameter"] = {k: {m: (v or {}).get(m) for m in ("error", "norm_ratio")} for k, v in each.items()}
+    return cast(Record, rest | {"time": time | samples if time else {}, "fidelity": fidelity})
 
 
 def alike(path: Path, number: int, report: Report) -> None:
@@ -131,13 +132,13 @@ def again(path: Path, number: int, report: Report) -> None:
         report(f"{verdict.PLAN}: bytes and fidelity of {len(whole.cases)} cases, {index + 1} of {number}")
         with revisions.checkout("HEAD") as tree, scratch.folder() as folder:
             lines = [line for case in whole.cases for line in revisions.measure_once(tree, case, whole, folder, report)]
-        append(path, [line | {"time": {}} for line in lines], verdict.PLAN, index, weights=True)
+        append(path, [{**line, "time": {}} for line in lines], verdict.PLAN, index, weights=True)
 
 
-def alarms_again(lines: list[dict[str, Any]]) -> tuple[int, int]:
+def alarms_again(lines: list[Record]) -> tuple[int, int]:
     """How often the gate, its baseline being the first measurement of all its cases, would fail a later one."""
     whole = plans.read(verdict.PLAN)
-    rounds: dict[int, list[dict[str, Any]]] = {}
+    rounds: dict[int, list[Record]] = {}
     for line in of_last_commit([line for line in lines if line["plan"] == verdict.PLAN]):
         rounds.setdefault(line["round"], []).append(line)
     expected, *later = [rounds[index] for index in sorted(rounds)] or [[]]
@@ -175,7 +176,7 @@ def measured(path: Path, name: str, what: Plan, planted: Injected | None, there:
     append(path, lines, name)
 
 
-def caught(lines: list[dict[str, Any]], planted: Injected) -> tuple[int, int]:
+def caught(lines: list[Record], planted: Injected) -> tuple[int, int]:
     """Of the cases that a planted regression changes, how many got its verdict, and how many there are."""
     there = of_last_commit([line for line in lines if line["plan"] in (HONEST, injected.plan_name(planted))])
     honest, new = ([line for line in there if line["plan"] == plan] for plan in (HONEST, injected.plan_name(planted)))
@@ -187,14 +188,14 @@ def caught(lines: list[dict[str, Any]], planted: Injected) -> tuple[int, int]:
     return sum(found) if new else 0, len(found)
 
 
-def of_last_commit(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def of_last_commit(lines: list[Record]) -> list[Record]:
     """Those of the commit that was measured last: a change between two of them is no fault of the gate."""
     return [line for line in lines if line.get("commit") == lines[-1].get("commit")]
 
 
-def looks(lines: list[dict[str, Any]], plan: str = ALIKE) -> list[list[list[dict[str, Any]]]]:
+def looks(lines: list[Record], plan: str = ALIKE) -> list[list[list[Record]]]:
     """The whole quartets of every case of a plan's comparisons: four records each, in the order A B B A."""
-    by_case: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    by_case: dict[str, dict[int, list[Record]]] = {}
     for line in sorted(lines, key=lambda line: line["round"]):
         if line["plan"] == plan:
             by_case.setdefault(line["case_key"], {}).setdefault(line["round"] // QUARTET, []).append(line)
@@ -202,7 +203,7 @@ def looks(lines: list[dict[str, Any]], plan: str = ALIKE) -> list[list[list[dict
     return [quartets for quartets in whole if quartets]
 
 
-def false_alarms(lines: list[dict[str, Any]]) -> tuple[int, int]:
+def false_alarms(lines: list[Record]) -> tuple[int, int]:
     """In how many A/A comparisons the gate calls any metric of any case a regression; and how many there are."""
     found, number = set(), 0
     for quartets in looks(lines):
@@ -217,13 +218,13 @@ def false_alarms(lines: list[dict[str, Any]]) -> tuple[int, int]:
     return len(found), number
 
 
-def alarm(quartets: list[list[dict[str, Any]]], factor: float = 1.0, swapped: bool = False) -> bool:
+def alarm(quartets: list[list[Record]], factor: float = 1.0, swapped: bool = False) -> bool:
     """Whether the gate calls B slower, its samples being `factor` times as long; it looks again before it does.
 
     quartets: two of one case. `swapped`: A takes B's place.
     """
-    old: list[dict[str, Any]] = []
-    new: list[dict[str, Any]] = []
+    old: list[Record] = []
+    new: list[Record] = []
     for a, b, c, d in quartets:
         old += [b, c] if swapped else [a, d]
         new += [scaled(line, factor) for line in ([a, d] if swapped else [b, c])]
@@ -232,14 +233,14 @@ def alarm(quartets: list[list[dict[str, Any]]], factor: float = 1.0, swapped: bo
     return True
 
 
-def scaled(line: dict[str, Any], factor: float) -> dict[str, Any]:
+def scaled(line: Record, factor: float) -> Record:
     """The record as if each of its samples had been `factor` times as long."""
     kinds = ("samples_s", "cpu_samples_s")
-    time = {kind: [factor * s for s in line["time"].get(kind) or ()] for kind in kinds}
-    return line | {"time": line["time"] | time}
+    times = {kind: [factor * s for s in line["time"].get(kind) or ()] for kind in kinds}
+    return {**line, "time": cast(Time, line["time"] | times)}
 
 
-def alarms(quartets: list[list[dict[str, Any]]], factor: float = 1.0, both: bool = True) -> tuple[int, int]:
+def alarms(quartets: list[list[Record]], factor: float = 1.0, both: bool = True) -> tuple[int, int]:
     """Alarms and comparisons. Every quartet but the last is a first look, the one after it the second; A and B are
     taken in either order unless only B is slow."""
     pairs = [quartets[i : i + 2] for i in range(len(quartets) - 1)]

@@ -1,16 +1,15 @@
 """Compares the times of one case on two sides: which samples are judged, their ratio, and its interval."""
 
-from typing import Any
-
 import numpy as np
 
 from drtrl_bench.measure.stats import median_interval
+from drtrl_bench.records.record import Record
 
 SLOWER = 1.3
 """A ratio of times above this is a regression."""
 
 
-def rounds(records: list[dict[str, Any]], kind: str = "samples_s") -> list[list[float]]:
+def rounds(records: list[Record], kind: str = "samples_s") -> list[list[float]]:
     """The samples of each round that was timed, in seconds."""
     return [r["time"][kind] for r in records if r["status"] == "ok" and r["time"].get(kind)]
 
@@ -35,7 +34,7 @@ def ratios(old: list[list[float]], new: list[list[float]]) -> tuple[float, float
     return whole[1] / whole[0], best[1] / best[0]
 
 
-def believed(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[list[list[float]], list[list[float]], bool]:
+def believed(old: list[Record], new: list[Record]) -> tuple[list[list[float]], list[list[float]], bool]:
     """The samples that a verdict is made of: the processor's, where one thread works and every round has them.
 
     Returns both sides' rounds, and whether they are the processor's.
@@ -48,7 +47,7 @@ def believed(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[list
     return rounds(old, kind), rounds(new, kind), kind == "cpu_samples_s"
 
 
-def slower(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
+def slower(old: list[Record], new: list[Record]) -> bool:
     """Whether the times of one case look like a regression: reason to measure it once more."""
     *sides, _ = believed(old, new)
     return all(sides) and min(ratios(*sides)) > SLOWER

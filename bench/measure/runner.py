@@ -11,12 +11,12 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from drtrl_bench import data, lookup, plugins, provenance, registry, start
 from drtrl_bench.case import Case, Plan, digest
@@ -26,7 +26,8 @@ from drtrl_bench.measure import environment, problem
 from drtrl_bench.measure.refusal import refused_for_memory
 from drtrl_bench.process import locks, result, scratch, supervised, variables
 from drtrl_bench.process.supervised import Ended
-from drtrl_bench.records import appending, reading, record
+from drtrl_bench.records import appending, parsing, reading, record
+from drtrl_bench.records.record import Environment, Record
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 """Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
@@ -41,7 +42,7 @@ SAYS = {
 DECIDING = ("algorithm", "framework", "dataset", "cell", "readout", "layers", "scale_x", "scale_r", "initial")
 """The fields of a case that its `implementation_sha` depends on."""
 
-Report = Callable[[str, dict[str, Any] | None], None]
+Report = Callable[[str, Record | None], None]
 """Called with a line before each case, and with its record after."""
 
 
@@ -53,12 +54,12 @@ def implementation_sha(case: Case) -> str:
     return digest([repr(problem.network(case)), texts, own, *data.loaded(case.dataset)])
 
 
-def identity(line: dict[str, Any]) -> tuple[Any, ...]:
+def identity(line: Mapping[str, Any]) -> tuple[Any, ...]:
     """What makes two records the same measurement."""
     return tuple(line[key] for key in ("case_key", "round", "implementation_sha", "env_hash"))
 
 
-def finished(line: dict[str, Any], plan: Plan) -> bool:
+def finished(line: Record, plan: Plan) -> bool:
     """Whether a record answers its case for good; a refusal for memory does not, because memory comes and goes."""
     if line.get("refused"):
         return False
@@ -166,7 +167,7 @@ def schedule(plan: Plan) -> list[tuple[int, Case]]:
     return [(number, case) for number in range(plan.rounds) for case in order.sample(plan.cases, len(plan.cases))]
 
 
-def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dict[str, Any]]:
+def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[Record]:
     """Measures what is missing from the records at `path`; returns the records of this plan, old and new.
 
     Raises HeldError if another process writes this file.
@@ -175,11 +176,11 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
         return completed(plan, path, report, again)
 
 
-def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[str, Any]]:
+def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[Record]:
     """The records of a plan in a file that no other process writes, those that are missing measured now."""
-    described = environment.describe()
-    described |= {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
-    known: dict[tuple[Any, ...], dict[str, Any]] = {}
+    kind = {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
+    described = cast(Environment, environment.describe() | kind)
+    known: dict[tuple[Any, ...], Record] = {}
     described_there = False
     appending.prepare(path)
     for line in reading.lines(path) if path.exists() else ():
@@ -238,10 +239,10 @@ def completed(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[
                 empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}
                 line |= environment.checkout() | empty | measure(case, plan, folder)
                 took.append(time.perf_counter() - clock)
-            if wrong := record.complaint(line):
+            if wrong := parsing.complaint(line):
                 line |= empty | {"status": "error", "reason": f"the child's result is no record: {wrong}", "floor": {}}
             line |= {"started": started.isoformat(timespec="seconds"), "duration_s": round(took[-1], 3)}
-            appending.append(path, line)
-            report("", line)
-            found.append(line)
+            appending.append(path, measured := cast(Record, line))
+            report("", measured)
+            found.append(measured)
     return found

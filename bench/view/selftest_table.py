@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from drtrl_bench.gate import injected, selftest
+from drtrl_bench.records.record import Record
 
 MUST_SEE, POWER, ENOUGH = 1.5, 0.95, 20
 """A slowdown that the gate must see, in which share of comparisons, judged once there are this many."""
@@ -17,7 +18,7 @@ def seen(factor: float, caught: int, number: int) -> bool:
     return factor != MUST_SEE or number < ENOUGH or caught >= POWER * number
 
 
-def render(lines: list[dict[str, Any]], console: Console) -> bool:
+def render(lines: list[Record], console: Console) -> bool:
     """Prints the table; whether no comparison without a change raised an alarm and what was planted was caught.
 
     Of slowdowns, `POWER` of those by `MUST_SEE`, planted or scaled, of each case that has `ENOUGH` of them.

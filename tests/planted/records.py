@@ -57,14 +57,14 @@ PLANTED = [
     ),
     Planted(
         "a mark of byte order is part of a line",
-        "bench/records/record.py",
+        "bench/records/parsing.py",
         '.removeprefix("\\ufeff")',
         "",
         f"{RECORD}test_marks_of_byte_order_are_skipped",
     ),
     Planted(
         "nan is a number",
-        "bench/records/record.py",
+        "bench/records/parsing.py",
         "json.JSONDecoder(parse_constant=no_number)",
         "json.JSONDecoder()",
         BAD,
@@ -72,13 +72,13 @@ PLANTED = [
     Planted(
         "a torn line gets an end and stays",
         "bench/records/appending.py",
-        "if alone and tail and record.torn(tail):",
+        "if alone and tail and parsing.torn(tail):",
         "if False:",
         f"{RECORD}test_a_torn_last_line_is_named_once_and_repaired",
     ),
     Planted(
         "a whole line that lacks its end is cut off",
-        "bench/records/record.py",
+        "bench/records/parsing.py",
         '        return tail.startswith(b\'{"\') or tail == b"{"\n    return False',
         '        return tail.startswith(b\'{"\') or tail == b"{"\n    return True',
         f"{RECORD}test_an_append_broken_at_a_byte_costs_only_itself",
@@ -114,8 +114,8 @@ PLANTED = [
     Planted(
         "the first record of a case is kept",
         "bench/records/reading.py",
-        'found.pop(key := (*same, record["data"].get("label")), None)',
-        'if (key := (*same, record["data"].get("label"))) in found:\n            return',
+        "records.pop(measured := key(line), None)",
+        "if (measured := key(line)) in records:\n                        continue",
         f"{RECORD}test_the_newest_records_are_those_that_nothing_replaces",
     ),
     Planted(

@@ -190,7 +190,7 @@ PLANTED = [
                     '"implementation_sha", "env_hash", "plan", "round")',
                     '"implementation_sha", "plan", "round")',
                 ),
-                ("data set's files", '(*same, record["data"].get("label"))', "same"),
+                ("data set's files", '(*key, record["data"].get("label"))', "key"),
             )
         )
     ),
