@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from drtrl_bench import data, lookup, plugins, provenance
 from drtrl_bench.case import Case, digest
-from drtrl_bench.files import diskcache
+from drtrl_bench.files import cache_folder, diskcache
 from drtrl_bench.measure.fidelity import Gradient
 
 
@@ -106,7 +106,7 @@ def prepared(case: Case, folder: Path, spare: Path | None = None) -> Path:
     except OSError as error:
         if len(places) == 1:
             raise
-        diskcache.unwritable(places[0], error)
+        diskcache.note_unwritable(places[0], error)
         write(places[1], solved)
         return places[1]
     return places[0]
@@ -116,13 +116,13 @@ def main() -> None:
     """Reads {"case", "cache", "result"} from standard input, and writes the problem's path as JSON to `result`."""
     job = json.load(sys.stdin)
     plugins.restore(job["plugins"])
-    diskcache.use(Path(job["cache"]))
+    cache_folder.use(Path(job["cache"]))
     place, result = data.dataset("events.place"), Path(job["result"])
     try:
         told = {"problem": str(prepared(Case(**job["case"]), Path(job["cache"]), result.parent))}
     except (place.DamagedError, place.MissingError, place.ReaderError) as error:
         told = {"status": "error", "reason": str(error)}
-    result.write_text(json.dumps(told | {"notes": diskcache.Shared.notes}), encoding="utf-8")
+    result.write_text(json.dumps(told | {"notes": cache_folder.Shared.notes}), encoding="utf-8")
 
 
 def write(path: Path, problem: Problem) -> None:

@@ -21,7 +21,7 @@ from typing import Any, cast
 from drtrl_bench import data, lookup, plugins, provenance, registry, start
 from drtrl_bench.case import Case, Plan, digest
 from drtrl_bench.cost.sizes import sizes
-from drtrl_bench.files import diskcache
+from drtrl_bench.files import cache_folder
 from drtrl_bench.measure import environment, problem
 from drtrl_bench.measure.refusal import refused_for_memory
 from drtrl_bench.process import locks, result, scratch, supervised, variables
@@ -135,7 +135,7 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
         return json.loads(unsolved.read_text(encoding="utf-8"))
     cache = data.dataset("events.place").cache()
     solved = child("drtrl_bench.measure.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
-    diskcache.pass_on(solved.pop("notes", None))
+    cache_folder.pass_on(solved.pop("notes", None))
     if not isinstance(solved.get("problem"), str):
         said = solved.get("reason", "it left no problem")
         solved = {"status": solved.get("status", "error"), "reason": f"its float64 reference: {said}"}

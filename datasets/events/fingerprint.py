@@ -80,4 +80,4 @@ def remember(memory: Path, settled: dict[str, list[int | str]]) -> None:
     try:
         diskcache.save_content(memory, [json.dumps(settled).encode()])
     except OSError as error:
-        diskcache.unwritable(memory, error)
+        diskcache.note_unwritable(memory, error)

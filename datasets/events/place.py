@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drtrl_bench import install
-from drtrl_bench.files import diskcache
-from drtrl_bench.files.diskcache import named
+from drtrl_bench.files import cache_folder
+from drtrl_bench.files.cache_folder import path_in
 
 MARKER = "STAND_IN.json"
 MARKED = {"of": str, "stand_in": str, "synthetic": bool}
@@ -102,17 +102,17 @@ def cache() -> Path:
 
     NotADirectoryError for another user's home that nobody has.
     """
-    return diskcache.folder()
+    return cache_folder.folder()
 
 
 def base() -> Path:
     """Where a user's own data and stand-ins lie, also where nothing can be written or the files are another user's."""
-    return diskcache.wanted() or cache()
+    return cache_folder.configured() or cache()
 
 
 def data_folder() -> Path:
     """Where genuine files are looked for. Raises NotADirectoryError if $DRTRL_BENCH_DATA is none."""
-    folder = named("DRTRL_BENCH_DATA")
+    folder = path_in("DRTRL_BENCH_DATA")
     if folder and not folder.is_dir():
         raise NotADirectoryError(f"$DRTRL_BENCH_DATA {os.environ['DRTRL_BENCH_DATA']}: no such folder")
     return folder or base() / "data"

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench.files import diskcache
+from drtrl_bench.files import cache_folder, diskcache
 
 from ..events import place
 from ..events.speech import hdf5
@@ -174,7 +174,7 @@ def kept_folder() -> Iterator[Path]:
     name = f"speech-{hashlib.sha256(made_by).hexdigest()[:16]}"
     try:
         folder = (place.cache() / name).resolve()
-        diskcache.made(folder)
+        cache_folder.make(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError:  # full
