@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from drtrl_bench.case import Case
-from drtrl_bench.records import schema
 from drtrl_bench.records.record import SCHEMA_VERSION
+from drtrl_bench.records.schema import check_of
+from drtrl_bench.records.schema_checks import json_excerpt
 
 SCHEMA = Path(__file__).parent / "record_schema.json"
 """What a line must be, field by field, as a JSON schema."""
@@ -69,9 +70,9 @@ def complaint(line: Any) -> str | None:
     kind = line.get("kind") if isinstance(line, dict) else None
     if kind != "environment" and kind != "record":
         return "neither an environment nor a record"
-    if (found := line.get("schema_version")) != SCHEMA_VERSION:
-        return f"schema version {schema.shown(found)}, this version reads {SCHEMA_VERSION}"
-    return plain(schema.of(SCHEMA, kind)(line))
+    if (version := line.get("schema_version")) != SCHEMA_VERSION:
+        return f"schema version {json_excerpt(version)}, this version reads {SCHEMA_VERSION}"
+    return plain(check_of(SCHEMA, kind)(line))
 
 
 def plain(problem: str | None) -> str | None:

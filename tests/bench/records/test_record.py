@@ -422,7 +422,7 @@ def test_records_are_read_from_and_written_to_regular_files_only(tmp_path: Path,
         place.mkdir()
     more: list[Callable[[], Any]] = [] if what == "folder" else [lambda: reading.read(place)]
     for use in (lambda: list(reading.lines(place)), lambda: appending.append(place, environment()), *more):
-        with pytest.raises(OSError, match=f"{place}: a [a-z]+, where a file is wanted"):
+        with pytest.raises(OSError, match=f"{place}: a [a-z]+; it must be a regular file"):
             use()
 
 
