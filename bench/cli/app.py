@@ -44,7 +44,7 @@ for name, command in {
     "list": show.list_,
     "run": run.run,
     "show": show.show,
-    "report": show.report,
+    "report": show.report_,
     "compare": compare.compare_,
     "baseline": gate.baseline_,
     "check": gate.check_,

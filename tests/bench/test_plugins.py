@@ -335,7 +335,7 @@ LABELLED = 'a text that says what the data is, with "(synthetic)" if it was not 
 LAW = "a Law(emit, dynamics, output) of reference_cells"
 NEITHER = "neither jax nor torch; one must be the name of a module with"
 SLIPS = [
-    ("x = 1", ": has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself; CONTRIBUTING.md "
+    ("x = 1", ": has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself; docs/own.md "
      "shows each"),
     ("ALGORITHMS = []", ": ALGORITHMS is a list; it must be a dict of names"),
     ("ALGORITHMS = {'a': f}", ": algorithm 'a' is a function; it must be an Algorithm of drtrl_bench.plugins"),
