@@ -49,13 +49,14 @@ def check_(
     ] = None,
     speed: Annotated[bool, typer.Option(help="Also compare speed.")] = True,
 ) -> None:
-    """The regression gate of a change: bytes and fidelity against the baseline, speed against another revision.
+    """Check a change for regressions: bytes and fidelity against the baseline, speed against another revision.
 
-    A case that only the other revision's plan has is timed all the same. If the baseline is not that revision's, what
-    it lets pass is named; look whether that is wanted.
+    A case that only the other revision's plan has is timed, too. If the baseline is not the one of that revision, the
+    regressions that it accepts are named: make sure that they are wanted.
 
-    Exit code: 0; 2 for bad input; 3 for a regression; 4 if a case could not be compared, as without a baseline. Speed
-    alone may lack a case that the other revision does not have, as long as another was compared; it is named.
+    Exit code: 0; 2 for bad input; 3 for a regression; 4 if a case could not be compared, for example
+    without a baseline. A case that the other revision does not have is named; its speed may lack if another
+    case's was compared.
     """
     from drtrl_bench.gate import baseline, compare, revisions, slowdown, verdict
     from drtrl_bench.view import compare_table

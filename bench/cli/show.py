@@ -31,7 +31,7 @@ def list_(
     data: Data = None,
     plugin: Plugins = None,
 ) -> None:
-    """What there is: plans, algorithms, cells and data sets; or the cases of one plan.
+    """List plans, algorithms, cells and data sets, or the cases of one plan.
 
     Example: drtrl-bench list quick -k drtrl -k jax
     """
