@@ -1,71 +1,151 @@
-"""The door to the data sets: their names, their modules, and the fingerprints of their files."""
+"""The door to the data sets: their names, and one interface to all of them, `protocols.Dataset`."""
 
 import hashlib
 import importlib
 import os
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import registry
+import numpy as np
+from numpy.typing import NDArray
+
+from drtrl_bench import protocols, registry
 
 FOLDER = Path(__file__).parent / "datasets"
 
 
 def datasets() -> list[str]:
     """List the names of the data sets: one file is one data set."""
-    own = (path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-    return sorted((*own, *registry.OTHER_DATASETS))
+    names = (path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+    return sorted((*names, *registry.OTHER_DATASETS))
 
 
-def dataset(name: str) -> Any:
-    """Import the module of a data set (protocols.Dataset), or of a part of one as in "stand_ins.gestures"."""
-    if name in registry.OTHER_DATASETS:
-        return registry.OTHER_DATASETS[name]
+def module(name: str) -> Any:
+    """Import a module of `datasets/`, as "events.files": by its name, so it is no source of what asks for it."""
     return importlib.import_module(f"drtrl_bench.datasets.{name}")
 
 
-def loaded(name: str) -> list[str]:
-    """Tell what a data set's files are: its label and their fingerprint, empty where they are not there; nothing for
-    one that needs none."""
-    module = dataset(name)
-    if files := getattr(module, "FILES", ()):  # a plugin's
-        contents = [content(Path(file), Path(file).stat()) if Path(file).is_file() else "none" for file in files]
-        return [module.LABEL, hashlib.sha256(" ".join(contents).encode()).hexdigest()[:16]]
-    if not hasattr(module, "PUBLISHED"):
-        return []
-    return [module.LABEL, dataset("events.fingerprint").of(module.PUBLISHED)]
+def dataset(name: str) -> protocols.Dataset:
+    """Return a data set: the `DATASET` of its module, or its module or a plugin's object as a `DrawnDataset`."""
+    offered = registry.OTHER_DATASETS[name] if name in registry.OTHER_DATASETS else module(name)
+    return getattr(offered, "DATASET", None) or DrawnDataset(offered)
 
 
-def content(file: Path, at: os.stat_result) -> str:
-    """Hash a file's content, computed again once the file has changed."""
-    return hashed(file, at.st_size, at.st_ino, at.st_mtime_ns, at.st_ctime_ns)
+def events(name: str) -> protocols.EventDataset:
+    """Return a data set that is published as files. Raises ValueError for any other."""
+    chosen = dataset(name).events
+    if chosen is None:
+        raise ValueError(f"data set {name!r} is not published as files")
+    return chosen
+
+
+@dataclass
+class Dense:
+    """A batch as arrays: inputs [T, B, I], targets [T, B]."""
+
+    inputs: NDArray[np.float32]
+    classes: NDArray[np.int32]
+
+    def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
+        """Return the inputs of steps start to stop - 1, in the type that they have."""
+        return self.inputs[start:stop]
+
+    def targets(self, start: int, stop: int) -> NDArray[np.int32]:
+        """Return the targets of steps start to stop - 1."""
+        return self.classes[start:stop]
+
+
+@dataclass(frozen=True)
+class DrawnDataset:
+    """A data set that its `batch` draws, without published files: see `protocols.DatasetModule`."""
+
+    module: Any
+
+    @property
+    def LABEL(self) -> str:  # noqa: N802
+        """What the data is."""
+        return self.module.LABEL
+
+    @property
+    def SYNTHETIC(self) -> bool:  # noqa: N802
+        """Whether the data is synthetic."""
+        return self.module.SYNTHETIC
+
+    @property
+    def CLASSES(self) -> int:  # noqa: N802
+        """The number of classes."""
+        return self.module.CLASSES
+
+    @property
+    def FEATURES(self) -> int:  # noqa: N802
+        """Input lines, if a case chooses none."""
+        return self.module.FEATURES
+
+    @property
+    def batch(self) -> Any:
+        """Draws a batch: (steps, size, seed) -> inputs [T, B, I], targets [T, B]."""
+        return self.module.batch
+
+    @property
+    def events(self) -> None:
+        """No recordings."""
+        return
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that a plugin's data set reads."""
+        return tuple(Path(file) for file in getattr(self.module, "FILES", ()))
+
+    def sparse(self, steps: int, size: int, seed: int, **options: Any) -> protocols.Batch:
+        """Draw a batch as the module keeps it while it is not dense, or else dense."""
+        draw = getattr(self.module, "sparse", None)
+        return draw(steps, size, seed, **options) if draw else Dense(*self.batch(steps, size, seed, **options))
+
+    def fingerprint(self) -> str | None:
+        """Hash the contents of the files, "none" for one that is not there; None if the data set reads none."""
+        if not self.files:
+            return None
+        contents = [content_hash(file, file.stat()) if file.is_file() else "none" for file in self.files]
+        return hashlib.sha256(" ".join(contents).encode()).hexdigest()[:16]
+
+    def unavailable(self) -> str | None:
+        """Name the files that are missing, or None."""
+        missing = [str(file) for file in self.files if not file.is_file()]
+        return f"{self.LABEL}: no file {', '.join(missing)}" if missing else None
+
+
+def content_hash(file: Path, status: os.stat_result) -> str:
+    """Hash a file's content, again once its size, inode or times have changed."""
+    return hashed(file, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @cache
-def hashed(file: Path, *looks: int) -> str:
-    """Hash the content of a file that looked like this."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
+def hashed(file: Path, *version: int) -> str:
+    """Hash the content of a file, once for each version of it."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
+
+
+def loaded(name: str) -> list[str]:
+    """Return a data set's label and the fingerprint of its files, "" where they are not there; [] if it reads none."""
+    chosen = dataset(name)
+    files_hash = chosen.fingerprint()
+    return [] if files_hash is None else [chosen.LABEL, files_hash]
 
 
 def fingerprint(name: str) -> str:
-    """Look up the fingerprint of a data set's files; empty where it needs none or they are not there."""
-    return (loaded(name) or ["", ""])[1]
+    """Return the fingerprint of a data set's files; empty where it reads none or they are not there."""
+    return dataset(name).fingerprint() or ""
 
 
 def unavailable(name: str) -> str | None:
-    """Say what to do about a data set without files, or without what reads them; or None."""
-    module, place = dataset(name), dataset("events.place")
-    if gone := [str(file) for file in getattr(module, "FILES", ()) if not Path(file).is_file()]:
-        return f"{module.LABEL}: no file {', '.join(gone)}"
-    if not hasattr(module, "PUBLISHED"):
-        return None
-    found = place.found(module.PUBLISHED)
-    return place.unreadable(module.PUBLISHED) if found else place.missing(module.PUBLISHED)
+    """Tell what to do about a data set without files, or without what reads them; or None."""
+    return dataset(name).unavailable()
 
 
 def shape(name: str, features: int) -> tuple[int, int]:
-    """Read the input lines and the classes of a data set; a case may choose the lines, with 0 for the set's own."""
-    module = dataset(name)
-    return features or module.FEATURES, module.CLASSES
+    """Return the input lines and the classes of a data set; features: lines that a case chooses, 0 for the set's."""
+    chosen = dataset(name)
+    return features or chosen.FEATURES, chosen.CLASSES

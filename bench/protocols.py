@@ -62,16 +62,81 @@ class Cell(Protocol):
     def initial_weights(self, rng: np.random.Generator, inputs: int, neurons: int) -> dict[str, NDArray[Any]]: ...
 
 
-class Dataset(Protocol):
-    """A data set: a module of `datasets/`, or a plugin's object. Its other attributes are for those who read files."""
+class Batch(Protocol):
+    """A batch that is not dense yet, or that hands out an array it has."""
 
-    LABEL: str
-    SYNTHETIC: bool
-    CLASSES: int
-    FEATURES: int
+    def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
+        """Return the inputs of steps start to stop - 1, [K, B, I], in this type if they are not arrays already."""
+        ...
 
-    batch: Callable[..., tuple[NDArray[np.float32], NDArray[np.int32]]]
-    """(steps, size, seed) -> inputs [T, B, I], targets [T, B], where -1 is no label; some also take `features`."""
+    def targets(self, start: int, stop: int) -> NDArray[np.int32]:
+        """Return the targets of steps start to stop - 1, [K, B]."""
+        ...
+
+
+class DatasetModule(Protocol):
+    """What a file of `datasets/` or a plugin offers of a data set: a module or an object with these names, at least.
+
+    It may also offer `FILES`, the files that it reads, and `sparse`, which takes the arguments of `batch` and returns a
+    `Batch`. A file of `datasets/` offers `DATASET` instead, an object, if its data set is published as files.
+    """
+
+    @property
+    def LABEL(self) -> str:  # noqa: N802
+        """What the data is, with "(synthetic)" if it was not recorded."""
+        ...
+
+    @property
+    def SYNTHETIC(self) -> bool: ...  # noqa: N802
+
+    @property
+    def CLASSES(self) -> int: ...  # noqa: N802
+
+    @property
+    def FEATURES(self) -> int:  # noqa: N802
+        """Input lines."""
+        ...
+
+    @property
+    def batch(self) -> Callable[..., tuple[NDArray[np.float32], NDArray[np.int32]]]:
+        """(steps, size, seed) -> inputs [T, B, I], targets [T, B], where -1 is no label; some also take `features`."""
+        ...
+
+
+class Dataset(DatasetModule, Protocol):
+    """What the harness asks every data set: `data.dataset(name)`."""
+
+    @property
+    def events(self) -> "EventDataset | None":
+        """The published files and recordings of the data set, if it has any."""
+        ...
+
+    @property
+    def sparse(self) -> Callable[..., Batch]:
+        """Draws the batch that `batch` draws from the same arguments, as compact as the data set can."""
+        ...
+
+    def fingerprint(self) -> str | None:
+        """Hash the files that would be loaded; "" if they are not there, None if the data set reads none."""
+        ...
+
+    def unavailable(self) -> str | None:
+        """Tell what to do about missing files, or about what is not installed to read them; or None."""
+        ...
+
+
+class EventDataset(Dataset, Protocol):
+    """What the harness asks a data set of recordings that are published as files: `datasets/events/dataset.py`."""
+
+    @property
+    def published(self) -> Any:
+        """What the authors published: `datasets.events.published.Published`."""
+        ...
+
+    @property
+    def recordings(self) -> Callable[..., tuple[Any, NDArray[np.int64]]]:
+        """(split) -> the recordings of the part that a split is in, and the numbers of those that the split has."""
+        ...
 
 
 class Backend(Protocol):

@@ -15,7 +15,7 @@ SYNTHETIC = True
 CLASSES = 10
 FEATURES = 64
 BLOCK = 2**16
-"""Random numbers drawn at a time."""
+"""How many random numbers are drawn at a time."""
 
 
 @dataclass(frozen=True)
@@ -27,30 +27,30 @@ class Packed:
     lines: int
 
     def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
-        """Steps start to stop - 1 as [K, B, lines]."""
+        """Return steps start to stop - 1 as [K, B, lines]."""
         size = len(self.classes)
         spikes = np.unpackbits(self.bits[start:stop], axis=1, count=size * self.lines)
         return spikes.reshape(-1, size, self.lines).astype(dtype, copy=False)
 
     def targets(self, start: int, stop: int) -> NDArray[np.int32]:
-        """The classes [K, B], at every step."""
+        """Return the classes at steps start to stop - 1, the same at every step: [K, B]."""
         return np.tile(self.classes, (stop - start, 1))
 
 
 def batch(
     steps: int, size: int, seed: int, features: int = FEATURES, rate: float = 0.1
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """`size` samples of `steps` steps, drawn by `seed`.
+    """Draw `size` samples of `steps` steps, by `seed`.
 
     Returns inputs [T, B, features], 1 with probability `rate` (spikes per step) and else 0, and targets [T, B],
-    one class per sample at every step. ValueError if a size is not positive or the rate is no probability.
+    one class per sample at every step. Raises ValueError if a size is not positive or the rate is no probability.
     """
-    found = sparse(steps, size, seed, features, rate)
-    return found.dense(0, steps, np.float32), found.targets(0, steps)
+    packed = sparse(steps, size, seed, features, rate)
+    return packed.dense(0, steps, np.float32), packed.targets(0, steps)
 
 
 def sparse(steps: int, size: int, seed: int, features: int = FEATURES, rate: float = 0.1) -> Packed:
-    """The batch as its bits, never dense as a whole."""
+    """Draw the batch that `batch` draws as bits, never dense as a whole."""
     if min(steps, size, features) < 1:
         raise ValueError(f"steps, size and features must be at least 1, not {steps}, {size} and {features}")
     if not 0 <= rate <= 1:

@@ -1,4 +1,4 @@
-"""Copying: say ten symbols again after a lag.
+"""Draw the copying task: say ten symbols again after a lag.
 
 The task of Hochreiter & Schmidhuber 1997 (Neural Comput. 9:1735) as Wang et al. 2026 (Nat. Commun. 17:1745) use it: ten
 symbols from 1 to 8, `lag` zeros, and ten times the cue 9, during which the symbols are to be predicted in order. All
@@ -19,10 +19,10 @@ NO_TARGET = -1
 
 
 def batch(steps: int, size: int, seed: int, length: int | None = None) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """`size` sequences drawn by `seed`, with a lag of `steps` less twice `length`: T = 520 has the paper's 500.
+    """Draw `size` sequences by `seed`, with a lag of `steps` less twice `length`: T = 520 has the paper's 500.
 
     length: symbols to copy, 10 or, if left out, as many as fit. Returns inputs [T, B, 10], one-hot, and targets [T, B]:
-    the symbols in the last `length` steps, before them NO_TARGET. ValueError if the sequence is too short.
+    the symbols in the last `length` steps, before them NO_TARGET. Raises ValueError if the sequence is too short.
     """
     if min(steps, size) < 1:
         raise ValueError(f"steps and size must be at least 1, not {steps} and {size}")

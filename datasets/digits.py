@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from drtrl_bench.files import diskcache
 
-from .events.place import cache as cache_folder
+from .events.folders import cache_folder
 
 LABEL = "digits (event-converted)"
 SYNTHETIC = False

@@ -1,4 +1,4 @@
-"""Delayed match-to-sample: is the direction shown after a delay the one shown before?
+"""Draw delayed match-to-sample: is the direction shown after a delay the one shown before?
 
 The task of Wang et al. 2026 (Nat. Commun. 17:1745). A trial is 10 ms of fixation, 500 of sample, 1000 of delay and 500
 of test. Each input line has a preferred direction; in sample and test it spikes at up to 100 Hz where the stimulus, one
@@ -25,7 +25,7 @@ NO_TARGET = -1
 def batch(
     steps: int, size: int, seed: int, features: int = FEATURES, periods: tuple[int, int, int, int] = PERIODS
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """`size` trials in `steps` steps of equal length, drawn by `seed`.
+    """Draw `size` trials in `steps` steps of equal length, by `seed`.
 
     Returns inputs [T, B, features], 1 for a spike, and targets [T, B]: in the test 1 for a match and 0 for none, before
     it NO_TARGET. The same trials have more spikes per step in fewer steps, up to one. ValueError if there are too few
@@ -50,14 +50,14 @@ def batch(
 
 
 def trials(rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The sample's and the test's direction [B] of each trial, from 0 to 7."""
+    """Draw the sample's and the test's direction [B] of each trial, from 0 to 7."""
     sample, match = rng.integers(DIRECTIONS, size=size), rng.random(size) < 0.5
     turned = rng.integers(1, DIRECTIONS, size=size)
     return sample, np.where(match, sample, (sample + turned) % DIRECTIONS)
 
 
 def tuning(direction: NDArray[np.int64], features: int) -> NDArray[np.float32]:
-    """How much each line prefers a direction, from 0 to 1: [B, features], a von Mises bump."""
+    """Compute how much each line prefers a direction, from 0 to 1: [B, features], a von Mises bump."""
     angle = 2 * np.pi * direction[:, None] / DIRECTIONS
     preferred = 2 * np.pi * np.arange(features) / features
     return np.exp(KAPPA * (np.cos(angle - preferred) - 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Evidence accumulation: were there more cues on the left or on the right?
+"""Draw evidence accumulation: were there more cues on the left or on the right?
 
 The task of Wang et al. 2026 (Nat. Commun. 17:1745), after Morcos & Harvey 2016 (Nat. Neurosci. 19:1672). Seven cues of
 100 ms, each after a gap of 50, then 1000 ms of delay and 150 of recall. A quarter of the lines each spikes at 40 Hz
@@ -25,7 +25,7 @@ NO_TARGET = -1
 def batch(
     steps: int, size: int, seed: int, features: int = FEATURES, cues: int = CUES, delay: int = DELAY
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """`size` trials in `steps` steps of equal length, drawn by `seed`; `delay` in ms.
+    """Draw `size` trials in `steps` steps of equal length, by `seed`; `delay` in ms.
 
     Returns inputs [T, B, features], 1 for a spike: a quarter each of the lines for left cues, right cues, recall and
     noise; and targets [T, B]: in the recall 1 if most cues were left and else 0, before it NO_TARGET. The same trials
@@ -58,6 +58,6 @@ def batch(
 
 
 def trials(rng: np.random.Generator, size: int, cues: int) -> NDArray[np.bool_]:
-    """Whether each cue [B, cues] is on the left."""
+    """Draw whether each cue [B, cues] is on the left."""
     probability = np.where(rng.random((size, 1)) < 0.5, BIAS, 1 - BIAS)
     return rng.random((size, cues)) < probability

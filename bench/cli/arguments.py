@@ -40,7 +40,7 @@ def point(folder: Path | None) -> Path | None:
         if not folder.is_dir():
             raise NotADirectoryError(f"--data {folder}: no such folder")
         os.environ["DRTRL_BENCH_DATA"] = str(folder.resolve())
-    sets.dataset("events.place").data_folder()
+    sets.module("events.folders").data_folder()
     return folder
 
 

@@ -1,6 +1,5 @@
 """`drtrl-bench data list` and `data make`: lists the data sets, and makes stand-ins for those without files."""
 
-from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from drtrl_bench import data as sets
-from drtrl_bench import lookup, plugins
+from drtrl_bench import lookup, plugins, protocols
 from drtrl_bench.cli.arguments import Data, Plugins
 from drtrl_bench.cli.terminal import console
 from drtrl_bench.files import cache_folder
@@ -23,10 +22,9 @@ app = typer.Typer(
 )
 
 
-def published() -> dict[str, ModuleType]:
-    """The data sets that have files."""
-    modules = {name: sets.dataset(name) for name in sets.datasets()}
-    return {name: module for name, module in modules.items() if hasattr(module, "PUBLISHED")}
+def published() -> dict[str, protocols.EventDataset]:
+    """List the data sets that are published as files, by name."""
+    return {name: events for name in sets.datasets() if (events := sets.dataset(name).events)}
 
 
 def completed(incomplete: str) -> list[str]:
@@ -39,14 +37,14 @@ Names = Annotated[
 ]
 
 
-def chosen(names: list[str] | None) -> dict[str, ModuleType]:
+def chosen(names: list[str] | None) -> dict[str, protocols.EventDataset]:
     """The named data sets, or all. Raises FileNotFoundError with the nearest names."""
     known = published()
     for name in names or ():
         if name not in known:
             hint = lookup.nearest(name, known) if name not in sets.datasets() else "has no files to make or check"
             raise FileNotFoundError(f"data set {name!r}: {hint}")
-    return {name: module for name, module in known.items() if not names or name in names}
+    return {name: events for name, events in known.items() if not names or name in names}
 
 
 @app.command("list")
@@ -56,23 +54,23 @@ def list_(data: Data = None, plugin: Plugins = None) -> None:
     Example: drtrl-bench data list --data /data
     """
     plugins.load(plugin or (), installed=True)
-    place, making = sets.dataset("events.place"), sets.dataset("events.making")
-    genuine = place.data_folder()
+    availability, make_stand_in = sets.module("events.availability"), sets.module("events.make_stand_in")
+    genuine = sets.module("events.folders").data_folder()
     for name in sets.datasets():
-        module = sets.dataset(name)
+        dataset = sets.dataset(name)
         line = Text(f"{name:12} ", style="bold")
         try:
-            line.append(module.LABEL, style="")
-            found = place.found(module.PUBLISHED) if hasattr(module, "PUBLISHED") else None
+            line.append(dataset.LABEL, style="")
+            loaded = availability.location(dataset.events.published) if dataset.events else None
         except OSError as error:  # damaged, or not to be read
             console.print(line.append(str(error), style="red"), soft_wrap=True)
             continue
         console.print(line, soft_wrap=True)
         if brought := plugins.owner("dataset", name):
             console.print(f"{'':12} {brought.origin}", style="dim", soft_wrap=True)
-        if hasattr(module, "PUBLISHED"):
-            where = str(found.folder) if found else f"stand-in: drtrl-bench data make {name}"
-            if found and found.marker and found.marker.get("sources") != making.sources_sha():
+        if dataset.events:
+            where = str(loaded.folder) if loaded else f"stand-in: drtrl-bench data make {name}"
+            if loaded and loaded.marker and loaded.marker.get("sources") != make_stand_in.sources_sha():
                 where += f" (made by other sources; again with: drtrl-bench data make {name})"
             console.print(f"{'':12} {where}", style="dim", soft_wrap=True)
     console.print(f"genuine files go to {genuine}", soft_wrap=True)
@@ -95,11 +93,11 @@ def make(
     Stand-ins are kept apart from genuine files, carry a marker, and are called synthetic (or event-converted) wherever
     they appear. An interrupted run leaves nothing.
     """
-    making = sets.dataset("events.making")
+    make_stand_in = sets.module("events.make_stand_in")
     if cache_folder.configured() is None:
         said = f"no home folder to keep a stand-in in; set ${cache_folder.SETTING} to a folder of your own"
         raise FileNotFoundError(said)
-    for name, module in chosen(names).items():
+    for name, events in chosen(names).items():
         with progress() as bar:
             tasks: dict[str, Any] = {}
 
@@ -110,10 +108,10 @@ def make(
 
             per_class = {"train": train, "valid": valid, "test": test}
             try:
-                folder, new = making.make(module.PUBLISHED, report, per_class, seed)
+                folder, new = make_stand_in.make(events.published, report, per_class, seed)
             except ValueError as error:  # more than there are
                 raise OSError(f"{name}: {error}") from None
-        said, what = "made" if new else "there already, as asked for", module.PUBLISHED
+        said, what = "made" if new else "there already, as asked for", events.published
         console.print(f"{folder}: {said}: {what.name} layout ({what.stand_in})", soft_wrap=True)
 
 

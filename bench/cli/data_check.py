@@ -3,7 +3,6 @@
 import hashlib
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import typer
@@ -11,6 +10,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from drtrl_bench import data as sets
+from drtrl_bench import protocols
 from drtrl_bench.cli.arguments import Data
 from drtrl_bench.cli.data import Names, chosen, progress
 from drtrl_bench.cli.terminal import console
@@ -27,12 +27,12 @@ def check(names: Names = None, data: Data = None) -> None:
     What is wrong with a set is said, and the next one is checked. Exit code: 0, also where a set that was not named has
     no files; 1 if a file is damaged or a checksum is wrong; 2 for bad input, and where a reader is not installed.
     """
-    place = sets.dataset("events.place")
+    published = sets.module("events.published")
     good, unread = True, {}
-    for module in chosen(names).values():
+    for events in chosen(names).values():
         try:
-            good &= checked(module, bool(names))
-        except (place.MissingError, place.ReaderError) as error:
+            good &= checked(events, bool(names))
+        except (published.MissingError, published.ReaderError) as error:
             unread[str(error)] = error
         except OSError as error:
             console.print(f"  {error}", style="red", soft_wrap=True)
@@ -46,49 +46,50 @@ def check(names: Names = None, data: Data = None) -> None:
         raise typer.Exit(1)
 
 
-def checked(module: ModuleType, named: bool) -> bool:
+def checked(events: protocols.EventDataset, named: bool) -> bool:
     """Whether all is well with the files of a data set; prints what is not, and statistics.
 
     Raises MissingError if there are none and the set was named, ReaderError, and OSError for what stops the check.
     """
-    place, statistics = sets.dataset("events.place"), sets.dataset("events.statistics")
-    found = place.found(module.PUBLISHED)
-    if found is None:
+    availability, errors = sets.module("events.availability"), sets.module("events.published")
+    published, statistics = events.published, sets.module("events.statistics")
+    loaded = availability.location(published)
+    if loaded is None:
         if named:
-            raise place.MissingError(place.missing(module.PUBLISHED))
-        said = f"{module.LABEL}: not checked; stand-in: drtrl-bench data make {module.PUBLISHED.module}"
+            raise errors.MissingError(availability.missing(published))
+        said = f"{events.LABEL}: not checked; stand-in: drtrl-bench data make {published.module}"
         console.print(said, soft_wrap=True)
         return True
-    if reason := place.unreadable(module.PUBLISHED):
-        raise place.ReaderError(reason)
-    console.print(f"{module.LABEL}   {found.folder}", style="bold", soft_wrap=True)
+    if reason := availability.unreadable(published):
+        raise errors.ReaderError(reason)
+    console.print(f"{events.LABEL}   {loaded.folder}", style="bold", soft_wrap=True)
     good, rows = True, []
-    for split, archive in module.PUBLISHED.archives.items():
-        if not (found.folder / archive.unpacked).exists():
+    for split, archive in published.archives.items():
+        if not (loaded.folder / archive.unpacked).exists():
             console.print(f"  {split}: not there")
             continue
-        if found.marker is None:
-            good &= published_one(found.folder, archive)
+        if loaded.marker is None:
+            good &= published_one(loaded.folder, archive)
         bad: list[Exception] = []
         try:
             with progress() as bar:
                 try:
-                    held, _ = module.opened(split)
+                    recordings, _ = events.recordings(split)
                 except ValueError as error:  # nothing to hold out
-                    raise place.DamagedError(f"{found.folder / archive.unpacked}: {error}") from None
-                for lacking in sorted(set(range(module.CLASSES)) - set(held.labels.tolist())):
+                    raise errors.DamagedError(f"{loaded.folder / archive.unpacked}: {error}") from None
+                for lacking in sorted(set(range(events.CLASSES)) - set(recordings.labels.tolist())):
                     console.print(f"  {split}: warning: no recording of class {lacking}", style="yellow")
-                task = bar.add_task(f"  {split}", total=len(held))
-                whole = statistics.statistics(held, None, partial(advance, bar, task), bad.append)
+                task = bar.add_task(f"  {split}", total=len(recordings))
+                whole = statistics.statistics(recordings, None, partial(advance, bar, task), bad.append)
             if whole:
                 rows.append((split, whole))
-        except place.DamagedError as error:
+        except errors.DamagedError as error:
             bad.append(error)
         for error in bad:
             console.print(f"  {error}", style="red", soft_wrap=True)
             good = False
     if rows:
-        console.print(described(rows, module.PUBLISHED.counts))
+        console.print(described(rows, published.counts))
     return good
 
 
@@ -109,7 +110,7 @@ def advance(bar: Progress, task: TaskID, done: int, of: int) -> None:
 
 
 def checksum(file: Path) -> str:
-    with sets.dataset("events.place").regular(file).open("rb") as content:
+    with sets.module("events.files").regular(file).open("rb") as content:
         return hashlib.file_digest(content, "md5").hexdigest()
 
 

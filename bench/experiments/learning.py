@@ -129,21 +129,23 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
 
 def batch(name: str, setting: Setting, split: str, seed: int, size: int) -> tuple[Any, Any]:
     """A batch of a part of a data set. What is generated is new in every part."""
-    module, options = data.dataset(name), dict(setting.options)
-    if hasattr(module, "PUBLISHED"):
-        options |= {"split": split, "features": setting.features or module.FEATURES}
+    dataset, options = data.dataset(name), dict(setting.options)
+    if dataset.events:
+        options |= {"split": split, "features": setting.features or dataset.FEATURES}
         if split != "train":
             options.pop("augment", None)
-    return module.batch(setting.steps, size, seed, **options)
+    return dataset.batch(setting.steps, size, seed, **options)
 
 
 def unavailable(name: str) -> str | None:
     """What to do about the first part of a data set that is not there, or None."""
-    module, place = data.dataset(name), data.dataset("events.place")
+    events, availability = data.dataset(name).events, data.module("events.availability")
+    if events is None:
+        return None
     try:
-        for split in module.PUBLISHED.archives if hasattr(module, "PUBLISHED") else ():
-            place.part(module.PUBLISHED, split)
-    except (place.MissingError, NotADirectoryError) as error:
+        for split in events.published.archives:
+            availability.part_path(events.published, split)
+    except (availability.MissingError, NotADirectoryError) as error:
         return str(error)
     return None
 
@@ -158,10 +160,9 @@ def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> N
 
     from drtrl_bench.implementations.engine import network_jax
 
-    module = data.dataset(name)
     number = setting.test
-    if hasattr(module, "PUBLISHED"):
-        number = min(number, len(module.opened(split)[1]))
+    if events := data.dataset(name).events:
+        number = min(number, len(events.recordings(split)[1]))
     inputs, targets = batch(name, setting, split, SEEDS[split], number)
 
     @jax.jit

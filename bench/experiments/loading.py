@@ -55,10 +55,9 @@ def timed(call: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def forgetting(held: Any, call: Callable[[], Any]) -> float:
+def forgetting(recordings: Any, call: Callable[[], Any]) -> float:
     """Seconds of a call that finds no recording in memory."""
-    held.kept.clear()
-    held.kept_cells.clear()
+    recordings.forget()
     return timed(call)
 
 
@@ -84,8 +83,8 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
     """A row: batches per second of a loader, and gradients per second of the fastest rule."""
     name = title.split()[0]
     steps, size, lines = SIZES[title]
-    module = data.dataset(name)
-    whole = lines == module.FEATURES
+    dataset = data.dataset(name)
+    whole = lines == dataset.FEATURES
     case = Case(
         dataset=name,
         cell="lif_delta",
@@ -95,17 +94,17 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
         steps=steps,
         scale_x=30,
     )
-    draw = partial(module.batch, steps, size, **({} if whole else {"features": lines}))
+    draw = partial(dataset.batch, steps, size, **({} if whole else {"features": lines}))
     calls = gradients(case, *draw(0))
     found: dict[str, list[float]] = {kind: [] for kind in ("files", "epoch", "kept", *RULES)}
-    held = module.opened("train")[0] if hasattr(module, "PUBLISHED") else None
+    recordings = dataset.events.recordings("train")[0] if dataset.events else None
     with scratch.folder() as folder, locks.measuring(waits):
         for seed in range(repeats):
             drawn = partial(draw, seed)
-            if held:
-                held.decoded = held.decoded and Path(folder, str(seed))  # where nothing was decoded yet
-                found["files"].append(forgetting(held, drawn))
-                found["epoch"].append(forgetting(held, drawn))
+            if recordings:  # read into a folder where nothing is decoded yet
+                recordings.cache_folder = recordings.cache_folder and Path(folder, str(seed))
+                found["files"].append(forgetting(recordings, drawn))
+                found["epoch"].append(forgetting(recordings, drawn))
             found["kept"].append(timed(drawn))
             for rule, call in calls.items():
                 found[rule].append(timed(call))
@@ -113,7 +112,7 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
     per_second = {kind: 1 / median(times) for kind, times in found.items() if times}
     return {
         "dataset": name,
-        "data": module.LABEL,
+        "data": dataset.LABEL,
         "fingerprint": data.fingerprint(name),
         "steps": steps,
         "batch": size,
@@ -123,7 +122,7 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
         "kept_per_s": per_second["kept"],
         "fastest_rule": fastest,
         "gradients_per_s": per_second[fastest],
-        "first_epoch_over_gradient": per_second["epoch"] / per_second[fastest] if held else "",
+        "first_epoch_over_gradient": per_second["epoch"] / per_second[fastest] if recordings else "",
         "kept_over_gradient": per_second["kept"] / per_second[fastest],
         **{f"{rule}_per_s": per_second[rule] for rule in RULES},
     }
@@ -136,7 +135,7 @@ def streamed(name: str, steps: int) -> dict[str, Any]:
     from drtrl_bench.implementations.algorithms.approximate import drtrl_jax
     from drtrl_bench.implementations.training import stream_jax
 
-    module = data.dataset(name)
+    dataset = data.dataset(name)
     case = Case(dataset=name, cell="lif_delta", neurons=NEURONS, batch=LANES, steps=CHUNK, chunk=CHUNK, scale_x=30)
     net, params = problem.network(case, "jax"), jax.tree.map(jax.numpy.asarray, problem.draw(case)[0])
     fold = stream_jax.streaming(drtrl_jax, net)
@@ -150,18 +149,18 @@ def streamed(name: str, steps: int) -> dict[str, Any]:
     seconds = timed(lambda: run(steps))
     return {
         "dataset": name,
-        "data": module.LABEL,
+        "data": dataset.LABEL,
         "fingerprint": data.fingerprint(name),
         "rule": "drtrl",
         "steps": steps,
         "batch": LANES,
-        "lines": module.FEATURES,
+        "lines": dataset.FEATURES,
         "chunk": CHUNK,
         "seconds": seconds,
         "ms_per_chunk": 1e3 * seconds / (steps / CHUNK),
         "rss_peak_mib": (memory.rss_peak_bytes() or 0) / 2**20,
         "rss_before_mib": before / 2**20,
-        "dense_inputs_mib": 4 * steps * LANES * module.FEATURES / 2**20,
+        "dense_inputs_mib": 4 * steps * LANES * dataset.FEATURES / 2**20,
     }
 
 

@@ -20,27 +20,6 @@ Chunk = tuple[NDArray[Any], NDArray[np.int32]]
 """Inputs [K, B, I] as they lie on the host, counts in one byte each if the data set is sparse; targets [K, B]."""
 
 
-class Dense:
-    """A piece that is an array already."""
-
-    def __init__(self, inputs: NDArray[np.float32], targets: NDArray[np.int32]) -> None:
-        self.inputs, self.classes = inputs, targets
-
-    def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
-        return self.inputs[start:stop]
-
-    def targets(self, start: int, stop: int) -> NDArray[np.int32]:
-        return self.classes[start:stop]
-
-
-def piece(name: str, period: int, size: int, seed: int, **options: Any) -> Any:
-    """A batch of a data set as something with `dense` and `targets`: sparse where the data set is."""
-    module = data.dataset(name)
-    if hasattr(module, "sparse"):
-        return module.sparse(period, size, seed, **options)
-    return Dense(*module.batch(period, size, seed, **options))
-
-
 def chunks(name: str, steps: int, size: int, seed: int, chunk: int, period: int, **options: Any) -> Iterator[Chunk]:
     """`steps` steps of a data set in chunks of at most `chunk`, `size` lanes, drawn by `seed`.
 
@@ -50,14 +29,14 @@ def chunks(name: str, steps: int, size: int, seed: int, chunk: int, period: int,
     """
     if min(steps, chunk, period) < 1:
         raise ValueError(f"steps, chunk and period must be at least 1, not {steps}, {chunk} and {period}")
-    seeds = np.random.default_rng([seed, 2])
-    current, begun = piece(name, period, size, seed, **options), 0  # begun: the step at which the piece began
+    dataset, seeds = data.dataset(name), np.random.default_rng([seed, 2])
+    current, begun = dataset.sparse(period, size, seed, **options), 0  # begun: the step at which the piece began
     for start in range(0, steps, chunk):
         stop = min(start + chunk, steps)
         inputs, targets, at = [], [], start
         while at < stop:
             if at == begun + period:
-                current, begun = piece(name, period, size, int(seeds.integers(2**31)), **options), at
+                current, begun = dataset.sparse(period, size, int(seeds.integers(2**31)), **options), at
             end = min(stop, begun + period)
             inputs.append(current.dense(at - begun, end - begun, np.uint8))
             targets.append(current.targets(at - begun, end - begun))

@@ -159,10 +159,10 @@ def locked(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def make(path: Path) -> None:
+def make_folder(path: Path) -> None:
     """Make a folder and those above it, for nobody but the user."""
     if not path.is_dir():
-        make(path.parent)
+        make_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
 
 

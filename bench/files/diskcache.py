@@ -133,7 +133,7 @@ def save_content(path: Path, parts: Sequence[Any]) -> None:
 @contextmanager
 def written(path: Path) -> Iterator[IO[bytes]]:
     """Open a new file to write, and give it its hash and its name at the end; if that fails, remove it."""
-    cache_folder.make(path.parent)
+    cache_folder.make_folder(path.parent)
     sweep(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=SAVING)
     try:

@@ -117,10 +117,10 @@ def main() -> None:
     job = json.load(sys.stdin)
     plugins.restore(job["plugins"])
     cache_folder.use(Path(job["cache"]))
-    place, result = data.dataset("events.place"), Path(job["result"])
+    published, result = data.module("events.published"), Path(job["result"])
     try:
         told = {"problem": str(prepared(Case(**job["case"]), Path(job["cache"]), result.parent))}
-    except (place.DamagedError, place.MissingError, place.ReaderError) as error:
+    except (published.DamagedError, published.MissingError, published.ReaderError) as error:
         told = {"status": "error", "reason": str(error)}
     result.write_text(json.dumps(told | {"notes": cache_folder.Shared.notes}), encoding="utf-8")
 

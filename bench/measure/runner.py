@@ -133,7 +133,7 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
     unsolved = folder / f"unsolved-{case.problem_key}.json"
     if unsolved.exists():
         return json.loads(unsolved.read_text(encoding="utf-8"))
-    cache = data.dataset("events.place").cache()
+    cache = data.module("events.folders").cache_folder()
     solved = child("drtrl_bench.measure.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
     cache_folder.pass_on(solved.pop("notes", None))
     if not isinstance(solved.get("problem"), str):

@@ -1,4 +1,4 @@
-"""Events of a batch in bins of time: compact on the host, dense where they are needed."""
+"""Count the events of recordings in bins of time: compact on the host, dense where they are needed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,37 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import decoded
+from . import cache as cache_files
 from .recordings import Events, Recordings, size
 
 Window = tuple[float, float] | None
 """Seconds from and to; None is from a recording's first event to its last."""
-
-
 LONGEST = 2**31 / 1e6
 """Seconds after which a recording can have no event: its times are us in 4 bytes."""
+
+
+@dataclass(frozen=True)
+class Binning:
+    """How the events of a recording are counted: in `steps` bins of time on `features` lines."""
+
+    steps: int
+    sensor: tuple[int, int, int]
+    """Width, height, polarities."""
+    features: int
+    """Fewer than the sensor has pixels and polarities: neighbouring pixels are pooled."""
+    window: Window = None
+    """The time that the bins cover."""
+    late: bool = False
+    """Whether the last bin counts what comes after the window, too."""
+
+    @property
+    def pools(self) -> bool:
+        """Whether neighbouring pixels share a line."""
+        return self.features != prod(self.sensor)
+
+    def file_name(self, index: int) -> str:
+        """Name the cache's file of a recording in these bins."""
+        return " ".join(map(str, (index, self.steps, self.sensor, self.features, self.window, self.late)))
 
 
 class Cells(NamedTuple):
@@ -38,10 +60,10 @@ class AllCells(NamedTuple):
 CELL = 12
 """Bytes of a cell in `Cells`."""
 FORMS = {Cells: 3 * (np.int32,), AllCells: (np.uint8,)}
-"""The types of their columns."""
+"""The types of the columns of `Cells` and of `AllCells`."""
 PER_EVENT = 64
-"""Bytes of counts per event for which all cells are counted, which is quicker than to sort events. What sorting takes
-is about as much."""
+"""Bytes of counts per event up to which all cells are counted, which is quicker than to sort the events. Sorting takes
+about as many bytes."""
 
 
 @dataclass(frozen=True)
@@ -55,56 +77,59 @@ class Sparse:
     binary: bool = False
 
     def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
-        """Steps start to stop - 1 of `steps` as [K, B, lines]. ValueError if a count does not fit the type."""
+        """Return steps start to stop - 1 as [K, B, lines]. Raises ValueError if a count does not fit the type."""
         out = np.zeros((stop - start, len(self.lanes), self.lines), dtype)
         flat, row = out.reshape(-1), np.int64(len(self.lanes) * self.lines)
-        for lane, one in enumerate(self.lanes):
-            if isinstance(one, AllCells):
-                part = slice(start * self.lines, stop * self.lines)
+        for lane, cells in enumerate(self.lanes):
+            if isinstance(cells, AllCells):
+                wanted = slice(start * self.lines, stop * self.lines)
             else:
-                part = slice(*np.searchsorted(one.step, (start, stop)))
-            counts = one.counts[part]
+                wanted = slice(*np.searchsorted(cells.step, (start, stop)))
+            counts = cells.counts[wanted]
             if not self.binary and np.issubdtype(dtype, np.integer) and counts.max(initial=0) > np.iinfo(dtype).max:
                 raise ValueError(f"a bin holds {counts.max()} events, too many for {np.dtype(dtype)}: take more steps")
             if self.binary:
                 counts = counts != 0
-            if isinstance(one, AllCells):
+            if isinstance(cells, AllCells):
                 out[:, lane] = counts.reshape(-1, self.lines)
             else:
-                where = (one.step[part] - start) * row + (one.line[part] + lane * self.lines)
+                where = (cells.step[wanted] - start) * row + (cells.line[wanted] + lane * self.lines)
                 flat[where] = counts
         return out
 
     def targets(self, start: int, stop: int) -> NDArray[np.int32]:
-        """The classes [K, B], at every step."""
+        """Return the classes at steps start to stop - 1, the same at every step: [K, B]."""
         return np.tile(self.classes, (stop - start, 1))
 
 
-def bins(t: NDArray[np.int32], steps: int, window: Window, late: bool) -> NDArray[np.int64]:
-    """Where bins begin and end [steps + 1]: bin k is of events edges[k] to edges[k + 1] - 1; times in us and in order.
+def bins(t: NDArray[np.int32], binning: Binning) -> NDArray[np.int64]:
+    """Find where bins begin and end [steps + 1]: bin k has events edges[k] to edges[k + 1] - 1.
 
-    With a window: `steps` equal bins from its start, each closed below; with `late`, what comes after the window goes
-    to the last bin. Without: as tonic's ToFrame(n_time_bins=steps), bins of whole us from the first event on, the
-    last event in none.
+    t: times in us, in order. With a window: equal bins from its start, each closed below. Without: as tonic's
+    ToFrame(n_time_bins=steps), bins of whole us from the first event on, the last event in none. Raises ValueError for
+    a window that is none.
     """
-    numbers = np.arange(steps + 1)
+    numbers, window = np.arange(binning.steps + 1), binning.window
     if window is None:
-        return np.searchsorted(t, t[0] + numbers * ((t[-1] - t[0]) // steps)) if len(t) else 0 * numbers
+        return np.searchsorted(t, t[0] + numbers * ((t[-1] - t[0]) // binning.steps)) if len(t) else 0 * numbers
     if not 0 <= window[0] < window[1] <= LONGEST:
         raise ValueError(f"window must be two times in seconds, rising and from 0 to {LONGEST:g}, not {window}")
     start, stop = (round(1e6 * edge) for edge in window)
     if start == stop:
         raise ValueError(f"window must last a us at least, not {window}")
     # Rounded up: an event before a bin's first whole us is in the bin below.
-    edges = np.searchsorted(t, start - numbers * (start - stop) // steps)
-    if late:
+    edges = np.searchsorted(t, start - numbers * (start - stop) // binning.steps)
+    if binning.late:
         edges[-1] = len(t)
     return edges
 
 
 @cache
 def pooling(sensor: tuple[int, int, int], features: int) -> int:
-    """How many neighbouring pixels in each direction share a line, so that there are `features` lines."""
+    """Return how many neighbouring pixels in each direction share a line, so that there are `features` lines.
+
+    Raises ValueError, which names the nearest possible numbers of lines.
+    """
     w, h, p = sensor
     known = {p * -(-h // f) * -(-w // f): f for f in range(max(w, h), 0, -1)}
     if features not in known:
@@ -116,13 +141,12 @@ def pooling(sensor: tuple[int, int, int], features: int) -> int:
     return known[features]
 
 
-def cells(
-    events: Events, steps: int, sensor: tuple[int, int, int], features: int, window: Window, late: bool
-) -> Cells | AllCells:
-    """A recording in `steps` bins on `features` lines: polarity, row, column, flattened in this order."""
+def cells(events: Events, binning: Binning) -> Cells | AllCells:
+    """Count a recording's events in bins, on lines numbered by polarity, row and column, flattened in this order."""
+    steps, sensor, features = binning.steps, binning.sensor, binning.features
     f = pooling(sensor, features)
     w, h = -(-sensor[0] // f), -(-sensor[1] // f)
-    edges = bins(events.t, steps, window, late)
+    edges = bins(events.t, binning)
     _, x, y, p = (column[edges[0] : edges[-1]] for column in events)
     # In the smallest type that numbers all lines: these arrays pass through the processor's cache several times.
     number = np.min_scalar_type(features).type
@@ -134,7 +158,7 @@ def cells(
 
 
 def counted(numbers: NDArray[np.int64], steps: int, features: int) -> Cells | AllCells:
-    """How often each of the numbers step * features + line occurs."""
+    """Count how often each of the numbers step * features + line occurs."""
     kind = np.min_scalar_type(len(numbers))
     if kind.itemsize * steps * features > PER_EVENT * len(numbers):
         where, counts = np.unique(numbers, return_counts=True)
@@ -150,34 +174,34 @@ def counted(numbers: NDArray[np.int64], steps: int, features: int) -> Cells | Al
     return Cells(step.astype(np.int32), (where - step * features).astype(np.int32), counts.astype(np.int32))
 
 
-def binned(
-    held: Recordings,
-    chosen: NDArray[np.int64],
-    steps: int,
-    features: int,
-    window: Window = None,
-    binary: bool = False,
-    late: bool = False,
-) -> Sparse:
-    """A batch of recordings, each binned once for as long as it is kept in memory."""
+def batch(recordings: Recordings, chosen: NDArray[np.int64], binning: Binning, binary: bool = False) -> Sparse:
+    """Bin the chosen recordings, each only once for as long as its cells stay in memory.
+
+    binary: 1 where there are events, in place of their number. Raises ValueError if there are no steps.
+    """
+    check_steps(binning.steps)
+    lanes = [
+        recordings.cells_memory.get((int(i), binning), lambda i=i: cached_cells(recordings, int(i), binning))
+        for i in chosen
+    ]
+    return Sparse(lanes, recordings.labels[chosen], binning.steps, binning.features, binary)
+
+
+def check_steps(steps: int) -> None:
+    """Raise ValueError if there are no steps."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
-    how = (steps, held.sensor, features, window, late)
-    lanes = [held.kept_cells.get((int(i), *how), lambda i=i: decoded_cells(held, int(i), how)) for i in chosen]
-    return Sparse(lanes, held.labels[chosen], steps, features, binary)
 
 
-def decoded_cells(held: Recordings, index: int, how: tuple[Any, ...]) -> Cells | AllCells:
-    """The cells of a recording; where pooling leaves few for its events, from where they were kept beside them."""
-    features = how[2]
-    if held.decoded is None or features == prod(held.sensor):
-        return cells(held[index], *how)
-    path = held.decoded / " ".join(map(str, (index, *how)))
-    stamp = decoded.stamp(held.files[index])
-    if (columns := decoded.load(path, stamp, *FORMS.values())) is not None:
+def cached_cells(recordings: Recordings, index: int, binning: Binning) -> Cells | AllCells:
+    """Return the cells of a recording: from the cache, where pooling leaves few for its events, else binned now."""
+    if recordings.cache_folder is None or not binning.pools:
+        return cells(recordings[index], binning)
+    path, stamp = recordings.cache_folder / binning.file_name(index), cache_files.stamp(recordings.files[index])
+    if (columns := cache_files.load(path, stamp, *FORMS.values())) is not None:
         return (Cells if len(columns) > 1 else AllCells)(*columns)
-    found = cells(held[index], *how)
+    binned = cells(recordings[index], binning)
     # Many would be read no quicker than binned, and take the disk's space anew for every choice of bins.
-    if 2 * size(found) < size(held[index]):
-        decoded.save(path, stamp, found)
-    return found
+    if 2 * size(binned) < size(recordings[index]):
+        cache_files.save(path, stamp, binned)
+    return binned

@@ -1,4 +1,4 @@
-"""A recording's columns as its file holds them, checked before anything is cast: a cast makes damage plausible."""
+"""Check a recording's columns as they lie in its file, before anything is cast: a cast makes damage plausible."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .place import Clock, DamagedError
+from .published import Clock, DamagedError
 
 SLACK = 10.0
 """How many times longer than the longest published recording, or shorter than the shortest, one may be: a time in
@@ -18,18 +18,24 @@ UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
 def check(columns: Mapping[str, NDArray[Any]], limits: Mapping[str, int], clock: Clock, where: str) -> None:
-    """Raises DamagedError if columns are no events: `t` is the time, and each other column is below its limit."""
+    """Check columns of events: `t`, the time, by the clock, and each other column by its limit.
+
+    where: the file and the recording, in words. Raises DamagedError if they are no events.
+    """
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{number} {name}" for name, number in lengths.items())
-        raise DamagedError(f"{where}: holds {said}, which must be as many")
+        listed = ", ".join(f"{number} {name}" for name, number in lengths.items())
+        raise DamagedError(f"{where}: holds {listed}, which must be as many")
     for name, limit in limits.items():
-        whole(name, columns[name], limit, where)
-    times(columns["t"], clock, where)
+        check_numbers(name, columns[name], limit, where)
+    check_times(columns["t"], clock, where)
 
 
-def whole(name: str, column: NDArray[Any], limit: int, where: str, what: str = "event") -> None:
-    """Raises DamagedError unless a column holds whole numbers from 0 to limit - 1, in a type that can hold them all."""
+def check_numbers(name: str, column: NDArray[Any], limit: int, where: str, entry: str = "event") -> None:
+    """Check that a column has whole numbers from 0 to limit - 1, in a type that can hold them all.
+
+    entry: what the column has a number of, in words. Raises DamagedError.
+    """
     kind = column.dtype.kind
     most = {"b": 1, "f": 2 ** (np.finfo(column.dtype).nmant + 1) if kind == "f" else 0}.get(kind)
     if kind in "iu":
@@ -39,14 +45,16 @@ def whole(name: str, column: NDArray[Any], limit: int, where: str, what: str = "
     inside = (column >= 0) & (column < limit)
     if len(outside := np.flatnonzero(~inside)):
         first = outside[0]
-        raise DamagedError(f"{where}: {what} {first} has {name} = {column[first]}, which must be from 0 to {limit - 1}")
-    if kind == "f" and len(broken := np.flatnonzero(column != np.floor(column))):
-        first = broken[0]
-        raise DamagedError(f"{where}: {what} {first} has {name} = {column[first]}, which must be a whole number")
+        raise DamagedError(
+            f"{where}: {entry} {first} has {name} = {column[first]}, which must be from 0 to {limit - 1}"
+        )
+    if kind == "f" and len(fractions := np.flatnonzero(column != np.floor(column))):
+        first = fractions[0]
+        raise DamagedError(f"{where}: {entry} {first} has {name} = {column[first]}, which must be a whole number")
 
 
-def times(t: NDArray[Any], clock: Clock, where: str) -> None:
-    """Raises DamagedError for times that are not in order, or of another length than a recording can have."""
+def check_times(t: NDArray[Any], clock: Clock, where: str) -> None:
+    """Check that times are in order, and not longer or shorter than a recording can be. Raises DamagedError."""
     if t.dtype.kind not in "iuf":
         raise DamagedError(f"{where}: t is of type {t.dtype}, which must be numbers")
     if len(t) == 0:
@@ -55,8 +63,8 @@ def times(t: NDArray[Any], clock: Clock, where: str) -> None:
     if len(outside := np.flatnonzero(~(np.isfinite(seconds) & (seconds >= 0)))):
         first = outside[0]
         raise DamagedError(f"{where}: event {first} has t = {t[first]} {clock.unit}, which must be 0 or later")
-    if len(back := np.flatnonzero(np.diff(seconds) < -BACK)):
-        first = back[0] + 1
+    if len(backward := np.flatnonzero(np.diff(seconds) < -BACK)):
+        first = backward[0] + 1
         raise DamagedError(
             f"{where}: event {first} has t = {t[first]} {clock.unit}, and the one before it {t[first - 1]}: "
             "they must be in the order of time"

@@ -1,4 +1,4 @@
-"""Recordings of a split through tonic's own reader: checked, compact, and the ones read last kept in memory."""
+"""Read the recordings of a part through tonic's reader: checked, compact, and those read last kept in memory."""
 
 import tempfile
 from collections import OrderedDict
@@ -10,8 +10,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import decoded, raw
-from .place import Clock, DamagedError, ReaderError, needs
+from . import cache, raw
+from .published import Clock, DamagedError, ReaderError, needs
 
 BUDGET = 2**30
 """Bytes of recordings and of their cells that a process keeps in memory, of all data sets together."""
@@ -29,47 +29,50 @@ class Events(NamedTuple):
 
 
 DTYPES = (np.int32, np.uint16, np.uint16, np.uint8)
-"""Of the events' columns."""
+"""The types of the events' columns."""
 
 
-class Kept:
-    """Tuples of arrays by key. All that are kept share BUDGET bytes, and the ones used last stay."""
+class Memory:
+    """Tuples of arrays by key. All memories share BUDGET bytes, and the tuples used last stay."""
 
-    used: ClassVar[OrderedDict[tuple["Kept", Any], int]] = OrderedDict()
-    """Bytes of everything kept, the one used last at the end."""
+    used: ClassVar[OrderedDict[tuple["Memory", Any], int]] = OrderedDict()
+    """Bytes of every tuple of every memory, the one used last at the end."""
     total: ClassVar[int] = 0
 
     def __init__(self) -> None:
-        self.found: dict[Any, tuple[Any, ...]] = {}
+        self.entries: dict[Any, tuple[Any, ...]] = {}
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What is kept under a key, made if it is not. What cannot be made is not kept."""
-        if key in self.found:
+        """Return the tuple of a key, and make it first if it is not in memory. Nothing stays of one whose making
+        fails."""
+        if key in self.entries:
             self.used.move_to_end((self, key))
-            return self.found[key]
-        made = self.found[key] = make()
-        self.used[self, key] = size(made)
-        Kept.total += size(made)
-        while Kept.total > BUDGET and len(self.used) > 1:
-            store, oldest = next(iter(self.used))
-            store.drop(oldest)
-        return made
+            return self.entries[key]
+        entry = self.entries[key] = make()
+        self.used[self, key] = size(entry)
+        Memory.total += size(entry)
+        while Memory.total > BUDGET and len(self.used) > 1:
+            memory, oldest = next(iter(self.used))
+            memory.drop(oldest)
+        return entry
 
     def drop(self, key: Any) -> None:
-        del self.found[key]
-        Kept.total -= self.used.pop((self, key))
+        """Forget the tuple of a key."""
+        del self.entries[key]
+        Memory.total -= self.used.pop((self, key))
 
     def clear(self) -> None:
-        for key in list(self.found):
+        """Forget all tuples."""
+        for key in list(self.entries):
             self.drop(key)
 
 
 def reader(name: str, folder: Path | None, **options: Any) -> Any:
-    """tonic's reader of that name on the files in `folder`, which is called as the reader is. It never downloads.
+    """Return tonic's reader of that name on the files in `folder`, which has the reader's name. It never downloads.
 
-    Without a folder the reader knows of no files yet, and is to be told: its own list would stumble over, or take in,
-    whatever else lies in the folders. Raises ReaderError if tonic is not installed, and DamagedError if it cannot read
-    the files.
+    Without a folder the reader knows of no files yet, and must be given them: its own list would stumble over, or take
+    in, whatever else lies in the folders. Raises ReaderError if tonic is not installed, and DamagedError if it cannot
+    read the files.
     """
     try:
         # Inside, because tonic (GPL-3) is optional and takes seconds to import.
@@ -82,11 +85,11 @@ def reader(name: str, folder: Path | None, **options: Any) -> Any:
         try:
             return local(str(parent), **options)
         except Exception as error:  # a damaged file can raise almost anything
-            raise DamagedError(f"{folder}: {said(error)}") from error
+            raise DamagedError(f"{folder}: {one_line(error)}") from error
 
 
 class Recordings:
-    """What a reader holds: `labels` [n], `groups` [n] (speakers, subjects; None if unknown), and events by index."""
+    """The recordings of a part: `labels` [n], `groups` [n] (speakers or subjects; None if unknown), events by index."""
 
     def __init__(
         self,
@@ -98,36 +101,43 @@ class Recordings:
         columns: Callable[[Path, int], Mapping[str, NDArray[Any]]],
         limits: Mapping[str, int],
         clock: Clock,
-        decoded: Path | None = None,
+        cache_folder: Path | None = None,
     ) -> None:
-        """files: where each recording comes from. columns: those of a recording, by file and index, before any cast;
-        raises DamagedError for a file that has none. limits: of each column but the time. clock: of the time. decoded:
-        folder for recordings as they were read, where reading them again would be slow."""
+        """source: tonic's reader. files: the file of each recording. sensor: width, height, polarities. columns: reads
+        a recording's columns before any cast, by file and index; raises DamagedError for a file that has none. limits:
+        of each column but the time. clock: of the time. cache_folder: for recordings that are slow to read again."""
         self.source, self.files, self.labels, self.groups = source, files, labels, groups
         self.sensor, self.columns, self.limits, self.clock = sensor, columns, limits, clock
-        self.decoded = decoded
-        self.kept, self.kept_cells = Kept(), Kept()
+        self.cache_folder = cache_folder
+        self.memory, self.cells_memory = Memory(), Memory()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Events:
-        """The events of a recording. Raises DamagedError, which names the file, and then keeps nothing of it."""
-        return self.kept.get(int(index), lambda: self.read(index))
+        """Return the events of a recording. Raises DamagedError, which names the file, and then nothing of it stays in
+        memory."""
+        return self.memory.get(int(index), lambda: self.read(index))
+
+    def forget(self) -> None:
+        """Drop the recordings and their cells from memory."""
+        self.memory.clear()
+        self.cells_memory.clear()
 
     def read(self, index: int, anew: bool = False) -> Events:
-        """From where it was decoded, else, or anew, through tonic."""
-        if self.decoded is None:
+        """Read the events of a recording from the cache, else, or if `anew`, through tonic. Raises DamagedError."""
+        if self.cache_folder is None:
             return self.decode(index)
         # Before reading: of a file that is replaced meanwhile nothing stays.
-        path, stamp = self.decoded / str(index), decoded.stamp(self.files[index])
-        if not anew and (columns := decoded.load(path, stamp, DTYPES)) is not None:
+        path, stamp = self.cache_folder / str(index), cache.stamp(self.files[index])
+        if not anew and (columns := cache.load(path, stamp, DTYPES)) is not None:
             return Events(*columns)
         events = self.decode(index)
-        decoded.save(path, stamp, events)
+        cache.save(path, stamp, events)
         return events
 
     def decode(self, index: int) -> Events:
+        """Read the events of a recording through tonic, once its columns are checked. Raises DamagedError."""
         where = f"{self.files[index]}: recording {index}"
         try:
             raw.check(self.columns(self.files[index], index), self.limits, self.clock, where)
@@ -135,21 +145,25 @@ class Recordings:
         except DamagedError:
             raise
         except Exception as error:  # a damaged file can raise almost anything
-            raise DamagedError(f"{where}: {said(error)}") from error
-        return checked(events, self.sensor, where)
+            raise DamagedError(f"{where}: {one_line(error)}") from error
+        return packed(events, self.sensor, where)
 
 
 def size(columns: tuple[Any, ...]) -> int:
+    """Return the bytes of some arrays."""
     return sum(column.nbytes for column in columns)
 
 
-def said(error: Exception) -> str:
-    """An error in one line."""
+def one_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its name."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def checked(events: NDArray[Any], sensor: tuple[int, int, int], where: str) -> Events:
-    """tonic's structured events in 9 bytes each, in order of time. Raises DamagedError if it cannot have sent them."""
+def packed(events: NDArray[Any], sensor: tuple[int, int, int], where: str) -> Events:
+    """Pack tonic's structured events into 9 bytes each, in order of time.
+
+    Raises DamagedError, which begins with `where`, for an event that the sensor cannot have sent.
+    """
     names = events.dtype.names or ()
     y = events["y"] if "y" in names else np.zeros(len(events), np.uint16)
     # With a single polarity tonic writes 1 for all.
@@ -163,8 +177,8 @@ def checked(events: NDArray[Any], sensor: tuple[int, int, int], where: str) -> E
             raise DamagedError(
                 f"{where}: event {first} has {name} = {column[first]}, which must be from 0 to {limit - 1}"
             )
-    packed = Events(t.astype(np.int32), events["x"].astype(np.uint16), y.astype(np.uint16), p.astype(np.uint8))
-    if (np.diff(packed.t) >= 0).all():
-        return packed
-    order = np.argsort(packed.t, kind="stable")
-    return Events(*(column[order] for column in packed))
+    compact = Events(t.astype(np.int32), events["x"].astype(np.uint16), y.astype(np.uint16), p.astype(np.uint8))
+    if (np.diff(compact.t) >= 0).all():
+        return compact
+    order = np.argsort(compact.t, kind="stable")
+    return Events(*(column[order] for column in compact))

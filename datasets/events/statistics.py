@@ -1,37 +1,37 @@
-"""What recordings are like: events, length, rate and density."""
+"""Describe recordings: events, length, rate and density."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .binning import cells
-from .place import DamagedError
+from .binning import Binning, cells
+from .published import DamagedError
 from .recordings import Recordings
 
 STEPS = 100
-"""Density is that of this many bins over the whole recording."""
+"""The density is measured in this many bins over the whole recording."""
 
 
 def statistics(
-    held: Recordings,
+    recordings: Recordings,
     indices: Sequence[int] | None = None,
     report: Callable[[int, int], None] = lambda done, of: None,
     damaged: Callable[[DamagedError], None] | None = None,
 ) -> dict[str, float]:
-    """Reads recordings' files (all, if no indices are given) and describes them; nothing, if none of them is whole.
+    """Read recordings' files (all, if no indices are given) and describe them; an empty dict, if all are damaged.
 
-    damaged: called with what is wrong with each bad one, which is left out; without it, raises DamagedError at the
-    first.
-    events: mean number per recording, with fewest and most. seconds: mean time from first to last. rate_hz: events per
-    second and line. density: share of cells of STEPS bins that are not empty. on: share of polarity 1.
+    damaged: called with the error of each damaged recording, which is left out; without it, raises DamagedError at the
+    first. events: mean number per recording, with fewest and most. seconds: mean time from first event to last.
+    rate_hz: events per second and line. density: share of cells of STEPS bins that are not empty. on: share of
+    polarity 1.
     """
-    chosen = range(len(held)) if indices is None else indices
-    lines = int(np.prod(held.sensor))
+    chosen = range(len(recordings)) if indices is None else indices
+    lines = int(np.prod(recordings.sensor))
     events, seconds, full, on = [], [], [], []
     for done, index in enumerate(chosen, start=1):
         report(done, len(chosen))
         try:
-            recording = held.read(index, anew=True)
+            recording = recordings.read(index, anew=True)
         except DamagedError as error:
             if damaged is None:
                 raise
@@ -39,8 +39,8 @@ def statistics(
             continue
         events.append(len(recording.t))
         seconds.append((recording.t[-1] - recording.t[0]) / 1e6 if len(recording.t) else 0.0)
-        binned = cells(recording, STEPS, held.sensor, lines, None, False)
-        full.append(np.count_nonzero(binned.counts) / (STEPS * lines))
+        counts = cells(recording, Binning(STEPS, recordings.sensor, lines)).counts
+        full.append(np.count_nonzero(counts) / (STEPS * lines))
         on.append(recording.p.sum())
     if not events:
         return {}

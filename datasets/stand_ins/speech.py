@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench.files import cache_folder, diskcache
+from drtrl_bench.files import diskcache
+from drtrl_bench.files.cache_folder import make_folder
 
-from ..events import place
+from ..events.folders import cache_folder
 from ..events.speech import hdf5
 from . import espeak
 from .voices import SHD_SPEAKERS, SPLITS, WORDS, Recording, recording, speaker, spikes
@@ -173,8 +174,8 @@ def kept_folder() -> Iterator[Path]:
     made_by = b"".join(file.read_bytes() for file in sources) + espeak.version().encode()
     name = f"speech-{hashlib.sha256(made_by).hexdigest()[:16]}"
     try:
-        folder = (place.cache() / name).resolve()
-        cache_folder.make(folder)
+        folder = (cache_folder() / name).resolve()
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError:  # full

@@ -19,7 +19,7 @@ from drtrl_bench import data, provenance, registry
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import problem, runner
 
-fingerprint, place = data.dataset("events.fingerprint"), data.dataset("events.place")
+fingerprint, availability = data.module("events.fingerprint"), data.module("events.availability")
 SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3, threads=1)
 
 OTHERS: dict[str, Any] = {
@@ -183,7 +183,7 @@ WANTED = {
     "drtrl_bench.measure.": {"clock", "environment", "fidelity", "memory", "problem", "stats", "worker"},
     "drtrl_bench.implementations.": {"cells.spec", "reference.algorithms", "reference.cells"},
     f"{RULES}approximate.": {"feedback", "filtering"},
-    "drtrl_bench.datasets.": {"digits", "events.place"},
+    "drtrl_bench.datasets.": {"digits", "events.folders"},
 }
 UNWANTED = {
     "drtrl_bench.": {"cli.run", "records.frames", "records.reading", "view.report", "measure.runner", "view.table"},
@@ -272,65 +272,65 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_other_content_of_the_same_size_and_date_is_another_data_set(folder: Path) -> None:
-    file, before = folder / "Train" / "b.bin", fingerprint.of_folder(folder)
+    file, before = folder / "Train" / "b.bin", fingerprint.folder_hash(folder)
     date = file.stat()
     file.write_bytes(b"owt")
     os.utime(file, ns=(date.st_atime_ns, date.st_mtime_ns))
-    assert fingerprint.of_folder(folder) != before
+    assert fingerprint.folder_hash(folder) != before
     file.write_bytes(b"two")
-    assert fingerprint.of_folder(folder) == before, "the content counts, and not when it was written"
+    assert fingerprint.folder_hash(folder) == before, "the content counts, and not when it was written"
 
 
 def test_files_in_a_linked_folder_count(folder: Path, tmp_path: Path) -> None:
-    before = fingerprint.of_folder(folder)
+    before = fingerprint.folder_hash(folder)
     (folder / "Train").rename(tmp_path / "disk")
     (folder / "Train").symlink_to(tmp_path / "disk")
-    assert fingerprint.of_folder(folder) == before, "the same names and contents"
+    assert fingerprint.folder_hash(folder) == before, "the same names and contents"
     (tmp_path / "disk" / "b.bin").write_bytes(b"2")
-    assert fingerprint.of_folder(folder) != before
+    assert fingerprint.folder_hash(folder) != before
     (tmp_path / "disk" / "round").symlink_to(folder)
     assert len(list(fingerprint.files(folder))) == 2, "a link back ends"
 
 
 def test_names_and_the_marker_count_and_hidden_files_do_not(folder: Path) -> None:
-    before = fingerprint.of_folder(folder)
+    before = fingerprint.folder_hash(folder)
     (folder / ".DS_Store").write_bytes(b"what a desktop leaves")
-    assert fingerprint.of_folder(folder) == before
+    assert fingerprint.folder_hash(folder) == before
     (folder / "a.bin").rename(folder / "c.bin")
-    renamed = fingerprint.of_folder(folder)
+    renamed = fingerprint.folder_hash(folder)
     assert renamed != before
-    (folder / place.MARKER).write_text('{"of": "N-MNIST", "stand_in": "a toy", "synthetic": true}')
-    assert fingerprint.of_folder(folder) != renamed
+    (folder / availability.MARKER).write_text('{"of": "N-MNIST", "stand_in": "a toy", "synthetic": true}')
+    assert fingerprint.folder_hash(folder) != renamed
 
 
 def test_files_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, content = [], fingerprint.content
-    monkeypatch.setattr(fingerprint, "content", lambda path: read.append(path.name) or content(path))
-    before = fingerprint.of_folder(folder)
-    assert fingerprint.of_folder(folder) == before
+    read, content = [], fingerprint.content_hash
+    monkeypatch.setattr(fingerprint, "content_hash", lambda path: read.append(path.name) or content(path))
+    before = fingerprint.folder_hash(folder)
+    assert fingerprint.folder_hash(folder) == before
     assert sorted(read) == ["a.bin", "b.bin"]
     (folder / "a.bin").write_bytes(b"changed")
-    fingerprint.of_folder(folder)
+    fingerprint.folder_hash(folder)
     assert sorted(read) == ["a.bin", "a.bin", "b.bin"]
 
 
 def test_a_file_that_has_just_changed_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two changes within a tick of the system's clock look the same."""
     monkeypatch.setattr(fingerprint, "SETTLED_NS", 10**12)
-    read, content = [], fingerprint.content
-    monkeypatch.setattr(fingerprint, "content", lambda path: read.append(path.name) or content(path))
-    fingerprint.of_folder(folder)
-    fingerprint.of_folder(folder)
+    read, content = [], fingerprint.content_hash
+    monkeypatch.setattr(fingerprint, "content_hash", lambda path: read.append(path.name) or content(path))
+    fingerprint.folder_hash(folder)
+    fingerprint.folder_hash(folder)
     assert sorted(read) == ["a.bin", "a.bin", "b.bin", "b.bin"]
 
 
 @pytest.mark.parametrize("entry", [5, None, {}, [], "text", [3, 1, 1, 1, 7]], ids=repr)
 def test_a_memory_of_another_form_is_forgotten(entry: object, folder: Path) -> None:
-    before = fingerprint.of_folder(folder)
+    before = fingerprint.folder_hash(folder)
     (memory,) = (folder.parent / "cache" / "fingerprints").iterdir()
     whole = memory.read_bytes()
     memory.write_text(json.dumps({"a.bin": entry, "gone.bin": entry}), encoding="utf-8")
-    assert fingerprint.of_folder(folder) == before
+    assert fingerprint.folder_hash(folder) == before
     assert memory.read_bytes() == whole
 
 
@@ -339,11 +339,11 @@ def test_a_file_with_an_old_date_that_was_just_written_is_read_again(
 ) -> None:
     """As unpacking writes it: its date is the archive's, and only its change of state is new."""
     monkeypatch.setattr(fingerprint, "SETTLED_NS", 10**12)
-    read, content = [], fingerprint.content
-    monkeypatch.setattr(fingerprint, "content", lambda path: read.append(path.name) or content(path))
+    read, content = [], fingerprint.content_hash
+    monkeypatch.setattr(fingerprint, "content_hash", lambda path: read.append(path.name) or content(path))
     os.utime(folder / "a.bin", (10**9, 10**9))
     for _ in range(2):
-        fingerprint.of_folder(folder)
+        fingerprint.folder_hash(folder)
     assert sorted(read) == ["a.bin", "a.bin", "b.bin", "b.bin"]
 
 

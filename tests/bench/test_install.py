@@ -324,7 +324,7 @@ def test_hints_suit_a_checkout_and_a_wheel(monkeypatch: pytest.MonkeyPatch, tmp_
     """The extras that hints name are there; what a wheel suggests needs no file of the project."""
     assert install.command("jax") == "pip install -c constraints.txt -e '.[jax]'"
     assert registry.FRAMEWORKS["torch"] == "pip install -c constraints.txt -e '.[torch]'"
-    assert data.dataset("events.place").NEEDED == "pip install -c constraints.txt -e '.[events]'"
+    assert data.module("events.published").NEEDED == "pip install -c constraints.txt -e '.[events]'"
     assert {"jax", "torch", "events"} <= PROJECT["optional-dependencies"].keys()
     monkeypatch.setattr(install, "ROOT", tmp_path)
     assert install.command("jax") == "pip install 'drtrl-bench[jax]'"

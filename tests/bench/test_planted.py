@@ -48,7 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project as a repository of one commit, without its environment: tests ask git for HEAD."""
     to = copied(tmp_path_factory.mktemp("project"), "docs", "tests", "results")
     for path in ROOT.iterdir():
-        if path.is_file():
+        if path.is_file() and path.name != ".git":  # a file in a worktree: the commit would go to the project's own
             (to / path.name).write_bytes(path.read_bytes())
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
     for words in (("init", "-q"), ("add", "-A"), (*who, "commit", "-q", "-m", "all")):

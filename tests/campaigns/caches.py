@@ -72,7 +72,7 @@ def of_problem(whole: problem.Problem) -> Content:
 
 def small_recording(folder: Path) -> Kind:
     """The events of a recording as they were decoded."""
-    decoded, recordings = data.dataset("events.decoded"), data.dataset("events.recordings")
+    decoded, recordings = data.module("events.cache"), data.module("events.recordings")
     rng, path, stamp = np.random.default_rng(0), folder / "decoded" / "0", bytes(range(16))
     columns = [rng.integers(200, size=60).astype(kind) for kind in recordings.DTYPES]
 
@@ -91,7 +91,7 @@ def small_recording(folder: Path) -> Kind:
 def small_arrays(folder: Path) -> Kind:
     """Arrays as the digits and the spoken words are kept."""
     rng, path = np.random.default_rng(1), folder / "digits.npz"
-    packed = data.dataset("digits").PACKED
+    packed = data.module("digits").PACKED
     held: Content = {"events": np.zeros(20, packed), "first": np.arange(4), "labels": rng.integers(9, size=3)}
     held["events"]["t"] = rng.integers(300_000, size=20)
 
@@ -105,7 +105,7 @@ def small_arrays(folder: Path) -> Kind:
 
 def small_memory(folder: Path) -> Kind:
     """What is remembered of the files that make a fingerprint."""
-    fingerprint, path = data.dataset("events.fingerprint"), folder / "fingerprints" / "0.json"
+    fingerprint, path = data.module("events.fingerprint"), folder / "fingerprints" / "0.json"
     held: dict[str, list[int | str]] = {"a.bin": [3, 1, 2, 5, 7, "beef"], "Train/b.bin": [4, 1, 2, 6, 8, "cafe"]}
 
     def content(known: dict[str, list[int | str]]) -> Content:

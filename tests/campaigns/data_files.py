@@ -415,11 +415,11 @@ def drawn(name: str) -> tuple[object, str]:
 
     from drtrl_bench import data
 
-    place, module = data.dataset("events.place"), data.dataset(name)
+    published, module = data.module("events.published"), data.dataset(name)
     try:
         data.loaded(name)
         module.batch(4, 2, 0, split="test")
-    except (place.DamagedError, place.MissingError, place.ReaderError, OSError) as error:
+    except (published.DamagedError, published.MissingError, published.ReaderError, OSError) as error:
         return 1, f"{error}\n"
     except ValueError as error:
         return "traceback", f"ValueError: {error}"

@@ -10,11 +10,11 @@ from support import genuine
 from support.copies import ROOT
 from test_strays import without
 
-from drtrl_bench.datasets.events import place
+from drtrl_bench.datasets.events import published
 from drtrl_bench.datasets.stand_ins import espeak
 
 READERS = {
-    "tonic": place.ReaderError(place.needs("tonic")),
+    "tonic": published.ReaderError(published.needs("tonic")),
     "h5py": ModuleNotFoundError("No module named 'h5py'", name="h5py"),
     "espeakng_loader": espeak.EspeakError(espeak.MISSING),
 }
@@ -50,9 +50,9 @@ def test_where_it_is_that_is_a_failure(package: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     "error",
     [
-        place.DamagedError("tonic.bin: 297 bytes"),
+        published.DamagedError("tonic.bin: 297 bytes"),
         AssertionError("assert 'tonic reads these files' in ''"),
-        AssertionError(place.needs("tonic")),
+        AssertionError(published.needs("tonic")),
         ModuleNotFoundError("No module named 'tonic_'", name="tonic_"),
         ImportError("cannot import name 'datasets' from 'tonic'", name="tonic"),
     ],
@@ -72,7 +72,7 @@ def test_a_run_without_readers_skips(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "def held(written):\n"
         "    with pytest.MonkeyPatch.context() as patch:\n"
         "        patch.setenv('DRTRL_BENCH_DATA', str(written[0]))\n"
-        "        return data.dataset('nmnist').opened('train')[0][0]\n\n"
+        "        return data.events('nmnist').recordings('train')[0][0]\n\n"
         "def test_one(held):\n"
         "    raise AssertionError\n\n"
         "def test_two(held):\n"

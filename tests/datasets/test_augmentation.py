@@ -8,7 +8,7 @@ from support.genuine import Known
 
 from drtrl_bench import data
 
-augmentation, recordings = (data.dataset(f"events.{name}") for name in ("augmentation", "recordings"))
+augmentation, recordings = (data.module(f"events.{name}") for name in ("augmentation", "recordings"))
 
 
 def words(seed: int, number: int = 400) -> Any:
@@ -62,8 +62,8 @@ def test_augmented_batches_are_of_the_training_split(known: dict[str, Known]) ->
 
 
 def test_a_blend_takes_no_recording_of_another_split(known: dict[str, Known], monkeypatch: pytest.MonkeyPatch) -> None:
-    module = data.dataset("shd")
-    held, available = module.opened("train")
+    module = data.events("shd")
+    held, available = module.recordings("train")
     taken: list[int] = []
     get = type(held).__getitem__
     monkeypatch.setattr(type(held), "__getitem__", lambda self, index: taken.append(int(index)) or get(self, index))

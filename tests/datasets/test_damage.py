@@ -40,7 +40,7 @@ from support.genuine import WRITERS, needs_tonic
 
 from drtrl_bench import data
 
-place = data.dataset("events.place")
+published = data.module("events.published")
 pytestmark = pytest.mark.usefixtures("cache")
 
 EDITS = (far_label, no_keys, far_unit, fewer_units, no_labels, other_lengths)
@@ -62,21 +62,21 @@ def test_a_damaged_file_is_named_and_nothing_of_it_kept(
 ) -> None:
     WRITERS[name](tmp_path / "data")
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "data"))
-    module = data.dataset(name)
-    path = tmp_path / "data" / module.PUBLISHED.folder / file
+    module = data.events(name)
+    path = tmp_path / "data" / module.published.folder / file
     whole = path.read_bytes()
     damage(path)
     split = "valid" if "valid" in file else "train"
     for _ in range(2):  # it does not pass the second time
-        with pytest.raises(place.DamagedError) as caught:
-            _ = module.opened(split)[0][0]
+        with pytest.raises(published.DamagedError) as caught:
+            _ = module.recordings(split)[0][0]
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
     assert module.LABEL.endswith("layout (other recordings)")
     assert not cache.exists()
     path.unlink()  # or HDF5, which tonic leaves open, would go on with the old file
     path.write_bytes(whole)
-    assert len(module.opened(split)[0][0].t) == 60
+    assert len(module.recordings(split)[0][0].t) == 60
 
 
 SPOKEN = ("shd", "shd_train.h5")
@@ -141,10 +141,10 @@ def test_what_a_cast_would_make_plausible_is_named(
     (name, file), damage, said = PLAUSIBLE[kind]
     WRITERS[name](tmp_path)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
-    path = tmp_path / data.dataset(name).PUBLISHED.folder / file
+    path = tmp_path / data.events(name).published.folder / file
     damage(path)
-    with pytest.raises(place.DamagedError, match=said) as caught:
-        _ = data.dataset(name).opened("train")[0][0]
+    with pytest.raises(published.DamagedError, match=said) as caught:
+        _ = data.events(name).recordings("train")[0][0]
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     assert not cache.exists()
@@ -173,8 +173,8 @@ def test_what_genuine_files_may_hold_is_read(kind: str, tmp_path: Path, monkeypa
     (name, file), change = GENUINE[kind]
     WRITERS[name](tmp_path)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
-    change(tmp_path / data.dataset(name).PUBLISHED.folder / file)
-    events = data.dataset(name).opened("train")[0][0]
+    change(tmp_path / data.events(name).published.folder / file)
+    events = data.events(name).recordings("train")[0][0]
     assert len(events.t) == (0 if kind == "a word without a spike" else 60)
     assert (np.diff(events.t) >= 0).all()
 
@@ -185,11 +185,11 @@ def test_a_row_of_overflow_moves_what_follows(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
     path = tmp_path / "NMNIST" / "Train" / "0" / "00000.bin"
     path.write_bytes(bytes([5, 6, 0x80, 0, 1, 9, 240, 0, 0, 0, 7, 8, 0, 0xEA, 0x60]))
-    held = data.dataset("nmnist").opened("train")[0]
+    held = data.events("nmnist").recordings("train")[0]
     t, x, y, p = held[0]
     assert (x.tolist(), y.tolist(), p.tolist(), t.tolist()) == ([5, 7], [6, 8], [1, 0], [1, 60_000 + 8_192])
     path.write_bytes(bytes([5, 6, 0, 0, 1, *(2000 * [9, 240, 0, 0, 0]), 7, 8, 0, 0xEA, 0x60]))
-    with pytest.raises(place.DamagedError, match="in another unit"):
+    with pytest.raises(published.DamagedError, match="in another unit"):
         _ = held.read(0)
 
 
@@ -197,11 +197,11 @@ def test_a_row_of_overflow_moves_what_follows(tmp_path: Path, monkeypatch: pytes
 def test_a_folder_without_recordings_is_named(
     name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = data.dataset(name)
-    path = tmp_path / module.PUBLISHED.folder / folder
+    module = data.events(name)
+    path = tmp_path / module.published.folder / folder
     path.mkdir(parents=True)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
-    with pytest.raises(place.DamagedError, match=folder):
+    with pytest.raises(published.DamagedError, match=folder):
         module.batch(5, 1, 0)
 
 
@@ -209,7 +209,7 @@ def test_times_after_an_overflow_by_hand(tmp_path: Path) -> None:
     """Of N-MNIST: x, y, a bit of polarity and 23 of time; row 240 is no event, and what follows is 8192 us later."""
     rows = [(1, 2, 0x80, 0, 5), (0, 240, 0, 0, 0), (3, 4, 0, 1, 2), (0, 240, 0, 0, 0), (5, 6, 0x81, 0, 1)]
     (tmp_path / "a.bin").write_bytes(bytes(number for row in rows for number in row))
-    found = data.dataset("nmnist").columns(tmp_path / "a.bin", 0)
+    found = data.module("nmnist").columns(tmp_path / "a.bin", 0)
     assert {name: column.tolist() for name, column in found.items()} == {
         "x": [1, 3, 5],
         "y": [2, 4, 6],
@@ -222,7 +222,7 @@ def test_a_class_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytes
     folder = tmp_path / "DVSGesture" / "ibmGestureTrain" / "user01_led"
     shutil.copy(folder / "0.npy", folder / "11.npy")
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
-    with pytest.raises(place.DamagedError, match=r"11\.npy"):
+    with pytest.raises(published.DamagedError, match=r"11\.npy"):
         data.dataset("dvs_gesture").batch(5, 1, 0)
 
 

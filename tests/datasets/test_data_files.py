@@ -16,9 +16,11 @@ from campaigns.data_files import FILE, described, header, wraps_at_the_end
 from support.damages import edited as changed
 from support.genuine import needs_tonic
 
-from drtrl_bench.data import dataset
+from drtrl_bench.data import dataset, events, module
 
-place, fingerprint = dataset("events.place"), dataset("events.fingerprint")
+availability, fingerprint, published = (
+    module(f"events.{name}") for name in ("availability", "fingerprint", "published")
+)
 pytestmark = pytest.mark.usefixtures("cache")
 
 
@@ -38,7 +40,7 @@ def data(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def read(name: str) -> Any:
     """Every recording of the part that is there."""
-    held = dataset(name).opened("test")[0]
+    held = events(name).recordings("test")[0]
     return [held.read(index) for index in range(len(held))]
 
 
@@ -117,7 +119,7 @@ def test_what_only_a_damaged_file_says_is_not_believed(kind: str, data: Path) ->
     name, damage, said = DAMAGES[kind]
     file = data / FILE[name]
     damage(file, random.Random(0))
-    with pytest.raises(place.DamagedError, match=said) as caught:
+    with pytest.raises(published.DamagedError, match=said) as caught:
         read(name)
     assert str(caught.value).startswith(f"{file}: ")
     assert len(str(caught.value).splitlines()) == 1
@@ -143,7 +145,7 @@ def test_lengths_of_compressed_and_chunked_rows_are_read(data: Path) -> None:
         assert [[column.tolist() for column in events] for events in read("shd")] == before
         with h5py.File(file) as content:
             column = content["spikes/units"]
-            lengths = [dataset("events.speech").length(column, index) for index in range(24)]
+            lengths = [module("events.speech").length(column, index) for index in range(24)]
         assert lengths == [None if "compression" in how else 60] * 24
 
 
@@ -159,9 +161,9 @@ def test_lengths_of_compressed_and_chunked_rows_are_read(data: Path) -> None:
     ids=("deep", "two lines", "surrogate", "long", "large"),
 )
 def test_a_marker_that_no_maker_writes_is_a_line(text: str, data: Path) -> None:
-    marker = data / "SHD" / place.MARKER
+    marker = data / "SHD" / availability.MARKER
     marker.write_text(text)
-    with pytest.raises(place.DamagedError, match=re.escape(str(marker))) as caught:
+    with pytest.raises(published.DamagedError, match=re.escape(str(marker))) as caught:
         _ = dataset("shd").LABEL
     assert str(caught.value).isprintable()
 
@@ -169,8 +171,8 @@ def test_a_marker_that_no_maker_writes_is_a_line(text: str, data: Path) -> None:
 def test_a_fingerprint_is_of_files_that_can_be_read(data: Path) -> None:
     (data / "NMNIST" / "stray").touch()
     os.truncate(data / "NMNIST" / "stray", 2**40)
-    with pytest.raises(place.DamagedError, match=r"mostly holes|at most"):
-        fingerprint.of_folder(data / "NMNIST")
+    with pytest.raises(published.DamagedError, match=r"mostly holes|at most"):
+        fingerprint.folder_hash(data / "NMNIST")
 
 
 def test_files_replaced_behind_a_link_are_another_measurement(data: Path, tmp_path: Path) -> None:
@@ -183,7 +185,7 @@ def test_files_replaced_behind_a_link_are_another_measurement(data: Path, tmp_pa
     for target in ("one", "other", "one"):
         link.unlink(missing_ok=True)
         link.symlink_to(tmp_path / target)
-        found.append(fingerprint.of(dataset("nmnist").PUBLISHED))
+        found.append(fingerprint.fingerprint(events("nmnist").published))
     assert found[0] == found[2] != found[1]
     (data / "NMNIST" / "also").symlink_to(tmp_path / "one")
     (data / "NMNIST" / "round").symlink_to(data)

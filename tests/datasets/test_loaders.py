@@ -16,9 +16,9 @@ from drtrl_bench.case import Case, Plan
 from drtrl_bench.experiments import learning
 from drtrl_bench.measure import problem, runner
 
-place = data.dataset("events.place")
+availability, errors = data.module("events.availability"), data.module("events.published")
 NAMES = tuple(WRITERS)
-PARTS = [(name, part) for name in NAMES for part in data.dataset(name).PUBLISHED.archives]
+PARTS = [(name, part) for name in NAMES for part in data.events(name).published.archives]
 pytestmark = pytest.mark.usefixtures("cache")
 
 # Genuine files
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("cache")
 
 @pytest.mark.parametrize(("name", "part"), PARTS)
 def test_tonic_s_reader_gives_what_was_written(known: dict[str, Known], name: str, part: str) -> None:
-    held = data.dataset(name).opened(part)[0]
+    held = data.events(name).recordings(part)[0]
     expected = known[name][part]
     assert len(held) == len(expected)
     for index, (events, label) in enumerate(expected):
@@ -42,9 +42,9 @@ def test_tonic_s_reader_gives_what_was_written(known: dict[str, Known], name: st
 @needs_tonic
 @pytest.mark.parametrize("name", NAMES)
 def test_files_put_in_place_are_used(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    module = data.dataset(name)
-    published = module.PUBLISHED
-    with pytest.raises(place.MissingError):
+    module: Any = data.events(name)
+    published = module.published
+    with pytest.raises(errors.MissingError):
         module.batch(10, 2, 0)
     assert f"{published.name} (no files)" == module.LABEL
     assert data.unavailable(name)
@@ -54,21 +54,20 @@ def test_files_put_in_place_are_used(name: str, cache: Path, monkeypatch: pytest
     # They are fewer than were published, and so do not go by the published name alone.
     assert f"{published.name} layout (other recordings)" == module.LABEL
     assert module.SYNTHETIC is False
-    counts = {split: published.count(place.part(published, split)) for split in published.archives}
-    monkeypatch.setattr(module, "PUBLISHED", replace(published, counts=counts))
-    assert published.name == module.LABEL
+    counts = {split: published.count(availability.part_path(published, split)) for split in published.archives}
+    assert published.name == replace(module, published=replace(published, counts=counts)).LABEL
     for split, number in counts.items():  # one part short of a recording, the others whole
-        monkeypatch.setattr(module, "PUBLISHED", replace(published, counts=counts | {split: number + 1}))
-        assert f"{published.name} layout (other recordings)" == module.LABEL
+        short = replace(module, published=replace(published, counts=counts | {split: number + 1}))
+        assert f"{published.name} layout (other recordings)" == short.LABEL
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_is_one_line_that_helps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "mine"))
-    published = data.dataset(name).PUBLISHED
+    published = data.events(name).published
     for split, archive in published.archives.items():
-        with pytest.raises(place.MissingError) as caught:
+        with pytest.raises(errors.MissingError) as caught:
             data.dataset(name).batch(10, 2, 0, split=split)
         said = str(caught.value)
         assert "\n" not in said
@@ -84,11 +83,11 @@ def test_a_part_that_is_missing_beside_others_is_named(
 ) -> None:
     WRITERS[name](tmp_path)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
-    module = data.dataset(name)
-    archive = module.PUBLISHED.archives["test"]
-    path = tmp_path / module.PUBLISHED.folder / archive.unpacked
+    module = data.events(name)
+    archive = module.published.archives["test"]
+    path = tmp_path / module.published.folder / archive.unpacked
     path.rename(tmp_path / "elsewhere")
-    with pytest.raises(place.MissingError) as caught:
+    with pytest.raises(errors.MissingError) as caught:
         module.batch(10, 2, 0, split="test")
     for word in (archive.file, archive.md5, str(path)):
         assert word in str(caught.value)
@@ -100,11 +99,11 @@ def test_a_part_that_is_missing_beside_others_is_named(
 
 
 def test_a_part_that_a_stand_in_lacks_is_made_again() -> None:
-    what = data.dataset("nmnist").PUBLISHED
-    folder, _ = data.dataset("events.making").make(what, lambda *_: None, {"train": 1, "test": 1})
+    what = data.events("nmnist").published
+    folder, _ = data.module("events.make_stand_in").make(what, lambda *_: None, {"train": 1, "test": 1})
     shutil.rmtree(folder / "Test")
-    with pytest.raises(place.MissingError, match=f"no test files.*{folder}.*data make nmnist"):
-        place.part(what, "test")
+    with pytest.raises(errors.MissingError, match=f"no test files.*{folder}.*data make nmnist"):
+        availability.part_path(what, "test")
 
 
 def test_a_data_folder_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,14 +120,14 @@ def test_a_data_folder_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pyt
 def test_archives_are_those_tonic_knows() -> None:
     datasets = pytest.importorskip("tonic.datasets")
     for name in NAMES:
-        published = data.dataset(name).PUBLISHED
+        published = data.events(name).published
         reader = getattr(datasets, published.folder)
         for split, archive in published.archives.items():
             assert archive.md5 == getattr(reader, f"{split}_md5")
 
 
 def test_genuine_files_win_over_a_stand_in(known: dict[str, Known]) -> None:
-    data.dataset("events.making").make(data.dataset("nmnist").PUBLISHED, lambda *_: None, {"train": 1, "test": 1})
+    data.module("events.make_stand_in").make(data.events("nmnist").published, lambda *_: None, {"train": 1, "test": 1})
     assert data.dataset("nmnist").LABEL == "N-MNIST layout (other recordings)"
 
 
@@ -139,7 +138,7 @@ def test_other_files_are_another_measurement(
     written: tuple[Path, dict[str, Known]], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = Case(dataset="nmnist", algorithm="bptt", steps=8, batch=2, features=162, neurons=3, chunk=8)
-    data.dataset("events.making").make(data.dataset("nmnist").PUBLISHED, lambda *_: None, {"train": 1, "test": 1})
+    data.module("events.make_stand_in").make(data.events("nmnist").published, lambda *_: None, {"train": 1, "test": 1})
     keys = [runner.implementation_sha(case)]
     paths = [problem.prepared(case, cache)]
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(written[0]))
@@ -202,6 +201,6 @@ def test_cards_are_complete() -> None:
     assert {file.stem for file in folder.glob("*.md")} == set(data.datasets())
     for name in NAMES:
         card = (folder / f"{name}.md").read_text(encoding="utf-8")
-        published = data.dataset(name).PUBLISHED
+        published = data.events(name).published
         for word in (published.stand_in, *(a.md5 for a in published.archives.values())):
             assert word in card

@@ -12,7 +12,7 @@ from support.genuine import WRITERS, Known
 
 from drtrl_bench import data
 
-place, binning, recordings = (data.dataset(f"events.{name}") for name in ("place", "binning", "recordings"))
+published, binning, recordings = (data.module(f"events.{name}") for name in ("published", "binning", "recordings"))
 NAMES = tuple(WRITERS)
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -26,7 +26,7 @@ def put(name: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Pa
     """The training part's recordings in files of their own, and the file of the first."""
     WRITERS[name](base)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(base))
-    held = data.dataset(name).opened("train")[0]
+    held = data.events(name).recordings("train")[0]
     return held, held.files[0]
 
 
@@ -59,10 +59,10 @@ def assert_same(one: Any, other: Any) -> None:
 def test_a_recording_goes_through_tonic_once(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, _ = put(name, tmp_path / "data", monkeypatch)
     first = held[3]
-    held.kept.clear()
+    held.memory.clear()
     monkeypatch.setattr(held, "source", None)
     assert_same(held[3], first)
-    with pytest.raises(place.DamagedError):  # or this test would see nothing
+    with pytest.raises(published.DamagedError):  # or this test would see nothing
         _ = held[4]
 
 
@@ -71,7 +71,7 @@ def test_a_changed_file_is_decoded_anew(name: str, tmp_path: Path, monkeypatch: 
     held, file = put(name, tmp_path / "data", monkeypatch)
     before = held[0]
     change(file)
-    held.kept.clear()
+    held.memory.clear()
     assert (held[0].x != before.x).sum() == 1
 
 
@@ -81,9 +81,9 @@ def test_a_file_damaged_after_it_was_decoded_is_named(
 ) -> None:
     held, file = put(name, tmp_path / "data", monkeypatch)
     _ = held[0]
-    held.kept.clear()
+    held.memory.clear()
     cut_in_half(file)
-    with pytest.raises(place.DamagedError, match=str(file)):
+    with pytest.raises(published.DamagedError, match=str(file)):
         _ = held[0]
 
 
@@ -91,9 +91,9 @@ def test_a_file_damaged_after_it_was_decoded_is_named(
 def test_a_file_gone_after_it_was_decoded_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, file = put(name, tmp_path / "data", monkeypatch)
     _ = held[0]
-    held.kept.clear()
+    held.memory.clear()
     file.unlink()
-    with pytest.raises(place.DamagedError, match=str(file)):
+    with pytest.raises(published.DamagedError, match=str(file)):
         _ = held[0]
 
 
@@ -101,8 +101,8 @@ def test_a_file_gone_after_it_was_decoded_is_named(name: str, tmp_path: Path, mo
 def test_what_was_decoded_and_cut_off_is_not_used(left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, _ = put("dvs_gesture", tmp_path / "data", monkeypatch)
     first = held[0]
-    held.kept.clear()
-    (decoded,) = held.decoded.iterdir()
+    held.memory.clear()
+    (decoded,) = held.cache_folder.iterdir()
     whole = decoded.read_bytes()
     decoded.write_bytes(whole[:left])
     assert_same(held[0], first)
@@ -115,7 +115,7 @@ def test_an_interrupted_decoding_leaves_nothing(tmp_path: Path, monkeypatch: pyt
         patch.setattr(os, "replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
             _ = held[0]
-    assert not list(held.decoded.iterdir())
+    assert not list(held.cache_folder.iterdir())
     assert len(held[0].t) == 60
 
 
@@ -132,7 +132,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     held, _ = put(name, tmp_path / "data", monkeypatch)
     for _ in range(2):
         assert len(held[0].t) == 60
-        held.kept.clear()
+        held.memory.clear()
 
 
 @pytest.mark.parametrize("form", [binning.AllCells, binning.Cells])
@@ -140,30 +140,29 @@ def test_cells_that_are_few_are_kept_beside_the_events(
     form: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, file = put("dvs_gesture", tmp_path / "data", monkeypatch)
-    index, few, many = np.array([0]), (3, 2), (60, 8192)
+    index = np.array([0])
+    few, many = (binning.Binning(steps, (128, 128, 2), lines) for steps, lines in ((3, 2), (60, 8192)))
     if form is binning.Cells:
         monkeypatch.setattr(binning, "CELL", 0)  # so few events would else be smaller as counts
-    first = binning.binned(held, index, *few)
+    first = binning.batch(held, index, few)
     change(file)
-    held.kept.clear()
-    held.kept_cells.clear()
-    changed = binning.binned(held, index, *few).lanes[0]
+    held.forget()
+    changed = binning.batch(held, index, few).lanes[0]
     assert isinstance(changed, form)
     assert not np.array_equal(changed.counts, first.lanes[0].counts)
-    binning.binned(held, index, *many)
-    held.kept.clear()
-    held.kept_cells.clear()
+    binning.batch(held, index, many)
+    held.forget()
     monkeypatch.setattr(held, "read", None)  # the events are not read for them
-    assert_same(binning.binned(held, index, *few).lanes[0], changed)
+    assert_same(binning.batch(held, index, few).lanes[0], changed)
     with pytest.raises(TypeError):
-        binning.binned(held, index, *many)
+        binning.batch(held, index, many)
 
 
 def test_statistics_are_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded, statistics = data.dataset("events.decoded"), data.dataset("events.statistics")
+    decoded, statistics = data.module("events.cache"), data.module("events.statistics")
     held, file = put("dvs_gesture", tmp_path / "data", monkeypatch)
-    decoded.save(held.decoded / "0", decoded.stamp(file), [column[:7] for column in held[0]])
-    held.kept.clear()
+    decoded.save(held.cache_folder / "0", decoded.stamp(file), [column[:7] for column in held[0]])
+    held.memory.clear()
     assert len(held[0].t) == 7
     assert statistics.statistics(held, [0])["events"] == 60
 
@@ -176,7 +175,7 @@ def test_rates_and_shares_are_of_all_events_together() -> None:
         for each in columns
     ]
     held = SimpleNamespace(sensor=(4, 1, 1), read=lambda index, anew: both[index])
-    of_both = data.dataset("events.statistics").statistics(held, [0, 1])
+    of_both = data.module("events.statistics").statistics(held, [0, 1])
     assert of_both["rate_hz"] == pytest.approx(5 / 4 / 4)
     assert of_both["on"] == pytest.approx(2 / 5)
     assert (of_both["events"], of_both["seconds"]) == (2.5, 2.0)
@@ -188,7 +187,7 @@ def test_density_is_the_share_of_cells_in_use(number: int) -> None:
     columns = (column.astype(dtype) for column, dtype in zip((t, x, 0 * t, 0 * t), recordings.DTYPES, strict=True))
     events = recordings.Events(*columns)
     held = SimpleNamespace(sensor=(4, 1, 1), read=lambda index, anew: events)
-    statistics = data.dataset("events.statistics")
+    statistics = data.module("events.statistics")
     width = t[-1] // 100
     used = {(at // width, line) for at, line in zip(t, x, strict=True) if at < 100 * width}
     assert statistics.statistics(held, [0])["density"] == pytest.approx(len(used) / 400)
@@ -200,19 +199,19 @@ def test_density_is_the_share_of_cells_in_use(number: int) -> None:
 def test_recordings_read_last_are_kept_within_a_budget(
     known: dict[str, Known], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = data.dataset("nmnist").opened("test")[0]
+    held = data.events("nmnist").recordings("test")[0]
     forget()
     one = recordings.size(held[0])
     monkeypatch.setattr(recordings, "BUDGET", 5 * one)
     for index in range(len(held)):
         _ = held[index]
-    assert list(held.kept.found) == list(range(len(held) - 5, len(held)))
-    assert recordings.Kept.total == 5 * one
+    assert list(held.memory.entries) == list(range(len(held) - 5, len(held)))
+    assert recordings.Memory.total == 5 * one
     _ = held[len(held) - 5]  # used again, so the next one goes
     _ = held[0]
-    assert set(held.kept.found) == {0, len(held) - 5, *range(len(held) - 3, len(held))}
+    assert set(held.memory.entries) == {0, len(held) - 5, *range(len(held) - 3, len(held))}
     forget()
-    assert recordings.Kept.total == 0
+    assert recordings.Memory.total == 0
 
 
 def test_all_data_sets_share_the_budget(known: dict[str, Known], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,26 +219,25 @@ def test_all_data_sets_share_the_budget(known: dict[str, Known], monkeypatch: py
     monkeypatch.setattr(recordings, "BUDGET", 5000)
     for name in NAMES:
         data.dataset(name).batch(20, 8, 0)
-        stores = {store for store, _ in recordings.Kept.used}
-        kept = [one for store in stores for one in store.found.values()]
-        assert sum(map(recordings.size, kept)) == recordings.Kept.total
-        assert 4000 < recordings.Kept.total <= 5000
-        assert len(kept) == len(recordings.Kept.used)
+        stores = {store for store, _ in recordings.Memory.used}
+        kept = [one for store in stores for one in store.entries.values()]
+        assert sum(map(recordings.size, kept)) == recordings.Memory.total
+        assert 4000 < recordings.Memory.total <= 5000
+        assert len(kept) == len(recordings.Memory.used)
     forget()
 
 
 def forget() -> None:
-    for store in {store for store, _ in recordings.Kept.used}:
+    for store in {store for store, _ in recordings.Memory.used}:
         store.clear()
 
 
 def test_a_batch_is_the_same_from_memory(known: dict[str, Known]) -> None:
-    module = data.dataset("dvs_gesture")
-    held, _ = module.opened("train")
-    held.kept.clear()
-    held.kept_cells.clear()
+    module = data.events("dvs_gesture")
+    held, _ = module.recordings("train")
+    held.forget()
     first = module.batch(9, 5, 0, features=2048)
-    held.kept.clear()  # only the cells are left
+    held.memory.clear()  # only the cells are left
     again, other = module.batch(9, 5, 0, features=2048), module.batch(8, 5, 0, features=2048)
     np.testing.assert_array_equal(first[0], again[0])
     assert not np.array_equal(other[0], first[0][:8])

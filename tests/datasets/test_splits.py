@@ -6,17 +6,17 @@ from support.genuine import WRITERS, Known
 
 from drtrl_bench import data
 
-splits = data.dataset("events.splits")
+splits = data.module("events.splits")
 NAMES = tuple(WRITERS)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_splits_share_no_recording(known: dict[str, Known], name: str) -> None:
     """By the events themselves, which all differ."""
-    module = data.dataset(name)
+    module = data.events(name)
     seen: dict[str, set[bytes]] = {}
     for split in ("train", "valid", "test"):
-        held, available = module.opened(split)
+        held, available = module.recordings(split)
         seen[split] = {b"".join(column.tobytes() for column in held[i]) for i in available}
         assert len(seen[split]) == len(available) > 0
     assert not seen["train"] & seen["valid"]
@@ -26,14 +26,14 @@ def test_splits_share_no_recording(known: dict[str, Known], name: str) -> None:
 
 @pytest.mark.parametrize("name", ["shd", "dvs_gesture"])
 def test_validation_is_on_other_speakers_and_subjects(known: dict[str, Known], name: str) -> None:
-    held, train = data.dataset(name).opened("train")
-    _, valid = data.dataset(name).opened("valid")
+    held, train = data.events(name).recordings("train")
+    _, valid = data.events(name).recordings("valid")
     assert not set(held.groups[train]) & set(held.groups[valid])
     assert set(held.labels[valid]) == set(held.labels)
 
 
 def test_validation_has_all_digits(known: dict[str, Known]) -> None:
-    held, valid = data.dataset("nmnist").opened("valid")
+    held, valid = data.events("nmnist").recordings("valid")
     np.testing.assert_array_equal(np.bincount(held.labels[valid]), 1)
     labels = np.repeat(np.arange(10), 600)
     np.testing.assert_array_equal(np.bincount(labels[splits.stratified(labels)]), 60)
@@ -48,9 +48,9 @@ def test_a_single_speaker_cannot_be_held_out() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_draws_from_its_split(known: dict[str, Known], name: str) -> None:
-    module = data.dataset(name)
+    module = data.events(name)
     for split in ("train", "valid", "test"):
-        held, available = module.opened(split)
+        held, available = module.recordings(split)
         _, targets = module.batch(2, len(available), 0, split=split)
         np.testing.assert_array_equal(np.sort(targets[0]), np.sort(held.labels[available]))
         with pytest.raises(ValueError, match=f"between 1 and {len(available)}"):

@@ -12,9 +12,9 @@ from support.genuine import WRITERS
 
 from drtrl_bench import data
 
-NAMES = ("fingerprint", "making", "place", "statistics")
-fingerprint, making, place, statistics = (data.dataset(f"events.{name}") for name in NAMES)
-saccades, gestures, camera = (data.dataset(f"stand_ins.{name}") for name in ("saccades", "gestures", "camera"))
+NAMES = ("fingerprint", "make_stand_in", "availability", "statistics")
+fingerprint, making, availability, statistics = (data.module(f"events.{name}") for name in NAMES)
+saccades, gestures, camera = (data.module(f"stand_ins.{name}") for name in ("saccades", "gestures", "camera"))
 SMALL = {"train": 2, "valid": 1, "test": 1}
 SEEN = ("nmnist", "dvs_gesture")
 
@@ -31,25 +31,25 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("DRTRL_BENCH_CACHE", str(folder))
         patch.delenv("DRTRL_BENCH_DATA", raising=False)
         for name in SEEN:
-            making.make(data.dataset(name).PUBLISHED, quiet, SMALL)
+            making.make(data.events(name).published, quiet, SMALL)
         yield folder
 
 
 @pytest.mark.parametrize("name", SEEN)
 def test_label_says_what_it_is(name: str) -> None:
-    module = data.dataset(name)
+    module = data.events(name)
     label = module.LABEL
-    assert label.startswith(f"{module.PUBLISHED.name} layout (")
+    assert label.startswith(f"{module.published.name} layout (")
     assert "synthetic" in label or "event-converted" in label
     assert ("synthetic" in label) == module.SYNTHETIC
 
 
 @pytest.mark.parametrize("name", SEEN)
 def test_tonic_s_reader_reads_it(name: str) -> None:
-    module = data.dataset(name)
+    module = data.events(name)
     for split in ("train", "test"):
         part = "test" if split == "test" else "train"
-        held = module.opened(split)[0]
+        held = module.recordings(split)[0]
         found = statistics.statistics(held)
         assert found["recordings"] == SMALL[part] * module.CLASSES
         assert found["fewest"] > 500
@@ -60,7 +60,7 @@ def test_tonic_s_reader_reads_it(name: str) -> None:
 
 def test_saccades_look_like_the_original() -> None:
     """4 ms or so around 315 ms, a few thousand events, as many on as off, and three bumps in the rate."""
-    held = data.dataset("nmnist").opened("train")[0]
+    held = data.events("nmnist").recordings("train")[0]
     found = statistics.statistics(held)
     assert 3000 < found["events"] < 6000
     assert found["seconds"] == pytest.approx(0.315, abs=0.01)
@@ -73,7 +73,7 @@ def test_saccades_look_like_the_original() -> None:
 def test_saccades_go_the_way_that_tonic_straightens() -> None:
     """tonic's `stabilize` takes the motion out: then on events no longer lead off events."""
     nmnist = pytest.importorskip("tonic.datasets.nmnist")
-    held = data.dataset("nmnist").opened("train")[0]
+    held = data.events("nmnist").recordings("train")[0]
     for index in range(0, len(held), 4):
         events = held.source[index][0]
         spread, still = (
@@ -84,8 +84,10 @@ def test_saccades_go_the_way_that_tonic_straightens() -> None:
 
 
 def test_no_digit_is_in_both_parts() -> None:
-    module = data.dataset("nmnist")
-    names = [{(file.parent.name, file.name) for file in module.opened(split)[0].files} for split in ("train", "test")]
+    module = data.events("nmnist")
+    names = [
+        {(file.parent.name, file.name) for file in module.recordings(split)[0].files} for split in ("train", "test")
+    ]
     assert not names[0] & names[1]
     _, labels = saccades.glyphs()
     for digit in range(10):
@@ -95,14 +97,14 @@ def test_no_digit_is_in_both_parts() -> None:
 
 
 def test_no_user_is_in_both_parts() -> None:
-    module = data.dataset("dvs_gesture")
-    users = [set(module.opened(split)[0].groups.tolist()) for split in ("train", "test")]
+    module = data.events("dvs_gesture")
+    users = [set(module.recordings(split)[0].groups.tolist()) for split in ("train", "test")]
     assert not users[0] & users[1]
 
 
 @pytest.mark.parametrize(("motion", "axis", "way"), [(0, "x", 1), (1, "x", -1), (2, "y", 1), (3, "y", -1)])
 def test_bars_move_where_their_class_says(motion: int, axis: str, way: int) -> None:
-    held = data.dataset("dvs_gesture").opened("train")[0]
+    held = data.events("dvs_gesture").recordings("train")[0]
     for index in np.flatnonzero(held.labels == motion):
         events = held[index]
         leads = []
@@ -115,7 +117,7 @@ def test_bars_move_where_their_class_says(motion: int, axis: str, way: int) -> N
 
 
 def test_rings_grow_and_shrink() -> None:
-    held = data.dataset("dvs_gesture").opened("train")[0]
+    held = data.events("dvs_gesture").recordings("train")[0]
     for motion, way in ((6, 1), (7, -1)):
         for index in np.flatnonzero(held.labels == motion):
             e = held[index]
@@ -153,7 +155,7 @@ def test_seed_decides(module: Any, tmp_path: Path) -> None:
 
 
 def test_the_same_is_not_made_again_and_another_replaces_it(tmp_path: Path) -> None:
-    what = data.dataset("nmnist").PUBLISHED
+    what = data.events("nmnist").published
     one, two = {"train": 1, "test": 1}, {"train": 2, "test": 1}
     folder, new = making.make(what, quiet, one, 0, tmp_path)
     assert new
@@ -164,9 +166,9 @@ def test_the_same_is_not_made_again_and_another_replaces_it(tmp_path: Path) -> N
 
 
 def test_an_interrupted_run_leaves_what_was_there(tmp_path: Path) -> None:
-    what = data.dataset("nmnist").PUBLISHED
+    what = data.events("nmnist").published
     folder, _ = making.make(what, quiet, {"train": 1, "test": 1}, 0, tmp_path)
-    before = fingerprint.of_folder(folder)
+    before = fingerprint.folder_hash(folder)
 
     def interrupt(split: str, done: int, of: int) -> None:
         if done == 3:
@@ -174,7 +176,7 @@ def test_an_interrupted_run_leaves_what_was_there(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         making.make(what, interrupt, {"train": 2, "test": 1}, 0, tmp_path)
-    assert fingerprint.of_folder(folder) == before
+    assert fingerprint.folder_hash(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == ["NMNIST"]
     with pytest.raises(KeyboardInterrupt):
         making.make(what, interrupt, {"train": 1, "test": 1}, 0, tmp_path / "new")
@@ -184,20 +186,20 @@ def test_an_interrupted_run_leaves_what_was_there(tmp_path: Path) -> None:
 def test_genuine_files_are_never_replaced(tmp_path: Path) -> None:
     WRITERS["nmnist"](tmp_path)
     with pytest.raises(FileExistsError, match="not replaced"):
-        making.make(data.dataset("nmnist").PUBLISHED, quiet, SMALL, 0, tmp_path)
+        making.make(data.events("nmnist").published, quiet, SMALL, 0, tmp_path)
 
 
 def test_a_stand_in_that_was_moved_is_still_one(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    making.make(data.dataset("nmnist").PUBLISHED, quiet, {"train": 1, "test": 1}, 0, tmp_path)
+    making.make(data.events("nmnist").published, quiet, {"train": 1, "test": 1}, 0, tmp_path)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
     assert data.dataset("nmnist").LABEL == "N-MNIST layout (event-converted digits)"
-    (tmp_path / "NMNIST" / place.MARKER).write_text("{")
-    with pytest.raises(place.DamagedError, match=place.MARKER):
+    (tmp_path / "NMNIST" / availability.MARKER).write_text("{")
+    with pytest.raises(availability.DamagedError, match=availability.MARKER):
         _ = data.dataset("nmnist").LABEL
 
 
 def test_the_marker_says_how_it_was_made(cache: Path) -> None:
-    marker = json.loads((cache / "stand_ins" / "NMNIST" / place.MARKER).read_text())
+    marker = json.loads((cache / "stand_ins" / "NMNIST" / availability.MARKER).read_text())
     assert marker["generator"] == "saccades"
     assert marker["seed"] == 0
     assert marker["per_class"] == {"train": 2, "test": 1}
@@ -227,7 +229,7 @@ def test_each_saccade_goes_where_the_original_s_does() -> None:
 
 def test_in_each_saccade_brightening_leads() -> None:
     """Right and down, right and up, left: where the digit goes events are ON, where it comes from OFF."""
-    held = data.dataset("nmnist").opened("train")[0]
+    held = data.events("nmnist").recordings("train")[0]
     t, x, y, p = (np.concatenate([held[i][k] for i in range(len(held))]).astype(float) for k in range(4))
     for number, (right, down) in enumerate([(1, 1), (1, -1), (-1, 0)]):
         part = (t >= 105_000 * number) & (t < 105_000 * (number + 1))
@@ -282,7 +284,7 @@ def test_bars_swing_along_their_axis(motion: int, axes: tuple[int, int]) -> None
 
 def test_rate_is_per_line_and_second() -> None:
     """Eight events within two seconds on four lines."""
-    events = data.dataset("events.recordings").Events
+    events = data.module("events.recordings").Events
     t = np.linspace(0, 2_000_000, 8).astype(np.int32)
     recording = events(t, np.arange(8) % 4, np.zeros(8, np.int64), np.zeros(8, np.int64))
     held: Any = SimpleNamespace(sensor=(4, 1, 1), read=lambda index, anew: recording)

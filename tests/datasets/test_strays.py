@@ -13,7 +13,7 @@ from support.genuine import WRITERS, needs_tonic
 
 from drtrl_bench import data
 
-place = data.dataset("events.place")
+availability, published = data.module("events.availability"), data.module("events.published")
 pytestmark = pytest.mark.usefixtures("cache")
 FOLDERS = {"nmnist": ("Train", "3", "00000.bin"), "dvs_gesture": ("ibmGestureTrain", "user02_led", "3.npy")}
 """Part, folder and file of a recording."""
@@ -26,17 +26,17 @@ def put(name: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, P
     WRITERS[name](base)
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(base))
     part, folder, file = FOLDERS[name]
-    path = base / data.dataset(name).PUBLISHED.folder / part
+    path = base / data.events(name).published.folder / part
     return path, path / folder / file
 
 
 def read(name: str) -> tuple[int, list[str], bytes, list[int]]:
     """What count and reader see of the training part, and all events and labels."""
-    module = data.dataset(name)
-    held = module.opened("train")[0]
-    module.recordings.cache_clear()
+    module = data.events(name)
+    held = module.recordings("train")[0]
+    data.module(name).part_recordings.cache_clear()
     events = b"".join(column.tobytes() for i in range(len(held)) for column in held.read(i, anew=True))
-    number = module.count(place.part(module.PUBLISHED, "train"))
+    number = module.published.count(availability.part_path(module.published, "train"))
     return number, [str(file) for file in held.files], events, held.labels.tolist()
 
 
@@ -99,8 +99,8 @@ def test_what_looks_like_data_is_named(name: str, stray: str, tmp_path: Path, mo
     part, file = put(name, tmp_path, monkeypatch)
     beside(name)[stray](part, file)
     said = []
-    for ask in (lambda: data.dataset(name).opened("train"), lambda: data.dataset(name).count(part)):
-        with pytest.raises(place.DamagedError) as caught:
+    for ask in (lambda: data.events(name).recordings("train"), lambda: data.events(name).published.count(part)):
+        with pytest.raises(published.DamagedError) as caught:
             ask()
         said.append(str(caught.value))
     assert said[0] == said[1]
@@ -121,8 +121,8 @@ def test_nothing_counts_twice(name: str, whole: bool, tmp_path: Path, monkeypatc
         second = file.parent / "00002.bin"
     shutil.rmtree(second) if whole else second.unlink()
     second.symlink_to(first)
-    for ask in (lambda: data.dataset(name).opened("train"), lambda: data.dataset(name).count(part)):
-        with pytest.raises(place.DamagedError) as caught:
+    for ask in (lambda: data.events(name).recordings("train"), lambda: data.events(name).published.count(part)):
+        with pytest.raises(published.DamagedError) as caught:
             ask()
         assert str(caught.value) == f"{second}: the same as {first}, by a link; remove one of the two"
 
@@ -151,7 +151,7 @@ def test_a_marker_of_another_form_makes_nothing_genuine(
     file = tmp_path / "NMNIST" / "STAND_IN.json"
     file.write_text(text)
     for ask in (lambda: data.dataset("nmnist").LABEL, lambda: data.dataset("nmnist").batch(5, 1, 0)):
-        with pytest.raises(place.DamagedError) as caught:
+        with pytest.raises(published.DamagedError) as caught:
             ask()
         said = "'stand_in'" if text == '{"of": "x"}' else "'of'"
         told = (
@@ -185,9 +185,9 @@ def test_our_list_is_tonic_s(name: str, tmp_path: Path, monkeypatch: pytest.Monk
     """Where nothing else lies there: files, labels and subjects as tonic's own walk finds them."""
     datasets = pytest.importorskip("tonic.datasets")
     put(name, tmp_path, monkeypatch)
-    module = data.dataset(name)
-    held = module.opened("train")[0]
-    tonic_s = type(module.PUBLISHED.folder, (getattr(datasets, module.PUBLISHED.folder),), {"download": lambda _: None})
+    module = data.events(name)
+    held = module.recordings("train")[0]
+    tonic_s = type(module.published.folder, (getattr(datasets, module.published.folder),), {"download": lambda _: None})
     walked = tonic_s(str(tmp_path), train=True)
     theirs = sorted(zip(map(os.path.realpath, walked.data), walked.targets, strict=True))
     assert sorted(zip(map(os.path.realpath, held.files), held.labels.tolist(), strict=True)) == theirs
@@ -202,9 +202,9 @@ def test_a_folder_that_goes_takes_its_recordings_along(
 ) -> None:
     """Within one process: what was listed before is not the answer."""
     part, _ = put(name, tmp_path, monkeypatch)
-    before = len(data.dataset(name).opened("train")[0])
+    before = len(data.events(name).recordings("train")[0])
     shutil.rmtree(part / taken)
-    assert len(data.dataset(name).opened("train")[0]) == before - number == data.dataset(name).count(part)
+    assert len(data.events(name).recordings("train")[0]) == before - number == data.events(name).published.count(part)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -227,11 +227,11 @@ def test_a_data_set_that_is_a_link_to_nothing_is_no_missing_one(
     """A stand-in would take its place, though the disk is only not mounted."""
     WRITERS[name](tmp_path / "data")
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path / "data"))
-    what = data.dataset(name).PUBLISHED
+    what = data.events(name).published
     path = tmp_path / "data" / what.folder / ("" if whole else what.archives["train"].unpacked)
     path.rename(tmp_path / "away")
     path.symlink_to(tmp_path / "not mounted")
-    with pytest.raises(place.DamagedError, match=re.escape(f"{path}: a link to {tmp_path / 'not mounted'}, where")):
+    with pytest.raises(published.DamagedError, match=re.escape(f"{path}: a link to {tmp_path / 'not mounted'}, where")):
         data.dataset(name).batch(5, 1, 0)
     done = command("data", "list")
     assert done.returncode == 0, done.stderr
@@ -359,7 +359,7 @@ def test_without_what_makes_it_a_stand_in_is_not_begun(
 
 def test_without_tonic_nothing_asks_for_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the check that comes first is passed over, as in a notebook."""
-    decoded = data.dataset("events.decoded")
+    decoded = data.module("events.cache")
     decoded.makers.cache_clear()
 
     def absent(name: str) -> str:
@@ -369,7 +369,7 @@ def test_without_tonic_nothing_asks_for_its_version(tmp_path: Path, monkeypatch:
     put("nmnist", tmp_path, monkeypatch)
     WRITERS["shd"](tmp_path)
     try:
-        with pytest.raises(place.ReaderError, match=ADVICE.format("tonic")):
+        with pytest.raises(published.ReaderError, match=ADVICE.format("tonic")):
             data.dataset("shd").batch(5, 1, 0)
     finally:
         decoded.makers.cache_clear()

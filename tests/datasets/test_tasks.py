@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drtrl_bench import data
 
-dms, evidence, copying, integrator = (data.dataset(name) for name in ("dms", "evidence", "copying", "integrator"))
+dms, evidence, copying, integrator = (data.module(name) for name in ("dms", "evidence", "copying", "integrator"))
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.integers(1, 12)
 few = settings(max_examples=30)

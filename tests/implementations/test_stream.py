@@ -29,8 +29,8 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRTRL_BENCH_CACHE", str(folder))
         patch.delenv("DRTRL_BENCH_DATA", raising=False)
-        what = data.dataset("nmnist").PUBLISHED
-        data.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})
+        what = data.events("nmnist").published
+        data.module("events.make_stand_in").make(what, lambda *_: None, {"train": 2, "test": 1})
         yield folder
 
 
@@ -154,16 +154,15 @@ def arrays(framework: str, *trees: Any) -> list[Any]:
 
 def test_memory_of_the_loader_stops_at_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """From a cold start, with twice as many recordings as may be kept."""
-    recordings = data.dataset("events.recordings")
-    held, available = data.dataset("nmnist").opened("train")
+    recordings = data.module("events.recordings")
+    held, available = data.events("nmnist").recordings("train")
     everything = sum(recordings.size(held[i]) for i in available)
     budget = everything // 2
     monkeypatch.setattr(recordings, "BUDGET", budget)
 
     def cold(steps: int) -> tuple[int, int]:
         """Bytes at the most, and bytes that stay."""
-        held.kept.clear()
-        held.kept_cells.clear()
+        held.forget()
         gc.collect()
         tracemalloc.start()
         deque(stream.chunks("nmnist", steps, 4, 0, 20, 100), maxlen=0)
@@ -251,10 +250,10 @@ def test_a_long_stream_is_nothing_special() -> None:
 def test_the_seed_draws_every_piece(seed: int, seeds: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
 
-    def piece(name: str, period: int, size: int, seed: int) -> stream.Dense:
+    def sparse(period: int, size: int, seed: int) -> data.Dense:
         drawn.append(seed)
-        return stream.Dense(np.zeros((period, size, 1), np.float32), np.zeros((period, size), np.int32))
+        return data.Dense(np.zeros((period, size, 1), np.float32), np.zeros((period, size), np.int32))
 
-    monkeypatch.setattr(stream, "piece", piece)
+    monkeypatch.setattr(stream.data, "dataset", lambda name: SimpleNamespace(sparse=sparse))
     assert len(list(stream.chunks("dms", 6, 1, seed, 2, 2))) == 3
     assert drawn == seeds

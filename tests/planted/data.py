@@ -14,8 +14,8 @@ PLANTED = [
     Planted(
         "columns are cast before they are checked",
         "datasets/events/raw.py",
-        "        whole(name, columns[name], limit, where)",
-        "        whole(name, columns[name].astype('u2'), limit, where)",
+        "        check_numbers(name, columns[name], limit, where)",
+        "        check_numbers(name, columns[name].astype('u2'), limit, where)",
         f"{DAMAGE}[x + 65536]",
     ),
     Planted(
@@ -69,7 +69,7 @@ PLANTED = [
     ),
     Planted(
         "hidden files are data",
-        "datasets/events/place.py",
+        "datasets/events/files.py",
         'return name.startswith(".") or name.lower() in SYSTEM',
         "return name.lower() in SYSTEM",
         "tests/datasets/test_strays.py::test_hidden_and_system_entries_are_passed_over[nmnist]",
@@ -84,8 +84,8 @@ PLANTED = [
     Planted(
         "the last event has a bin of its own",
         "datasets/events/binning.py",
-        "((t[-1] - t[0]) // steps)",
-        "((t[-1] - t[0]) // steps + 1)",
+        "((t[-1] - t[0]) // binning.steps)",
+        "((t[-1] - t[0]) // binning.steps + 1)",
         "tests/datasets/test_bins.py::test_bins_without_a_window_by_hand",
     ),
     Planted(
@@ -98,8 +98,8 @@ PLANTED = [
     Planted(
         "bins are open below",
         "datasets/events/binning.py",
-        "start - numbers * (start - stop) // steps)",
-        'start - numbers * (start - stop) // steps, "right")',
+        "start - numbers * (start - stop) // binning.steps)",
+        'start - numbers * (start - stop) // binning.steps, "right")',
         "tests/datasets/test_bins.py::test_window_edges_by_hand",
     ),
     Planted(
@@ -224,7 +224,7 @@ PLANTED = [
     Planted(
         "an epoch begins with everything in memory",
         "bench/experiments/loading.py",
-        'found["epoch"].append(forgetting(held, drawn))',
+        'found["epoch"].append(forgetting(recordings, drawn))',
         'found["epoch"].append(timed(drawn))',
         "tests/bench/experiments/test_loading.py::test_files_epoch_and_memory_are_what_they_are_called",
     ),
@@ -251,7 +251,7 @@ PLANTED = [
     ),
     Planted(
         "tonic's version asked for where there is none",
-        "datasets/events/decoded.py",
+        "datasets/events/cache.py",
         "except metadata.PackageNotFoundError:",
         "except KeyError:",
         "tests/datasets/test_strays.py::test_without_tonic_nothing_asks_for_its_version",
@@ -290,6 +290,27 @@ PLANTED = [
         "np.cumsum(wraps))[~wraps]",
         "(np.cumsum(wraps) - 1))[~wraps]",
         "tests/datasets/test_damage.py::test_times_after_an_overflow_by_hand",
+    ),
+    Planted(
+        "bins with late events are taken for bins without",
+        "datasets/events/binning.py",
+        "self.window, self.late)))",
+        "self.window)))",
+        "tests/datasets/test_interface.py::test_cells_are_cached_by_all_that_makes_them",
+    ),
+    Planted(
+        "a sparse data set is streamed dense",
+        "bench/data.py",
+        "return draw(steps, size, seed, **options) if draw else ",
+        "return ",
+        "tests/datasets/test_interface.py::test_a_set_that_offers_sparse_is_drawn_by_it",
+    ),
+    Planted(
+        "a data set that reads nothing has the hash of nothing",
+        "bench/data.py",
+        "        if not self.files:\n            return None\n",
+        "",
+        "tests/datasets/test_interface.py::test_what_is_generated_reads_nothing",
     ),
     *(
         Planted(

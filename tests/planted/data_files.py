@@ -15,8 +15,8 @@ PLANTED = [
     Planted(
         "bytes that a header does not know of are left out",
         "datasets/dvs_gesture.py",
-        "(held := file.stat().st_size - start) != (told",
-        "(held := file.stat().st_size - start) < (told",
+        "(actual := file.stat().st_size - start) != (stated",
+        "(actual := file.stat().st_size - start) < (stated",
         f"{BELIEVED}[a header of fewer]",
     ),
     Planted(
@@ -29,8 +29,8 @@ PLANTED = [
     Planted(
         "numbers of other files, which no fingerprint knows",
         "datasets/events/speech.py",
-        "if at.is_virtual or at.external:",
-        "if at.is_virtual:",
+        "if node.is_virtual or node.external:",
+        "if node.is_virtual:",
         f"{BELIEVED}[numbers of another file]",
     ),
     Planted(
@@ -43,7 +43,7 @@ PLANTED = [
     Planted(
         "chunks of any size",
         "datasets/events/speech.py",
-        " or prod(at.chunks or (1,)) * size > 2**26:",
+        " or prod(node.chunks or (1,)) * size > 2**26:",
         ":",
         f"{BELIEVED}[chunks of 2 GB]",
     ),
@@ -56,14 +56,14 @@ PLANTED = [
     ),
     Planted(
         "files of any size",
-        "datasets/events/place.py",
-        "    if at.st_size > most:\n",
+        "datasets/events/files.py",
+        "    if status.st_size > most:\n",
         "    if False:\n",
         f"{BELIEVED}[holes (nmnist)]",
     ),
     Planted(
         "a marker may hold anything",
-        "datasets/events/place.py",
+        "datasets/events/availability.py",
         'if not written["stand_in"].isprintable() or ',
         "if ",
         f"{FILES}test_a_marker_that_no_maker_writes_is_a_line[two lines]",

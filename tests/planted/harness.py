@@ -197,8 +197,8 @@ PLANTED = [
     Planted(
         "files known by name and size",
         "datasets/events/fingerprint.py",
-        "str(before[-1]) if before and before[:-1] == looks else content(path)",
-        "str(at.st_size)",
+        "str(before[-1]) if before and before[:-1] == looks else content_hash(file)",
+        "str(status.st_size)",
         f"{IDENTITY}test_other_content_of_the_same_size_and_date_is_another_data_set",
     ),
     Planted(

@@ -72,7 +72,7 @@ PLANTED = [
     Planted(
         "files of a plugin's data set are known by their names",
         "bench/data.py",
-        'return hashlib.file_digest(opened, "sha256").hexdigest()[:16]',
+        'return hashlib.file_digest(content, "sha256").hexdigest()[:16]',
         "return str(file)",
         TEST + "test_what_is_in_the_files_of_a_data_set_is_part_of_its_identity",
     ),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from drtrl_bench.datasets.events import place
+from drtrl_bench.datasets.events import published
 from drtrl_bench.datasets.stand_ins import espeak
 
 Known = dict[str, list[tuple[NDArray[Any], int]]]
@@ -22,7 +22,7 @@ def absences() -> dict[str, str]:
     A package that is there is asked for by nobody: whatever fails then is a failure.
     """
     absent = [name for name in ("tonic", "h5py", "espeakng_loader") if find_spec(name) is None]
-    return {name: espeak.MISSING if name == "espeakng_loader" else place.needs(name) for name in absent}
+    return {name: espeak.MISSING if name == "espeakng_loader" else published.needs(name) for name in absent}
 
 
 def unread(error: BaseException) -> str | None:
@@ -38,7 +38,7 @@ def unread(error: BaseException) -> str | None:
     return None
 
 
-needs_tonic = pytest.mark.skipif(find_spec("tonic") is None, reason=place.needs("tonic"))
+needs_tonic = pytest.mark.skipif(find_spec("tonic") is None, reason=published.needs("tonic"))
 """Skip what leaves reading to another process: the error stays there."""
 
 

@@ -138,8 +138,8 @@ def test_each_accuracy_is_of_its_own_split(monkeypatch: pytest.MonkeyPatch) -> N
         assert asked == ["train"] * updates
         return [{k: 0 * v for k, v in w.items()} for w in params], np.zeros(updates)
 
-    fake = SimpleNamespace(LABEL="made up (synthetic)", FEATURES=3, CLASSES=2, PUBLISHED=None, batch=batch)
-    fake.opened, real = lambda split: (None, range(4)), data.dataset
+    fake = SimpleNamespace(LABEL="made up (synthetic)", FEATURES=3, CLASSES=2, batch=batch)
+    fake.events, real = SimpleNamespace(recordings=lambda split: (None, range(4))), data.dataset
     monkeypatch.setattr(data, "dataset", lambda name: fake if name == "nmnist" else real(name))
     monkeypatch.setattr(data, "fingerprint", lambda name: "f")
     monkeypatch.setattr(fit_jax, "fit", fit)

@@ -28,8 +28,8 @@ def test_what_is_in_memory_is_not_what_an_epoch_begins_with(tmp_path: Any, monke
     monkeypatch.delenv("DRTRL_BENCH_DATA", raising=False)
     from drtrl_bench import data
 
-    what = data.dataset("nmnist").PUBLISHED
-    data.dataset("events.making").make(what, lambda *_: None, {"train": 2, "test": 1})
+    what = data.events("nmnist").published
+    data.module("events.make_stand_in").make(what, lambda *_: None, {"train": 2, "test": 1})
     monkeypatch.setitem(loading.SIZES, "nmnist", (10, 4, 2312))
     row = loading.batches("nmnist", 5)
     assert row["data"] == "N-MNIST layout (event-converted digits)"
@@ -39,9 +39,9 @@ def test_what_is_in_memory_is_not_what_an_epoch_begins_with(tmp_path: Any, monke
 
 def test_every_rate_is_of_its_own_times(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds that are told, of a loader of files and of the three rules; medians, since the first call is slower."""
-    held = SimpleNamespace(decoded=None)
-    module = SimpleNamespace(FEATURES=32768, LABEL="a label", PUBLISHED=None, batch=lambda *_: ("inputs", "targets"))
-    module.opened = lambda split: (held, None)
+    held = SimpleNamespace(cache_folder=None)
+    module = SimpleNamespace(FEATURES=32768, LABEL="a label", batch=lambda *_: ("inputs", "targets"))
+    module.events = SimpleNamespace(recordings=lambda split: (held, None))
     told = {"bptt": 0.25, "es_drtrl": 0.0625, "drtrl": 0.125}
     first = iter([9.0, 7.0, 4.0, 1.0, 4.0, 1.0])  # from files, then from what was decoded
 
@@ -132,7 +132,7 @@ def test_files_epoch_and_memory_are_what_they_are_called(tmp_path: Path, monkeyp
     WRITERS["dvs_gesture"](tmp_path / "data")
     from drtrl_bench import data
 
-    held, calls = data.dataset("dvs_gesture").opened("train")[0], []
+    held, calls = data.events("dvs_gesture").recordings("train")[0], []
     read, decode, timed = held.read, held.decode, loading.timed
     monkeypatch.setattr(held, "read", lambda index, *anew: calls.append("read") or read(index, *anew))
     monkeypatch.setattr(held, "decode", lambda index: calls.append("decode") or decode(index))

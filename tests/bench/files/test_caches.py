@@ -146,7 +146,7 @@ def test_a_foreign_file_is_made_anew_in_one_line(
 
 
 def test_a_recording_under_another_number_is_not_read(tmp_path: Path) -> None:
-    decoded, path = data.dataset("events.decoded"), tmp_path / "0"
+    decoded, path = data.module("events.cache"), tmp_path / "0"
     decoded.save(path, bytes(16), [np.arange(5)])
     assert decoded.load(path, bytes(16), [np.int64])[0].tolist() == [0, 1, 2, 3, 4]
     path.replace(tmp_path / "1")

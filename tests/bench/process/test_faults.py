@@ -565,7 +565,7 @@ def test_a_folder_of_a_dead_process_is_removed_and_no_other(tmp_path: Path, monk
 def test_what_a_dead_process_left_of_a_stand_in_is_removed_when_the_next_is_made(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     code = "import sys, time; from pathlib import Path; from drtrl_bench import data\n"
-    code += "what, make = data.dataset('nmnist').PUBLISHED, data.dataset('events.making').make\n"
+    code += "what, make = data.events('nmnist').published, data.module('events.make_stand_in').make\n"
     code += "said = {'train': 1, 'test': 1}\n"
     code += f"make(what, lambda *_: print('making', flush=True) or time.sleep(60), said, base=Path({str(tmp_path)!r}))"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -574,8 +574,8 @@ def test_what_a_dead_process_left_of_a_stand_in_is_removed_when_the_next_is_made
         assert process.stdout.readline() == "making\n"
         process.kill()
     assert len(list(tmp_path.iterdir())) == 1
-    what = data.dataset("nmnist").PUBLISHED
-    data.dataset("events.making").make(what, lambda *_: None, {"train": 1, "test": 1}, base=tmp_path)
+    what = data.events("nmnist").published
+    data.module("events.make_stand_in").make(what, lambda *_: None, {"train": 1, "test": 1}, base=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["NMNIST"]
 
 

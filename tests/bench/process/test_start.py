@@ -142,7 +142,7 @@ def test_what_else_lies_in_the_checkout_is_not_imported(tmp_path: Path, monkeypa
 
 
 def test_the_speakers_of_a_stand_in_import_nothing_foreign(foreign: Path) -> None:
-    speech: Any = data.dataset("stand_ins.speech")
+    speech: Any = data.module("stand_ins.speech")
     with speech.worker() as process:
         process.communicate("")
     assert process.returncode == 0

@@ -1,4 +1,4 @@
-"""What was made of a recording, in a small file of the cache: tonic's readers take longer than a gradient.
+"""Keep decoded recordings, and recordings in bins, in small files: tonic's readers take longer than a gradient.
 
 tonic's own DiskCachedDataset keeps an HDF5 file per recording, and opening one is most of what its readers take.
 """
@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 
 from drtrl_bench.files import diskcache
 
-from .place import DamagedError, ReaderError, needs
+from .published import DamagedError, ReaderError, needs
 
 STAMP, HEADER = 16, 24
 """Bytes: the stamp, and after it the number of rows. The columns follow."""
 
 
 SOURCES = blake2b(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).digest()
-"""Of what is running, and not of what the files become meanwhile."""
+"""Hash of the sources that are running, and not of what the files become meanwhile."""
 
 
 @cache
 def makers() -> tuple[str, bytes]:
-    """What makes recordings: tonic's version and a hash of the sources. Raises ReaderError without tonic."""
+    """Return what makes recordings: tonic's version and a hash of the sources. Raises ReaderError without tonic."""
     try:
         return metadata.version("tonic"), SOURCES
     except metadata.PackageNotFoundError:
@@ -36,20 +36,22 @@ def makers() -> tuple[str, bytes]:
 
 
 def stamp(file: Path) -> bytes:
-    """What changes whenever a file is changed or replaced, and with what reads it. DamagedError if it is gone,
-    ReaderError if nothing installed can read it."""
+    """Hash what changes whenever a file, or what reads it, is changed or replaced: [STAMP] bytes.
+
+    Raises DamagedError if the file is gone, ReaderError if nothing installed can read it.
+    """
     try:
-        at = os.stat(file)
+        status = os.stat(file)
     except OSError as error:
         raise DamagedError(f"{file}: {error.strerror}") from None
-    described = (makers(), at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
+    described = (makers(), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return blake2b(repr(described).encode(), digest_size=STAMP).digest()
 
 
 def load(path: Path, stamp: bytes, *layouts: Sequence[Any]) -> list[NDArray[Any]] | None:
-    """The columns that were saved with this stamp, read-only; None if there are none.
+    """Read the columns that were saved with this stamp, read-only; None if there are none.
 
-    layouts: the columns' types, or several that they may be of, whose rows take different numbers of bytes.
+    layouts: the columns' types, or several alternatives, whose rows take different numbers of bytes.
     """
     if (content := diskcache.content(path)) is None:
         return None
@@ -66,7 +68,7 @@ def load(path: Path, stamp: bytes, *layouts: Sequence[Any]) -> list[NDArray[Any]
 
 
 def save(path: Path, stamp: bytes, columns: Sequence[NDArray[Any]]) -> None:
-    """Keeps columns of one length, whole or not at all; not at all where nothing can be written."""
+    """Save columns of one length, all or none; none where nothing can be written."""
     header = stamp + len(columns[0]).to_bytes(HEADER - STAMP, "little")
     try:
         diskcache.save_content(path, [header, *(column.data for column in columns)])
