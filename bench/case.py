@@ -198,11 +198,11 @@ def field_value(kind: type, name: str, value: Any) -> Any:
     known = names_of(name) if kind is Case else ()
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "one of"}[which.type]
     said = f"{words} {allowed or ', '.join(sorted(known))}".rstrip()
-    raise ValueError(f"{name} is {shown(value)}; it must be {said}" + (', or "auto"' if name == "chunk" else ""))
+    raise ValueError(f"{name} is {excerpt(value)}; it must be {said}" + (', or "auto"' if name == "chunk" else ""))
 
 
-def shown(value: Any, most: int = 60) -> str:
-    """A value in the line of an error: whatever it is, short and of printable characters."""
+def excerpt(value: Any, most: int = 60) -> str:
+    """Return any value as short text of printable characters, for the line of an error."""
     if isinstance(value, dict | list | tuple):
         return f"a {'table' if isinstance(value, dict) else 'list'} of {len(value):,}"
     if type(value) is int and value.bit_length() > 4 * most:  # Python writes no number of more than 4,300 digits

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drtrl_bench import data, plan_table, plugins, registry
-from drtrl_bench.case import FIELDS, Case, Plan, field_value, names_of, shown
+from drtrl_bench.case import FIELDS, Case, Plan, excerpt, field_value, names_of
 from drtrl_bench.cost import chunk
 from drtrl_bench.cost.sizes import sizes
 from drtrl_bench.files import textfile
@@ -48,7 +48,7 @@ def find(name: str) -> Path:
             hint = f"did you mean the file {name}.toml?"
         elif not hint.endswith("?"):
             hint += "; a plan of your own is given as a path that ends in .toml"
-        raise PlanError(f"plan {shown(name)}: {hint}")
+        raise PlanError(f"plan {excerpt(name)}: {hint}")
     return PLANS / f"{name}.toml"
 
 
@@ -68,15 +68,15 @@ def read(name: str) -> Plan:
     named = table.pop("plugins", [])
     if not isinstance(named, list) or len(named) > MOST_PLUGINS or not all(is_line(each) for each in named):
         said = f"a list of files, from the plan's folder, or modules, at most {MOST_PLUGINS}"
-        raise PlanError(f"{where}: plugins is {shown(named)}; it must be {said}")
+        raise PlanError(f"{where}: plugins is {excerpt(named)}; it must be {said}")
     settings = [f.name for f in fields(Plan) if f.name not in ("name", "cases", "plugins")]
     for key in table:
         if key not in settings:
             known = ("grid", "defaults", "plugins", *settings)
-            raise PlanError(f"{where}: key {shown(key)}: {nearest(key, known)}")
+            raise PlanError(f"{where}: key {excerpt(key)}: {nearest(key, known)}")
     if not is_line(table.setdefault("description", "")):
         said = f"a line of at most {MOST_LETTERS:,} printable characters"
-        raise PlanError(f"{where}: description is {shown(table['description'])}; it must be {said}")
+        raise PlanError(f"{where}: description is {excerpt(table['description'])}; it must be {said}")
     table |= {key: setting(path, key, value) for key, value in table.items() if key != "description"}
     plugins.load(named, beside=path.parent)
     cases = expand(path, {f"grid {number}": {**defaults, **grid} for number, grid in enumerate(grids, start=1)})
@@ -108,7 +108,7 @@ def choices(path: Path, where: str, grid: dict[str, list[Any]]) -> list[list[tup
     found = []
     for key, values in grid.items():
         if key not in known:
-            raise PlanError(f"{textfile.shown(path)}: {where}: key {shown(key)}: {nearest(key, known)}")
+            raise PlanError(f"{textfile.shown(path)}: {where}: key {excerpt(key)}: {nearest(key, known)}")
         if not values:
             raise PlanError(f"{textfile.shown(path)}: {where}: {key} is an empty list, which leaves no case")
         if key == "chunk":
@@ -143,7 +143,7 @@ def check(path: Path, where: str, case: Case) -> Case:
     place = f"{textfile.shown(path)}: {where}"
     for key in FIELDS[Case]:
         if (known := names_of(key)) and (value := getattr(case, key)) not in known:
-            raise PlanError(f"{place}: {key} {shown(value)}: {nearest(value, known)}")
+            raise PlanError(f"{place}: {key} {excerpt(value)}: {nearest(value, known)}")
     try:
         smoothing(case.decay, case.bias_correction)
     except ValueError as error:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drtrl_bench import plan as plans
-from drtrl_bench import plugins as plugged
 from drtrl_bench.case import Plan
 from drtrl_bench.measure import runner
 from drtrl_bench.plan import PlanError
+from drtrl_bench.plugins import load, scope
 from drtrl_bench.process import scratch
 from drtrl_bench.records import frames
 
@@ -46,8 +46,8 @@ def run_case(
 
     The columns are those of `drtrl_bench.load`. Raises PlanError for what cannot be run, PluginError for a plugin.
     """
-    with plugged.scope():
-        plugged.load(plugins, installed=True)
+    with scope():
+        load(plugins, installed=True)
         where = Path("run_case")
         found = plans.expand(where, {"arguments": {key: plain(value) for key, value in fields.items()}})
         plan = Plan("run_case", "", found, limit_s, budget_s, rounds)
@@ -73,10 +73,10 @@ def run_plan(
     """
     from drtrl_bench.cli import arguments, terminal
 
-    with plugged.scope():
-        plugged.load(plugins, installed=True)
+    with scope():
+        load(plugins, installed=True)
         if isinstance(plan, Plan):
-            plugged.load(plan.plugins)
+            load(plan.plugins)
             plan = replace(plan, cases=tuple(plans.check(Path("run_plan"), plan.name, case) for case in plan.cases))
         else:
             plan = plans.read(str(plan))

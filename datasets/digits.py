@@ -174,7 +174,7 @@ def _recordings() -> dict[str, NDArray[Any]]:
     try:
         diskcache.save(file, recordings)
     except OSError as error:
-        diskcache.unwritable(file, error)
+        diskcache.note_unwritable(file, error)
     return recordings
 
 

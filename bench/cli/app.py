@@ -9,7 +9,7 @@ from drtrl_bench import __version__, plugins
 from drtrl_bench import plan as plans
 from drtrl_bench.cli import compare, data, data_check, gate, rehearse, run, show, trend
 from drtrl_bench.cli.terminal import UsageError, complaints
-from drtrl_bench.records import record
+from drtrl_bench.records import parsing
 from drtrl_bench.view import display
 
 app = typer.Typer(
@@ -44,7 +44,7 @@ for name, command in {
     "list": show.list_,
     "run": run.run,
     "show": show.show,
-    "report": show.report,
+    "report": show.report_,
     "compare": compare.compare_,
     "baseline": gate.baseline_,
     "check": gate.check_,
@@ -61,7 +61,7 @@ def main() -> None:
     from drtrl_bench.gate.trend import TrendError
 
     display.prepare()
-    warnings.simplefilter("default", record.CorruptLine)
+    warnings.simplefilter("default", parsing.CorruptLine)
     try:
         app(prog_name="drtrl-bench")
     except (UsageError, RevisionError, TrendError, plans.PlanError, plugins.PluginError, OSError) as error:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from drtrl_bench.cli import arguments, terminal
 from drtrl_bench.cli.arguments import Words, plan_names
 from drtrl_bench.cli.reading import every_record
 from drtrl_bench.cli.terminal import UsageError, complaints, console
+from drtrl_bench.records.record import Record
 
 Gate = Annotated[
     bool, typer.Option("--gate", help="Exit with 3 if something got worse and with 4 if nothing could be compared.")
@@ -88,7 +89,7 @@ def compare_(
         raise typer.Exit(code)
 
 
-def last_recorded(path: Path) -> list[dict[str, Any]]:
+def last_recorded(path: Path) -> list[Record]:
     """The last record of each case and round of a file."""
     from drtrl_bench.gate import compare
 

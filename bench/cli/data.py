@@ -10,7 +10,7 @@ from drtrl_bench import data as sets
 from drtrl_bench import lookup, plugins, protocols
 from drtrl_bench.cli.arguments import Data, Plugins
 from drtrl_bench.cli.terminal import console
-from drtrl_bench.files import diskcache
+from drtrl_bench.files import cache_folder
 
 app = typer.Typer(
     help="Data sets: what is loaded, where genuine files go, stand-ins for those that are not at hand.\n\n"
@@ -94,8 +94,8 @@ def make(
     they appear. An interrupted run leaves nothing.
     """
     make_stand_in = sets.module("events.make_stand_in")
-    if diskcache.wanted() is None:
-        said = f"no home folder to keep a stand-in in; set ${diskcache.SETTING} to a folder of your own"
+    if cache_folder.configured() is None:
+        said = f"no home folder to keep a stand-in in; set ${cache_folder.SETTING} to a folder of your own"
         raise FileNotFoundError(said)
     for name, events in chosen(names).items():
         with progress() as bar:

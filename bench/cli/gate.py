@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from drtrl_bench.cli import run, terminal
 from drtrl_bench.cli.terminal import UsageError, complaints, console
 from drtrl_bench.measure import runner
 from drtrl_bench.process import scratch
+from drtrl_bench.records.record import Record
 
 
 def baseline_() -> None:
@@ -25,9 +26,9 @@ def baseline_() -> None:
     revisions.require("baseline", history=False)
     path = baseline.baseline_path()
     lines = measured_now(plans.read(verdict.PLAN))
-    bad = [line for line in lines if line["status"] != "ok"]
-    if bad:
-        raise UsageError(f"{Case(**bad[0]['case']).label}: {bad[0]['status']}: {bad[0]['reason']}; no baseline written")
+    if bad := next((line for line in lines if line["status"] != "ok"), None):
+        case = Case(**bad["case"])
+        raise UsageError(f"{case.label}: {bad['status']}: {bad.get('reason')}; no baseline written")
     path.parent.mkdir(parents=True, exist_ok=True)
     ordered = sorted((baseline.baseline_record(line) for line in lines), key=lambda line: line["case_key"])
     whole = path.with_suffix(".part")  # one that is half written would be compared with
@@ -36,7 +37,7 @@ def baseline_() -> None:
     console.print(f"{path}: {len(ordered)} cases", soft_wrap=True)
 
 
-def measured_now(plan: plans.Plan) -> list[dict[str, Any]]:
+def measured_now(plan: plans.Plan) -> list[Record]:
     """The plan's records, measured anew."""
     with scratch.folder() as folder:
         return runner.run(plan, folder / "now.jsonl", run.progress)
@@ -48,13 +49,14 @@ def check_(
     ] = None,
     speed: Annotated[bool, typer.Option(help="Also compare speed.")] = True,
 ) -> None:
-    """The regression gate of a change: bytes and fidelity against the baseline, speed against another revision.
+    """Check a change for regressions: bytes and fidelity against the baseline, speed against another revision.
 
-    A case that only the other revision's plan has is timed all the same. If the baseline is not that revision's, what
-    it lets pass is named; look whether that is wanted.
+    A case that only the other revision's plan has is timed, too. If the baseline is not the one of that revision, the
+    regressions that it accepts are named: make sure that they are wanted.
 
-    Exit code: 0; 2 for bad input; 3 for a regression; 4 if a case could not be compared, as without a baseline. Speed
-    alone may lack a case that the other revision does not have, as long as another was compared; it is named.
+    Exit code: 0; 2 for bad input; 3 for a regression; 4 if a case could not be compared, for example
+    without a baseline. A case that the other revision does not have is named; its speed may lack if another
+    case's was compared.
     """
     from drtrl_bench.gate import baseline, compare, revisions, slowdown, verdict
     from drtrl_bench.view import compare_table

@@ -13,29 +13,29 @@ from drtrl_bench.process import locks, signals
 
 def rehearse(
     comparisons: Annotated[
-        int, typer.Option(help="How many comparisons of the last commit with itself.", min=0, max=1_000)
+        int, typer.Option(help="A/A comparisons: the last commit with itself.", min=0, max=1_000)
     ] = 31,
     slowdowns: Annotated[
         int,
-        typer.Option(
-            help="How many with each of the slowdowns planted; fewer than 21 are not judged.", min=0, max=1_000
-        ),
+        typer.Option(help="Comparisons with each injected slowdown; fewer than 21 are not judged.", min=0, max=1_000),
     ] = 4,
     remeasured: Annotated[
-        int, typer.Option(help="How often all cases of the gate are, for bytes and fidelity.", min=0, max=1_000)
+        int, typer.Option(help="Measurements of bytes and fidelity of all cases.", min=0, max=1_000)
     ] = 31,
-    records: Annotated[Path, typer.Option(help="Where they are kept; a later call goes on with this file.")] = Path(
+    records: Annotated[Path, typer.Option(help="Record file; a later call goes on with it.")] = Path(
         "results/local/gate.jsonl"
     ),
-    measure: Annotated[bool, typer.Option(help="Measure what is lacking first, or only print the table.")] = True,
+    measure: Annotated[bool, typer.Option(help="Measure what is missing first, or only print the table.")] = True,
 ) -> None:
-    """Test the gate: compare the last commit with itself, and with regressions planted in it.
+    """Test the gate: compare the last commit with itself, and with regressions injected into it.
 
-    Takes three minutes for each comparison, a minute or two for each with a slowdown and each time that all cases are
-    measured, and five minutes for the other planted regressions; interrupt it when you like. The last comparison serves
-    as second look of the one before. Draw the rates with `python -m drtrl_bench.figures.gate_power RECORDS`.
+    An A/A comparison takes three minutes, one with a slowdown and a measurement of all cases a minute or two each, the
+    other injected regressions five minutes together; interrupt it when you like. The gate measures a case again before
+    it calls it slower, so each A/A comparison is judged with the next one.
 
-    Exit code: 0; 3 if a comparison without a change raised an alarm or a planted regression was missed.
+    Draw the rates with `python -m drtrl_bench.figures.gate_power RECORDS`.
+
+    Exit code: 0; 3 if an A/A comparison raised an alarm or an injected regression was missed.
     """
     from drtrl_bench.gate import revisions, selftest, verdict
     from drtrl_bench.view import selftest_table

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from drtrl_bench.cli.terminal import complaints, console
 from drtrl_bench.measure import runner
 from drtrl_bench.process import signals
 from drtrl_bench.records import frames, reading
+from drtrl_bench.records.record import Record
 
 
 def run(
@@ -29,18 +30,19 @@ def run(
 ) -> None:
     """Measure the cases of a plan and show them as a table.
 
-    Each case runs in a process of its own: checked against its float64 reference first, then timed, then
-    weighed. Finished cases are not run again, unless the implementation or a meter has changed; so an
-    interrupted run goes on where it stopped.
+    Each case runs in a process of its own: its gradient is checked against a float64 reference, then it is timed, then
+    its peak memory is measured. Finished cases are not run again, unless the implementation or a meter has changed; so
+    an interrupted run goes on where it stopped.
 
     Examples: drtrl-bench run quick     drtrl-bench run quick -k drtrl -k torch     drtrl-bench run mine.toml
 
     Algorithms, cells and data sets of your own: drtrl-bench run mine.toml --plugin mine.py
 
-    One case is measured on a machine at a time: a second run waits for the first one's case, and says so
-    (DRTRL_BENCH_LOCK=none: it does not). One run at a time writes a record file.
+    A machine measures one case at a time: a second run says that it waits for the first one's case (with
+    DRTRL_BENCH_LOCK=none it does not wait). Only one run at a time can write a record file.
 
-    Exit code: 0; 1 if a case came out wrong or failed with an error; 2 for bad input; 128 + the signal that ended it.
+    Exit code: 0; 1 if a gradient was wrong or a case failed with an error; 2 for bad input; 128 + the signal that ended
+    the run.
     """
     from drtrl_bench.view import collapse, table
 
@@ -58,15 +60,15 @@ def run(
         raise typer.Exit(1)
 
 
-def progress(text: str, line: dict[str, Any] | None) -> None:
-    """One line when a case starts, and one when it has ended."""
+def progress(text: str, line: Record | None) -> None:
+    """Print a line when a case starts, and its numbers in one line when it has ended."""
     if line is None:
         console.print(text, soft_wrap=True)
         return
     if line["status"] != "ok":
-        console.print(f"    {line['status']}: {line['reason']}", style="yellow", soft_wrap=True)
+        console.print(f"    {line['status']}: {line.get('reason')}", style="yellow", soft_wrap=True)
         return
     from drtrl_bench.view import cell_text, collapse
 
-    said = cell_text.sentence(collapse.collapse(frames.frame([{"environment": None} | line])))
-    console.print(f"    {said}", soft_wrap=True)
+    numbers = cell_text.sentence(collapse.collapse(frames.frame([line])))
+    console.print(f"    {numbers}", soft_wrap=True)

@@ -31,7 +31,7 @@ def list_(
     data: Data = None,
     plugin: Plugins = None,
 ) -> None:
-    """What there is: plans, algorithms, cells and data sets; or the cases of one plan.
+    """List plans, algorithms, cells and data sets, or the cases of one plan.
 
     Example: drtrl-bench list quick -k drtrl -k jax
     """
@@ -97,7 +97,7 @@ def show(records: Records = None, only: Words = None) -> None:
     table.render(rows, console)
 
 
-def report(
+def report_(
     records: Records = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the page and the figures; beside the records if left out.")
@@ -110,7 +110,7 @@ def report(
     from importlib import import_module
 
     from drtrl_bench import figures
-    from drtrl_bench.view import report as page
+    from drtrl_bench.view import report
 
     where = records or LOCAL
     lines = newest_records(where)
@@ -124,9 +124,9 @@ def report(
         except figures.NothingToDraw as error:
             complaints.print(f"{name} was not drawn: {error}", style="yellow")
             continue
-        drawn[name] = page.embed(figure, png.read_bytes())
+        drawn[name] = report.embed(figure, png.read_bytes())
         console.print(f"{folder / name}.png .pdf .csv", soft_wrap=True)
-    path = page.write_page(where.name, lines, frame, drawn, folder / "report.html")
+    path = report.write_page(where.name, lines, frame, drawn, folder / "report.html")
     console.print(f"{path}: open it in a browser", soft_wrap=True)
 
 

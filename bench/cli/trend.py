@@ -15,7 +15,7 @@ def trend(
         Path | None, typer.Option(help="Where asv keeps its results; results/asv if left out.", show_default=False)
     ] = None,
 ) -> None:
-    """Show how much asv measured of a commit, and fail where that is nothing.
+    """Show how much asv measured of a commit, and fail if a benchmark has no value.
 
     Exit code: 0; 2 for bad input or result files of another version of asv; 3 if a benchmark failed; 4 if one has no
     value at all, but for those of a GPU.

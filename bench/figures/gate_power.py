@@ -21,7 +21,7 @@ INTERVAL = "95 % interval, each pair counted once"
 
 def data(frame: Frame) -> Frame:
     """Return alarms, comparisons and rate per case and factor; low and high are the ends of the error bars."""
-    lines = [
+    lines: list[Any] = [  # no complete records: only what the gate reads of them
         {name: row[name] for name in ("plan", "case_key", "round")}
         | {
             "case": {name: row[name] for name in ("algorithm", "framework", "threads", "device")},

@@ -1,22 +1,14 @@
-"""Reading the text of a file that somebody else may have written: regular files only, and no more than they may hold.
+"""Reads the text of a file that somebody else may have written: regular files only, and no more than they may hold.
 
 A pipe would wait for ever, a device has no end, and a file of gigabytes takes the memory: each is refused before
 anything of it is read.
 """
 
 import os
-import stat
 from pathlib import Path
 
+from drtrl_bench.files import regular
 from drtrl_bench.view.escape import shown
-
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFSOCK: "a socket",
-}
 
 
 class UnreadableError(OSError):
@@ -24,22 +16,21 @@ class UnreadableError(OSError):
 
 
 def require(path: Path, most: int) -> None:
-    """Raises UnreadableError for anything but a regular file of at most `most` bytes, without opening it."""
+    """Raise UnreadableError for anything but a regular file of at most `most` bytes, without opening it."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{shown(path)}: {reason(error)}") from None
-    if not stat.S_ISREG(found.st_mode):
-        kind = KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+    if kind := regular.other_kind(status):
         raise UnreadableError(f"{shown(path)}: {kind}; it must be a regular file")
-    if found.st_size > most:
-        raise UnreadableError(f"{shown(path)}: {found.st_size:,} bytes; it may have {most:,} at most")
+    if status.st_size > most:
+        raise UnreadableError(f"{shown(path)}: {status.st_size:,} bytes; it may have {most:,} at most")
 
 
 def read(path: Path, most: int) -> str:
-    """The UTF-8 text of a regular file of at most `most` bytes, without a byte-order mark.
+    """Return the UTF-8 text of a regular file of at most `most` bytes, without a byte-order mark.
 
-    Raises UnreadableError.
+    Raises UnreadableError for anything else.
     """
     require(path, most)
     try:
@@ -56,7 +47,7 @@ def read(path: Path, most: int) -> str:
 
 
 def reason(error: OSError | ValueError) -> str:
-    """Why the system gives no file of a name, in a few words."""
+    """Say in a few words why the system opens no file of this name."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     return (error.strerror if isinstance(error, OSError) else None) or "no file can have this name"

@@ -3,16 +3,17 @@
 A quartet is four records of one case, in the order A B B A of their measurement.
 """
 
-from typing import Any
+from typing import cast
 
 from drtrl_bench import plan as plans
 from drtrl_bench.gate import compare, injected, selftest, slowdown, verdict
 from drtrl_bench.gate.injected import Injected
+from drtrl_bench.records.record import Record, Time
 
-Quartet = list[dict[str, Any]]
+Quartet = list[Record]
 
 
-def quartets_by_case(lines: list[dict[str, Any]], plan: str = selftest.A_A) -> list[list[Quartet]]:
+def quartets_by_case(lines: list[Record], plan: str = selftest.A_A) -> list[list[Quartet]]:
     """Return the complete quartets of every case among the records of a plan."""
     by_case: dict[str, dict[int, Quartet]] = {}
     for line in sorted(lines, key=lambda line: line["round"]):
@@ -22,7 +23,7 @@ def quartets_by_case(lines: list[dict[str, Any]], plan: str = selftest.A_A) -> l
     return [quartets for quartets in complete if quartets]
 
 
-def false_alarms(lines: list[dict[str, Any]]) -> tuple[int, int]:
+def false_alarms(lines: list[Record]) -> tuple[int, int]:
     """Count the A/A comparisons in which the gate calls any metric of any case a regression, and all of them."""
     alarmed, number = set(), 0
     for quartets in quartets_by_case(lines):
@@ -43,8 +44,8 @@ def slower(quartets: list[Quartet], factor: float = 1.0, swapped: bool = False) 
     quartets: two of one case, since the gate measures a slower case once more before it decides. swapped: A and B
     change places.
     """
-    old: list[dict[str, Any]] = []
-    new: list[dict[str, Any]] = []
+    old: list[Record] = []
+    new: list[Record] = []
     for a, b, c, d in quartets:
         old += [b, c] if swapped else [a, d]
         new += [scale(line, factor) for line in ([a, d] if swapped else [b, c])]
@@ -53,11 +54,11 @@ def slower(quartets: list[Quartet], factor: float = 1.0, swapped: bool = False) 
     return True
 
 
-def scale(line: dict[str, Any], factor: float) -> dict[str, Any]:
+def scale(line: Record, factor: float) -> Record:
     """Return the record as if each of its samples had been `factor` times as long."""
     kinds = ("samples_s", "cpu_samples_s")
-    time = {kind: [factor * s for s in line["time"].get(kind) or ()] for kind in kinds}
-    return line | {"time": line["time"] | time}
+    times = {kind: [factor * s for s in line["time"].get(kind) or ()] for kind in kinds}
+    return {**line, "time": cast(Time, line["time"] | times)}
 
 
 def count_slower(quartets: list[Quartet], factor: float = 1.0, both: bool = True) -> tuple[int, int]:
@@ -71,10 +72,10 @@ def count_slower(quartets: list[Quartet], factor: float = 1.0, both: bool = True
     return sum(calls), len(calls)
 
 
-def remeasurement_alarms(lines: list[dict[str, Any]]) -> tuple[int, int]:
+def remeasurement_alarms(lines: list[Record]) -> tuple[int, int]:
     """Count the later measurements of bytes and fidelity that fail against the first as baseline, and all of them."""
     plan = plans.read(verdict.PLAN)
-    rounds: dict[int, list[dict[str, Any]]] = {}
+    rounds: dict[int, list[Record]] = {}
     for line in of_last_commit([line for line in lines if line["plan"] == verdict.PLAN]):
         rounds.setdefault(line["round"], []).append(line)
     expected, *later = [rounds[index] for index in sorted(rounds)] or [[]]
@@ -87,7 +88,7 @@ def remeasurement_alarms(lines: list[dict[str, Any]]) -> tuple[int, int]:
     return alarms, len(later)
 
 
-def count_caught(lines: list[dict[str, Any]], regression: Injected) -> tuple[int, int]:
+def count_caught(lines: list[Record], regression: Injected) -> tuple[int, int]:
     """Count the cases that an injected regression changes and that got its verdict, and all that it changes."""
     names = (selftest.UNCHANGED, injected.plan_name(regression))
     measured = of_last_commit([line for line in lines if line["plan"] in names])
@@ -100,6 +101,6 @@ def count_caught(lines: list[dict[str, Any]], regression: Injected) -> tuple[int
     return sum(caught) if changed else 0, len(caught)
 
 
-def of_last_commit(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def of_last_commit(lines: list[Record]) -> list[Record]:
     """Return the records of the commit that was measured last: a change between commits is no fault of the gate."""
     return [line for line in lines if line.get("commit") == lines[-1].get("commit")]

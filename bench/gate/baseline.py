@@ -6,13 +6,14 @@ depends on the versions, so each set of versions has its own.
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import compare, revisions
 from drtrl_bench.gate.compare import Change
 from drtrl_bench.measure import environment
-from drtrl_bench.records import reading, record
+from drtrl_bench.records import parsing, reading
+from drtrl_bench.records.record import Record
 
 BASELINES = revisions.ROOT / "results" / "baselines"
 MOST_BYTES = 64 * 2**20
@@ -33,7 +34,7 @@ def baseline_path(folder: Path | None = None) -> Path:
     return (folder or BASELINES) / ("-".join(parts) + ".jsonl")
 
 
-def records(folder: Path | None = None) -> list[dict[str, Any]]:
+def records(folder: Path | None = None) -> list[Record]:
     """Read this environment's baseline. Raises NothingMeasured if there is none, UnreadableError for a damaged one."""
     path = baseline_path(folder)
     if not path.exists():
@@ -44,10 +45,10 @@ def records(folder: Path | None = None) -> list[dict[str, Any]]:
         )
     textfile.require(path, MOST_BYTES)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", record.CorruptLine)
+        warnings.simplefilter("error", parsing.CorruptLine)
         try:
             expected = compare.latest(reading.read(path))
-        except (record.CorruptLine, ValueError) as error:
+        except (parsing.CorruptLine, ValueError) as error:
             reason = str(error).removeprefix(str(path)).lstrip(",: ")
             raise damage(path, reason) from None
     if not expected:
@@ -61,18 +62,18 @@ def damage(path: Path, reason: str) -> textfile.UnreadableError:
     return textfile.UnreadableError(text)
 
 
-def baseline_record(line: dict[str, Any]) -> dict[str, Any]:
+def baseline_record(line: Record) -> Record:
     """Reduce a record measured now to what a baseline holds: no times, and the environment variables that are set."""
     tuned = environment.describe().get("variables")
-    return without_times(line) | ({"variables": tuned} if tuned else {})
+    return {**without_times(line), "variables": tuned} if tuned else without_times(line)
 
 
-def variables_changed(expected: list[dict[str, Any]]) -> list[str]:
+def variables_changed(expected: list[Record]) -> list[str]:
     """Name the environment variables that are not set as they were for a baseline."""
     return compare.variables_differ(expected, [environment.describe()])
 
 
-def accepted_regressions(base: str, expected: list[dict[str, Any]]) -> list[Change]:
+def accepted_regressions(base: str, expected: list[Record]) -> list[Change]:
     """List the regressions that a baseline accepts, and that the commit `base`'s for these versions did not."""
     try:
         with revisions.file_at(base, str(baseline_path().relative_to(revisions.ROOT))) as file:
@@ -82,8 +83,8 @@ def accepted_regressions(base: str, expected: list[dict[str, Any]]) -> list[Chan
     return [change for change in compare.changes(before, expected) if change.regression]
 
 
-def without_times(line: dict[str, Any]) -> dict[str, Any]:
+def without_times(line: Record) -> Record:
     """Reduce a record to what is the same on every run."""
     memory = {k: v for k, v in line["memory"].items() if k != "rss_peak_bytes"}
     same = {k: v for k, v in line.items() if k not in ("environment", "source", "started", "duration_s")}
-    return same | {"time": {}, "memory": memory}
+    return cast(Record, same | {"time": {}, "memory": memory})

@@ -5,7 +5,7 @@ regression only if it shows in the fastest round of each side and in the medians
 the rates of false and missed alarms that this leaves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from drtrl_bench.case import Case
 from drtrl_bench.gate import slowdown
+from drtrl_bench.records.record import Record
 
 BYTES = 1.01
 """More than this ratio of working memory is a regression."""
@@ -47,7 +48,7 @@ class Change:
         return self.verdict in REGRESSIONS
 
 
-def time_change(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Change | None:
+def time_change(name: str, old: list[Record], new: list[Record]) -> Change | None:
     """Compare the times of a case. The ratio is of all samples; the verdict needs that of the fastest rounds, too."""
     before, after = slowdown.rounds(old), slowdown.rounds(new)
     if before and not after:
@@ -93,7 +94,7 @@ def allowance(*errors: float) -> float:
     return ROUNDING if min(errors) < EXACT else FIDELITY
 
 
-def largest(records: list[dict[str, Any]], *path: str) -> float | None:
+def largest(records: list[Record], *path: str) -> float | None:
     """Return the largest value at a path of the records that are ok; None if none has it."""
     values = []
     for record in records:
@@ -105,7 +106,7 @@ def largest(records: list[dict[str, Any]], *path: str) -> float | None:
     return max(values, default=None)
 
 
-def latest(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def latest(records: list[Record]) -> list[Record]:
     """Return the last record of each case and round: a case that is measured again is appended to its file.
 
     Raises ValueError for a case with a field that is not known here.
@@ -118,7 +119,7 @@ def latest(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(last.values())
 
 
-def environments_differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
+def environments_differ(old: list[Record], new: list[Record]) -> list[str]:
     """Name the facts of machine and versions in which two sides differ; "environment" if no more is known.
 
     Each environment variable that differs is named with its values. Earlier records do not hold them.
@@ -132,7 +133,7 @@ def environments_differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) ->
     return differ + variables_differ(*sides) or ["environment"]
 
 
-def variables_differ(*sides: list[dict[str, Any]]) -> list[str]:
+def variables_differ(*sides: Iterable[Mapping[str, Any]]) -> list[str]:
     """Name the environment variables in which two sides of environments differ, with the values on each side."""
     tables = [[environment.get("variables") or {} for environment in side] for side in sides]
     differences = []
@@ -143,9 +144,9 @@ def variables_differ(*sides: list[dict[str, Any]]) -> list[str]:
     return differences
 
 
-def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change]:
+def changes(old: list[Record], new: list[Record]) -> list[Change]:
     """Compare every metric of every case that either side has, in the order of the old side."""
-    sides: list[dict[str, list[dict[str, Any]]]] = [{}, {}]
+    sides: list[dict[str, list[Record]]] = [{}, {}]
     for side, records in zip(sides, (old, new), strict=True):
         for record in records:
             side.setdefault(Case(**record["case"]).key, []).append(record)  # older files hold another hash
@@ -165,7 +166,7 @@ def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change
     return compared
 
 
-def gradient_changes(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[Change | None]:
+def gradient_changes(name: str, old: list[Record], new: list[Record]) -> list[Change | None]:
     """Compare gradients: the overall error, and unless that rose, the weight's error or the norm that changed most.
 
     A gradient that changed is a regression until a new baseline accepts it, even if its error fell: the error of an
@@ -192,7 +193,7 @@ def rank(change: Change) -> float:
     return -abs(change.new - change.old) if change.new is not None and change.old is not None else -np.inf
 
 
-def weights_of(records: list[dict[str, Any]]) -> list[str]:
+def weights_of(records: list[Record]) -> list[str]:
     """List the weights whose gradient has a fidelity of its own."""
     names = (name for r in records if r["status"] == "ok" for name in r["fidelity"].get("per_parameter") or ())
     return list(dict.fromkeys(names))
@@ -203,7 +204,7 @@ def judge_norm(old: float, new: float) -> str:
     return "other" if abs(new - old) > FIDELITY * abs(old) else "same"
 
 
-def parity(records: list[dict[str, Any]]) -> list[Change]:
+def parity(records: list[Record]) -> list[Change]:
     """Compare cases that differ in the framework alone: the largest errors of both must agree."""
     twins: dict[Case, dict[str, float]] = {}
     for record in records:
@@ -221,12 +222,12 @@ def parity(records: list[dict[str, Any]]) -> list[Change]:
     return compared
 
 
-def largest_pair(old: list[dict[str, Any]], new: list[dict[str, Any]], *path: str) -> tuple[float | None, float | None]:
+def largest_pair(old: list[Record], new: list[Record], *path: str) -> tuple[float | None, float | None]:
     """Return the `largest` value of each side."""
     return largest(old, *path), largest(new, *path)
 
 
-def status_verdict(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> str | None:
+def status_verdict(old: list[Record], new: list[Record]) -> str | None:
     """Return the verdict on a case that cannot be compared by numbers, or None."""
     was_ok = any(r["status"] == "ok" for r in old)
     worst = {r["status"] for r in new}

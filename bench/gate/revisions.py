@@ -18,6 +18,7 @@ from drtrl_bench import install, plugins, start
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.process import locks, repository, scratch, supervised, variables
 from drtrl_bench.records import reading
+from drtrl_bench.records.record import Record
 
 ROOT = install.ROOT
 Report = Callable[[str], None]
@@ -158,7 +159,7 @@ def has_worktree(entry: Path) -> bool:
         return False
 
 
-def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Report) -> list[dict[str, Any]]:
+def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Report) -> list[Record]:
     """Measure a case by the harness in `tree`, and return its record; none if that harness does not know the case."""
     file, out = folder / "one.toml", folder / "one.jsonl"
     out.unlink(missing_ok=True)
@@ -174,7 +175,7 @@ def measure_once(tree: Path, case: Case, plan: Plan, folder: Path, report: Repor
             end = supervised.run(harness(tree, *words), variables_of_child, folder=tree, errors_only=True)
     if out.exists():
         lines = reading.read(out)
-        return [line | {"case_key": case.key, "case": asdict(case), "plan": plan.name} for line in lines]
+        return [{**line, "case_key": case.key, "case": asdict(case), "plan": plan.name} for line in lines]
     if end.code == 2:
         return []
     last = (end.log.strip().splitlines() or [end.outside or "no output"])[-1]
@@ -207,7 +208,7 @@ def measure_interleaved(
     report: Report,
     again: Callable[[list[Any], list[Any]], bool] | None = None,
     edit: Callable[[Path], None] | None = None,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[Record], list[Record]]:
     """Measure both sides, A B B A for each case, and return the records of each side.
 
     again: says of the records of a case on both sides whether to measure another A B B A. edit: changes the folder of
@@ -215,7 +216,7 @@ def measure_interleaved(
     """
     for note in variables.notes(os.environ, variables.to_revisions(os.environ)):
         report(note)
-    records: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    records: tuple[list[Record], list[Record]] = ([], [])
     with ExitStack() as stack:
         trees = [stack.enter_context(checkout(side)) for side in sides]
         if edit:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from drtrl_bench import plan as plans
 from drtrl_bench.case import Plan
@@ -20,6 +20,7 @@ from drtrl_bench.gate.injected import Injected
 from drtrl_bench.gate.revisions import Report
 from drtrl_bench.process import scratch
 from drtrl_bench.records import appending, reading
+from drtrl_bench.records.record import Record
 
 QUARTET = 4
 """Rounds of one comparison of a case: A B B A."""
@@ -44,7 +45,7 @@ def injection_plan() -> Plan:
     return replace(plan, cases=tuple(case for case in plan.cases if (case.algorithm, case.cell) in INJECTED_IN))
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read(path: Path) -> list[Record]:
     """Read the records of self-tests so far; none if there is no file yet. Raises UnreadableError."""
     if not path.exists():
         return []
@@ -57,18 +58,18 @@ def require(path: Path) -> None:
     textfile.require(path, MOST_BYTES)
 
 
-def append(path: Path, lines: list[dict[str, Any]], name: str, first: int = 0, weights: bool = False) -> None:
+def append(path: Path, lines: list[Record], name: str, first: int = 0, weights: bool = False) -> None:
     """Append records under a plan's name, in the order of their measurement, with rounds counted from `first`."""
     known = {e["env_hash"] for e in reading.lines(path)} if path.exists() else set()
-    for line in sorted(lines, key=lambda line: (line["started"], line["round"])):
-        described = line["environment"]
-        if described["env_hash"] not in known:
+    for line in sorted(lines, key=lambda line: (line.get("started") or "", line["round"])):
+        described = line.get("environment")
+        if described and described["env_hash"] not in known:
             known.add(described["env_hash"])
             appending.append(path, described)
-        appending.append(path, brief(line, weights) | {"plan": name, "round": line["round"] + first})
+        appending.append(path, {**brief(line, weights), "plan": name, "round": line["round"] + first})
 
 
-def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
+def brief(line: Record, weights: bool) -> Record:
     """Reduce a record to what a gate compares, with samples to four digits, since there are hundreds of them.
 
     weights: whether to keep the error and the norm of each weight's gradient, which the gate compares, too.
@@ -79,9 +80,12 @@ def brief(line: dict[str, Any], weights: bool) -> dict[str, Any]:
     samples = {name: [float(f"{s:.4g}") for s in line["time"].get(name) or ()] for name in names}
     fidelity = {key: value for key, value in line["fidelity"].items() if key == "overall"}
     if weights:
-        agreements = line["fidelity"].get("per_parameter", {})
-        fidelity["per_parameter"] = {k: {m: v[m] for m in ("error", "norm_ratio")} for k, v in agreements.items()}
-    return rest | {"time": time | samples if time else {}, "fidelity": fidelity}
+        agreements = line["fidelity"].get("per_parameter") or {}
+        fidelity["per_parameter"] = {
+            name: {metric: (agreement or {}).get(metric) for metric in ("error", "norm_ratio")}
+            for name, agreement in agreements.items()
+        }
+    return cast(Record, rest | {"time": time | samples if time else {}, "fidelity": fidelity})
 
 
 def measure_a_a(path: Path, number: int, report: Report) -> None:
@@ -131,7 +135,7 @@ def remeasure(path: Path, number: int, report: Report) -> None:
         report(f"{verdict.PLAN}: bytes and fidelity of {len(plan.cases)} cases, {index + 1} of {number}")
         with revisions.checkout("HEAD") as tree, scratch.folder() as folder:
             lines = [line for case in plan.cases for line in revisions.measure_once(tree, case, plan, folder, report)]
-        append(path, [line | {"time": {}} for line in lines], verdict.PLAN, index, weights=True)
+        append(path, [{**line, "time": {}} for line in lines], verdict.PLAN, index, weights=True)
 
 
 def append_code(file: Path, code: str) -> None:

@@ -1,16 +1,15 @@
 """Compares the times of one case on two sides: chooses the samples, and returns their ratio and its interval."""
 
-from typing import Any
-
 import numpy as np
 
 from drtrl_bench.measure.stats import median_interval
+from drtrl_bench.records.record import Record
 
 SLOWER = 1.3
 """A ratio of times above this is a regression."""
 
 
-def rounds(records: list[dict[str, Any]], kind: str = "samples_s") -> list[list[float]]:
+def rounds(records: list[Record], kind: str = "samples_s") -> list[list[float]]:
     """Return the samples of each round that was timed, in seconds."""
     return [r["time"][kind] for r in records if r["status"] == "ok" and r["time"].get(kind)]
 
@@ -36,9 +35,7 @@ def ratios(old: list[list[float]], new: list[list[float]]) -> tuple[float, float
     return medians[1] / medians[0], best[1] / best[0]
 
 
-def judged_samples(
-    old: list[dict[str, Any]], new: list[dict[str, Any]]
-) -> tuple[list[list[float]], list[list[float]], bool]:
+def judged_samples(old: list[Record], new: list[Record]) -> tuple[list[list[float]], list[list[float]], bool]:
     """Choose the samples to judge, and return both sides' rounds, and whether their times are the processor's.
 
     The processor's times are chosen if one thread works and every round has them, because on a shared machine they vary
@@ -50,7 +47,7 @@ def judged_samples(
     return rounds(old, kind), rounds(new, kind), kind == "cpu_samples_s"
 
 
-def slower(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
+def slower(old: list[Record], new: list[Record]) -> bool:
     """Return whether the times of one case are a regression, which is a reason to measure it once more."""
     *sides, _ = judged_samples(old, new)
     return all(sides) and min(ratios(*sides)) > SLOWER

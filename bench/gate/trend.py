@@ -68,12 +68,12 @@ def counts(path: Path) -> list[Count]:
     file, where = content(path), textfile.shown(path)
     if not isinstance(file, dict) or file.get("version") != FORMAT:
         version = file.get("version") if isinstance(file, dict) else None
-        raise TrendError(f"{where}: version {cases.shown(version)} of asv's format, this reads {FORMAT}; {HINT}")
+        raise TrendError(f"{where}: version {cases.excerpt(version)} of asv's format, this reads {FORMAT}; {HINT}")
     columns, results = file.get("result_columns"), file.get("results")
     if not isinstance(columns, list) or columns[:2] != COLUMNS or not isinstance(results, dict):
         raise TrendError(f"{where}: other columns than {COLUMNS}, or no results; {HINT}")
     if odd := next((name for name in results if not NAME.fullmatch(name)), None):
-        raise TrendError(f"{where}: {cases.shown(odd)} is no name of a benchmark; {HINT}")
+        raise TrendError(f"{where}: {cases.excerpt(odd)} is no name of a benchmark; {HINT}")
     rows = sorted(results.items())
     if odd := [name for name, row in rows if not isinstance(row or [], list) or not numbers((row or [None])[0])]:
         raise TrendError(f"{where}: {odd[0]} has no list of numbers; {HINT}")

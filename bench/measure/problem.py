@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from drtrl_bench import data, lookup, plugins, provenance
 from drtrl_bench.case import Case, digest
-from drtrl_bench.files import diskcache
+from drtrl_bench.files import cache_folder, diskcache
 from drtrl_bench.measure.fidelity import Gradient
 
 
@@ -112,7 +112,7 @@ def prepared(case: Case, folder: Path, spare: Path | None = None) -> Path:
     except OSError as error:
         if len(paths) == 1:
             raise
-        diskcache.unwritable(paths[0], error)
+        diskcache.note_unwritable(paths[0], error)
         write(paths[1], problem)
         return paths[1]
     return paths[0]
@@ -122,13 +122,13 @@ def main() -> None:
     """Solve the case of the job on standard input, and write the problem's path as JSON to the job's `result`."""
     job = json.load(sys.stdin)
     plugins.restore(job["plugins"])
-    diskcache.use(Path(job["cache"]))
+    cache_folder.use(Path(job["cache"]))
     published, result = data.module("events.published"), Path(job["result"])
     try:
         answer = {"problem": str(prepared(Case(**job["case"]), Path(job["cache"]), result.parent))}
     except (published.DamagedError, published.MissingError, published.ReaderError) as error:
         answer = {"status": "error", "reason": str(error)}
-    result.write_text(json.dumps(answer | {"notes": diskcache.Shared.notes}), encoding="utf-8")
+    result.write_text(json.dumps(answer | {"notes": cache_folder.Shared.notes}), encoding="utf-8")
 
 
 def write(path: Path, problem: Problem) -> None:

@@ -10,22 +10,23 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from drtrl_bench import data, lookup, plugins, provenance, registry, start
 from drtrl_bench.case import Case, Plan, digest
 from drtrl_bench.cost.sizes import sizes
-from drtrl_bench.files import diskcache
+from drtrl_bench.files import cache_folder
 from drtrl_bench.measure import environment, problem
 from drtrl_bench.measure.refusal import refused_for_memory
 from drtrl_bench.process import locks, result, scratch, supervised, variables
 from drtrl_bench.process.supervised import Ended
-from drtrl_bench.records import appending, reading, record
+from drtrl_bench.records import appending, parsing, reading, record
+from drtrl_bench.records.record import Environment, Record
 
 FINISHED = ("ok", "skip", "wrong", "oom", "timeout")
 """Statuses that running again would repeat; an `error` is tried again, and a `timeout` once it may take longer."""
@@ -40,7 +41,7 @@ RESULT_FIELDS = {
 DECIDING = ("algorithm", "framework", "dataset", "cell", "readout", "layers", "scale_x", "scale_r", "initial")
 """The fields of a case that its `implementation_sha` depends on."""
 
-Report = Callable[[str, dict[str, Any] | None], None]
+Report = Callable[[str, Record | None], None]
 """Called with a line of text before each case, and with its record after it."""
 
 
@@ -52,12 +53,12 @@ def implementation_sha(case: Case) -> str:
     return digest([repr(problem.network(case)), texts, of_plugins, *data.loaded(case.dataset)])
 
 
-def identity(line: dict[str, Any]) -> tuple[Any, ...]:
+def identity(line: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the key by which two records are the same measurement."""
     return tuple(line[key] for key in ("case_key", "round", "implementation_sha", "env_hash"))
 
 
-def finished(line: dict[str, Any], plan: Plan) -> bool:
+def finished(line: Record, plan: Plan) -> bool:
     """Return whether a case with this record is not run again; one refused for memory is, since memory gets free."""
     if line.get("refused"):
         return False
@@ -131,7 +132,7 @@ def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
         return json.loads(unsolved.read_text(encoding="utf-8"))
     cache = data.module("events.folders").cache_folder()
     solved = child("drtrl_bench.measure.problem", {"cache": str(cache)}, case, plan.limit_s, folder)
-    diskcache.pass_on(solved.pop("notes", None))
+    cache_folder.pass_on(solved.pop("notes", None))
     if not isinstance(solved.get("problem"), str):
         reason = solved.get("reason", "it left no problem")
         solved = {"status": solved.get("status", "error"), "reason": f"its float64 reference: {reason}"}
@@ -163,7 +164,7 @@ def schedule(plan: Plan) -> list[tuple[int, Case]]:
     return [(number, case) for number in range(plan.rounds) for case in order.sample(plan.cases, len(plan.cases))]
 
 
-def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dict[str, Any]]:
+def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[Record]:
     """Measure what is missing from the records at `path`; return the records of this plan, old and new.
 
     Raises HeldError if another process writes this file.
@@ -172,10 +173,11 @@ def run(plan: Plan, path: Path, report: Report, again: bool = False) -> list[dic
         return complete(plan, path, report, again)
 
 
-def complete(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[str, Any]]:
+def complete(plan: Plan, path: Path, report: Report, again: bool) -> list[Record]:
     """Measure what is missing, in a file that no other process writes; return the records of the plan, old and new."""
-    described = environment.describe() | {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
-    known: dict[tuple[Any, ...], dict[str, Any]] = {}
+    kind = {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
+    described = cast(Environment, environment.describe() | kind)
+    known: dict[tuple[Any, ...], Record] = {}
     described_there = False
     appending.prepare(path)
     for line in reading.lines(path) if path.exists() else ():
@@ -215,12 +217,12 @@ def complete(plan: Plan, path: Path, report: Report, again: bool) -> list[dict[s
                 empty = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}
                 line |= environment.checkout() | empty | measure(case, plan, folder)
                 durations.append(time.perf_counter() - clock)
-            if wrong := record.complaint(line):
+            if wrong := parsing.complaint(line):
                 line |= empty | {"status": "error", "reason": f"the child's result is no record: {wrong}", "floor": {}}
             line |= {"started": started.isoformat(timespec="seconds"), "duration_s": round(durations[-1], 3)}
-            appending.append(path, line)
-            report("", line)
-            records.append(line)
+            appending.append(path, measured := cast(Record, line))
+            report("", measured)
+            records.append(measured)
     return records
 
 
@@ -229,8 +231,8 @@ def begin_record(plan: Plan, case: Case, began: str, key: dict[str, Any]) -> dic
 
     began: when the whole run began; key: the fields of `identity`.
     """
-    module = data.dataset(case.dataset)
-    label = {"label": module.LABEL, "synthetic": module.SYNTHETIC}
+    dataset = data.dataset(case.dataset)
+    label = {"label": dataset.LABEL, "synthetic": dataset.SYNTHETIC}
     named = plugins.fingerprints(case)
     return {
         "kind": "record",

@@ -23,8 +23,7 @@ from typing import Any
 from drtrl_bench import provenance, registry
 from drtrl_bench.case import Case, digest
 from drtrl_bench.files import textfile
-from drtrl_bench.plugins import modules as plugin_modules
-from drtrl_bench.plugins import tables as plugin_tables
+from drtrl_bench.plugins import modules, tables
 from drtrl_bench.plugins.modules import Plugin, PluginError
 from drtrl_bench.plugins.tables import Algorithm, Cell
 
@@ -88,7 +87,7 @@ def add_module(name: str, said: str) -> None:
     try:
         spec = importlib.util.find_spec(name)
     except (Exception, SystemExit) as error:  # of a package that the module is in, which is imported to find it
-        raise PluginError(f"{said}: {plugin_modules.cause(error, Path.cwd())}") from None
+        raise PluginError(f"{said}: {modules.cause(error, Path.cwd())}") from None
     if spec is None or spec.origin is None:
         hint = f"; did you mean {name}.py?" if Path(f"{name}.py").is_file() else ""
         raise PluginError(f"{said}: no module of this name, and no such file{hint}")
@@ -100,7 +99,7 @@ def add_module(name: str, said: str) -> None:
 
 def add(name: str, module: str, folder: Path, origin: str) -> None:
     """Loads a plugin, and puts what it has into the registry's tables."""
-    path = plugin_modules.file_of(module, folder)
+    path = modules.file_of(module, folder)
     if path is None:
         raise PluginError(f"{origin}: not a file of Python's that lies in {folder}")
     if path.resolve().is_relative_to(provenance.HERE.resolve()):
@@ -113,16 +112,16 @@ def add(name: str, module: str, folder: Path, origin: str) -> None:
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     importlib.invalidate_caches()
-    plugin_modules.forget(plugin)
+    modules.forget(plugin)
     try:
-        plugin_modules.hidden(plugin)
-        for kind, entries in plugin_tables.tables(plugin).items():
+        modules.hidden(plugin)
+        for kind, entries in tables.entries(plugin).items():
             for called, entry in entries.items():
-                whole = plugin_tables.checked(plugin, kind, called, entry, owner(kind, called))
+                whole = tables.checked(plugin, kind, called, entry, owner(kind, called))
                 plugin.tables.setdefault(kind, {})[called] = whole
-        plugin_modules.hidden(plugin)
+        modules.hidden(plugin)
     except PluginError:
-        plugin_modules.forget(plugin)
+        modules.forget(plugin)
         sys.path[:] = before
         raise
     LOADED[path] = plugin
@@ -142,7 +141,7 @@ def enter(plugin: Plugin, kind: str, name: str, entry: Any) -> None:
 
             reference_cells.LAWS[entry.spec] = entry.law
     else:
-        registry.OTHER_DATASETS[name] = plugin_modules.imported(plugin, entry) if isinstance(entry, str) else entry
+        registry.OTHER_DATASETS[name] = modules.imported(plugin, entry) if isinstance(entry, str) else entry
 
 
 def owner(kind: str, name: str) -> Plugin | None:
@@ -152,7 +151,7 @@ def owner(kind: str, name: str) -> Plugin | None:
 
 def owners(case: Case) -> list[tuple[str, str, Plugin]]:
     """The names of a case that are a plugin's: the field, the name, and whose it is."""
-    named = ((kind, getattr(case, kind)) for kind in plugin_tables.KINDS)
+    named = ((kind, getattr(case, kind)) for kind in tables.KINDS)
     return [(kind, name, plugin) for kind, name in named if (plugin := owner(kind, name))]
 
 
@@ -192,20 +191,20 @@ def scope() -> Iterator[None]:
     from drtrl_bench.implementations.reference import cells as reference_cells
 
     added = registry.ALGORITHMS, registry.CELLS, registry.OTHER_DATASETS, reference_cells.LAWS, LOADED
-    tables: list[dict[Any, Any]] = [*added]
-    before, path, modules = [dict(table) for table in tables], list(sys.path), dict(sys.modules)
+    changed: list[dict[Any, Any]] = [*added]
+    before, path, imported = [dict(table) for table in changed], list(sys.path), dict(sys.modules)
     try:
         yield
     finally:
         for plugin in LOADED.values():
             if plugin.path not in before[-1]:
-                plugin_modules.forget(plugin)
-        sys.modules.update({name: module for name, module in modules.items() if name not in sys.modules})
-        for table, was in zip(tables, before, strict=True):
+                modules.forget(plugin)
+        sys.modules.update({name: module for name, module in imported.items() if name not in sys.modules})
+        for table, was in zip(changed, before, strict=True):
             table.clear()
             table.update(was)
         sys.path[:] = path
-        plugin_tables.called.cache_clear()
+        tables.called.cache_clear()
 
 
 def sources(case: Case, framework: str | None = None) -> list[Path]:

@@ -112,21 +112,19 @@ def resolved(own: Any, attributes: tuple[str, ...]) -> Any:
     return own
 
 
-def tables(plugin: Plugin) -> dict[str, dict[Any, Any]]:
-    """What a plugin's file has, by the field of a case. Raises PluginError if it has nothing."""
+def entries(plugin: Plugin) -> dict[str, dict[Any, Any]]:
+    """Return the tables of a plugin by the field of a case that they are for. Raises PluginError if it has none."""
     main = imported(plugin, plugin.module)
-    found = {kind: entries for kind, table in KINDS.items() if (entries := getattr(main, table, None)) is not None}
-    for kind, entries in found.items():
-        if not isinstance(entries, dict):
-            raise PluginError(
-                f"{plugin.origin}: {KINDS[kind]} is a {type(entries).__name__}; it must be a dict of names"
-            )
-    if found:
-        return found
+    tables = {kind: table for kind, name in KINDS.items() if (table := getattr(main, name, None)) is not None}
+    for kind, table in tables.items():
+        if not isinstance(table, dict):
+            raise PluginError(f"{plugin.origin}: {KINDS[kind]} is a {type(table).__name__}; it must be a dict of names")
+    if tables:
+        return tables
     if any(hasattr(main, attribute) for attribute in DATASET):
         return {"dataset": {plugin.module.rpartition(".")[2]: plugin.module}}
     said = "has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself"
-    raise PluginError(f"{plugin.origin}: {said}; CONTRIBUTING.md shows each")
+    raise PluginError(f"{plugin.origin}: {said}; docs/own.md shows each")
 
 
 def checked(plugin: Plugin, kind: str, name: Any, entry: Any, other: Plugin | None) -> Any:

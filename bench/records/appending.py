@@ -9,21 +9,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from drtrl_bench.files import regular
-from drtrl_bench.records import reading, record
-from drtrl_bench.records.record import CorruptLine
+from drtrl_bench.records import parsing, reading
+from drtrl_bench.records.parsing import CorruptLine
+from drtrl_bench.records.record import Line
 from drtrl_bench.view.escape import shown
-
-if TYPE_CHECKING:
-    pass
 
 PATIENCE_S = 60.0
 """How long to wait for another process that appends, which takes it milliseconds."""
 
 
-def append(path: Path, line: dict[str, Any]) -> None:
+def append(path: Path, line: Line) -> None:
     """Adds one line and makes sure it is on disk, so that a crash loses at most the line being written.
 
     Takes as long for a long file as for a short one. Raises ValueError for what no reader would take, OSError for a
@@ -45,12 +42,12 @@ def append(path: Path, line: dict[str, Any]) -> None:
             synced(folder)
 
 
-def encoded(line: dict[str, Any]) -> bytes:
+def encoded(line: Line) -> bytes:
     """The bytes of a line, its end included. Raises ValueError for what no reader would take."""
     text = json.dumps(line, allow_nan=False)
     if "\\ud" in text:  # from a file's name, which need not be UTF-8
         text = json.dumps(json.loads(json.dumps(line, ensure_ascii=False).encode("utf-8", errors="replace")))
-    if problem := record.complaint(json.loads(text)):
+    if problem := parsing.complaint(json.loads(text)):
         raise ValueError(f"no line of a record file: {problem}")
     return text.encode() + b"\n"
 
@@ -111,8 +108,8 @@ def mended(file: int, alone: bool) -> tuple[int, int]:
     if size == 0 or os.pread(file, 1, size - 1) == b"\n":
         return size, 0
     start = last_start(file, size)
-    tail = os.pread(file, size - start, start) if size - start <= record.LONGEST else b""
-    if alone and tail and record.torn(tail):
+    tail = os.pread(file, size - start, start) if size - start <= parsing.LONGEST else b""
+    if alone and tail and parsing.torn(tail):
         os.ftruncate(file, start)
         os.fsync(file)
         return start, size - start
@@ -130,7 +127,7 @@ def told(path: Path, removed: int) -> None:
 def last_start(file: int, size: int, block: int = 2**16) -> int:
     """Where the last line of a file begins; looks no further back than the longest line reaches."""
     at = size
-    while at > 0 and size - at <= record.LONGEST:
+    while at > 0 and size - at <= parsing.LONGEST:
         before = max(at - block, 0)
         if (found := os.pread(file, at - before, before).rfind(b"\n")) >= 0:
             return before + found + 1
@@ -148,7 +145,7 @@ def prepare(path: Path) -> None:
         return
     with regular.opened(path) as file:
         start = file.read(2**16)
-    if start.strip() and not record.torn(start):
+    if start.strip() and not parsing.torn(start):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CorruptLine)
             if next(reading.lines(path), None) is None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from drtrl_bench.case import Case
 from drtrl_bench.records import reading
-from drtrl_bench.records.record import CorruptLine
+from drtrl_bench.records.parsing import CorruptLine
+from drtrl_bench.records.record import Environment, Fidelity, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,17 +48,17 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
     return frame(reading.read(path))
 
 
-def frame(records: Iterable[dict[str, Any]]) -> "pd.DataFrame":
+def frame(records: Iterable[Record]) -> "pd.DataFrame":
     """The frame of `load`, from records that were read already; their environments, by hash, in its `attrs`."""
     import pandas as pd
 
     columns: dict[str, list[Any]] = {}
-    environments: dict[str, dict[str, Any]] = {}
+    environments: dict[str | None, Environment] = {}
     left_out: set[str] = set()
     number = parts = 0
     for number, record in enumerate(records, start=1):
-        if record["environment"]:
-            environments[record["env_hash"]] = record["environment"]
+        if environment := record.get("environment"):
+            environments[record["env_hash"]] = environment
         for name, value in row(record).items():
             if (column := columns.get(name)) is None:
                 if name in left_out or ("." in name and parts >= FEW_PARTS and parts * number > CELLS):
@@ -77,7 +78,7 @@ def frame(records: Iterable[dict[str, Any]]) -> "pd.DataFrame":
     return found
 
 
-def row(record: dict[str, Any]) -> dict[str, Any]:
+def row(record: Record) -> dict[str, Any]:
     """One record, flattened to the columns of `load`."""
     time, memory, activity = record["time"], record["memory"], record["activity"]
     overall = record["fidelity"].get("overall") or {}
@@ -95,7 +96,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
         "high_s": time.get("high_s"),
         "samples": len(time.get("samples_s") or []),
         "samples_s": time.get("samples_s"),
-        "cpu_s": median(time["cpu_samples_s"]) if time.get("cpu_samples_s") else None,
+        "cpu_s": median(cpu_samples) if (cpu_samples := time.get("cpu_samples_s")) else None,
         "cpu_samples_s": time.get("cpu_samples_s"),
         "started": record.get("started"),
         "forward_s": time.get("forward_s"),
@@ -129,7 +130,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def by_part(fidelity: dict[str, Any], layers: int) -> dict[str, float | None]:
+def by_part(fidelity: Fidelity, layers: int) -> dict[str, float | None]:
     """The agreement of each layer, as in "layer0.cosine", and of each known weight, as in "layer0.x.cosine"."""
     weights = fidelity.get("per_parameter") or {}
     of_layer = Counter(name.partition(".")[0] for name in weights)
@@ -143,9 +144,8 @@ def mean(values: list[float] | None) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def of_run(found: list[dict[str, Any]], path: Path) -> "pd.DataFrame":
+def of_run(records: list[Record], path: Path) -> "pd.DataFrame":
     """Make the frame of records that a run returned, with the environments that the file has."""
     lines, _ = reading.quietly(lambda: list(reading.lines(path)))
     environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
-    complete = [line | {"source": path.name, "environment": environments.get(line["env_hash"])} for line in found]
-    return frame(complete)
+    return frame({**r, "source": path.name, "environment": environments.get(r["env_hash"])} for r in records)

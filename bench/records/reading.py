@@ -1,13 +1,15 @@
 """Reads record files line by line, and passes over what is not a record. Nothing read from a file is ever executed."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from drtrl_bench.files import regular
-from drtrl_bench.records import record
-from drtrl_bench.records.record import CorruptLine
+from drtrl_bench.records import parsing
+from drtrl_bench.records.parsing import CorruptLine
+from drtrl_bench.records.record import Environment, Line, Record
 from drtrl_bench.view.escape import shown
 
 MOST = 2 * 2**30
@@ -28,7 +30,7 @@ def files(path: str | Path) -> list[Path]:
     raise FileNotFoundError(f"no records at {shown(path)}; `drtrl-bench run PLAN` makes some")
 
 
-def lines(path: Path) -> Iterator[dict[str, Any]]:
+def lines(path: Path) -> Iterator[Line]:
     """The valid lines of one file, environments and records; warns `CorruptLine` of those that are not.
 
     Each bad line is named once, by its number and what is wrong with it; of many, the first few are. Holds one line at
@@ -39,14 +41,14 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         for number, raw in enumerate(raws(file), start=1):
             if raw.isspace():
                 continue
-            line, problem = record.parsed(raw)
+            line, problem = parsing.parsed(raw)
             if problem is None:
                 good += 1
                 yield line
                 continue
             bad += 1
             if bad <= NAMED:
-                if not raw.endswith(b"\n") and len(raw) <= record.LONGEST and record.torn(raw):
+                if not raw.endswith(b"\n") and len(raw) <= parsing.LONGEST and parsing.torn(raw):
                     problem = "cut short by a crash, which the next run repairs, or being written now"
                 said = f"{shown(path)}, line {number}: {problem}; skipped, the rest is kept"
                 warnings.warn(said, CorruptLine, stacklevel=2)
@@ -62,56 +64,60 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
 def raws(file: BinaryIO) -> Iterator[bytes]:
     """The lines of a file as bytes, which a line feed alone ends; of one that is too long, its beginning."""
     left = MOST
-    while left > 0 and (raw := file.readline(record.LONGEST + 1)):
+    while left > 0 and (raw := file.readline(parsing.LONGEST + 1)):
         left -= len(raw)
         yield raw
-        while left > 0 and len(raw) > record.LONGEST and not raw.endswith(b"\n"):
-            raw = file.readline(record.LONGEST + 1)
+        while left > 0 and len(raw) > parsing.LONGEST and not raw.endswith(b"\n"):
+            raw = file.readline(parsing.LONGEST + 1)
             left -= len(raw)
 
 
-def read(path: str | Path) -> list[dict[str, Any]]:
-    """All records at `path`, each with its environment under "environment" (None if the file lacks it)."""
-    return gathered(path, lambda record, found: found.setdefault(len(found), record))
+def read(path: str | Path) -> list[Record]:
+    """Return all records at `path`, each with its environment under "environment" (None if its file lacks it).
+
+    Raises FileNotFoundError if nothing is there. Warns `CorruptLine` of lines that are no records.
+    """
+    numbers = count()
+    return last_of_each(path, lambda record: next(numbers))
 
 
-def newest(path: str | Path) -> list[dict[str, Any]]:
-    """The records at `path` but those that a later one replaces: of the same case, sources, data, plan and round.
+def newest(path: str | Path) -> list[Record]:
+    """Return the records at `path` without those that a later record of the same measurement replaces.
 
-    Holds no more of a file than these, however often its cases were measured again.
+    The same measurement: case, sources, environment, plan, round and data. Memory does not grow with how often a case
+    was measured again. Raises and warns as `read`.
     """
 
-    def keep(record: dict[str, Any], found: dict[Any, dict[str, Any]]) -> None:
-        same = tuple(record[key] for key in ("case_key", "implementation_sha", "env_hash", "plan", "round"))
-        found.pop(key := (*same, record["data"].get("label")), None)
-        found[key] = record
+    def measurement(record: Record) -> Hashable:
+        key = tuple(record[name] for name in ("case_key", "implementation_sha", "env_hash", "plan", "round"))
+        return (*key, record["data"].get("label"))
 
-    return gathered(path, keep)
+    return last_of_each(path, measurement)
 
 
-def gathered(path: str | Path, keep: Callable[[dict[str, Any], dict[Any, Any]], Any]) -> list[dict[str, Any]]:
-    """The records at `path` that `keep` puts into a table, each with its environment and its file's name.
+def last_of_each(path: str | Path, key: Callable[[Record], Hashable]) -> list[Record]:
+    """Return the last record for each value of `key`, with its environment and the name of its file.
 
-    Of a folder, what cannot be read is named in a warning, and the rest is read.
+    In a folder, a file that cannot be read is named in a warning, and the others are read.
     """
-    found: dict[Any, dict[str, Any]] = {}
-    environments: dict[str, dict[str, Any]] = {}
+    records: dict[Hashable, Record] = {}
+    environments: dict[str | None, Environment] = {}
     for file in files(path):
         try:
             for line in lines(file):
                 if line["kind"] == "environment":
                     environments[line["env_hash"]] = line
                 else:
-                    line["source"] = shown(Path(file.name))
-                    keep(line, found)
+                    records.pop(measured := key(line), None)  # a later record goes to the end
+                    records[measured] = {**line, "source": shown(Path(file.name)), "environment": None}
         except OSError as error:
             if file == Path(path):
                 raise
-            said = error if error.errno is None else f"{shown(file)}: {error.strerror}"
-            warnings.warn(f"{said}; skipped, the other files are read", CorruptLine, stacklevel=2)
-    for line in found.values():
-        line["environment"] = environments.get(line["env_hash"])
-    return list(found.values())
+            problem = error if error.errno is None else f"{shown(file)}: {error.strerror}"
+            warnings.warn(f"{problem}; skipped, the other files are read", CorruptLine, stacklevel=2)
+    for record in records.values():
+        record["environment"] = environments.get(record["env_hash"])
+    return list(records.values())
 
 
 def quietly(call: Callable[[], Any]) -> tuple[Any, list[str]]:

@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
 from drtrl_bench.case import Case
 from drtrl_bench.records import frames
+from drtrl_bench.records.record import Record
 from drtrl_bench.view import caption
 from drtrl_bench.view.caption import Frame
 
@@ -40,7 +41,7 @@ def collapse(frame: Frame) -> Frame:
     added = ("rounds", "setup", "commits", "plans", "doubtful", "x_doubtful", *NUMBERS)
     if frame.empty:
         parts = {name: {} for name in ("time", "memory", "fidelity", "activity", "data")}
-        known = frames.row({"case": asdict(Case()), "status": "", "env_hash": "", **parts})
+        known = frames.row(cast(Record, {"case": asdict(Case()), "status": "", "env_hash": "", **parts}))
         return pd.DataFrame(columns=list(dict.fromkeys((*known, *added))))
     columns = [*frame.columns, *(name for name in added if name not in frame)]
     attributes = dict(frame.attrs)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from drtrl_bench import __version__, figures
 from drtrl_bench.records import frames, reading, record
+from drtrl_bench.records.record import Environment, Fidelity, Record
 from drtrl_bench.view import caption, cell_text, collapse, display, legend, table
 from drtrl_bench.view.caption import Frame
 
@@ -60,7 +61,7 @@ def write(records_path: str | Path, out_html: str | Path) -> Path:
 
 def write_page(
     source: str,
-    records: list[dict[str, Any]],
+    records: list[Record],
     frame: Frame,
     pictures: dict[str, tuple[str, bool]],
     out_html: str | Path,
@@ -68,8 +69,8 @@ def write_page(
     """Write the page on records, from their frame and the figures that `picture` drew."""
     rows = collapse.collapse(frame)
     every = rows.to_dict("records")
-    environments = {r["env_hash"]: r["environment"] for r in records}
-    lines: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    environments = {r["env_hash"]: r.get("environment") for r in records}
+    lines: dict[tuple[str, str | None], list[Record]] = {}
     for line in records:
         lines.setdefault((line["case_key"], line["env_hash"]), []).append(line)
     template = jinja2.Environment(
@@ -95,7 +96,7 @@ def write_page(
         legend={k: v for k, v in (legend.legend(rows) | LEGEND).items() if k not in LEGEND or k in columns.values()},
         rows=[row_view(row, columns, texts, lines[row["case_key"], row["env_hash"]]) for row in every],
         figures=[(TITLES[name], *pictures[name]) for name in figures.FIGURES if name in pictures],
-        environments={name: flat(environment or {}) for name, environment in environments.items()},
+        environments={name: flat(environment) if environment else {} for name, environment in environments.items()},
     )
     out_html = Path(out_html)
     out_html.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +139,7 @@ def sort_key(row: dict[str, Any], name: str) -> Any:
 
 
 def row_view(
-    row: dict[str, Any], columns: dict[str, str], texts: dict[str, Any], records: list[dict[str, Any]]
+    row: dict[str, Any], columns: dict[str, str], texts: dict[str, Any], records: list[Record]
 ) -> dict[str, Any]:
     """Return what the template shows of a collapsed row: cells, sort keys, and its records."""
     ok = row["status"] == "ok"
@@ -155,13 +156,13 @@ def row_view(
     }
 
 
-def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
+def record_view(line: Record, ok: bool) -> dict[str, Any]:
     """Return the source of one record and, only if its case is ok, all that was measured."""
-    time, gate, data, memory = (line.get(k) or {} for k in ("time", "gate", "data", "memory"))
+    time, gate, data, memory, active = (line.get(k) or {} for k in ("time", "gate", "data", "memory", "activity"))
     facts = {
         "case_key": line.get("case_key"),
         "implementation_sha": line.get("implementation_sha"),
-        "commit": f"{line['commit']}{' (modified)' if line.get('dirty') else ''}" if line.get("commit") else None,
+        "commit": f"{commit}{' (modified)' if line.get('dirty') else ''}" if (commit := line.get("commit")) else None,
         "data": " ".join(str(v) for v in (data.get("label"), data.get("fingerprint")) if v),
         "gate": f"error {gate['error']:.1e}, limit {gate['limit']:g}; against {gate['reference']}, "
         f"T = {gate['steps']}, B = {gate['batch']}"
@@ -176,8 +177,7 @@ def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
         facts |= {name.replace("_s", ""): f"{v:.3g} s" for name, v in time.get("phases", {}).items() if v is not None}
         facts |= {"memory meter": memory.get("meter")}
         facts |= {k: f"{v:,} bytes" for k, v in memory.items() if isinstance(v, int) and not isinstance(v, bool)}
-        activity = (line.get("activity") or {}).items()
-        facts |= {k.replace("_", " "): ", ".join(f"{100 * x:.2g} %" for x in v) for k, v in activity if v}
+        facts |= {k.replace("_", " "): ", ".join(f"{100 * x:.2g} %" for x in v) for k, v in active.items() if v}
     return {
         "status": line["status"],
         "env_hash": line["env_hash"],
@@ -187,7 +187,7 @@ def record_view(line: dict[str, Any], ok: bool) -> dict[str, Any]:
     }
 
 
-def fidelity(values: dict[str, Any]) -> dict[str, list[str]]:
+def fidelity(values: Fidelity) -> dict[str, list[str]]:
     """Write cosine, error, norm ratio and sign agreement as text: overall, per layer and per weight."""
     forms = {"cosine": ".6f", "error": ".2e", "norm_ratio": ".4f", "sign_agreement": ".3f"}
     parts = ({"all": values.get("overall") or {}}, values.get("per_layer") or {}, values.get("per_parameter") or {})
@@ -232,7 +232,7 @@ def embed(figure: Any, png: bytes) -> tuple[str, bool]:
     return base64.b64encode(png).decode(), figure.get_size_inches()[0] > 7
 
 
-def flat(environment: dict[str, Any]) -> dict[str, str]:
+def flat(environment: Environment) -> dict[str, str]:
     """Return an environment as name -> text."""
     left_out = ("kind", "schema_version", "env_hash", *record.TABLES)
     facts = {k: v for k, v in environment.items() if k not in left_out}

@@ -1,13 +1,12 @@
 """Renders the result of the gate's self-test: injected regressions and how many were caught, and false alarms."""
 
-from typing import Any
-
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from drtrl_bench.gate import alarms, injected, selftest
 from drtrl_bench.gate.alarms import Quartet
+from drtrl_bench.records.record import Record
 
 MUST_CATCH, POWER, ENOUGH = 1.5, 0.95, 20
 """A slowdown that the gate must catch, in which share of comparisons; judged once there are this many."""
@@ -18,7 +17,7 @@ def has_power(factor: float, caught: int, number: int) -> bool:
     return factor != MUST_CATCH or number < ENOUGH or caught >= POWER * number
 
 
-def render(lines: list[dict[str, Any]], console: Console) -> bool:
+def render(lines: list[Record], console: Console) -> bool:
     """Print the table; return whether there was no false alarm and every injected regression was caught.
 
     Of slowdowns by `MUST_CATCH`, injected or scaled, the share `POWER` must be caught for each case that has `ENOUGH`

@@ -73,4 +73,4 @@ def save(path: Path, stamp: bytes, columns: Sequence[NDArray[Any]]) -> None:
     try:
         diskcache.save_content(path, [header, *(column.data for column in columns)])
     except OSError as error:
-        diskcache.unwritable(path, error)
+        diskcache.note_unwritable(path, error)

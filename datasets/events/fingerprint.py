@@ -86,4 +86,4 @@ def remember(path: Path, settled: dict[str, Entry]) -> None:
     try:
         diskcache.save_content(path, [json.dumps(settled).encode()])
     except OSError as error:
-        diskcache.unwritable(path, error)
+        diskcache.note_unwritable(path, error)

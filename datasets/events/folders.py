@@ -6,8 +6,7 @@ Genuine files lie under $DRTRL_BENCH_DATA, else under ~/.cache/drtrl-bench/data;
 import os
 from pathlib import Path
 
-from drtrl_bench.files import diskcache
-from drtrl_bench.files.diskcache import named
+from drtrl_bench.files.cache_folder import configured, folder, path_in
 
 
 def cache_folder() -> Path:
@@ -15,17 +14,17 @@ def cache_folder() -> Path:
 
     Raises NotADirectoryError for another user's home that nobody has.
     """
-    return diskcache.folder()
+    return folder()
 
 
 def user_folder() -> Path:
     """Return the folder of a user's own data and stand-ins, even if it cannot be written or is another user's."""
-    return diskcache.wanted() or cache_folder()
+    return configured() or cache_folder()
 
 
 def data_folder() -> Path:
     """Return the folder of genuine files. Raises NotADirectoryError if $DRTRL_BENCH_DATA is none."""
-    folder = named("DRTRL_BENCH_DATA")
+    folder = path_in("DRTRL_BENCH_DATA")
     if folder and not folder.is_dir():
         raise NotADirectoryError(f"$DRTRL_BENCH_DATA {os.environ['DRTRL_BENCH_DATA']}: no such folder")
     return folder or user_folder() / "data"

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drtrl_bench.files import diskcache
+from drtrl_bench.files.cache_folder import make_folder
 
 from ..events.folders import cache_folder
 from ..events.speech import hdf5
@@ -174,7 +175,7 @@ def kept_folder() -> Iterator[Path]:
     name = f"speech-{hashlib.sha256(made_by).hexdigest()[:16]}"
     try:
         folder = (cache_folder() / name).resolve()
-        diskcache.made(folder)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError:  # full

@@ -35,7 +35,7 @@ def test_missing_framework_is_a_row_with_the_command(monkeypatch: pytest.MonkeyP
     plan = Plan("p", "", (Case(framework="torch", dataset="bernoulli"),))
     (line,) = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     assert line["status"] == "skip"
-    assert "pip install -c constraints.txt -e '.[torch]'" in line["reason"]
+    assert "pip install -c constraints.txt -e '.[torch]'" in str(line["reason"])
 
 
 def test_the_installed_package_claims_no_common_name() -> None:

@@ -278,12 +278,12 @@ def test_a_plan_made_in_python_has_the_same_ranges(name: str) -> None:
 
 
 def test_what_is_shown_of_a_value_is_short() -> None:
-    assert cases.shown("x" * 61) == "'" + "x" * 60 + "'... (61 characters)"
-    assert cases.shown(10**400) == "a number of some 400 digits"
-    assert cases.shown([1, 2]) == "a list of 2"
-    assert cases.shown({"a": 1}) == "a table of 1"
-    assert cases.shown("\ud800\x1b") == "'\\ud800\\x1b'"
-    assert cases.shown(-5) == "-5"
+    assert cases.excerpt("x" * 61) == "'" + "x" * 60 + "'... (61 characters)"
+    assert cases.excerpt(10**400) == "a number of some 400 digits"
+    assert cases.excerpt([1, 2]) == "a list of 2"
+    assert cases.excerpt({"a": 1}) == "a table of 1"
+    assert cases.excerpt("\ud800\x1b") == "'\\ud800\\x1b'"
+    assert cases.excerpt(-5) == "-5"
 
 
 def test_the_scan_knows_where_strings_end() -> None:

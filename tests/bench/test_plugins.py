@@ -209,7 +209,7 @@ def test_a_plan_with_plugins_is_measured_from_anywhere(mine: Path) -> None:
     weights = 3 * 3 * 4 + 4 * 3 * 4 + 4 * 4 + 4 * 2
     assert fading["floor"]["moved_bytes"] == 2 * 2 * 2 * weights * 4  # moves twice, read and written, two samples
     assert fading["memory"]["analytic_bytes"] > 4 * 2 * (weights + 4 + 2)
-    assert [set(r["plugins"]) for r in found.values()] == [{"mine.py"}] * 4
+    assert [set(r["plugins"] or ()) for r in found.values()] == [{"mine.py"}] * 4
     frame = drtrl_bench.load(records)
     assert set(frame["plugins"]) == {"mine.py"}
     assert not list(mine.glob("__pycache__"))
@@ -252,7 +252,7 @@ def test_an_installed_package_brings_its_plugin(mine: Path, tmp_path: Path) -> N
     done = command(*words, cwd=elsewhere, PYTHONPATH=str(mine))
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = reading.read(elsewhere / "r.jsonl")
-    assert (found["status"], list(found["plugins"])) == ("ok", ["mine"])
+    assert (found["status"], list(found["plugins"] or ())) == ("ok", ["mine"])
     without = command(*words, cwd=elsewhere, PYTHONPATH=str(mine), DRTRL_BENCH_PLUGINS="none")
     assert (without.returncode, without.stdout) == (2, "")
     assert "algorithm 'fading': unknown" in without.stderr
@@ -335,7 +335,7 @@ LABELLED = 'a text that says what the data is, with "(synthetic)" if it was not 
 LAW = "a Law(emit, dynamics, output) of reference_cells"
 NEITHER = "neither jax nor torch; one must be the name of a module with"
 SLIPS = [
-    ("x = 1", ": has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself; CONTRIBUTING.md "
+    ("x = 1", ": has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself; docs/own.md "
      "shows each"),
     ("ALGORITHMS = []", ": ALGORITHMS is a list; it must be a dict of names"),
     ("ALGORITHMS = {'a': f}", ": algorithm 'a' is a function; it must be an Algorithm of drtrl_bench.plugins"),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from drtrl_bench import data
 from drtrl_bench.case import Case
-from drtrl_bench.files import diskcache
+from drtrl_bench.files import cache_folder, diskcache
 from drtrl_bench.measure import fidelity, problem
 
 FLIPS = 5_000
@@ -168,7 +168,7 @@ def campaign(folder: Path, flips: int, seed: int = 0) -> Iterator[Found]:
 def main(flips: int = FLIPS) -> int:
     """Prints a line for each kind of cache; 1 if any flip was silent or a file was not healed."""
     with tempfile.TemporaryDirectory() as folder:
-        diskcache.use(Path(folder))  # what is damaged here is no news
+        cache_folder.use(Path(folder))  # what is damaged here is no news
         found = list(campaign(Path(folder), flips))
     for each in found:
         print(f"{each.kind:18} {each.trials} flips: {each.silent} silent, {each.unhealed} not healed")

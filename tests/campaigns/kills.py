@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE.parent))
 from support.copies import copied  # noqa: E402
 
 from drtrl_bench.measure import runner  # noqa: E402
-from drtrl_bench.records import record  # noqa: E402
+from drtrl_bench.records import parsing  # noqa: E402
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """Signals after which nothing may be left at once; after others, once the next command has begun."""
@@ -213,7 +213,7 @@ class Campaign:
             except ValueError:
                 self.failed("records torn", where)
                 continue
-            if record.complaint(line):
+            if parsing.complaint(line):
                 self.failed("records torn", where)
             elif line["kind"] == "record" and line["status"] in runner.FINISHED:
                 identities[runner.identity(line)] += 1

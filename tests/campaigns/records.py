@@ -25,7 +25,8 @@ from typing import Any
 
 from drtrl_bench.case import Case
 from drtrl_bench.measure import environment, runner
-from drtrl_bench.records import appending, reading, record
+from drtrl_bench.records import appending, parsing, reading
+from drtrl_bench.records.record import Line
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
@@ -286,7 +287,7 @@ def measure_nothing() -> None:
 def found(path: Path) -> int:
     """How many of the good records are read from a place."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", record.CorruptLine)
+        warnings.simplefilter("ignore", parsing.CorruptLine)
         try:
             read = [json.dumps(each["case"]) + str(each["time"].get("median_s")) for each in reading.read(path)]
         except OSError:
@@ -345,10 +346,10 @@ APPENDER = """
 import sys, warnings
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
-from drtrl_bench.records import appending, record
+from drtrl_bench.records import appending, parsing
 from drtrl_bench.case import Case
 from support.lines import line
-warnings.simplefilter("ignore", record.CorruptLine)
+warnings.simplefilter("ignore", parsing.CorruptLine)
 first, number = int(sys.argv[2]), int(sys.argv[3])
 for seed in range(first, first + number):
     appending.append(Path(sys.argv[1]), line(Case(seed=seed)))
@@ -393,7 +394,7 @@ def killed(folder: Path, number: int) -> str | None:
         process.send_signal(signal.SIGKILL)
         said += [int(word) for word in process.communicate()[0].split()]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", record.CorruptLine)
+        warnings.simplefilter("ignore", parsing.CorruptLine)
         appending.append(path, line(Case(seed=10**9)))
     there = seeds(path)
     if gone := set(said) - set(there):
@@ -418,7 +419,7 @@ def broken(folder: Path, at: int) -> str | None:
         if how == "limit" and at < size and path.read_bytes() != before:
             return f"{how} at byte {at}: the file is not as it was"
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", record.CorruptLine)
+            warnings.simplefilter("ignore", parsing.CorruptLine)
             appending.append(path, two)
         whole = at >= size - (how == "crash")  # all but the line's end is enough
         if seeds(path) != [0, *([1] if whole else []), 2]:
@@ -427,7 +428,7 @@ def broken(folder: Path, at: int) -> str | None:
     return None
 
 
-def limited(path: Path, entry: dict[str, Any], most: int) -> OSError | None:
+def limited(path: Path, entry: Line, most: int) -> OSError | None:
     """The error of an append to a file that may not grow above a size."""
     was = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -153,7 +153,7 @@ def test_a_case_without_files_is_a_row_that_says_so(tmp_path: Path) -> None:
     plan = Plan("p", "", (Case(dataset="shd"),))
     (line,) = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     assert line["status"] == "skip"
-    assert "drtrl-bench data make shd" in line["reason"]
+    assert "drtrl-bench data make shd" in str(line["reason"])
     assert line["data"] == {"label": "SHD (no files)", "synthetic": False, "fingerprint": None}
 
 
@@ -165,7 +165,7 @@ def test_a_record_names_what_was_loaded(
     lines = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     labels = {line["case"]["dataset"]: line["data"] for line in lines}
     files = labels["shd"].pop("fingerprint")
-    assert re.fullmatch("[0-9a-f]{16}", files)
+    assert re.fullmatch("[0-9a-f]{16}", str(files))
     assert labels["shd"] == {"label": "SHD layout (other recordings)", "synthetic": False}
     assert labels["dms"] == {"label": "delayed match-to-sample (synthetic)", "synthetic": True, "fingerprint": None}
 

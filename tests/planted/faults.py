@@ -89,7 +89,7 @@ PLANTED = [
     Planted(
         "a result of the wrong types",
         "bench/measure/runner.py",
-        "if wrong := record.complaint(line):",
+        "if wrong := parsing.complaint(line):",
         "if wrong := None:",
         f"{FAULTS}an_invalid_result_is_an_error_that_says_which_and_the_plan_goes_on",
     ),

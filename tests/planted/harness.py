@@ -346,7 +346,7 @@ PLANTED = [
         )
         for column, source, other in (
             ("low_s", 'time.get("low_s")', 'time.get("high_s")'),
-            ("cpu_s", 'median(time["cpu_samples_s"])', 'max(time["cpu_samples_s"])'),
+            ("cpu_s", "median(cpu_samples)", "max(cpu_samples)"),
             ("forward_s", 'time.get("forward_s")', 'time.get("median_s")'),
             ("compile_s", '(time.get("phases") or {}).get("compile_s")', '(time.get("phases") or {}).get("lower_s")'),
             ("silent", 'mean(activity.get("silent"))', 'mean(activity.get("firing_rate"))'),

@@ -111,8 +111,8 @@ PLANTED = [
     Planted(
         "a device is read",
         "bench/files/textfile.py",
-        "    if not stat.S_ISREG(found.st_mode):",
-        "    if not stat.S_ISREG(found.st_mode) and not stat.S_ISCHR(found.st_mode):",
+        "    if kind := regular.other_kind(status):",
+        '    if (kind := regular.other_kind(status)) not in (None, "a device"):',
         f"{LIMITS}test_only_a_regular_file_is_opened[a device]",
     ),
     Planted(

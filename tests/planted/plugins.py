@@ -30,8 +30,8 @@ PLANTED = [
     Planted(
         "a plugin's edited module is not imported anew",
         "bench/plugins/__init__.py",
-        "            if plugin.path not in before[-1]:\n                plugin_modules.forget(plugin)",
-        "            if plugin.path in before[-1]:\n                plugin_modules.forget(plugin)",
+        "            if plugin.path not in before[-1]:\n                modules.forget(plugin)",
+        "            if plugin.path in before[-1]:\n                modules.forget(plugin)",
         TEST + "test_after_its_scope_nothing_of_a_plugin_is_left",
     ),
     Planted(

@@ -188,8 +188,8 @@ PLANTED = [
     Planted(
         "a baseline forgets what was set",
         "bench/gate/baseline.py",
-        '({"variables": tuned} if tuned else {})',
-        "{}",
+        '"variables": tuned} if tuned',
+        "} if tuned",
         f"{VARIABLES}test_a_baseline_says_what_was_set",
     ),
     Planted(

@@ -82,7 +82,7 @@ PLANTED = [
     Planted(
         "the file's first environment for every row",
         "bench/records/reading.py",
-        'environments.get(line["env_hash"])',
+        'environments.get(record["env_hash"])',
         "next(iter(environments.values()), None)",
         f"{NOTEBOOK}::test_a_row_has_the_environment_that_its_record_names",
     ),

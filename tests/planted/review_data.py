@@ -113,7 +113,7 @@ PLANTED = [
     ),
     Planted(
         "the home of nobody is a traceback",
-        "bench/files/diskcache.py",
+        "bench/files/cache_folder.py",
         "    except RuntimeError:",
         "    except KeyError:",
         f"{CLI}test_the_home_of_nobody_is_one_line",

@@ -115,7 +115,7 @@ PLANTED = [
     Planted(
         "implementations that entries name may be hidden",
         "bench/plugins/__init__.py",
-        "        plugin_modules.hidden(plugin)\n    except",
+        "        modules.hidden(plugin)\n    except",
         "    except",
         f"{PLUGINS}test_an_implementation_that_another_module_hides_is_named",
     ),
@@ -190,7 +190,7 @@ PLANTED = [
                     '"implementation_sha", "env_hash", "plan", "round")',
                     '"implementation_sha", "plan", "round")',
                 ),
-                ("data set's files", '(*same, record["data"].get("label"))', "same"),
+                ("data set's files", '(*key, record["data"].get("label"))', "key"),
             )
         )
     ),

@@ -81,8 +81,8 @@ PLANTED = [
     Planted(
         "the processor's time per thread",
         "bench/records/frames.py",
-        'median(time["cpu_samples_s"]) if',
-        'median(time["cpu_samples_s"]) / record["case"]["threads"] if',
+        "median(cpu_samples) if",
+        'median(cpu_samples) / record["case"]["threads"] if',
         f"{TABLE}::test_the_frame_has_the_processors_time_of_all_threads",
     ),
     Planted(

@@ -22,7 +22,7 @@ SIXTY = [
 RECORDS = Path(__file__).parents[2] / "results" / "records"
 
 
-def real(*names: str) -> list[dict[str, Any]]:
+def real(*names: str) -> list[Any]:
     """The last record of each case of committed record files."""
     lines = [line for name in names for line in reading.lines(RECORDS / f"{name}.jsonl")]
     found = {(line["case_key"], line["env_hash"]): line for line in lines if line["kind"] == "record"}

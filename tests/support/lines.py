@@ -10,14 +10,14 @@ from drtrl_bench.case import Case
 DIGITS = "digits (event-converted)"
 
 
-def environment(env_hash: str = "e1", **changes: Any) -> dict[str, Any]:
+def environment(env_hash: str = "e1", **changes: Any) -> Any:
     """An environment line."""
     facts = {"python": "3.11.7", "versions": {"jax": "0.10.2", "torch": "2.13.0"}, "cpu": "AMD EPYC", "cores": 2}
     kind = {"kind": "environment", "schema_version": 1, "env_hash": env_hash}
     return kind | facts | {"gpu": None, "os": "Linux"} | changes
 
 
-def line(case: Case, time_s: float = 0.0123, error: float = 3e-7, unstable: bool = False, **changes: Any) -> dict:
+def line(case: Case, time_s: float = 0.0123, error: float = 3e-7, unstable: bool = False, **changes: Any) -> Any:
     """A record line; with a status other than ok it holds no measurement, as the worker writes it.
 
     The processor works 3 % less than the clock says.
@@ -72,7 +72,7 @@ def line(case: Case, time_s: float = 0.0123, error: float = 3e-7, unstable: bool
     return record | changes
 
 
-def grid(cells: tuple[str, ...] = ("lif_delta",), steps: tuple[int, ...] = (64, 256)) -> list[dict]:
+def grid(cells: tuple[str, ...] = ("lif_delta",), steps: tuple[int, ...] = (64, 256)) -> list[Any]:
     """Every algorithm in both frameworks, at K = 16 and K = T, over some T."""
     found = []
     for cell in cells:
@@ -85,7 +85,7 @@ def grid(cells: tuple[str, ...] = ("lif_delta",), steps: tuple[int, ...] = (64, 
     return found
 
 
-def write(folder: Path, lines: list[dict], environments: list[dict] | None = None) -> Path:
+def write(folder: Path, lines: list[Any], environments: list[Any] | None = None) -> Path:
     """The lines as a record file."""
     path = folder / "records.jsonl"
     every = [*(environments or [environment()]), *lines]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.copies import copied
@@ -61,7 +62,7 @@ def written(folder: Path, edit: tuple[str, str] = ("", "")) -> Path:
     return folder
 
 
-def run(folder: Path, *options: str, **env: str) -> list[dict]:
+def run(folder: Path, *options: str, **env: str) -> list[Any]:
     """The records of the plan, measured from a folder."""
     (folder / "mine.toml").write_text(SIZES)
     command = [sys.executable, "-m", "drtrl_bench", "run", "mine.toml", "--records", "r.jsonl", *options]
@@ -71,7 +72,7 @@ def run(folder: Path, *options: str, **env: str) -> list[dict]:
     return reading.read(folder / "r.jsonl")
 
 
-def outside(folder: Path, edit: tuple[str, str] = ("", "")) -> list[dict]:
+def outside(folder: Path, edit: tuple[str, str] = ("", "")) -> list[Any]:
     """The records of the plugins, in a folder outside the project."""
     written(folder, edit)
     return run(folder, "--plugin", "fading.py", "--plugin", "rectified.py", "--plugin", "majority.py")
@@ -89,7 +90,7 @@ def definitions(file: Path, names: tuple[str, ...]) -> str:
     return "\n\n\n".join(found) + "\n"
 
 
-def inside(project: Path) -> list[dict]:
+def inside(project: Path) -> list[Any]:
     """The records of the same code, moved into a copy of the project as the second part says."""
     own = written(project / "plugins")
     copied(project)

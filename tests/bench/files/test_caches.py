@@ -19,7 +19,7 @@ from support.command_line import command
 
 from drtrl_bench import data
 from drtrl_bench.case import Case, Plan
-from drtrl_bench.files import diskcache
+from drtrl_bench.files import cache_folder, diskcache
 from drtrl_bench.measure import problem, runner
 
 SMALL = Case(dataset="bernoulli", features=3, steps=4, batch=2, neurons=3, chunk=4, framework="torch")
@@ -30,11 +30,11 @@ OTHER = 12345
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing was said yet, and no private folder is there."""
-    monkeypatch.setattr(diskcache.Shared, "said", set())
-    diskcache.private.cache_clear()
+    monkeypatch.setattr(cache_folder.Shared, "said", set())
+    cache_folder.temporary.cache_clear()
     diskcache.sweep.cache_clear()
     yield
-    diskcache.private.cache_clear()
+    cache_folder.temporary.cache_clear()
 
 
 # One bit
@@ -167,7 +167,7 @@ def test_what_a_killed_process_was_writing_is_removed_and_what_another_writes_is
     code = """if True:
         import os, sys
         from pathlib import Path
-        from drtrl_bench.files import diskcache
+        from drtrl_bench.files import cache_folder, diskcache
         with diskcache.written(Path(sys.argv[1]) / "a.bin") as file:
             print("writing", flush=True)
             sys.stdin.readline()
@@ -203,13 +203,13 @@ def test_folders_are_made_for_the_user_alone(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path / "a" / "cache"))
     mask = os.umask(0)
     try:
-        diskcache.save_content(diskcache.folder() / "b" / "c.bin", [b"c"])
+        diskcache.save_content(cache_folder.folder() / "b" / "c.bin", [b"c"])
     finally:
         os.umask(mask)
     paths = [tmp_path / "a", tmp_path / "a" / "cache", tmp_path / "a" / "cache" / "b"]
     assert [path.stat().st_mode & 0o777 for path in paths] == [0o700] * 3
     assert (paths[-1] / "c.bin").stat().st_mode & 0o777 == 0o600
-    assert diskcache.folder() == paths[1], "trusted once it is there"
+    assert cache_folder.folder() == paths[1], "trusted once it is there"
 
 
 def given_away(path: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_folder_that_cannot_be_trusted_gives_way_to_a_private_one(
     path.parent.mkdir()
     monkeypatch.setenv("DRTRL_BENCH_CACHE", str(path))
     FOLDERS[reason](path)
-    found = {diskcache.folder() for _ in range(3)}
+    found = {cache_folder.folder() for _ in range(3)}
     (folder,) = found
     assert folder.name.startswith("drtrl-bench-cache-")
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -290,7 +290,7 @@ def test_without_a_home_nothing_is_kept(
         monkeypatch.delenv("HOME", raising=False)
     else:
         monkeypatch.setenv("HOME", told)
-    assert diskcache.folder().name.startswith("drtrl-bench-cache-")
+    assert cache_folder.folder().name.startswith("drtrl-bench-cache-")
     assert data.dataset("shd").LABEL == "SHD (no files)"
     (said,) = capfd.readouterr().err.splitlines()
     assert said.startswith("drtrl-bench: nothing is kept for later runs: there is no home folder")
@@ -305,7 +305,7 @@ def test_other_settings_of_the_desktop_change_nothing(
     monkeypatch.delenv("DRTRL_BENCH_CACHE", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", told)
-    assert diskcache.folder() == tmp_path / ".cache" / "drtrl-bench"
+    assert cache_folder.folder() == tmp_path / ".cache" / "drtrl-bench"
     assert not capfd.readouterr().err
 
 
@@ -351,16 +351,16 @@ def test_what_a_child_has_to_say_is_said_once_by_its_parent(
 
 
 def test_a_line_is_ascii_and_one(capfd: pytest.CaptureFixture[str]) -> None:
-    diskcache.note("a", "a line\nbreak, \x1b[31m, ü and \udcff")
+    cache_folder.note("a", "a line\nbreak, \x1b[31m, ü and \udcff")
     assert capfd.readouterr().err == "drtrl-bench: a line\\nbreak, \\x1b[31m, \\xfc and \\udcff\n"
 
 
 HOMELESS = """if True:
     import json, sys
     from pathlib import Path
-    from drtrl_bench.files import diskcache
-    diskcache.save_content(diskcache.folder() / "a.bin", [b"a"])
-    print(json.dumps([str(diskcache.folder()), [path.name for path in diskcache.folder().iterdir()]]), flush=True)
+    from drtrl_bench.files import cache_folder, diskcache
+    diskcache.save_content(cache_folder.folder() / "a.bin", [b"a"])
+    print(json.dumps([str(cache_folder.folder()), [path.name for path in cache_folder.folder().iterdir()]]), flush=True)
     sys.stdin.readline()
 """
 

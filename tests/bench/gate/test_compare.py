@@ -33,7 +33,7 @@ CASE = Case(algorithm="drtrl")
 OTHER = replace(CASE, framework="torch")
 
 
-def timed(case: Case, *medians: float, noise: float = 0.01) -> list[dict[str, Any]]:
+def timed(case: Case, *medians: float, noise: float = 0.01) -> list[Any]:
     """One record per round, with samples around its median."""
     rng, found = np.random.default_rng(len(medians)), []
     for number, median in enumerate(medians):
@@ -43,7 +43,7 @@ def timed(case: Case, *medians: float, noise: float = 0.01) -> list[dict[str, An
     return found
 
 
-def verdicts(old: list[dict], new: list[dict]) -> dict[str, str]:
+def verdicts(old: list[Any], new: list[Any]) -> dict[str, str]:
     return {change.metric: change.verdict for change in compare.changes(old, new)}
 
 
@@ -84,7 +84,7 @@ def test_a_slowdown_is_believed_when_every_round_is_slow(new: tuple[float, float
     assert verdicts(timed(CASE, 0.01, 0.0101), timed(CASE, *new))["time_s"] == verdict
 
 
-def changed(path: tuple[str, ...], by: float) -> list[dict]:
+def changed(path: tuple[str, ...], by: float) -> list[Any]:
     record = deepcopy(line(CASE))
     at = record
     for key in path[:-1]:
@@ -203,7 +203,7 @@ def test_where_one_thread_works_its_own_time_decides() -> None:
         ([line(CASE), line(CASE, status="wrong", reason="x", round=1)], "wrong", verdict.REGRESSION),
     ],
 )
-def test_a_case_that_is_no_more(new: list[dict], expected: str, code: int) -> None:
+def test_a_case_that_is_no_more(new: list[Any], expected: str, code: int) -> None:
     found = compare.changes([line(CASE), line(OTHER)], [*new, line(OTHER)])
     assert [change.verdict for change in found if change.metric == "status"] == [expected]
     assert verdict.exit_code(found) == code
@@ -298,13 +298,13 @@ def test_a_change_is_compared_with_the_main_of_the_origin(tmp_path: Path, monkey
 def test_sides_are_measured_a_b_b_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[str] = []
 
-    def once(tree: Path, case: Case, plan: Plan, folder: Path, report: Any) -> list[dict[str, Any]]:
+    def once(tree: Path, case: Case, plan: Plan, folder: Path, report: Any) -> list[Any]:
         measured.append(tree.name)
         return [{"side": tree.name}]
 
     monkeypatch.setattr(revisions, "checkout", lambda side: nullcontext(Path(side)))
     monkeypatch.setattr(revisions, "measure_once", once)
-    sides = revisions.measure_interleaved(("a", "b"), Plan("p", "", (Case(),)), lambda _: None, lambda *_: True)
+    sides: Any = revisions.measure_interleaved(("a", "b"), Plan("p", "", (Case(),)), lambda _: None, lambda *_: True)
     assert measured == ["a", "b", "b", "a"] * 2
     assert [(line["side"], line["round"]) for line in sides[0]] == [("a", 0), ("a", 3), ("a", 4), ("a", 7)]
     assert [(line["side"], line["round"]) for line in sides[1]] == [("b", 1), ("b", 2), ("b", 5), ("b", 6)]
@@ -359,9 +359,9 @@ TIMED = [line(case) for case in plans.read(verdict.SPEED_PLAN).cases]
 
 def checked(
     monkeypatch: pytest.MonkeyPatch,
-    expected: list[dict],
-    old: list[dict] = TIMED,
-    new: list[dict] = TIMED,
+    expected: list[Any],
+    old: list[Any] = TIMED,
+    new: list[Any] = TIMED,
     plan: Plan | None = None,
     hidden: Sequence[compare.Change] = (),
 ) -> int:
@@ -371,7 +371,7 @@ def checked(
     monkeypatch.setattr(baseline, "accepted_regressions", lambda *_: hidden)
     monkeypatch.setattr(verdict, "speed_plan", lambda _: plan or plans.read(verdict.SPEED_PLAN))
 
-    def interleaved(_: Any, timed: Plan, *__: Any) -> tuple[list[dict], list[dict]]:
+    def interleaved(_: Any, timed: Plan, *__: Any) -> tuple[list[Any], list[Any]]:
         keys = {case.key for case in timed.cases}
         return [r for r in old if r["case_key"] in keys], [r for r in new if r["case_key"] in keys]
 
@@ -480,7 +480,7 @@ def test_what_a_renewed_baseline_lets_pass_is_named(history: Path) -> None:
     assert baseline.accepted_regressions("HEAD", [larger, *GATED[1:]]) == [change], "the commit's, not the checkout's"
 
 
-def strange(lines: list[dict[str, Any]]) -> str:
+def strange(lines: list[Any]) -> str:
     lines[0]["case"]["colour"] = "red"
     return "".join(json.dumps(each) + "\n" for each in lines)
 

@@ -88,7 +88,7 @@ def test_bytes_and_fidelity_of_all_cases_raise_no_alarm_unless_they_differ(
     path = tmp_path / "gate.jsonl"
     for number in (2, 4):  # the second call goes on
         selftest.remeasure(path, number, lambda _: None)
-    lines = reading.read(path)
+    lines: Any = reading.read(path)
     assert [each["round"] for each in lines] == sorted(len(plan.cases) * [0, 1, 2, 3])
     assert lines[0]["fidelity"]["per_parameter"], "the gate judges each weight's gradient"
     assert alarms.remeasurement_alarms(lines) == (0, 3)
@@ -122,7 +122,7 @@ def test_figure_has_the_rates() -> None:
     assert gate_power.draw(frames.frame(lines)).axes
 
 
-def records(plan: str, **of: Any) -> list[dict[str, Any]]:
+def records(plan: str, **of: Any) -> list[Any]:
     return [line(replace(CASE, framework=framework), plan=plan, **of) for framework in ("jax", "torch")]
 
 

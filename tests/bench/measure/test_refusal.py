@@ -106,4 +106,4 @@ def test_the_longest_sequence_is_a_row_and_no_error(algorithm: str, tmp_path: Pa
     plan = Plan("own", "", (case, replace(case, steps=10**12)))
     lines = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     assert [(line["status"], line["refused"]) for line in lines] == [("oom", True)] * 2
-    assert all("\n" not in line["reason"] for line in lines)
+    assert all("\n" not in str(line["reason"]) for line in lines)

@@ -25,7 +25,7 @@ SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def run(path: Path, *cases: Case, limit_s: float = 90.0) -> list[dict[str, Any]]:
+def run(path: Path, *cases: Case, limit_s: float = 90.0) -> list[Any]:
     plan = Plan("p", "", cases, limit_s=limit_s, budget_s=0.01)
     return runner.run(plan, path, lambda text, line: None)
 

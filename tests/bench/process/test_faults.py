@@ -270,7 +270,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(runner, "command", lambda module: python(code))
 
 
-def measured(path: Path, *cases: Case, limit_s: float = 60.0) -> list[dict[str, Any]]:
+def measured(path: Path, *cases: Case, limit_s: float = 60.0) -> list[Any]:
     return runner.run(Plan("p", "", cases or (CASE,), limit_s=limit_s), path, lambda text, line: None)
 
 

@@ -17,6 +17,7 @@ from drtrl_bench import data, start
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.gate import revisions
 from drtrl_bench.measure import runner
+from drtrl_bench.records.record import Record
 
 pytestmark = pytest.mark.xdist_group("torch")
 SMALL = Case(
@@ -53,7 +54,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return here
 
 
-def measured(tmp_path: Path, case: Case = SMALL) -> dict[str, Any]:
+def measured(tmp_path: Path, case: Case = SMALL) -> Record:
     plan = Plan("p", "", (case,), limit_s=90, budget_s=0.01)
     (found,) = runner.run(plan, tmp_path / "r.jsonl", lambda text, line: None)
     return found

@@ -16,7 +16,7 @@ from drtrl_bench.case import Case, Plan, digest
 from drtrl_bench.gate import baseline, compare, revisions
 from drtrl_bench.measure import environment, runner
 from drtrl_bench.process import repository, variables
-from drtrl_bench.records import reading, record
+from drtrl_bench.records import parsing, reading
 from drtrl_bench.view import caption
 
 SMALL = Case(dataset="bernoulli", features=5, cell="leaky_rnn", neurons=4, batch=2, steps=7, chunk=3, threads=1)
@@ -239,7 +239,7 @@ def test_a_record_tells_what_the_process_was_told(tmp_path: Path, bare: pytest.M
 # Two sides
 
 
-def environments(*tables: dict[str, str] | None) -> list[list[dict[str, Any]]]:
+def environments(*tables: dict[str, str] | None) -> list[list[Any]]:
     """A side of one record each, measured with such variables; None stands for an earlier record."""
     plain: dict[str, Any] = {"cpu": "one", "cores": 2, "versions": {"torch": "2.13.0"}}
     found = []
@@ -280,7 +280,7 @@ def test_a_baseline_says_what_was_set(bare: pytest.MonkeyPatch) -> None:
     assert baseline.variables_changed([line(SMALL)]) == ["ATEN_CPU_CAPABILITY (not set; default)"]
     bare.delenv("ATEN_CPU_CAPABILITY")
     assert baseline.variables_changed([kept]) == ["ATEN_CPU_CAPABILITY (default; not set)"]
-    assert record.complaint(record.upgraded(json.loads(json.dumps(kept)))) is None
+    assert parsing.complaint(parsing.upgraded(json.loads(json.dumps(kept)))) is None
 
 
 def test_setups_are_told_apart_by_what_was_set() -> None:
@@ -291,9 +291,9 @@ def test_setups_are_told_apart_by_what_was_set() -> None:
 
 def test_an_environment_whose_variables_are_no_table_is_corrupt() -> None:
     described = {"kind": "environment", "schema_version": 1, "env_hash": "e"}
-    assert record.complaint(described) is None
-    assert record.complaint(described | {"variables": {"X": "1"}}) is None
-    assert record.complaint(described | {"variables": ["X"]}) == "variables is a list; it must be a table or null"
+    assert parsing.complaint(described) is None
+    assert parsing.complaint(described | {"variables": {"X": "1"}}) is None
+    assert parsing.complaint(described | {"variables": ["X"]}) == "variables is a list; it must be a table or null"
 
 
 def test_revisions_are_set_alike(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:

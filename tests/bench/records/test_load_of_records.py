@@ -116,7 +116,7 @@ def test_what_is_finished_is_found_by_the_sources_of_its_own_kind(
     assert len(set(shas.values())) == 2
     text = path.read_text().replace(shas["lstm"], "of-other-sources")
     path.write_text(text)
-    measured: list[dict[str, Any]] = []
+    measured: list[Any] = []
     runner.run(plan, path, lambda text, entry: measured.append(entry) if entry else None)
     assert sorted(each["case"]["steps"] for each in measured) == [8, 16]
     assert {each["case"]["cell"] for each in measured} == {"lstm"}

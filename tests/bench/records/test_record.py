@@ -16,7 +16,7 @@ from support.lines import environment, line, write
 
 import drtrl_bench
 from drtrl_bench.case import Case
-from drtrl_bench.records import appending, frames, reading, record
+from drtrl_bench.records import appending, frames, parsing, reading
 
 
 @pytest.fixture
@@ -168,9 +168,9 @@ def test_every_column_of_the_frame_is_described(path: Path) -> None:
 def test_a_torn_last_line_is_named_once_and_repaired(path: Path) -> None:
     with path.open("a") as file:
         file.write('{"kind": "record", "sche')
-    with pytest.warns(record.CorruptLine, match=r"r\.jsonl, line 4: cut short"):
+    with pytest.warns(parsing.CorruptLine, match=r"r\.jsonl, line 4: cut short"):
         assert len(reading.read(path)) == 2
-    with pytest.warns(record.CorruptLine, match=r"r\.jsonl: the last line was cut short.* 24 bytes"):
+    with pytest.warns(parsing.CorruptLine, match=r"r\.jsonl: the last line was cut short.* 24 bytes"):
         appending.append(path, line(Case(algorithm="bptt")))
     found = reading.read(path)  # without a warning, which would be an error
     assert [r["case"]["algorithm"] for r in found] == ["drtrl", "drtrl", "bptt"]
@@ -182,7 +182,7 @@ def test_an_append_broken_at_a_byte_costs_only_itself(path: Path, kept: int) -> 
     before, whole = path.read_bytes(), appending.encoded(line(Case(seed=1)))
     path.write_bytes(before + whole[: len(whole) + kept if kept < 0 else kept])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", record.CorruptLine)
+        warnings.simplefilter("ignore", parsing.CorruptLine)
         appending.append(path, line(Case(seed=2)))
     seeds = [0, 0, 1, 2] if kept == -1 else [0, 0, 2]  # a line that lacks its end only is whole
     assert [r["case"]["seed"] for r in reading.read(path)] == seeds
@@ -191,7 +191,7 @@ def test_an_append_broken_at_a_byte_costs_only_itself(path: Path, kept: int) -> 
 def test_nul_bytes_of_a_power_cut_are_removed(path: Path) -> None:
     before = path.read_bytes()
     path.write_bytes(before + b"\0" * 5000)
-    with pytest.warns(record.CorruptLine, match="5000 bytes"):
+    with pytest.warns(parsing.CorruptLine, match="5000 bytes"):
         appending.prepare(path)
     assert path.read_bytes() == before
 
@@ -199,7 +199,7 @@ def test_nul_bytes_of_a_power_cut_are_removed(path: Path) -> None:
 def test_a_warning_that_is_an_error_loses_no_record(path: Path) -> None:
     with path.open("a") as file:
         file.write("{")
-    with pytest.raises(record.CorruptLine):  # the tests' own filter makes it one
+    with pytest.raises(parsing.CorruptLine):  # the tests' own filter makes it one
         appending.append(path, line(Case(seed=3)))
     assert [r["case"]["seed"] for r in reading.read(path)] == [0, 0, 3]
 
@@ -366,7 +366,7 @@ def test_a_bad_line_is_named_by_its_number_and_its_fault(path: Path, problem: st
     )
     good = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*good[:2], raw, b"\n", *good[2:]]))
-    with pytest.warns(record.CorruptLine, match=rf"r\.jsonl, line 3: .*{problem}") as warned:
+    with pytest.warns(parsing.CorruptLine, match=rf"r\.jsonl, line 3: .*{problem}") as warned:
         assert len(reading.read(path)) == 2
     assert len(warned) == 1
     assert str(warned[0].message).isprintable()
@@ -374,7 +374,7 @@ def test_a_bad_line_is_named_by_its_number_and_its_fault(path: Path, problem: st
 
 def test_many_bad_lines_are_named_in_a_few(path: Path) -> None:
     path.write_text("nonsense\n" * 50 + path.read_text())
-    with pytest.warns(record.CorruptLine) as warned:
+    with pytest.warns(parsing.CorruptLine) as warned:
         assert len(reading.read(path)) == 2
     assert len(warned) == 6
     assert "line 5" in str(warned[4].message)
@@ -384,7 +384,7 @@ def test_many_bad_lines_are_named_in_a_few(path: Path) -> None:
 def test_what_is_hardly_a_record_file_is_not_read_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "HOPELESS", 3)  # for each good line and one more: 12 of 50 are borne
     path.write_text(path.read_text() + "nonsense\n" * 50)
-    with pytest.warns(record.CorruptLine) as warned:
+    with pytest.warns(parsing.CorruptLine) as warned:
         assert len(reading.read(path)) == 2
     assert "hardly a record file, not read further" in str(warned[5].message)
     assert "8 more lines are bad" in str(warned[6].message)
@@ -403,9 +403,9 @@ def test_marks_of_byte_order_are_skipped(path: Path) -> None:
 
 
 def test_a_line_without_end_is_passed_over_piece_by_piece(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "LONGEST", 2**14)
+    monkeypatch.setattr(parsing, "LONGEST", 2**14)
     path.write_bytes(b'{"' * 2**15 + b"\n" + path.read_bytes())
-    with pytest.warns(record.CorruptLine, match="line 1: longer than 0 MiB"):
+    with pytest.warns(parsing.CorruptLine, match="line 1: longer than 0 MiB"):
         assert len(reading.read(path)) == 2
 
 
@@ -422,14 +422,14 @@ def test_records_are_read_from_and_written_to_regular_files_only(tmp_path: Path,
         place.mkdir()
     more: list[Callable[[], Any]] = [] if what == "folder" else [lambda: reading.read(place)]
     for use in (lambda: list(reading.lines(place)), lambda: appending.append(place, environment()), *more):
-        with pytest.raises(OSError, match=f"{place}: a [a-z]+, where a file is wanted"):
+        with pytest.raises(OSError, match=f"{place}: a [a-z]+; it must be a regular file"):
             use()
 
 
 def test_what_is_no_file_in_a_folder_is_named_and_the_rest_read(path: Path) -> None:
     os.mkfifo(path.with_name("a.jsonl"))
     path.with_name("b.jsonl").symlink_to("nowhere")
-    with pytest.warns(record.CorruptLine) as warned:
+    with pytest.warns(parsing.CorruptLine) as warned:
         assert len(reading.read(path.parent)) == 2
     assert ["a.jsonl: a pipe" in str(warned[0].message), "b.jsonl" in str(warned[1].message)] == [True, True]
 
@@ -442,7 +442,7 @@ def test_records_that_are_committed_are_read_without_a_warning() -> None:
 
 
 def test_every_field_of_a_case_has_its_rule_and_its_default() -> None:
-    rules = json.loads(record.SCHEMA.read_text())["$defs"]
+    rules = json.loads(parsing.SCHEMA.read_text())["$defs"]
     own = {f.name: f for f in fields(Case)}
     assert list(rules["case"]["properties"]) == list(own)
     kinds = {"integer": "int", "number": "float", "string": "str", "boolean": "bool"}
@@ -450,7 +450,7 @@ def test_every_field_of_a_case_has_its_rule_and_its_default() -> None:
         kind = rules[rule["$ref"].removeprefix("#/$defs/")]["type"] if "$ref" in rule else rule["type"]
         assert kinds[kind] == getattr(own[name].type, "__name__", own[name].type), name
     later = {name: rule["default"] for name, rule in rules["case"]["properties"].items() if "default" in rule}
-    assert later == record.DEFAULTS
+    assert later == parsing.DEFAULTS
     assert set(rules["case"]["required"]) == set(own) - set(later)
 
 
@@ -475,9 +475,9 @@ def test_a_record_of_the_first_version_has_the_fields_of_today(path: Path) -> No
 def test_weights_beyond_what_a_table_holds_are_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "FEW_PARTS", 20)
     monkeypatch.setattr(frames, "CELLS", 60)
-    many: list[dict[str, Any]] = [line(Case(seed=i)) | {"environment": None} for i in range(4)]
+    many: list[Any] = [line(Case(seed=i)) | {"environment": None} for i in range(4)]
     many[3]["fidelity"]["per_parameter"] = {f"layer0.w{i}": {"cosine": 0.5} for i in range(100)}
-    with pytest.warns(record.CorruptLine, match="400 columns"):
+    with pytest.warns(parsing.CorruptLine, match="400 columns"):
         frame = frames.frame(many)
     assert len(frame) == 4
     assert "layer0.cosine" in frame
@@ -525,7 +525,7 @@ def test_records_of_another_plan_machine_or_data_replace_nothing(other: dict[str
 def test_corrupt_line_is_named_and_the_rest_kept(path: Path, text: str) -> None:
     good = path.read_text().splitlines()
     path.write_text("\n".join([*good[:2], text, *good[2:]]) + "\n")
-    with pytest.warns(record.CorruptLine, match="line 3"):
+    with pytest.warns(parsing.CorruptLine, match="line 3"):
         found = reading.read(path)
     assert len(found) == 2
 

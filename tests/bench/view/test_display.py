@@ -44,7 +44,7 @@ def test_what_is_not_printable_is_shown_as_its_escape() -> None:
     assert display.shown_lines("a\nb\r\n") == "a\nb\\r\n"
 
 
-def evil() -> list[dict[str, Any]]:
+def evil() -> list[Any]:
     """Records with such text wherever a record holds text, each with its environment."""
     lines = [deepcopy(each) for each in grid(steps=(64, 256))]
     described = environment(cpu=EVIL, os=EVIL, python=EVIL, versions={"jax": EVIL, EVIL: EVIL})

@@ -5,6 +5,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -328,7 +329,7 @@ def of(cosine: float, norm_ratio: float, error: float) -> dict:
     return {"cosine": cosine, "error": error, "norm_ratio": norm_ratio, "sign_agreement": 0.9}
 
 
-def faithful(case: Case, overall: dict, **layers: dict) -> dict:
+def faithful(case: Case, overall: dict, **layers: dict) -> Any:
     return line(case, time_s=0.01) | {"fidelity": {"overall": overall, "per_layer": layers, "per_parameter": {}}}
 
 
@@ -405,7 +406,7 @@ def test_progress_says_what_the_table_says(tmp_path: Path) -> None:
     busy = faithful(DRTRL, of(0.595, 0.44, 0.824), layer0=of(0.96, 0.09, 0.91), readout=exact)
     busy["time"] |= {"busy": True}
     busy["data"] |= {"synthetic": True}
-    rows = collapse.collapse(frames.frame([busy | {"environment": None}]))
+    rows = collapse.collapse(frames.frame([busy]))
     said = "10.0 ms ±2%~, cpu 9.70 ms, 1.50 MiB, hidden cos norm 0.960 0.09, readout cos norm 1.000 1.00, all cos 0.595"
     assert cell_text.sentence(rows) == f"{said}, synthetic data"
     assert "10.0 ±2%~" in shown(write(tmp_path, [busy]))
