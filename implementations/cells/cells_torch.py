@@ -36,7 +36,7 @@ def spike(cell: cells.Spiking, v: Tensor) -> Tensor:
     if cell.smooth:
         u = v.clamp(-cell.width, cell.width)
         return cell.alpha * (cell.width * u - 0.5 * u * u.abs() + 0.5 * cell.width**2)
-    sigma = (v >= 0).to(v.dtype)
+    sigma = torch.heaviside(v.detach(), v.new_ones(()))
     if not v.requires_grad:
         return sigma
     return sigma + psi(cell, v).detach() * (v - v.detach())

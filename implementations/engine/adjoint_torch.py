@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from drtrl_bench.implementations.cells.derivatives_torch import closed
 from drtrl_bench.implementations.engine.network_torch import Params, PerWeight, Residuals, States, presynaptic
 
 FULL, DIAGONAL, NONE = "FULL", "DIAGONAL", "NONE"
@@ -30,6 +31,8 @@ Recurrent = tuple[Tensor, Tensor, slice]
 
 def local_jacobians(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Computes D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
+    if (known := closed(cell)) is not None:
+        return known.jacobians(s_prev, y)
     s, vjp = torch.func.vjp(cell.dynamics, s_prev, y)[:2]
     units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
     D, D_f = (torch.stack(each, dim=2) for each in zip(*(vjp(unit.expand_as(s)) for unit in units), strict=True))
@@ -38,12 +41,16 @@ def local_jacobians(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple
 
 def output_jacobian(cell: Any, s_prev: Tensor) -> Tensor:
     """Computes R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
+    if (known := closed(cell)) is not None:
+        return known.recurrent_output(s_prev)
     r, vjp = torch.func.vjp(cell.emit, s_prev)[:2]
     return vjp(torch.ones_like(r))[0]
 
 
 def learning_signals(cell: Any, s: Tensor, dX_do: Tensor) -> Tensor:
     """Computes l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
+    if (known := closed(cell)) is not None:
+        return known.learning_signal(s, dX_do)
     vjp = torch.func.vjp(cell.output, s)[1]
     if dX_do.shape[2] == 1:
         return vjp(dX_do[:, :, 0])[0][:, :, None]
@@ -79,7 +86,7 @@ def recursion(
         fed = dy[..., reads, :].flatten(3).flatten(1, 2)  # a view of dX/dy of the currents that W_r feeds
         paths = list(zip(fed.unbind(0), R.unbind(0), strict=True))
     for (l_t, D_t, D_f_t, dy_t), path in zip(reversed(steps), reversed(paths), strict=True):
-        lam[:, :m] += l_t
+        lam[:, :m].add_(l_t)
         neuronwise(lam, D_f_t, out=dy_t)
         lam = neuronwise(lam, D_t)
         if path is not None:

@@ -243,8 +243,8 @@ MUTANTS = [
     Mutant(
         "signals not summed over time",
         "engine/adjoint_torch.py",
-        "lam[:, :m] += l_t",
-        "lam[:, :m] = l_t",
+        "lam[:, :m].add_(l_t)",
+        "lam[:, :m].copy_(l_t)",
         f"drtrl-gru-{SHALLOW}",
     ),
     Mutant(
