@@ -534,6 +534,21 @@ MUTANTS = [
         "jnp.concatenate([0 * above, own], axis=-1)",
         f"rtrl-gru-{DEEP}",
     ),
+    # derivatives in closed form
+    Mutant(
+        "a gate's derivative without the gate",
+        "cells/derivatives_torch.py",
+        "torch.mul(z - z * z, h - n",
+        "torch.mul(z, h - n",
+        f"drtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "the cell read before its update",
+        "cells/derivatives_torch.py",
+        "t = torch.tanh(f * c + i * g)",
+        "t = torch.tanh(c)",
+        "drtrl-lstm-2layers",
+    ),
 ]
 
 
