@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from drtrl_bench.implementations.cells.derivatives_torch import closed
 from drtrl_bench.implementations.engine.network_torch import Params, PerWeight, Residuals, States, presynaptic
 
 FULL, DIAGONAL, NONE = "FULL", "DIAGONAL", "NONE"
@@ -30,6 +31,8 @@ Recurrent = tuple[Tensor, Tensor, slice]
 
 def local_jacobians(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Computes D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
+    if (known := closed(cell)) is not None:
+        return known.jacobians(s_prev, y)
     s, vjp = torch.func.vjp(cell.dynamics, s_prev, y)[:2]
     units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
     D, D_f = (torch.stack(each, dim=2) for each in zip(*(vjp(unit.expand_as(s)) for unit in units), strict=True))
@@ -38,26 +41,31 @@ def local_jacobians(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple
 
 def output_jacobian(cell: Any, s_prev: Tensor) -> Tensor:
     """Computes R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
+    if (known := closed(cell)) is not None:
+        return known.recurrent_output(s_prev)
     r, vjp = torch.func.vjp(cell.emit, s_prev)[:2]
     return vjp(torch.ones_like(r))[0]
 
 
 def learning_signals(cell: Any, s: Tensor, dX_do: Tensor) -> Tensor:
     """Computes l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
+    if (known := closed(cell)) is not None:
+        return known.learning_signal(s, dX_do)
     vjp = torch.func.vjp(cell.output, s)[1]
     if dX_do.shape[2] == 1:
         return vjp(dX_do[:, :, 0])[0][:, :, None]
     return torch.func.vmap(lambda one: vjp(one)[0], in_dims=2, out_dims=2)(dX_do)
 
 
-def neuronwise(a: Tensor, b: Tensor) -> Tensor:
-    """Multiplies small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n]."""
+def neuronwise(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """Multiplies small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n], perhaps into `out`."""
     S = b.shape[-3]
     if S == 1:
-        return a * b
-    total = a[..., 0, None, :] * b[..., None, 0, :, :]
+        return torch.mul(a, b, out=out)
+    a, b = a.unsqueeze(-2), b.unsqueeze(-4)
+    total = torch.mul(a[..., 0, :, :], b[..., 0, :, :], out=out)
     for s in range(1, S):
-        total.addcmul_(a[..., s, None, :], b[..., None, s, :, :])
+        total.addcmul_(a[..., s, :, :], b[..., s, :, :])
     return total
 
 
@@ -67,23 +75,28 @@ def recursion(
     """Runs the adjoint recursion from lam [B, Q, S, N] at the block's end: dX/dy [K, B, Q, G, N], and lam at its start.
 
     l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through the weights are left out.
+    Views of all steps are made before the loop, which is bound by the calls of a step.
     """
     K, B, m, _, N = l.shape
     lam, dy = lam.clone(), lam.new_empty(K, B, lam.shape[1], D_f.shape[3], N)
-    W, R, reads = recurrent if recurrent is not None else (None, None, slice(0))
-    W = None if W is None else W.flatten(1).T  # [G N, J]
-    for t in range(K - 1, -1, -1):
-        lam[:, :m] += l[t]
-        dy_t = dy[t] = neuronwise(lam, D_f[t])
-        lam = neuronwise(lam, D[t])
-        if W is not None and R is not None:
-            lam.addcmul_((dy_t[:, :, reads].flatten(2) @ W)[:, :, None], R[t][:, None])
+    steps = list(zip(l.unbind(0), D.unbind(0), D_f.unbind(0), dy.unbind(0), strict=True))
+    paths, W = [None] * K, dy
+    if recurrent is not None:
+        W, R, reads = recurrent[0].flatten(1).T, recurrent[1].unsqueeze(2), recurrent[2]  # W [G N, J]
+        fed = dy[..., reads, :].flatten(3).flatten(1, 2)  # a view of dX/dy of the currents that W_r feeds
+        paths = list(zip(fed.unbind(0), R.unbind(0), strict=True))
+    for (l_t, D_t, D_f_t, dy_t), path in zip(reversed(steps), reversed(paths), strict=True):
+        lam[:, :m].add_(l_t)
+        neuronwise(lam, D_f_t, out=dy_t)
+        lam = neuronwise(lam, D_t)
+        if path is not None:
+            lam.addcmul_((path[0] @ W).view(B, -1, 1, N), path[1])
     return dy, lam
 
 
 def weight_gradient(z: Tensor, dy: Tensor) -> Tensor:
     """Sums z^t (x) dy^t over steps and samples in one GEMM: z [K, B, J], dy [K, B, G, N] -> [J, G, N]."""
-    return torch.einsum("tbj,tbgn->jgn", z, dy)
+    return (z.flatten(0, 1).T @ dy.flatten(2).flatten(0, 1)).unflatten(1, dy.shape[2:])
 
 
 def forward_weights(below: int, error: Tensor, cell: Any, w: PerWeight, dX_dy: Tensor) -> Tensor:

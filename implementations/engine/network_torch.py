@@ -74,15 +74,18 @@ def layer(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor
     Only the recurrence is sequential.
     """
     currents = external_currents(cell, w, x)
-    K, B, _, N = currents.shape
-    states = s.new_empty(K + 1, *s.shape)
+    states = s.new_empty(len(x) + 1, *s.shape)
     states[0] = s
-    recurrent = w["r"].flatten(1) if "r" in w else None
-    for y, after in zip(currents.unbind(0), states[1:].unbind(0), strict=True):
-        if recurrent is not None:
-            y[:, cell.reads["r"]] += (cell.emit(s) @ recurrent).view(B, -1, N)
-        s = cell.dynamics(s, y)
-        after.copy_(s)
+    steps = zip(currents.unbind(0), states[1:].unbind(0), strict=True)
+    if "r" not in w:
+        for y, after in steps:
+            s = after.copy_(cell.dynamics(s, y))
+        return states, currents
+    W = w["r"].flatten(1)
+    fed = currents[:, :, cell.reads["r"]].flatten(2).unbind(0)  # views of the currents that W_r feeds
+    for (y, after), y_r in zip(steps, fed, strict=True):
+        y_r.addmm_(cell.emit(s), W)
+        s = after.copy_(cell.dynamics(s, y))
     return states, currents
 
 
@@ -129,20 +132,18 @@ def presynaptic(cell: Any, s_prev: Tensor, x: Tensor) -> PerWeight:
     return {kind: x if kind == "x" else cell.emit(s_prev) if kind == "r" else one for kind in cell.reads}
 
 
-def readout_loss(logits: Tensor, targets: Tensor) -> Tensor:
+def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Sums the cross-entropy over time and averages it over the batch; a step with a negative target has none.
 
-    logits [K, B, C], targets [K, B] -> scalar. As a sum over time the loss adds up over chunks.
+    logits [K, B, C], targets [K, B] -> the loss, a scalar, and its derivative with respect to the logits, [K, B, C]. As
+    a sum over time the loss adds up over chunks.
     """
     log_p = functional.log_softmax(logits, dim=-1)
-    picked = log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
-    return -torch.where(targets >= 0, picked, 0).sum() / targets.shape[1]
-
-
-def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the loss and its derivative with respect to the logits [K, B, C]."""
-    error, loss = torch.func.grad_and_value(readout_loss)(logits, targets)
-    return loss, error
+    counts = (targets >= 0)[..., None]
+    target = targets.clamp(min=0)[..., None]
+    loss = -torch.where(counts, log_p.gather(-1, target), 0).sum() / targets.shape[1]
+    error = log_p.exp().scatter_add_(-1, target, -torch.ones_like(target, dtype=logits.dtype))
+    return loss, torch.where(counts, error, 0).div_(targets.shape[1])
 
 
 def add(sums: Params, grads: Params) -> None:

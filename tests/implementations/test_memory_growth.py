@@ -95,13 +95,14 @@ def test_carry_and_blocks_by_formula(framework: str, algorithm: str, layers: int
 
 @pytest.mark.parametrize("cell", ["lif_delta", "gru"])
 def test_bptt_keeps_states_and_drives(framework: str, cell: str) -> None:
-    """What the formula says, or less where XLA sees that no derivative depends on the currents."""
+    """What the formula says, or less: XLA sees that no derivative depends on a LIF neuron's currents, and PyTorch's
+    closed forms store no derivative that is constant."""
     case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=128, batch=8, threads=1)
     case = replace(case, algorithm="bptt", steps=512, chunk=512)
     posed = Problem(*draw(case), gradient=[], spikes=[])
     subject = import_module(f"drtrl_bench.measure.backend_{framework}").Backend(case, posed, "float32")
     share = subject.measure_memory()["working_bytes"] / footprint(sizes(case, 64, 10)).total
-    assert (0.85 if (framework, cell) != ("jax", "lif_delta") else 0.5) < share < 1.2
+    assert (0.8 if (framework, cell) != ("jax", "lif_delta") else 0.5) < share < 1.2
 
 
 @pytest.mark.xdist_group("torch")

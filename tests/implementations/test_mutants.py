@@ -114,8 +114,15 @@ MUTANTS = [
     Mutant(
         "negative targets not left out",
         "engine/network_torch.py",
-        "torch.where(targets >= 0, picked, 0)",
-        "picked",
+        "torch.where(counts, log_p.gather(-1, target), 0)",
+        "log_p.gather(-1, target)",
+        f"drtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "an error where the target is negative",
+        "engine/network_torch.py",
+        "torch.where(counts, error, 0)",
+        "error",
         f"drtrl-gru-{SHALLOW}",
     ),
     Mutant(
@@ -236,8 +243,8 @@ MUTANTS = [
     Mutant(
         "signals not summed over time",
         "engine/adjoint_torch.py",
-        "lam[:, :m] += l[t]",
-        "lam[:, :m] = l[t]",
+        "lam[:, :m].add_(l_t)",
+        "lam[:, :m].copy_(l_t)",
         f"drtrl-gru-{SHALLOW}",
     ),
     Mutant(
@@ -488,15 +495,15 @@ MUTANTS = [
     Mutant(
         "Jacobian of the recurrent output of another step",
         "engine/adjoint_torch.py",
-        "R[t][:, None])",
-        "R[t - 1][:, None])",
+        "recurrent[1].unsqueeze(2)",
+        "recurrent[1].roll(1, 0).unsqueeze(2)",
         f"bptt-lif_soft-{SHALLOW}",
     ),
     Mutant(
         "recurrent weights transposed",
         "engine/adjoint_torch.py",
-        "else W.flatten(1).T",
-        "else W.transpose(0, 2).flatten(1).T",
+        "recurrent[0].flatten(1).T",
+        "recurrent[0].transpose(0, 2).flatten(1).T",
         f"rtrl-leaky_rnn-{SHALLOW}",
     ),
     Mutant(
@@ -526,6 +533,21 @@ MUTANTS = [
         "jnp.concatenate([above, own], axis=-1)",
         "jnp.concatenate([0 * above, own], axis=-1)",
         f"rtrl-gru-{DEEP}",
+    ),
+    # derivatives in closed form
+    Mutant(
+        "a gate's derivative without the gate",
+        "cells/derivatives_torch.py",
+        "torch.mul(z - z * z, h - n",
+        "torch.mul(z, h - n",
+        f"drtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "the cell read before its update",
+        "cells/derivatives_torch.py",
+        "t = torch.tanh(f * c + i * g)",
+        "t = torch.tanh(c)",
+        "drtrl-lstm-2layers",
     ),
 ]
 

@@ -464,4 +464,11 @@ PLANTED = [
         '"norm_ratio": reference_norm / norm',
         f"{TURNED}each_weight",
     ),
+    Planted(
+        "a spike that does not reset, in PyTorch's closed form",
+        "implementations/cells/derivatives_torch.py",
+        ".mul_(-a).add_(a)",
+        ".mul_(0).add_(a)",
+        "tests/implementations/test_derivatives_torch.py",
+    ),
 ]
