@@ -59,6 +59,13 @@ def gradients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, n
     return found
 
 
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="there are no workers")
+@pytest.mark.xdist_group("jax")
+def test_a_group_of_tests_stays_on_one_worker(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist names the group after the test, and sends all of that name to one worker."""
+    assert request.node.nodeid.endswith("@jax")
+
+
 @needs("jax")
 @needs("torch")
 @pytest.mark.xdist_group("jax")
