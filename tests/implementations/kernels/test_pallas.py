@@ -1,5 +1,6 @@
 """What a GPU runs in JAX, on a CPU: the forward pass as a kernel, interpreted, and the adjoint by a parallel scan."""
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -45,6 +46,16 @@ def test_gradient(rule: str, cell: str, as_on_a_gpu: dict[str, Any]) -> None:
     assert not wrong
 
 
+def for_a_gpu() -> AbstractContextManager[Any]:
+    """From jax 0.12 on, a kernel is lowered for a device that is said: here, one that need not be there."""
+    from jax import sharding
+
+    if not hasattr(sharding, "AbstractDevice"):
+        return nullcontext()
+    device = sharding.AbstractDevice("NVIDIA H100 80GB HBM3", None, "cuda")
+    return sharding.use_abstract_mesh(sharding.AbstractMesh((1,), ("all",), abstract_device=device))
+
+
 @pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated:DeprecationWarning")  # from jax 0.12 on
 def test_a_gpu_gets_one_kernel_a_layer_and_chunks_as_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lowered for a GPU that need not be there: a kernel for either layer, in the loop over chunks and for the last."""
@@ -64,7 +75,8 @@ def test_a_gpu_gets_one_kernel_a_layer_and_chunks_as_they_lie(monkeypatch: pytes
     shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, np.float32), (p.params, p.inputs))
     targets = jax.ShapeDtypeStruct(p.targets.shape, np.int32)
     call = jax.jit(lambda *arguments: network_jax.gradient(on_kernels, net, *arguments, chunk=4))
-    text = call.trace(*shapes, targets).lower(lowering_platforms=("cuda",)).as_text()
+    with for_a_gpu():
+        text = call.trace(*shapes, targets).lower(lowering_platforms=("cuda",)).as_text()
     assert text.count("__gpu$xla.gpu.triton") == 4
     assert text.count("@LayoutConstraint") == 2
     assert text.count("stablehlo.while") == 5, "over chunks, and over blocks twice there and back, but not over steps"
