@@ -52,7 +52,7 @@ def agreement(row: dict[str, Any], layer: str) -> str:
 def measured(frame: Any) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the measured row of each algorithm and framework; the linear readout is named in the first."""
     found = {}
-    for row in collapse.collapse(frame).to_dict("records"):
+    for row in collapse.rounds(frame).to_dict("records"):
         name = row["algorithm"] + (", linear readout" if row["readout"] == "linear" else "")
         if row["status"] != "ok" or (name, row["framework"]) in found:
             raise SystemExit(f"{RECORDS.name}: needs one record with status ok of {name} in {row['framework']}")

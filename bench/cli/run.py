@@ -54,7 +54,7 @@ def run(
         found, corrupt = reading.quietly(lambda: runner.run(what, path, progress, again))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
-    table.render(collapse.collapse(frames.of_run(found, path)), console)
+    table.render(collapse.rounds(frames.of_run(found, path)), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True)
     if any(line["status"] in ("wrong", "error") for line in found):
         raise typer.Exit(1)
@@ -70,5 +70,5 @@ def progress(text: str, line: Record | None) -> None:
         return
     from drtrl_bench.view import cell_text, collapse
 
-    numbers = cell_text.sentence(collapse.collapse(frames.frame([line])))
+    numbers = cell_text.sentence(collapse.rounds(frames.frame([line])))
     console.print(f"    {numbers}", soft_wrap=True)

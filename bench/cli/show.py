@@ -90,7 +90,7 @@ def show(records: Records = None, only: Words = None) -> None:
     """
     from drtrl_bench.view import collapse, table
 
-    rows = collapse.collapse(frames.frame(newest_records(records or LOCAL)))
+    rows = collapse.rounds(frames.frame(newest_records(records or LOCAL)))
     if only:
         kept = arguments.matching([table.words_of(row) for row in rows.to_dict("records")], only, "record")
         rows = rows[kept].reset_index(drop=True)

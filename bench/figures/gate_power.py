@@ -81,7 +81,7 @@ def draw(frame: Frame) -> Figure:
         )
         for name, group in points.groupby("framework")
     ]
-    rows = collapse.collapse(frame[frame["plan"] == selftest.A_A])
+    rows = collapse.rounds(frame[frame["plan"] == selftest.A_A])
     number = " to ".join(str(n) for n in sorted({points["comparisons"].min(), points["comparisons"].max()}))
     footer = [
         f"{number} comparisons of a commit with itself per point, both orders of A and B",

@@ -50,7 +50,7 @@ def points(frame: Frame) -> Frame:
     cases measured again on the same machine the last measurement counts. A panel is a problem; the way is the framework
     and how it runs.
     """
-    rows = collapse.collapse(frame).drop_duplicates(["case_key", "setup", "data"], keep="last")
+    rows = collapse.rounds(frame).drop_duplicates(["case_key", "setup", "data"], keep="last")
     if rows.empty:
         return rows.assign(line=[], order=[], panel=[], way=[])
     rows = rows.assign(
@@ -121,7 +121,7 @@ def some(rows: Frame, frame: Frame, needs: str) -> Frame:
     """Return the rows. Raises NothingToDraw, which says what the figure needs and what the records are, if none are."""
     if rows.empty:
         endings = ", ".join(
-            f"{number} {status}" for status, number in Counter(collapse.collapse(frame)["status"]).items()
+            f"{number} {status}" for status, number in Counter(collapse.rounds(frame)["status"]).items()
         )
         raise NothingToDraw(f"it needs {needs}; there are no such cases among {endings or 'no records'}")
     return rows

@@ -108,12 +108,12 @@ def gradient_check(case: Case, problem: Problem, make: Make) -> dict[str, Any]:
 def failure(check: dict[str, Any], activity: dict[str, Any]) -> str | None:
     """Say why a case may not be measured, by its gradient check and the firing of its layers; or None."""
     if "uninformative" in check:
-        return f"gate: {check['uninformative']}"
+        return f"gradient check: {check['uninformative']}"
     for kind, what in (("error", f"the gradient of {check['parameter']}"), ("loss_error", "the loss")):
         if check[kind] is None:
-            return f"gate: {what} is not finite"
+            return f"gradient check: {what} is not finite"
         if check[kind] > check["limit"]:
-            return f"gate: {what} is off by {check[kind]:.1e}, allowed {check['limit']:.0e}"
+            return f"gradient check: {what} is off by {check[kind]:.1e}, allowed {check['limit']:.0e}"
     if quiet := [str(i) for i, rate in enumerate(activity["firing_rate"]) if rate == 0]:
         return f"layer {', '.join(quiet)} never spikes, so its gradient says nothing; raise scale_x"
     return None
@@ -133,4 +133,6 @@ def check_against_plain(
     _, plain = make(replace(case, trace_dtype="same"), problem, case.dtype).gradient()
     name, error = fidelity.worst_error(gradient, plain)
     check |= {"plain_error": error if np.isfinite(error) else None, "plain_limit": limit}
-    return f"gate: {name} is {error:.1e} off the plain gradient, allowed {limit:.0e}" if error > limit else None
+    return (
+        f"gradient check: {name} is {error:.1e} off the plain gradient, allowed {limit:.0e}" if error > limit else None
+    )

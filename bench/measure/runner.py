@@ -7,6 +7,7 @@ order is shuffled anew in every round. A child that runs out of memory or time, 
 import json
 import os
 import random
+import re
 import signal
 import tempfile
 import time
@@ -38,6 +39,8 @@ RESULT_FIELDS = {
     "drtrl_bench.measure.worker": (*MEASURED, "case"),
 }
 """Fields of the result of each module that is run as a child."""
+EXCEPTION = re.compile(r"[\w.]+(Error|Exception)\b")
+"""How the line of a traceback begins that names its exception."""
 DECIDING = ("algorithm", "framework", "dataset", "cell", "readout", "layers", "scale_x", "scale_r", "initial")
 """The fields of a case that its `implementation_sha` depends on."""
 
@@ -84,7 +87,9 @@ def refusal(case: Case) -> tuple[str, str] | None:
 def outcome(end: Ended) -> tuple[str, str]:
     """Return status and reason of a child that left no result."""
     lines = [line for line in end.log.splitlines() if line.strip() and not line.startswith("stage: ")]
-    last = lines[-1][:200] if lines else "no output"
+    # An exception may be followed by more lines of its own, and by JAX's advice on tracebacks.
+    exceptions = [line for line in lines if EXCEPTION.match(line)] if end.code > 0 else []
+    last = (exceptions or lines or ["no output"])[-1][:200]
     if end.for_memory:
         return "oom", f"killed by the system for memory, in: {end.stage}"
     if end.outside:

@@ -28,7 +28,7 @@ NOISY = 0.5
 """Above this spread a time is not a result."""
 
 
-def collapse(frame: Frame) -> Frame:
+def rounds(frame: Frame) -> Frame:
     """Return one row per case, environment and data, in reading order: medians over its rounds, and its worst status.
 
     Adds these columns. rounds. setup: a letter per environment. spread, relative to time_s: half the 95 % interval of

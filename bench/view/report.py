@@ -67,7 +67,7 @@ def write_page(
     out_html: str | Path,
 ) -> Path:
     """Write the page on records, from their frame and the figures that `picture` drew."""
-    rows = collapse.collapse(frame)
+    rows = collapse.rounds(frame)
     every = rows.to_dict("records")
     environments = {r["env_hash"]: r.get("environment") for r in records}
     lines: dict[tuple[str, str | None], list[Record]] = {}

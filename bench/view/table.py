@@ -1,7 +1,7 @@
 """Prints records as a table: one row per case, in a terminal of 80 columns.
 
-`collapse` merges the rounds of a case into one row, `render` prints such rows. What all rows have in common stands once
-above the table; a case that was not measured shows its status and the reason, never a number.
+`collapse.rounds` merges the rounds of a case into one row, `render` prints such rows. What all rows have in common
+stands once above the table; a case that was not measured shows its status and the reason, never a number.
 """
 
 import textwrap

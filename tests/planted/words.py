@@ -158,9 +158,9 @@ PLANTED = [
     Planted(
         "show filters rounds in place of cases",
         "bench/cli/show.py",
-        "rows = collapse.collapse(frames.frame(newest_records(records or LOCAL)))",
+        "rows = collapse.rounds(frames.frame(newest_records(records or LOCAL)))",
         "frame = frames.frame(newest_records(records or LOCAL))\n"
-        "    rows = collapse.collapse(frame[frame.unstable.eq(True)] if only else frame)",
+        "    rows = collapse.rounds(frame[frame.unstable.eq(True)] if only else frame)",
         f"{CLI}::test_a_filter_leaves_the_rounds_and_the_ratios_as_they_are",
     ),
 ]

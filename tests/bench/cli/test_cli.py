@@ -114,7 +114,7 @@ def test_show_finds_what_list_and_the_page_find(word: str, tmp_path: Path, monke
     }
     lines["torch"]["time"] |= {"busy": True}
     path = write(tmp_path, [*lines.values()])
-    rows = {row["case_key"]: row for row in collapse.collapse(frames.load(path)).to_dict("records")}
+    rows = {row["case_key"]: row for row in collapse.rounds(frames.load(path)).to_dict("records")}
     for name, case in cases.items():
         try:
             found = arguments.matching([table.words_of(rows[case.key])], [word], "record") == [True]

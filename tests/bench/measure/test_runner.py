@@ -270,6 +270,26 @@ def test_ended_by_another_signal_says_which() -> None:
     assert runner.outcome(Ended(-signal.SIGSEGV, ""))[1].startswith("ended by SIGSEGV")
 
 
+def test_the_reason_of_an_error_is_its_exception() -> None:
+    """Not the last line of a long message, nor what JAX says about tracebacks after it."""
+    log = """stage: timing
+Traceback (most recent call last):
+  File "x.py", line 3, in advance
+ValueError: an older one
+
+During handling of the above exception, another exception occurred:
+
+jax.errors.ScanTypeError: scan carry input and output must have the same structure,
+  the input has 2 leaves
+--------------------
+For simplicity, JAX has removed its internal frames from the traceback of the following exception.
+"""
+    expected = "jax.errors.ScanTypeError: scan carry input and output must have the same structure,"
+    assert runner.outcome(Ended(1, log)) == ("error", expected)
+    assert runner.outcome(Ended(1, "usage: x\nno such option")) == ("error", "no such option")
+    assert runner.outcome(Ended(1, "")) == ("error", "no output")
+
+
 def instead_of_measuring(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The measuring child runs `code`."""
     real = runner.command

@@ -176,7 +176,7 @@ def test_the_window_grows_until_the_network_is_alive() -> None:
 def test_where_nothing_can_be_wrong_the_reason_says_so(labels: dict[int, int], inputs: Any, said: str) -> None:
     found, reason = checked(TASK, posed(labels, inputs))
     assert reason is not None
-    assert reason.startswith(f"gate: {said}")
+    assert reason.startswith(f"gradient check: {said}")
     assert "\n" not in reason
     assert "finite" not in reason
     assert "error" not in found, "nothing was compared"
@@ -190,18 +190,24 @@ def test_a_network_that_is_certain_says_nothing() -> None:
     whole.params[0]["x"][:] = np.abs(whole.params[0]["x"])
     _, reason = checked(TASK, replace(whole, inputs=np.abs(whole.inputs)))
     assert reason is not None
-    assert reason.startswith("gate: the reference loss is 0")
+    assert reason.startswith("gradient check: the reference loss is 0")
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda loss, g: (1.25 * loss, g), "gate: the loss is off by 2.5e-01, allowed 1e-10"),
-        (lambda loss, g: ((1 - 3e-10) * loss, g), "gate: the loss is off by 3.0e-10, allowed 1e-10"),
-        (lambda loss, g: (float("nan"), g), "gate: the loss is not finite"),
-        (lambda loss, g: (loss, times(g, "b", 0.5)), "gate: the gradient of layer0.b is off by 5.0e-01, allowed 1e-10"),
-        (lambda loss, g: (loss, times(g, "r", 1 + 2e-10)), "gate: the gradient of layer0.r is off by 2.0e-10"),
-        (lambda loss, g: (loss, times(g, "x", float("inf"))), "gate: the gradient of layer0.x is not finite"),
+        (lambda loss, g: (1.25 * loss, g), "gradient check: the loss is off by 2.5e-01, allowed 1e-10"),
+        (lambda loss, g: ((1 - 3e-10) * loss, g), "gradient check: the loss is off by 3.0e-10, allowed 1e-10"),
+        (lambda loss, g: (float("nan"), g), "gradient check: the loss is not finite"),
+        (
+            lambda loss, g: (loss, times(g, "b", 0.5)),
+            "gradient check: the gradient of layer0.b is off by 5.0e-01, allowed 1e-10",
+        ),
+        (
+            lambda loss, g: (loss, times(g, "r", 1 + 2e-10)),
+            "gradient check: the gradient of layer0.r is off by 2.0e-10",
+        ),
+        (lambda loss, g: (loss, times(g, "x", float("inf"))), "gradient check: the gradient of layer0.x is not finite"),
         (lambda loss, g: (loss, times(g, "x", 1 + 5e-11)), None),
     ],
 )

@@ -65,7 +65,7 @@ def evil() -> list[Any]:
 @pytest.mark.parametrize("console", [Console, display.Console], ids=["rich", "own"])
 def test_a_table_obeys_no_text(console: Any) -> None:
     output = io.StringIO()
-    table.render(collapse.collapse(frames.frame(evil())), console(width=80, file=output))
+    table.render(collapse.rounds(frames.frame(evil())), console(width=80, file=output))
     assert OBEYED.findall(output.getvalue()) == []
     for said in (r"\x1b[31mred", r"\u202egnp", "[bold red]x[/]", r"$\frac12$"):
         assert said in output.getvalue()
@@ -73,7 +73,7 @@ def test_a_table_obeys_no_text(console: Any) -> None:
 
 def test_progress_obeys_no_text() -> None:
     lines = evil()
-    said = cell_text.sentence(collapse.collapse(frames.frame(lines[:1])))
+    said = cell_text.sentence(collapse.rounds(frames.frame(lines[:1])))
     assert OBEYED.findall(said) == []
     assert OBEYED.findall(cell_text.short(EVIL)) == []
 

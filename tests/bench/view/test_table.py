@@ -21,21 +21,21 @@ CASE = Case(steps=64, chunk=64)
 
 def shown(path: Path, width: int = 80) -> str:
     output = io.StringIO()
-    table.render(collapse.collapse(load(path)), Console(width=width, file=output))
+    table.render(collapse.rounds(load(path)), Console(width=width, file=output))
     return output.getvalue()
 
 
 def test_rounds_become_one_row_with_the_range_of_their_medians(tmp_path: Path) -> None:
     times = (0.010, 0.012, 0.011)
     path = write(tmp_path, [line(CASE, time_s=t, round=n) for n, t in enumerate(times)])
-    (row,) = collapse.collapse(load(path)).to_dict("records")
+    (row,) = collapse.rounds(load(path)).to_dict("records")
     assert (row["rounds"], row["samples"], row["time_s"]) == (3, 12, 0.011)
     assert row["spread"] == pytest.approx(0.002 / 0.011)
     assert (row["low_s"], row["high_s"]) == (0.010, 0.012)
 
 
 def test_one_round_spreads_by_half_its_interval(tmp_path: Path) -> None:
-    (row,) = collapse.collapse(load(write(tmp_path, [line(CASE)]))).to_dict("records")
+    (row,) = collapse.rounds(load(write(tmp_path, [line(CASE)]))).to_dict("records")
     assert row["spread"] == pytest.approx(0.02)
 
 
@@ -46,14 +46,14 @@ def test_a_row_without_data_takes_a_label_only_if_there_is_one(tmp_path: Path) -
     failed["data"] = {}
     for lines, label in (([real], "real"), ([real, fake], "digits")):
         entries = [line(replace(CASE, seed=seed), data=data) for seed, data in enumerate(lines)]
-        rows = collapse.collapse(load(write(tmp_path, [*entries, failed])))
+        rows = collapse.rounds(load(write(tmp_path, [*entries, failed])))
         assert rows[rows["status"] == "error"]["data"].tolist() == [label]
 
 
 @pytest.mark.parametrize("status", ["skip", "timeout", "oom", "error", "wrong"])
 def test_one_bad_round_takes_the_numbers_of_all(tmp_path: Path, status: str) -> None:
     rounds = [line(CASE), line(CASE, round=1, status=status, reason="because")]
-    (row,) = collapse.collapse(load(write(tmp_path, rounds))).to_dict("records")
+    (row,) = collapse.rounds(load(write(tmp_path, rounds))).to_dict("records")
     assert (row["status"], row["reason"]) == (status, "because")
     assert all(row[name] != row[name] for name in collapse.NUMBERS)
 
@@ -61,12 +61,12 @@ def test_one_bad_round_takes_the_numbers_of_all(tmp_path: Path, status: str) -> 
 def test_worst_status_wins(tmp_path: Path) -> None:
     statuses = ("ok", "wrong", "skip", "error")
     rounds = [line(CASE, round=n, status=s, reason=s) for n, s in enumerate(statuses)]
-    assert collapse.collapse(load(write(tmp_path, rounds)))["status"].tolist() == ["wrong"]
+    assert collapse.rounds(load(write(tmp_path, rounds)))["status"].tolist() == ["wrong"]
 
 
 def test_a_round_run_again_replaces_its_failure(tmp_path: Path) -> None:
     lines = [line(CASE, status="timeout", reason="slow"), line(CASE)]
-    (row,) = collapse.collapse(load(write(tmp_path, lines))).to_dict("records")
+    (row,) = collapse.rounds(load(write(tmp_path, lines))).to_dict("records")
     assert (row["status"], row["rounds"]) == ("ok", 1)
 
 
@@ -151,7 +151,7 @@ def test_markup_in_a_reason_is_text(tmp_path: Path) -> None:
 
 
 def test_order_is_cell_then_framework_then_steps_then_algorithm(tmp_path: Path) -> None:
-    rows = collapse.collapse(load(write(tmp_path, grid(cells=("lif_delta", "gru"))[::-1])))
+    rows = collapse.rounds(load(write(tmp_path, grid(cells=("lif_delta", "gru"))[::-1])))
     keys = rows[["cell", "framework", "steps", "algorithm", "chunk"]].apply(tuple, axis=1).tolist()
     assert keys == sorted(keys)
 
@@ -161,7 +161,7 @@ def test_no_records(tmp_path: Path) -> None:
 
 
 def collapsed(folder: Path, lines: list[dict]) -> list[dict]:
-    return collapse.collapse(load(write(folder, lines))).to_dict("records")
+    return collapse.rounds(load(write(folder, lines))).to_dict("records")
 
 
 BPTT = Case(algorithm="bptt", steps=64, chunk=64, threads=1)
@@ -406,7 +406,7 @@ def test_progress_says_what_the_table_says(tmp_path: Path) -> None:
     busy = faithful(DRTRL, of(0.595, 0.44, 0.824), layer0=of(0.96, 0.09, 0.91), readout=exact)
     busy["time"] |= {"busy": True}
     busy["data"] |= {"synthetic": True}
-    rows = collapse.collapse(frames.frame([busy]))
+    rows = collapse.rounds(frames.frame([busy]))
     said = "10.0 ms ±2%~, cpu 9.70 ms, 1.50 MiB, hidden cos norm 0.960 0.09, readout cos norm 1.000 1.00, all cos 0.595"
     assert cell_text.sentence(rows) == f"{said}, synthetic data"
     assert "10.0 ±2%~" in shown(write(tmp_path, [busy]))
@@ -414,7 +414,7 @@ def test_progress_says_what_the_table_says(tmp_path: Path) -> None:
 
 def test_the_newest_sources_are_shown(tmp_path: Path) -> None:
     old, new = line(CASE, time_s=0.010, implementation_sha="01d"), line(CASE, time_s=0.020, implementation_sha="2e3")
-    (row,) = collapse.collapse(load(write(tmp_path, [old, old | {"round": 1}, new]))).to_dict("records")
+    (row,) = collapse.rounds(load(write(tmp_path, [old, old | {"round": 1}, new]))).to_dict("records")
     assert (row["implementation_sha"], row["rounds"], row["time_s"]) == ("2e3", 1, 0.020)
 
 
@@ -435,7 +435,7 @@ TOLD = "gradient of the whole sequence by the clock: median, ± "
 def test_the_legend_says_what_each_time_is_of(numbers: tuple[int, ...], told: str, tmp_path: Path) -> None:
     lines = [line(Case(seed=seed), round=n) for seed, number in enumerate(numbers) for n in range(number)]
     failed = [line(Case(seed=9), round=n, status="oom", reason="because") for n in range(7)]
-    rows = collapse.collapse(load(write(tmp_path, [*lines, *failed])))
+    rows = collapse.rounds(load(write(tmp_path, [*lines, *failed])))
     assert legend.legend(rows)["time ms"] == TOLD + told
     path = write(tmp_path, [*lines, *failed])
     assert told in " ".join(shown(path, width=200).split())
