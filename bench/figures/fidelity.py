@@ -154,7 +154,8 @@ def fill(axes: Axes, metric: str, rows: Frame, colours: dict[str, Any], ways: li
         scales.scale_values(axes, "y", METRICS[metric])
     axes.set_ylabel(METRICS[metric])
     by = ["line", "part", "depth", "way"] if len(steps) > 1 else ["line", "way"]
-    for key, group in rows[rows[metric].notna()].groupby(by, sort=False):
+    read = [*dict.fromkeys([*by, "part", "steps"]), *(f"{end}{metric}" for end in ("", "low_", "high_"))]
+    for key, group in rows.loc[rows[metric].notna(), read].groupby(by, sort=False):
         line, way = str(key[0]), str(key[-1])
         aside = (lines.index(line) + 0.5) / len(lines) - 0.5
         if len(steps) > 1:

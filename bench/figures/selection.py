@@ -50,6 +50,7 @@ def points(frame: Frame) -> Frame:
     cases measured again on the same machine the last measurement counts. A panel is a problem; the way is the framework
     and how it runs.
     """
+    frame = frame[[name for name in frame if "." not in name]]  # per_layer and per_parameter have the same
     rows = collapse.rounds(frame).drop_duplicates(["case_key", "setup", "data"], keep="last")
     if rows.empty:
         return rows.assign(line=[], order=[], panel=[], way=[])

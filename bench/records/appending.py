@@ -144,7 +144,7 @@ def prepare(path: Path) -> None:
     if not path.exists():
         return
     with regular.opened(path) as file:
-        start = file.read(2**16)
+        start = file.read(2**16) or b""  # None from what has nothing yet, as /proc/kmsg
     if start.strip() and not parsing.torn(start):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CorruptLine)

@@ -21,8 +21,15 @@ AGREEMENT = ("cosine", "error", "norm_ratio", "sign_agreement")
 
 FIELDS = tuple(f.name for f in fields(Case))
 
-FEW_PARTS, CELLS = 1000, 2**23
-"""Columns of layers and weights that a frame may have in any case, and how many cells more of them may fill."""
+MOST_PARTS = 4096
+"""Columns of layers and weights that a frame may have: four for each of a hundred layers with nine weights."""
+
+
+class Environments(dict[str | None, Environment]):
+    """The environments of a frame's records by hash. pandas copies attributes deeply at every step; these it shares."""
+
+    def __deepcopy__(self, memo: Any) -> "Environments":
+        return self
 
 
 def load(path: str | Path = "results/records") -> "pd.DataFrame":
@@ -61,7 +68,7 @@ def frame(records: Iterable[Record]) -> "pd.DataFrame":
             environments[record["env_hash"]] = environment
         for name, value in row(record).items():
             if (column := columns.get(name)) is None:
-                if name in left_out or ("." in name and parts >= FEW_PARTS and parts * number > CELLS):
+                if name in left_out or ("." in name and parts >= MOST_PARTS):
                     left_out.add(name)
                     continue
                 column = columns[name] = []
@@ -74,7 +81,7 @@ def frame(records: Iterable[Record]) -> "pd.DataFrame":
         said = f"{len(left_out)} columns of layers and weights are too many for a table and left out"
         warnings.warn(said, CorruptLine, stacklevel=2)
     found = pd.DataFrame(columns)
-    found.attrs["environments"] = environments
+    found.attrs["environments"] = Environments(environments)
     return found
 
 

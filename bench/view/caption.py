@@ -77,12 +77,12 @@ def setups(environments: dict[str, dict[str, Any]], hashes: Iterable[str]) -> di
 
 def machines(rows: Frame) -> list[str]:
     """Write one line per setup of the rows: processor, versions, commit; led by its letter if there are several."""
-    environments = rows.attrs.get("environments", {})
-    lines = []
-    for letter, group in rows.groupby("setup"):
+    environments, lines = rows.attrs.get("environments", {}), []
+    several = rows["setup"].nunique() > 1
+    for letter, group in rows[["setup", "env_hash", "commits"]].groupby("setup"):
         known = [environments[h] for h in group["env_hash"].unique() if environments.get(h)]
         line = " · ".join([machine(known) if known else "machine not in the records", *commits(group)])
-        lines.append(f"{letter}: {line}" if rows["setup"].nunique() > 1 else line)
+        lines.append(f"{letter}: {line}" if several else line)
     return lines
 
 

@@ -160,4 +160,18 @@ PLANTED = [
         "",
         f"{RECORD}test_records_are_read_from_and_written_to_regular_files_only",
     ),
+    Planted(
+        "a read that gives nothing yet",
+        "bench/records/appending.py",
+        'file.read(2**16) or b""',
+        "file.read(2**16)",
+        "tests/bench/records/test_record.py::test_a_file_that_has_nothing_yet_is_no_traceback",
+    ),
+    Planted(
+        "a table of as many columns as there are weights",
+        "bench/records/frames.py",
+        "parts >= MOST_PARTS",
+        "parts >= 10**9",
+        "tests/bench/records/test_record.py::test_weights_beyond_what_a_table_holds_are_left_out_and_said",
+    ),
 ]

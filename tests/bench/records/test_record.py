@@ -1,6 +1,7 @@
 """Records: what a file survives, and that nothing in it is lost or executed."""
 
 import errno
+import io
 import json
 import os
 import re
@@ -472,16 +473,31 @@ def test_a_record_of_the_first_version_has_the_fields_of_today(path: Path) -> No
     assert reading.read(path)[-1]["case"] == asdict(Case(seed=4))
 
 
-def test_weights_beyond_what_a_table_holds_are_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "FEW_PARTS", 20)
-    monkeypatch.setattr(frames, "CELLS", 60)
+def test_a_file_that_has_nothing_yet_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of such a file, as /proc/kmsg may be, a read that waits for nobody gives None."""
+
+    class Waiting(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return None  # pyright: ignore[reportReturnType]
+
+    path = write(tmp_path, [line(Case())])
+    before = path.read_bytes()
+    monkeypatch.setattr(appending.regular, "opened", lambda path: Waiting())
+    appending.prepare(path)
+    assert path.read_bytes() == before
+
+
+def test_weights_beyond_what_a_table_holds_are_left_out_and_said() -> None:
     many: list[Any] = [line(Case(seed=i)) | {"environment": None} for i in range(4)]
-    many[3]["fidelity"]["per_parameter"] = {f"layer0.w{i}": {"cosine": 0.5} for i in range(100)}
-    with pytest.warns(parsing.CorruptLine, match="400 columns"):
+    parts = sum("." in name for name in frames.frame(many))
+    many[3]["fidelity"]["per_parameter"] = {f"layer0.w{i}": {"cosine": 0.5} for i in range(1_024)}
+    with pytest.warns(parsing.CorruptLine, match=f"{parts} columns"):
         frame = frames.frame(many)
     assert len(frame) == 4
     assert "layer0.cosine" in frame
-    assert "layer0.w5.cosine" not in frame
+    assert "layer0.w5.cosine" in frame
+    assert "layer0.w1023.cosine" not in frame
+    assert sum("." in name for name in frame) == 4_096
 
 
 def test_the_newest_records_are_those_that_nothing_replaces(tmp_path: Path) -> None:
