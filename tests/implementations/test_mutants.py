@@ -66,7 +66,7 @@ MUTANTS = [
         "cells/cells_torch.py",
         "sigma + psi(cell, v).detach() * (v - v.detach())",
         "sigma + (v - v.detach())",
-        f"bptt-lif_soft-{SHALLOW}",
+        f"bptt-alif-{SHALLOW}",
     ),
     Mutant(
         "hard reset taken for soft",

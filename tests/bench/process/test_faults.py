@@ -585,7 +585,7 @@ def test_a_folder_that_is_held_is_not_removed_though_its_owner_is_not_seen(
     """As from another container, with the same folder for temporary files and process ids of its own."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with scratch.folder() as own:
-        monkeypatch.setattr(scratch, "started", lambda process: None)
+        monkeypatch.setattr(scratch, "start_time", lambda process: None)
         scratch.sweep()
         assert own.exists()
 
@@ -667,14 +667,14 @@ def test_a_record_file_that_is_replaced_while_it_is_taken_is_taken_anew(
     path, real, asked = tmp_path / "r.jsonl", locks.taken, []
     path.write_text("before")
 
-    def taken(file: int, wait: bool) -> bool:
+    def acquire(file: int, wait: bool) -> bool:
         asked.append(file)
         if len(asked) == 1:
             path.rename(tmp_path / "aside")
             path.write_text("after")
         return real(file, wait)
 
-    monkeypatch.setattr(locks, "taken", taken)
+    monkeypatch.setattr(locks, "acquire", acquire)
     with locks.writing(path), path.open() as there:
         assert not real(there.fileno(), wait=False), "the file that is there is not held"
     assert len(asked) == 2

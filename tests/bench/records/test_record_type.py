@@ -3,10 +3,12 @@
 import json
 import types
 import typing
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from drtrl_bench.case import Case
 from drtrl_bench.records import parsing, record
 
 RULES: dict[str, Any] = json.loads(parsing.SCHEMA.read_text(encoding="utf-8"))["$defs"]
@@ -23,7 +25,7 @@ TYPES: dict[str, Any] = {
     "fidelity": record.Fidelity,
     "activity": record.Activity,
 }
-"""The types of the schema's tables. A case is one of any fields here: its own are held by `Case`."""
+"""The types of the schema's tables; that of a case is `Case`."""
 NAMES = {
     "environment": "kind schema_version env_hash python versions variables os cpu cores memory_gib gpu",
     "record": (
@@ -91,10 +93,15 @@ def test_the_schema_has_no_other_table_of_named_fields() -> None:
     assert {name for name, rule in RULES.items() if "properties" in rule} == {*TYPES, "case"}
 
 
+def test_a_case_of_the_schema_has_the_fields_of_a_case_and_no_others() -> None:
+    assert set(RULES["case"]["properties"]) == {field.name for field in fields(Case)}
+    assert RULES["case"]["additionalProperties"] is False
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_a_type_has_the_fields_of_its_table(name: str) -> None:
-    fields = set(typing.get_type_hints(TYPES[name])) - ADDED.get(name, set())
-    assert sorted(fields) == sorted(NAMES[name].split())
+    hints = set(typing.get_type_hints(TYPES[name])) - ADDED.get(name, set())
+    assert sorted(hints) == sorted(NAMES[name].split())
     assert sorted(RULES[name]["properties"]) == sorted(NAMES[name].split())
     always = set(ALWAYS.get(name, "").split())
     assert set(TYPES[name].__required_keys__) == always

@@ -19,6 +19,8 @@ from drtrl_bench.implementations.reference import cells as reference_cells
 pytestmark = [
     pytest.mark.skipif(not (find_spec("torch") and find_spec("triton")), reason="needs torch and triton"),
     pytest.mark.xdist_group("torch"),
+    # of Triton's own code, on Python 3.13
+    pytest.mark.filterwarnings("ignore:.*Assign.__init__ missing 1 required positional argument:DeprecationWarning"),
 ]
 INTERPRETED = "TRITON_INTERPRET" in os.environ
 CASES = [("drtrl", "lif_soft"), ("bptt", "lif_hard"), ("drtrl", "alif"), ("drtrl", "gru"), ("bptt", "lstm")]
