@@ -12,7 +12,7 @@ def command() -> None:
 
 def main() -> None:
     """The command; a signal that ends it is one line on standard error, and exit code 128 + its number."""
-    signals.taken(command)
+    signals.run(command)
 
 
 if __name__ == "__main__":

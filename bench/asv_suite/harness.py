@@ -29,8 +29,8 @@ def load_module(name: str) -> Any:
 def environment() -> dict[str, str]:
     """Return the environment variables of the harness under test, the same for all commits and current folders."""
     return (
-        load_module("process/variables").to_revisions(os.environ)
-        | load_module("process/repository").handed_on(ROOT)
+        load_module("process/variables").for_revisions(os.environ)
+        | load_module("process/repository").git_variables(ROOT)
         | {"PYTHONSAFEPATH": "1"}
     )
 

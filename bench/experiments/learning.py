@@ -237,4 +237,4 @@ def command() -> None:
 
 
 if __name__ == "__main__":
-    signals.taken(command)
+    signals.run(command)

@@ -193,13 +193,13 @@ def environment(tree: Path) -> dict[str, str]:
     Earlier revisions pass all of them on to the process that measures, look for the package in PYTHONPATH, and call git
     with the settings found here.
     """
-    passed = variables.to_revisions(os.environ)
+    passed = variables.for_revisions(os.environ)
     for name in ("DRTRL_BENCH_CACHE", "DRTRL_BENCH_DATA"):
         if path := passed.get(name):  # made absolute, because the harness runs in another folder
             passed[name] = os.path.abspath(os.path.expanduser(path))
     if tree != ROOT:  # in the checkout itself there may be more than the project
         passed["PYTHONPATH"] = os.pathsep.join([str(tree), *filter(None, [passed.get("PYTHONPATH")])])
-    return passed | repository.handed_on(ROOT) | {"PYTHONSAFEPATH": "1", plugins.SWITCH: "none"}
+    return passed | repository.git_variables(ROOT) | {"PYTHONSAFEPATH": "1", plugins.SWITCH: "none"}
 
 
 def measure_interleaved(
@@ -214,7 +214,7 @@ def measure_interleaved(
     again: says of the records of a case on both sides whether to measure another A B B A. edit: changes the folder of
     the new side, which must be a throw-away one, before anything is measured.
     """
-    for note in variables.notes(os.environ, variables.to_revisions(os.environ)):
+    for note in variables.notes(os.environ, variables.for_revisions(os.environ)):
         report(note)
     records: tuple[list[Record], list[Record]] = ([], [])
     with ExitStack() as stack:

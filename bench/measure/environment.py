@@ -78,7 +78,7 @@ def describe() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "gpu": gpu,
     }
-    if tuned := variables.recorded(variables.through(os.environ)):
+    if tuned := variables.for_record(variables.for_child(os.environ)):
         machine["variables"] = tuned
     return {**machine, "env_hash": digest(machine)}
 
@@ -86,7 +86,7 @@ def describe() -> dict[str, Any]:
 def child(case: Any) -> dict[str, str]:
     """Return the environment variables of the process that measures a case: set before its framework is imported."""
     return (
-        variables.through(os.environ)
+        variables.for_child(os.environ)
         | {
             "OMP_NUM_THREADS": str(case.threads),
             "MKL_NUM_THREADS": str(case.threads),

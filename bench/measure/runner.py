@@ -211,7 +211,7 @@ def complete(plan: Plan, path: Path, report: Report, again: bool) -> list[Record
                 appending.append(path, described)
                 described_there = True
             if not durations:
-                for note in variables.notes(os.environ, variables.through(os.environ)):
+                for note in variables.notes(os.environ, variables.for_child(os.environ)):
                     report(note, None)
             left = (len(todo) - index) * sum(durations) / len(durations) if durations else None
             ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"

@@ -1,1 +1,1 @@
-"""Processes started, watched and ended; locks, temporary folders and the environment that they get."""
+"""Start, watch and end processes; give them locks, temporary folders and environment variables."""

@@ -1,7 +1,7 @@
-"""Locks that end with their process: one run writes a record file, and one case is measured on a machine at a time.
+"""Lock a record file for the run that writes it, and the machine for the case that is measured on it.
 
-Both are `flock`'s, which the system gives back however a process ends; so no lock is ever left behind. Where a file
-system has none, work goes on without: a shared disk is rarer than a disk that cannot lock.
+Both locks are `flock`'s, which the system releases however a process ends, so no lock is ever left behind. Where a file
+system has no locks, work goes on without: a shared disk is rarer than a disk that cannot lock.
 """
 
 import fcntl
@@ -15,41 +15,41 @@ from pathlib import Path
 SETTING = "DRTRL_BENCH_LOCK"
 """The environment variable that names another lock of the machine, or "none"."""
 MACHINE = Path("/tmp/drtrl-bench.lock")
-"""One file for all users and whatever their TMPDIR is; empty, and for ever."""
+"""The lock file of the machine, the same for all users and every TMPDIR; it stays empty and is never removed."""
 
 
 class HeldError(OSError):
-    """Another process has the lock; the message says which, and what to do."""
+    """Another process has the lock; the message names the process and says what to do."""
 
 
 def holder(file: int) -> str:
-    """Who holds a lock on an open file, as the system lists it: its process id, command and age."""
-    at = os.fstat(file)
-    known = f"{os.major(at.st_dev):02x}:{os.minor(at.st_dev):02x}:{at.st_ino}"
+    """Return who holds the lock on an open file, as the system lists it: process id, command and start."""
+    status = os.fstat(file)
+    inode = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     with suppress(OSError, ValueError):
         for line in Path("/proc/locks").read_text().splitlines():
             words = line.split()
-            if words[1] == "FLOCK" and known in words:
-                return described(int(words[4]))
+            if words[1] == "FLOCK" and inode in words:
+                return describe(int(words[4]))
     return "another process, perhaps in another container"
 
 
-def described(process: int) -> str:
-    """A process in words: "process 12 (drtrl-bench run quick, since 14:02)"."""
-    said = f"process {process}"
+def describe(process: int) -> str:
+    """Return a process in words: "process 12 (drtrl-bench run quick, since 14:02)"."""
+    text = f"process {process}"
     with suppress(OSError):
         folder = Path(f"/proc/{process}")
         words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
         while words and (Path(words[0]).name.startswith("python") or words[0] in ("-m", "-P", "-I")):
             words = words[1:]
         words[:1] = [Path(word).name for word in words[:1]]
-        plain = "".join(c for c in " ".join(words).strip() if c.isprintable())[:80]
-        said += f" ({plain}, since {time.strftime('%H:%M', time.localtime(folder.stat().st_mtime))})"
-    return said
+        command = "".join(c for c in " ".join(words).strip() if c.isprintable())[:80]
+        text += f" ({command}, since {time.strftime('%H:%M', time.localtime(folder.stat().st_mtime))})"
+    return text
 
 
-def taken(file: int, wait: bool) -> bool:
-    """Whether this process has the lock on an open file now; True, too, where the file system has none."""
+def acquire(file: int, wait: bool) -> bool:
+    """Lock an open file, and return whether that succeeded; True, too, where the file system has no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -59,8 +59,8 @@ def taken(file: int, wait: bool) -> bool:
     return True
 
 
-def current(file: int, path: Path) -> bool:
-    """Whether an open file is still the one at a path, and was not removed or replaced while it was waited for."""
+def is_current(file: int, path: Path) -> bool:
+    """Return whether an open file is still the file at a path, neither removed nor replaced in the meantime."""
     try:
         return os.path.samestat(os.fstat(file), path.stat())
     except OSError:
@@ -69,25 +69,25 @@ def current(file: int, path: Path) -> bool:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Holds a record file, made if it is not there. Raises HeldError if another process writes it.
+    """Lock a record file, and create the file if it is missing. Raises HeldError if another process writes the file.
 
-    One that is made, and nothing written to it, is removed again.
+    A file that was created and has stayed empty is removed again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        made = not path.exists()
+        is_new = not path.exists()
         file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK, 0o666)
         try:
             if stat.S_ISREG(os.fstat(file).st_mode):
-                if not taken(file, wait=False):
+                if not acquire(file, wait=False):
                     advice = "wait until that has ended, or name another file: --records"
                     raise HeldError(f"{path} is being written by {holder(file)}; {advice}")
-                if not current(file, path):
+                if not is_current(file, path):
                     continue
             try:
                 yield
             finally:
-                if made and not os.fstat(file).st_size and current(file, path):
+                if is_new and not os.fstat(file).st_size and is_current(file, path):
                     path.unlink()
             return
         finally:
@@ -96,16 +96,16 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def measuring(report: Callable[[str], None]) -> Iterator[None]:
-    """Holds the machine. Waits, after a line that says for whom, while another process measures on it."""
+    """Lock the machine. While another process measures on it, wait, after a line that names the process."""
     name = os.environ.get(SETTING) or str(MACHINE)
-    while (file := None if name == "none" else opened(Path(name))) is not None:
+    while (file := None if name == "none" else open_machine_lock(Path(name))) is not None:
         try:
-            if not taken(file, wait=False):
+            if not acquire(file, wait=False):
                 report(f"waiting for {holder(file)}, which is measuring on this machine")
-                taken(file, wait=True)
-            if not current(file, Path(name)):
+                acquire(file, wait=True)
+            if not is_current(file, Path(name)):
                 continue
-            with suppress(OSError):  # so that what clears temporary folders sees that it is in use
+            with suppress(OSError):  # so that what clears temporary folders sees that the lock file is in use
                 os.utime(file)
             yield
             return
@@ -114,16 +114,16 @@ def measuring(report: Callable[[str], None]) -> Iterator[None]:
     yield
 
 
-def opened(path: Path) -> int | None:
-    """The lock of the machine, made if it is not there; None where that cannot be."""
+def open_machine_lock(path: Path) -> int | None:
+    """Open the lock file of the machine, created if it is missing; return None where neither is possible."""
     with suppress(OSError):
         with suppress(FileNotFoundError):
             return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with suppress(FileExistsError):
-            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            created = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
-                os.fchmod(made, 0o644)  # whatever the umask: a file that others cannot open keeps none of them away
+                os.fchmod(created, 0o644)  # whatever the umask: a file that others cannot open keeps none of them away
             finally:
-                os.close(made)
+                os.close(created)
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     return None

@@ -1,8 +1,8 @@
-"""Asks git about a folder's repository, and about no other; every question of the project's to git goes this way.
+"""Ask git about the repository of a folder, and about no other; every git command of the project runs through here.
 
-Within a hook, git's variables name the repository and the index that git itself is at work on: a question would be
-answered of them, and a checkout would be written into the commit that is being made. They are left out. Nor does a
-question run what the repository's configuration names: a monitor of the file system, hooks, filters of contents.
+Within a hook, git's variables name the repository and the index that git itself is at work on: a command would answer
+for that repository, and a checkout would be written into the commit that is being made. These variables are left out.
+Nor does a command run what the repository's configuration names: a monitor of the file system, hooks, filters.
 """
 
 import os
@@ -21,29 +21,32 @@ LOCAL = (
 """Variables that bind git to one repository (`git rev-parse --local-env-vars` and its kin), or give paths another
 meaning."""
 SETTINGS = {"core.fsmonitor": "false", "core.hooksPath": os.devnull, "status.showUntrackedFiles": "normal"}
-"""How git is set for a question, whatever the repository's or the user's own configuration says."""
+"""The configuration of each command, whatever the repository's or the user's own configuration says."""
 CONVERTING = ("status", "worktree")
 """Commands that pass the contents of files through filters."""
 
 
 def ask(folder: Path, *words: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-    """What a git command says in a folder. Raises FileNotFoundError without git, TimeoutExpired after `timeout`."""
+    """Run a git command in a folder and return its output.
+
+    Raises FileNotFoundError if git is missing, TimeoutExpired after `timeout` seconds.
+    """
     settings = SETTINGS | (unfiltered(folder, timeout) if words[0] in CONVERTING else {})
     return run(folder, words, settings, timeout)
 
 
 def unfiltered(folder: Path, timeout: float | None = None) -> dict[str, str]:
-    """Settings under which no filter runs: git has no word for all, so each that is configured is called nothing."""
-    listed = run(folder, ("config", "-z", "--name-only", "--get-regexp", r"^filter\."), SETTINGS, timeout).stdout
-    names = {found[1] for name in listed.split("\0") if (found := re.fullmatch(r"(?s)filter\.(.+)\.[^.]+", name))}
-    nothing = {"clean": "", "smudge": "", "process": "", "required": "false"}
-    return {f"filter.{name}.{key}": value for name in sorted(names) for key, value in nothing.items()}
+    """Return settings under which no filter runs: one for each filter, since git has no switch for all of them."""
+    keys = run(folder, ("config", "-z", "--name-only", "--get-regexp", r"^filter\."), SETTINGS, timeout).stdout
+    names = {match[1] for key in keys.split("\0") if (match := re.fullmatch(r"(?s)filter\.(.+)\.[^.]+", key))}
+    disabled = {"clean": "", "smudge": "", "process": "", "required": "false"}
+    return {f"filter.{name}.{key}": value for name in sorted(names) for key, value in disabled.items()}
 
 
 def run(
     folder: Path, words: tuple[str, ...], settings: Mapping[str, str], timeout: float | None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs git in a folder, set as it must be."""
+    """Run git in a folder, with settings above all configuration."""
     return subprocess.run(
         ["git", *words],
         cwd=folder,
@@ -57,20 +60,20 @@ def run(
     )
 
 
-def handed_on(folder: Path) -> dict[str, str]:
-    """Git's variables for a process that asks git itself, as the harness of an earlier revision does."""
-    found = environment(SETTINGS | unfiltered(folder))
-    return {name: value for name, value in found.items() if name.startswith("GIT_")}
+def git_variables(folder: Path) -> dict[str, str]:
+    """Return git's variables for a process that runs git itself, as the harness of an earlier revision does."""
+    variables = environment(SETTINGS | unfiltered(folder))
+    return {name: value for name, value in variables.items() if name.startswith("GIT_")}
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The variables of this process for git: bound to no repository, and with settings above all configuration."""
-    return {k: v for k, v in os.environ.items() if k not in LOCAL} | {"LC_ALL": "C"} | quiet(settings)
+    """Return the variables for git: those of this process, bound to no repository, and the settings."""
+    return {k: v for k, v in os.environ.items() if k not in LOCAL} | {"LC_ALL": "C"} | setting_variables(settings)
 
 
-def quiet(settings: Mapping[str, str]) -> dict[str, str]:
-    """The variables that give settings to git, and keep it from refreshing an index that another git is at work on."""
-    found = {"GIT_OPTIONAL_LOCKS": "0", "GIT_CONFIG_COUNT": str(len(settings))}
+def setting_variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that give git its settings, and keep git from refreshing another git's index."""
+    variables = {"GIT_OPTIONAL_LOCKS": "0", "GIT_CONFIG_COUNT": str(len(settings))}
     for number, (name, value) in enumerate(settings.items()):
-        found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
-    return found
+        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables

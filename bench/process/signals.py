@@ -1,4 +1,4 @@
-"""Signals that end a command: each ends it in the same way, with what it started, and leaves nothing over."""
+"""End a command on a signal: in the same way for each signal, with all processes that the command started."""
 
 import signal
 import sys
@@ -9,7 +9,7 @@ from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 TIDYING_S = 10.0
-"""Seconds after a signal in which another changes nothing: what the first one ended is being tidied up."""
+"""Seconds after a signal in which a second one is ignored: the command is still tidying up."""
 
 
 class Stopped(BaseException):
@@ -19,20 +19,20 @@ class Stopped(BaseException):
         super().__init__(number)
         self.number = number
         self.advice = ""
-        """What to do next, where that is more than the same command again."""
+        """What the user should do next, if not merely the same command again."""
 
     def __str__(self) -> str:
-        said = f"interrupted by {signal.Signals(self.number).name}"
-        return f"{said}; {self.advice}" if self.advice else said
+        text = f"interrupted by {signal.Signals(self.number).name}"
+        return f"{text}; {self.advice}" if self.advice else text
 
     @property
     def exit_code(self) -> int:
-        """As a shell has it."""
+        """Return the exit code that a shell gives a command that this signal ended."""
         return 128 + self.number
 
 
 class Stopping:
-    """The handler: raises `Stopped`, once for all signals that come together."""
+    """Handle signals: raise `Stopped`, once for all signals that come together."""
 
     def __init__(self) -> None:
         self.since = float("-inf")
@@ -44,15 +44,15 @@ class Stopping:
 
 
 def install() -> None:
-    """Lets every such signal end this process alike, however it was started; but nohup stays what it is."""
+    """Let each signal of ENDING end this process in the same way; under nohup SIGHUP stays ignored."""
     stopping = Stopping()
-    for each in ENDING:
-        if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN:
-            signal.signal(each, stopping)
+    for number in ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stopping)
 
 
-def taken(command: Callable[[], object]) -> None:
-    """Runs a command; a signal that ends it is one line on standard error, and exit code 128 + its number."""
+def run(command: Callable[[], object]) -> None:
+    """Run a command; a signal that ends the command gives one line on standard error and exit code 128 + its number."""
     install()
     try:
         command()
@@ -64,7 +64,7 @@ def taken(command: Callable[[], object]) -> None:
 
 @contextmanager
 def advising(advice: str) -> Iterator[None]:
-    """Says what to do next of a command that is stopped within."""
+    """Give a command that a signal stops within this context its advice: what the user should do next."""
     try:
         yield
     except Stopped as stopped:

@@ -1,11 +1,11 @@
-"""Which environment variables reach the process that measures, and what a record says of them.
+"""Choose the environment variables that reach the process that measures, and say what a record tells of them.
 
 A variable can change a time by a quarter and be seen nowhere, so none goes through but these:
 
 - what a process needs to live, and frameworks to be found (`NEEDED`), and the project's own, DRTRL_BENCH_*;
 - what tunes the processor, the allocator, the compiler or the driver (`TUNING`), if the user has set it: it is
   recorded, and a number that was measured with it is another measurement;
-- what the user names in DRTRL_BENCH_PASS, as a plugin may need it: recorded as well.
+- what the user names in DRTRL_BENCH_PASS, because a plugin may need it: recorded as well.
 
 All else stays out: a case and its plan say themselves how many threads there are, which platform and which precision.
 """
@@ -49,11 +49,11 @@ WITHHELD = (
     *("OMP_*", "KMP_*", "GOMP_*", "MKL_*", "OPENBLAS_*", "BLIS_*", "VECLIB_*"),
     *("PYTHONMALLOC", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONTRACEMALLOC"),
 )
-"""Patterns of names that stay out although they could change a number: who set one should hear of it."""
+"""Patterns of names that stay out although they could change a number: a user who set one is told."""
 IMPORTED = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
-"""Of these, what scikit-learn sets in whatever process imports it: nobody has to hear of them."""
+"""The names of WITHHELD that scikit-learn sets in whatever process imports it: nobody is told of these."""
 LIBRARY, LONGEST = re.compile(r"\.(so|dylib)\b"), 200
-"""Files whose names are recorded, and the most letters of a value that are."""
+"""Files whose names are recorded, and the most letters of a value that are recorded."""
 EARLIER = ("JAX_*", "XLA_*", "OMP_*", "MKL_*", "TORCH*")
 """Patterns of names that the project's earlier revisions keep out of what they measure, too."""
 SET = (
@@ -64,59 +64,62 @@ SET = (
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a name is of one of the kinds."""
+    """Return whether a name matches one of the patterns."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def asked(environment: Mapping[str, str]) -> list[str]:
-    """The names that the user wants let through."""
+def user_names(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that the user lets through with DRTRL_BENCH_PASS."""
     names = re.split(r"[\s,]+", environment.get(PASS, ""))
     return [name for name in names if name in environment and name not in (PASS, *SET)]
 
 
-def through(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that reach the process that measures."""
-    patterns = (*NEEDED, *TUNING, *asked(environment))
-    found = {name: value for name, value in environment.items() if matches(name, patterns)}
-    folders = [os.path.abspath(each) for each in found.pop("PYTHONPATH", "").split(os.pathsep) if each]
+def for_child(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that reach the process that measures."""
+    patterns = (*NEEDED, *TUNING, *user_names(environment))
+    passed = {name: value for name, value in environment.items() if matches(name, patterns)}
+    folders = [os.path.abspath(folder) for folder in passed.pop("PYTHONPATH", "").split(os.pathsep) if folder]
     if folders:  # an empty one would be the current folder
-        found["PYTHONPATH"] = os.pathsep.join(folders)
-    return found
+        passed["PYTHONPATH"] = os.pathsep.join(folders)
+    return passed
 
 
-def to_revisions(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that reach the harness of any revision: what each of them lets through to its own processes."""
-    return {name: value for name, value in through(environment).items() if not matches(name, EARLIER)}
+def for_revisions(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that reach the harness of a revision: those that every revision lets through."""
+    return {name: value for name, value in for_child(environment).items() if not matches(name, EARLIER)}
 
 
-def recorded(let: Mapping[str, str]) -> dict[str, str]:
-    """What a record says of those variables, of the ones let through, that can change a number."""
-    kinds = (*TUNING, *asked(let))
-    return {name: said(name, value) for name, value in sorted(let.items()) if value and matches(name, kinds)}
+def for_record(passed: Mapping[str, str]) -> dict[str, str]:
+    """Return what a record says of the variables of a child that can change a number, by name."""
+    kinds = (*TUNING, *user_names(passed))
+    names = [name for name in sorted(passed) if passed[name] and matches(name, kinds)]
+    return {name: without_folders(name, passed[name]) for name in names}
 
 
-def said(name: str, value: str) -> str:
-    """A value without folders, which can name a user; with a hash that tells it from others that read alike.
+def without_folders(name: str, value: str) -> str:
+    """Return a value without its folders, which can name a user, and with a hash that tells similar values apart.
 
-    Of a list of folders, and of a variable that is of no known kind, the hash is all.
+    For a list of folders, and for a variable of no known kind, return the hash alone.
     """
     sha = hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     if name.endswith("_PATH") or not matches(name, (*TUNING, *WITHHELD)):
         return f"({sha})"
-    plain = "".join(letter if letter.isprintable() else "?" for letter in value)
-    short = re.sub(r"[^\s:;,='\"]*/([^\s:;,='\"/]*)", lambda path: path[1] if LIBRARY.search(path[1]) else "...", plain)
+    text = "".join(letter if letter.isprintable() else "?" for letter in value)
+    short = re.sub(r"[^\s:;,='\"]*/([^\s:;,='\"/]*)", lambda path: path[1] if LIBRARY.search(path[1]) else "...", text)
     return value if short == value and len(value) <= LONGEST else f"{short[:LONGEST]} ({sha})"
 
 
-def notes(environment: Mapping[str, str], let: Mapping[str, str]) -> list[str]:
-    """What to tell before a measurement: of the variables that have a part in it, and of those that are kept out.
+def notes(environment: Mapping[str, str], passed: Mapping[str, str]) -> list[str]:
+    """Return the lines to print before a measurement: its variables that can change a number, and those kept out.
 
-    Those of which the hash alone can be said, as folders of libraries, are in the record and not worth a line.
+    Variables that are told by their hash alone, as folders of libraries, are in the record and not in these lines.
     """
-    part = ", ".join(f"{name}={value}" for name, value in recorded(let).items() if not value.startswith("("))
-    kinds = (*TUNING, *WITHHELD, *asked(environment))
-    out = ", ".join(
-        name for name in sorted(environment) if matches(name, kinds) and name not in (*let, *SET, *IMPORTED)
+    tuned = ", ".join(f"{name}={value}" for name, value in for_record(passed).items() if not value.startswith("("))
+    kinds = (*TUNING, *WITHHELD, *user_names(environment))
+    withheld = ", ".join(
+        name for name in sorted(environment) if matches(name, kinds) and name not in (*passed, *SET, *IMPORTED)
     )
-    lines = [f"set here, let through and recorded: {part}"] if part else []
-    return [*lines, f"set here, kept from what is measured: {out} (drtrl-bench env --help says more)"] if out else lines
+    lines = [f"set here, let through and recorded: {tuned}"] if tuned else []
+    if withheld:
+        lines.append(f"set here, kept from what is measured: {withheld} (drtrl-bench env --help says more)")
+    return lines

@@ -27,7 +27,11 @@ PLANTED = [
         f"{FAULTS}a_command_ends_with_the_process_between",
         also=(
             ("bench/process/supervised.py", "os.killpg(int(child), signal.SIGKILL)", "int(child)"),
-            ("bench/process/supervised.py", "os.kill(int(each.parent.name), signal.SIGKILL)", "int(each.parent.name)"),
+            (
+                "bench/process/supervised.py",
+                "os.kill(int(environ.parent.name), signal.SIGKILL)",
+                "int(environ.parent.name)",
+            ),
         ),
     ),
     Planted(
@@ -54,8 +58,8 @@ PLANTED = [
     Planted(
         "a stage of an unfinished line",
         "bench/process/warden.py",
-        'ended = whole.split(b"\\n")[:-1]',
-        'ended = whole.split(b"\\n")',
+        'lines = text.split(b"\\n")[:-1]',
+        'lines = text.split(b"\\n")',
         f"{FAULTS}a_log_is_its_beginning_its_end_and_its_last_stage",
     ),
     Planted(
@@ -103,8 +107,8 @@ PLANTED = [
     Planted(
         "a process id is an owner",
         "bench/process/scratch.py",
-        "started(int(found[1])) != int(found[2])",
-        "started(int(found[1])) is None",
+        "start_time(int(match[1])) != int(match[2])",
+        "start_time(int(match[1])) is None",
         f"{FAULTS}a_folder_of_a_dead_process_is_removed_and_no_other",
     ),
     Planted(
@@ -131,28 +135,28 @@ PLANTED = [
     Planted(
         "two cases are measured at once",
         "bench/process/locks.py",
-        "                taken(file, wait=True)\n",
+        "                acquire(file, wait=True)\n",
         "",
         f"{FAULTS}one_case_is_measured_on_a_machine_at_a_time",
     ),
     Planted(
         "a lock that was removed is held",
         "bench/process/locks.py",
-        "            if not current(file, Path(name)):\n                continue\n",
+        "            if not is_current(file, Path(name)):\n                continue\n",
         "",
         f"{FAULTS}a_lock_that_is_removed_while_it_is_waited_for_is_no_lock",
     ),
     Planted(
         "one user's lock of the machine keeps no other user away",
         "bench/process/locks.py",
-        "                os.fchmod(made, 0o644)",
+        "                os.fchmod(created, 0o644)",
         "                pass",
         f"{FAULTS}the_lock_of_the_machine_is_for_every_user_whatever_the_umask",
     ),
     Planted(
         "a tool leaves signals to the system",
         "bench/experiments/learning.py",
-        "    signals.taken(command)",
+        "    signals.run(command)",
         "    command()",
         f"{FAULTS}a_tool_takes_signals_as_the_command_does[learning]",
     ),
@@ -173,14 +177,14 @@ PLANTED = [
     Planted(
         "a new file of records is removed",
         "bench/process/locks.py",
-        "if made and not os.fstat(file).st_size and current(file, path):",
-        "if made and current(file, path):",
+        "if is_new and not os.fstat(file).st_size and is_current(file, path):",
+        "if is_new and is_current(file, path):",
         f"{FAULTS}a_record_file_is_not_made_for_nothing",
     ),
     Planted(
         "a record file that is no longer there is held",
         "bench/process/locks.py",
-        "                if not current(file, path):\n                    continue\n",
+        "                if not is_current(file, path):\n                    continue\n",
         "",
         f"{FAULTS}a_record_file_that_is_replaced_while_it_is_taken_is_taken_anew",
     ),

@@ -30,7 +30,7 @@ PLANTED = [
     Planted(
         "an empty word of PYTHONPATH is the current folder",
         "bench/process/variables.py",
-        ".split(os.pathsep) if each]",
+        ".split(os.pathsep) if folder]",
         ".split(os.pathsep)]",
         f"{VARIABLES}test_the_current_folder_is_not_looked_into_for_an_empty_word",
     ),
@@ -139,7 +139,7 @@ PLANTED = [
     Planted(
         "a child gets the whole environment",
         "bench/measure/environment.py",
-        "        variables.through(os.environ)\n        | {",
+        "        variables.for_child(os.environ)\n        | {",
         "        dict(os.environ)\n        | {",
         WHITELIST,
     ),
@@ -153,15 +153,15 @@ PLANTED = [
     Planted(
         "a variable that was kept out is recorded",
         "bench/measure/environment.py",
-        "variables.recorded(variables.through(os.environ))",
+        "variables.for_record(variables.for_child(os.environ))",
         "dict(os.environ)",
         f"{VARIABLES}test_without_such_variables_a_machine_is_described_as_ever",
     ),
     Planted(
         "a record has the user's folders",
         "bench/process/variables.py",
-        'else "...", plain)',
-        "else path[0], plain)",
+        'else "...", text)',
+        "else path[0], text)",
         f"{VARIABLES}test_what_is_said_of_a_value",
     ),
     Planted(

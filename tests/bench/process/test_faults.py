@@ -496,7 +496,7 @@ import pathlib
 from drtrl_bench.experiments import loading
 from drtrl_bench.process import signals
 loading.SIZES, loading.LENGTHS, loading.write = {}, (10**9,), lambda *_: None
-signals.taken(lambda: loading.main(pathlib.Path("out")))
+signals.run(lambda: loading.main(pathlib.Path("out")))
 """
 
 
@@ -547,7 +547,7 @@ def test_a_folder_of_a_dead_process_is_removed_and_no_other(tmp_path: Path, monk
         assert process.stdout
         left = Path(process.stdout.readline().strip())
         mine = [
-            f"drtrl-bench-{os.getpid()}-{scratch.started(os.getpid())}-abcd1234",
+            f"drtrl-bench-{os.getpid()}-{scratch.start_time(os.getpid())}-abcd1234",
             "drtrl-bench-8characters",
             "another",
         ]
@@ -664,7 +664,7 @@ def test_a_record_file_is_not_made_for_nothing(tmp_path: Path) -> None:
 def test_a_record_file_that_is_replaced_while_it_is_taken_is_taken_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, real, asked = tmp_path / "r.jsonl", locks.taken, []
+    path, real, asked = tmp_path / "r.jsonl", locks.acquire, []
     path.write_text("before")
 
     def acquire(file: int, wait: bool) -> bool:
@@ -740,7 +740,9 @@ def test_a_lock_that_is_removed_while_it_is_waited_for_is_no_lock(
     def waits() -> None:
         with locks.measuring(lambda text: path.unlink()):
             inside.append("waited")
-            assert not locks.taken(locks.opened(path) or 0, wait=False), "the lock that is there is not held"
+            assert not locks.acquire(locks.open_machine_lock(path) or 0, wait=False), (
+                "the lock that is there is not held"
+            )
             inside.append("held")
 
     with locks.measuring(inside.append):

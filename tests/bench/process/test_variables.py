@@ -157,7 +157,7 @@ def test_a_variable_that_is_set_makes_another_environment(name: str, bare: pytes
 )
 def test_what_is_said_of_a_value(name: str, value: str, said: str) -> None:
     """No folder, no user, nothing that a terminal obeys; and the first digits of what `sha256sum` prints."""
-    found = variables.recorded({name: value})
+    found = variables.for_record({name: value})
     assert found == {name: said}
     json.dumps(found, ensure_ascii=False).encode("utf-8")
 
@@ -185,7 +185,7 @@ def test_a_case_is_measured_again_with_another_variable(
 
 def test_what_is_kept_out_is_told(bare: pytest.MonkeyPatch) -> None:
     set_all(bare, {k: v for k, v in FOREIGN.items() if k not in ("TORCH_LOGS",)})
-    (told,) = variables.notes(os.environ, variables.through(os.environ))
+    (told,) = variables.notes(os.environ, variables.for_child(os.environ))
     names = told.partition(": ")[2].partition(" (")[0].split(", ")
     assert set(names) == {
         *("JAX_ENABLE_X64", "XLA_PYTHON_CLIENT_ALLOCATOR", "TORCHINDUCTOR_MAX_AUTOTUNE", "NVIDIA_TF32_OVERRIDE"),
@@ -299,7 +299,7 @@ def test_an_environment_whose_variables_are_no_table_is_corrupt() -> None:
 def test_revisions_are_set_alike(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Earlier ones hand on all that they get but for a few kinds, which therefore nobody gets."""
     set_all(bare, FOREIGN, TUNING, {"DRTRL_BENCH_CACHE": "cache", "PYTHONPATH": "/mine", "GIT_INDEX_FILE": "x"})
-    bare.setattr(repository, "handed_on", lambda folder: {"GIT_OPTIONAL_LOCKS": "0"})
+    bare.setattr(repository, "git_variables", lambda folder: {"GIT_OPTIONAL_LOCKS": "0"})
     found = revisions.environment(tmp_path)
     assert not set(found) & (set(FOREIGN) | {"XLA_FLAGS", "GIT_INDEX_FILE"})
     assert found["ATEN_CPU_CAPABILITY"] == "default"
