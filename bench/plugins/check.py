@@ -1,7 +1,7 @@
-"""The child process that looks whether plugins are whole in one framework, before anything is measured.
+"""Check in a child process that plugins are complete in one framework, before anything is measured.
 
-Started by `runner.py`. The job on standard input has the plugins, the framework, and the names of algorithms and cells;
-the result has the first complaint, or null.
+`runner.py` starts this module. The job on standard input has the plugins, the framework, and the names of algorithms
+and cells; the result has the first complaint, or null.
 """
 
 import inspect
@@ -22,25 +22,29 @@ SHAPES = {
 
 
 def complaint(kind: str, name: str, framework: str) -> str | None:
-    """What is wrong with an implementation of a plugin, which is imported to see it, or None."""
+    """Import an implementation of a plugin, and return what is wrong with it, or None."""
     plugin = plugins.owner(kind, name)
     if plugin is None:
         return None
     entry = plugin.tables[kind][name]
     where = f"{plugin.origin}: {kind} {name!r}: {framework}"
     try:
-        found = entry.module(name, framework) if kind == "algorithm" else entry.kind(framework)
+        implementation = entry.module(name, framework) if kind == "algorithm" else entry.kind(framework)
     except (Exception, SystemExit) as error:
         return f"{where}: {cause(error, plugin.folder)}"
-    own = getattr(entry, framework)
-    said = f"{where}: {own if isinstance(own, str) else getattr(own, '__name__', type(own).__name__)}"
-    if kind == "cell" and not (isinstance(found, type) and issubclass(found, entry.spec)):
-        return f"{said} has no class {entry.spec.__name__}; it must be derived from the specification of this name"
+    source = getattr(entry, framework)
+    subject = f"{where}: {source if isinstance(source, str) else getattr(source, '__name__', type(source).__name__)}"
+    if kind == "cell" and not (isinstance(implementation, type) and issubclass(implementation, entry.spec)):
+        return f"{subject} has no class {entry.spec.__name__}; it must be derived from the specification of this name"
     for attribute in ("init", "advance") if kind == "algorithm" else ("emit", "dynamics", "output"):
-        if not callable(getattr(found, attribute, None)):
-            return f"{said} has no {attribute}; it must be {SHAPES[attribute]}"
-    if kind == "algorithm" and entry.blockwise and "execution" not in inspect.signature(found.advance).parameters:
-        return f"{said}: blockwise, but advance takes no execution; leave blockwise out, or let advance take it"
+        if not callable(getattr(implementation, attribute, None)):
+            return f"{subject} has no {attribute}; it must be {SHAPES[attribute]}"
+    if (
+        kind == "algorithm"
+        and entry.blockwise
+        and "execution" not in inspect.signature(implementation.advance).parameters
+    ):
+        return f"{subject}: blockwise, but advance takes no execution; leave blockwise out, or let advance take it"
     return None
 
 
@@ -48,11 +52,11 @@ def main() -> None:
     job = json.load(sys.stdin)
     try:
         plugins.restore(job["plugins"], job["framework"])
-        found = (complaint(kind, name, job["framework"]) for kind, name in job["names"])
-        said = next(filter(None, found), None)
+        complaints = (complaint(kind, name, job["framework"]) for kind, name in job["names"])
+        problem = next(filter(None, complaints), None)
     except PluginError as error:
-        said = str(error)
-    Path(job["result"]).write_text(json.dumps({"complaint": said}), encoding="utf-8")
+        problem = str(error)
+    Path(job["result"]).write_text(json.dumps({"complaint": problem}), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The tables of a plugin: what describes an algorithm, a cell or a data set of one's own, and what is wrong in it.
+"""Describe algorithms, cells and data sets of one's own, and check the tables of a plugin.
 
-All that can be seen without a framework is looked at as the plugin is loaded; `check.py` looks at the rest.
+Whatever needs no framework is checked as the plugin is loaded; `check.py` checks the rest.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from drtrl_bench import lookup, registry
 from drtrl_bench.case import FIELDS, Case, names_of
-from drtrl_bench.plugins.modules import Plugin, PluginError, file_of, imported, ours
+from drtrl_bench.plugins.modules import Plugin, PluginError, file_of, import_module, project_file
 
 if TYPE_CHECKING:
     from drtrl_bench.implementations.cells import spec as cells
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Algorithm(registry.Algorithm):
-    """Describes an algorithm: its gradient in NumPy, its implementations, and what it carries.
+    """Describe an algorithm: its gradient in NumPy, its implementations, and what it carries.
 
     Example: Algorithm(about="D-RTRL whose traces fade", reference=fading, jax="fading_jax", carry="trace")
 
     `jax` and `torch` are what has `init` and `advance`: the name of a module beside the plugin, or a function without
-    arguments that returns it. One of them will do. `by` and `options` name fields of the case that `reference` and
-    `advance` take. What it costs by formula follows from `carry`, `paths`, `feedback` and `blockwise`.
+    arguments that returns that module. One of the two will do. `by` and `options` name fields of the case that
+    `reference` and `advance` take. The costs by formula follow from `carry`, `paths`, `feedback` and `blockwise`.
     """
 
     about: str = ""
@@ -38,23 +38,23 @@ class Algorithm(registry.Algorithm):
     torch: Any = None
 
     def module(self, name: str, framework: str) -> Any:
-        """What has its `init` and `advance` in a framework."""
-        return resolved(getattr(self, framework), ("init", "advance"))
+        """Return what has the algorithm's `init` and `advance` in a framework."""
+        return resolve(getattr(self, framework), ("init", "advance"))
 
     def offers(self, framework: str) -> bool:
-        """Whether it can run in a framework."""
+        """Return whether the algorithm can run in a framework."""
         return getattr(self, framework) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """Describes a cell: its specification, its equations in NumPy and in the frameworks, and its options.
+    """Describe a cell: its specification, its equations in NumPy and in the frameworks, and its options.
 
     Example: Cell(spec=RectifiedRNN, law=Law(first, rectified_rnn, first), jax="rectified_jax")
 
     `spec` is a dataclass derived from `cells.Cell`. `jax` and `torch` are the name of a module beside the plugin with a
     class of the specification's name, or a function without arguments that returns the class: derived from `spec`, with
-    `emit`, `dynamics` and `output`. One of them will do. A specification of the project itself brings its own.
+    `emit`, `dynamics` and `output`. One of the two will do. A specification of the project has its class already.
     """
 
     spec: "type[cells.Cell]" = None  # pyright: ignore[reportAssignmentType]
@@ -65,26 +65,28 @@ class Cell:
 
     @property
     def known(self) -> bool:
-        """Whether the specification is one of the project's own cells."""
+        """Whether the specification is that of a cell of the project."""
         return self.spec.__module__ == "drtrl_bench.implementations.cells.spec"
 
     def kind(self, framework: str | None) -> Any:
-        """Its class in a framework, or the bare specification."""
+        """Return the cell's class in a framework, or without a framework its specification."""
         if framework is None:
             return self.spec
-        own = getattr(self, framework)
-        if own is None:
-            own = f"drtrl_bench.implementations.cells.cells_{framework}"
-        found = resolved(own, ("emit", "dynamics", "output"))
-        return getattr(found, self.spec.__name__, None) if isinstance(found, ModuleType) else found
+        source = getattr(self, framework)
+        if source is None:
+            source = f"drtrl_bench.implementations.cells.cells_{framework}"
+        implementation = resolve(source, ("emit", "dynamics", "output"))
+        if isinstance(implementation, ModuleType):
+            return getattr(implementation, self.spec.__name__, None)
+        return implementation
 
     def offers(self, framework: str) -> bool:
-        """Whether it can run in a framework."""
+        """Return whether the cell can run in a framework."""
         return self.known or getattr(self, framework) is not None
 
 
 KINDS = {"algorithm": "ALGORITHMS", "cell": "CELLS", "dataset": "DATASETS"}
-"""The fields of a case that a plugin may add names to, and its tables."""
+"""The fields of a case that a plugin may add names to, and the plugin's table for each."""
 DATASET: dict[str, tuple[Callable[[Any], bool], str]] = {
     "LABEL": (
         lambda v: isinstance(v, str) and bool(v),
@@ -98,23 +100,26 @@ DATASET: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 @cache
-def called(function: Callable[[], Any]) -> Any:
-    """What a function returns, the same every time: a cell's class must be one."""
+def call_once(function: Callable[[], Any]) -> Any:
+    """Call a function at most once, and return the same value every time: a cell must have a single class."""
     return function()
 
 
-def resolved(own: Any, attributes: tuple[str, ...]) -> Any:
-    """What an entry says of a framework: a module by its name, what a function returns, or what it is itself."""
-    if isinstance(own, str):
-        return importlib.import_module(own)
-    if callable(own) and not any(hasattr(own, name) for name in attributes):
-        return called(own)
-    return own
+def resolve(source: Any, attributes: tuple[str, ...]) -> Any:
+    """Return the implementation of a source: a module for its name, what a function returns, else the source itself.
+
+    attributes: those of an implementation; a callable that has one of these is an implementation and is not called.
+    """
+    if isinstance(source, str):
+        return importlib.import_module(source)
+    if callable(source) and not any(hasattr(source, name) for name in attributes):
+        return call_once(source)
+    return source
 
 
 def entries(plugin: Plugin) -> dict[str, dict[Any, Any]]:
-    """Return the tables of a plugin by the field of a case that they are for. Raises PluginError if it has none."""
-    main = imported(plugin, plugin.module)
+    """Return the tables of a plugin by field of a case. Raises PluginError if the plugin has none."""
+    main = import_module(plugin, plugin.module)
     tables = {kind: table for kind, name in KINDS.items() if (table := getattr(main, name, None)) is not None}
     for kind, table in tables.items():
         if not isinstance(table, dict):
@@ -123,12 +128,12 @@ def entries(plugin: Plugin) -> dict[str, dict[Any, Any]]:
         return tables
     if any(hasattr(main, attribute) for attribute in DATASET):
         return {"dataset": {plugin.module.rpartition(".")[2]: plugin.module}}
-    said = "has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself"
-    raise PluginError(f"{plugin.origin}: {said}; docs/own.md shows each")
+    problem = "has none of the tables ALGORITHMS, CELLS and DATASETS, and is no data set itself"
+    raise PluginError(f"{plugin.origin}: {problem}; docs/own.md shows each")
 
 
-def checked(plugin: Plugin, kind: str, name: Any, entry: Any, other: Plugin | None) -> Any:
-    """The entry, once its name is free and it has all that can be seen without a framework. Raises PluginError.
+def check(plugin: Plugin, kind: str, name: Any, entry: Any, other: Plugin | None) -> None:
+    """Raise PluginError unless the name is free and the entry is complete, as far as that shows without a framework.
 
     other: the plugin that has an entry of this name already, if one does.
     """
@@ -137,34 +142,33 @@ def checked(plugin: Plugin, kind: str, name: Any, entry: Any, other: Plugin | No
     if not isinstance(name, str) or not name.isidentifier():
         raise PluginError(f"{where}: a name must be one word of letters, digits and underscores")
     if name in names_of(kind):
-        whose = other.origin + " has" if other else "the project has"
-        raise PluginError(f"{where}: {whose} one of this name; choose another")
-    check = {"algorithm": check_algorithm, "cell": check_cell, "dataset": check_dataset}[kind]
-    if problem := check(plugin, entry):
+        owner = other.origin + " has" if other else "the project has"
+        raise PluginError(f"{where}: {owner} one of this name; choose another")
+    problem_of = {"algorithm": check_algorithm, "cell": check_cell, "dataset": check_dataset}[kind]
+    if problem := problem_of(plugin, entry):
         raise PluginError(f"{where}{problem}")
-    return entry
 
 
 def wrong(attribute: str, value: Any, must: str) -> str:
-    """What to tell of an attribute that is missing or not what it must be."""
+    """Return the complaint about an attribute that is missing or not what it must be."""
     if value is None:
         return f": no {attribute}; it must be {must}"
     return f": {attribute} is {value!r:.60}; it must be {must}"
 
 
-def implementations(plugin: Plugin, entry: Any, has: str) -> str | None:
-    """What is wrong with what an entry says of the frameworks, or None."""
+def check_implementations(plugin: Plugin, entry: Any, parts: str) -> str | None:
+    """Return what is wrong with the implementations that an entry names, or None."""
     for framework in registry.FRAMEWORKS:
-        own = getattr(entry, framework)
-        if isinstance(own, str) and not (file_of(own, plugin.folder) or ours(own)):
-            return f": {framework} is {own!r}, but there is no {own.replace('.', '/')}.py beside {plugin.path.name}"
+        name = getattr(entry, framework)
+        if isinstance(name, str) and not (file_of(name, plugin.folder) or project_file(name)):
+            return f": {framework} is {name!r}, but there is no {name.replace('.', '/')}.py beside {plugin.path.name}"
     if not any(entry.offers(framework) for framework in registry.FRAMEWORKS):
-        return f": neither jax nor torch; one must be the name of a module with {has}, or a function that returns it"
+        return f": neither jax nor torch; one must be the name of a module with {parts}, or a function that returns it"
     return None
 
 
 def check_algorithm(plugin: Plugin, entry: Any) -> str | None:
-    """What is wrong with an algorithm, or None."""
+    """Return what is wrong with an algorithm, or None."""
     if not isinstance(entry, Algorithm):
         return f" is a {type(entry).__name__}; it must be an Algorithm of drtrl_bench.plugins"
     if not isinstance(entry.about, str) or not entry.about:
@@ -177,18 +181,18 @@ def check_algorithm(plugin: Plugin, entry: Any) -> str | None:
         return wrong("paths", entry.paths, "all, own or none")
     if entry.feedback not in ("layers", "direct"):
         return wrong("feedback", entry.feedback, "layers or direct")
-    known = FIELDS[Case]
+    fields = FIELDS[Case]
     for attribute in ("by", "options"):
-        named = getattr(entry, attribute)
-        if isinstance(named, str) or not all(isinstance(n, str) for n in named):
-            return wrong(attribute, named, "a tuple of fields of a case")
-        if unknown := next((n for n in named if n not in known), None):
-            return f": {attribute} has {unknown!r}: {lookup.nearest(unknown, known)}"
-    return implementations(plugin, entry, "init and advance")
+        names = getattr(entry, attribute)
+        if isinstance(names, str) or not all(isinstance(n, str) for n in names):
+            return wrong(attribute, names, "a tuple of fields of a case")
+        if unknown := next((n for n in names if n not in fields), None):
+            return f": {attribute} has {unknown!r}: {lookup.nearest(unknown, fields)}"
+    return check_implementations(plugin, entry, "init and advance")
 
 
 def check_cell(plugin: Plugin, entry: Any) -> str | None:
-    """What is wrong with a cell, or None."""
+    """Return what is wrong with a cell, or None."""
     from drtrl_bench.implementations.cells import spec as cells
     from drtrl_bench.implementations.reference import cells as reference_cells
 
@@ -203,7 +207,7 @@ def check_cell(plugin: Plugin, entry: Any) -> str | None:
     if entry.law is None and not any(base in reference_cells.LAWS for base in entry.spec.__mro__):
         return wrong("law", None, "a Law(emit, dynamics, output) of reference_cells")
     laws = reference_cells.LAWS | {cell.spec: cell.law for cell in plugin.tables.get("cell", {}).values() if cell.law}
-    if entry.law is not None and laws.get(entry.spec, entry.law) != entry.law:  # the other cell would be held to it
+    if entry.law is not None and laws.get(entry.spec, entry.law) != entry.law:  # the other cell would get this law
         return f": {entry.spec.__name__} has another law already; derive a class from it for this one"
     try:
         states = entry.spec(**entry.options).states
@@ -211,18 +215,18 @@ def check_cell(plugin: Plugin, entry: Any) -> str | None:
         return f": options: {error}"
     if not states:
         return wrong("states in spec", None, "a tuple of their names")
-    return implementations(plugin, entry, f"a class {entry.spec.__name__}")
+    return check_implementations(plugin, entry, f"a class {entry.spec.__name__}")
 
 
 def check_dataset(plugin: Plugin, entry: Any) -> str | None:
-    """What is wrong with a data set, or None."""
-    module = imported(plugin, entry) if isinstance(entry, str) else entry
-    for attribute, (right, must) in DATASET.items():
-        if not right(value := getattr(module, attribute, None)):
+    """Return what is wrong with a data set, or None."""
+    module = import_module(plugin, entry) if isinstance(entry, str) else entry
+    for attribute, (accepts, must) in DATASET.items():
+        if not accepts(value := getattr(module, attribute, None)):
             return wrong(attribute, value, must)
-    taken = inspect.signature(module.batch).parameters.values()
-    if len(taken) < 3 and not any(p.kind is p.VAR_POSITIONAL for p in taken):
-        return wrong("batch", f"({', '.join(p.name for p in taken)})", DATASET["batch"][1])
+    parameters = inspect.signature(module.batch).parameters.values()
+    if len(parameters) < 3 and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return wrong("batch", f"({', '.join(p.name for p in parameters)})", DATASET["batch"][1])
     if module.SYNTHETIC and not any(word in module.LABEL for word in ("synthetic", "converted")):
         return f': LABEL is {module.LABEL!r}, but SYNTHETIC is True; it must say "(synthetic)"'
     return None

@@ -16,7 +16,7 @@ PLANTED = [
     Planted(
         "the module that an entry names is not hashed",
         "bench/plugins/modules.py",
-        "roots = (self.module, *([named] if named else []))",
+        "roots = (self.module, *([implementation] if implementation else []))",
         "roots = (self.module,)",
         TEST + "test_a_change_of_a_plugin_changes_what_is_made_of_it",
     ),

@@ -115,7 +115,7 @@ PLANTED = [
     Planted(
         "implementations that entries name may be hidden",
         "bench/plugins/__init__.py",
-        "        modules.hidden(plugin)\n    except",
+        "        modules.require_visible(plugin)\n    except",
         "    except",
         f"{PLUGINS}test_an_implementation_that_another_module_hides_is_named",
     ),
