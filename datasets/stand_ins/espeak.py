@@ -1,4 +1,4 @@
-"""One word spoken by espeak-ng, in a process of its own.
+"""Speak one word with espeak-ng, in a process of its own.
 
 The synthesiser keeps pitch, noise and timing from one utterance to the next, so only the first word of a fresh process
 is always the same. Run as a script, this file needs nothing but Python and the library, and starts in milliseconds.
@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 RATE = 22_050
-"""Hz, of espeak-ng's built-in voices."""
+"""Sampling rate of espeak-ng's built-in voices, in Hz."""
 MISSING = "espeak-ng is missing: `pip install espeakng-loader`, or install the system's package (Debian: espeak-ng)"
 SYSTEM = ("libespeak-ng.so.1", "libespeak-ng.1.dylib", "libespeak-ng.dll")
 RETRIEVAL, UTF8, SPEED, PITCH, RANGE = 1, 1, 1, 3, 4
@@ -22,9 +22,10 @@ class EspeakError(OSError):
 
 
 def library() -> tuple[str, str]:
-    """Path of the library and of its data ("" for the library's own default).
+    """Return the paths of the library and of its data ("" for the library's default).
 
-    The wheel comes first: it is pinned, so it says the same everywhere. EspeakError if there is neither.
+    The wheel comes first: its version is pinned, so words sound the same everywhere. Raises EspeakError if neither the
+    wheel nor the system has the library.
     """
     if importlib.util.find_spec("espeakng_loader"):
         import espeakng_loader  # pyright: ignore[reportMissingImports]
@@ -40,31 +41,31 @@ def library() -> tuple[str, str]:
 
 
 def version() -> str:
-    """Version of espeak-ng, which decides how words sound."""
+    """Return the version of espeak-ng, on which the sound of words depends."""
     path, data = library()
-    loaded = ctypes.CDLL(path)
-    loaded.espeak_Info.restype = ctypes.c_char_p
-    return loaded.espeak_Info(None).decode().split()[0] + ("" if data else " (system)")
+    espeak = ctypes.CDLL(path)
+    espeak.espeak_Info.restype = ctypes.c_char_p
+    return espeak.espeak_Info(None).decode().split()[0] + ("" if data else " (system)")
 
 
 def say(text: str, voice: str, speed: int, pitch: int, span: int) -> bytes:
-    """The word as 16-bit samples at RATE: `speed` in words per minute, `pitch` and its `span` from 0 to 99.
+    """Return a word as 16-bit samples at RATE: `speed` in words per minute, `pitch` and its `span` from 0 to 99.
 
-    EspeakError if espeak-ng is missing, does not know the voice, or says nothing.
+    Raises EspeakError if espeak-ng is missing, does not know the voice, or says nothing.
     """
     arguments = [*library(), text, voice, str(speed), str(pitch), str(span)]
     try:
-        done = subprocess.run([sys.executable, "-I", "-S", __file__, *arguments], capture_output=True, timeout=60)
+        process = subprocess.run([sys.executable, "-I", "-S", __file__, *arguments], capture_output=True, timeout=60)
     except subprocess.TimeoutExpired:
         raise EspeakError(f"espeak-ng does not come to an end with {text!r} and voice {voice!r}") from None
-    if done.returncode or not done.stdout:
-        reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or "no sound"
+    if process.returncode or not process.stdout:
+        reason = process.stderr.decode(errors="replace").strip().rpartition("\n")[2] or "no sound"
         raise EspeakError(f"espeak-ng cannot say {text!r} with voice {voice!r}: {reason}")
-    return done.stdout
+    return process.stdout
 
 
 def main(path: str, data: str, text: str, voice: str, speed: str, pitch: str, span: str) -> None:
-    """Speaks to standard output."""
+    """Write the samples of a word to standard output."""
     espeak = ctypes.CDLL(path)
     chunks: list[bytes] = []
 

@@ -1,8 +1,8 @@
-"""A stand-in for DVS-Gesture: eleven kinds of motion, rendered, in front of a model of an event camera.
+"""Make a stand-in for DVS-Gesture: eleven rendered motions before a model of an event camera.
 
-The files are those that tonic reads: userNN_lighting/CLASS.npy, events [E, 4] of x, y, polarity and time in ms. Each
-user has a size, a speed and a contrast of their own, and each recording its place, phase and direction; the classes are
-no gestures of hands. Everything is synthetic.
+The files have the form that tonic reads: userNN_lighting/CLASS.npy, events [E, 4] of x, y, polarity and time in ms.
+Each user has a size, a speed and a contrast, and each recording a position, a phase and a direction; the classes are no
+gestures of hands. Everything is synthetic.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,10 +31,10 @@ Y, X = np.mgrid[:PIXELS, :PIXELS] - (PIXELS - 1) / 2
 
 
 def make(path: Path, split: str, per_class: int, seed: int, report: Callable[[int, int], None]) -> None:
-    """Writes `per_class` recordings of each motion, each by another user or in another light.
+    """Write `per_class` recordings of each motion, each by another user or in another light.
 
-    split: "train" or "test", which have no user in common. report: called with how many are done, and of how many.
-    ValueError if there are not that many users and lightings.
+    split: "train" or "test", which have no user in common. report: called with the number of recordings that are done
+    and the number of all. Raises ValueError if there are fewer pairs of user and lighting.
     """
     scenes = [(user, lighting) for lighting in LIGHTINGS for user in USERS[split]]
     if not 1 <= per_class <= len(scenes):
@@ -43,30 +43,33 @@ def make(path: Path, split: str, per_class: int, seed: int, report: Callable[[in
         folder = path / f"user{user:02d}_{lighting}"
         folder.mkdir(parents=True)
         for motion in range(len(MOTIONS)):
-            own = np.random.default_rng([seed, user])
+            habits = np.random.default_rng([seed, user])
             rng = np.random.default_rng([seed, user, LIGHTINGS.index(lighting), motion])
-            light = np.log(1 + own.uniform(1.0, 3.0) / (1 + LIGHTINGS.index(lighting) / 4))
-            looks = (light * shape for shape in shapes(motion, own, rng))
-            np.save(folder / f"{motion}.npy", camera.watch(looks, STEP, THRESHOLD, rng).astype(np.int32))
+            light = np.log(1 + habits.uniform(1.0, 3.0) / (1 + LIGHTINGS.index(lighting) / 4))
+            samples = (light * shape for shape in shapes(motion, habits, rng))
+            np.save(folder / f"{motion}.npy", camera.watch(samples, STEP, THRESHOLD, rng).astype(np.int32))
             report(number * len(MOTIONS) + motion + 1, per_class * len(MOTIONS))
 
 
-def shapes(motion: int, own: np.random.Generator, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
-    """Brightness [128, 128] from 0 to 1 of a motion, at every look. own: the user's habits; rng: this recording's."""
-    length, width, pace = own.uniform(20, 32), own.uniform(4, 8), own.uniform(0.75, 1.3)
+def shapes(motion: int, habits: np.random.Generator, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
+    """Yield the brightness [128, 128] of a motion, from 0 to 1, every STEP ms.
+
+    habits: draws what a user's recordings share. rng: draws what differs from recording to recording.
+    """
+    length, width, pace = habits.uniform(20, 32), habits.uniform(4, 8), habits.uniform(0.75, 1.3)
     phase, turn = rng.uniform(0, 1), rng.uniform(-0.3, 0.3)
     x0, y0 = rng.uniform(-10, 10, 2)
     for t in np.arange(LENGTH // STEP + 1) * STEP / 1000:
         if motion < 4:
-            away = (phase + 0.6 * pace * t) % 1 * 1.5 * PIXELS - 0.75 * PIXELS
-            dx, dy = ((away, 0), (-away, 0), (0, away), (0, -away))[motion]
+            distance = (phase + 0.6 * pace * t) % 1 * 1.5 * PIXELS - 0.75 * PIXELS
+            dx, dy = ((distance, 0), (-distance, 0), (0, distance), (0, -distance))[motion]
             yield bar(x0 * (dx == 0) + dx, y0 * (dy == 0) + dy, turn + np.pi / 2 * (dy == 0), length, width)
         elif motion < 6:
-            way = 1 if motion == 4 else -1
-            yield bar(x0, y0, 2 * np.pi * (phase + way * 0.6 * pace * t), length, width)
+            direction = 1 if motion == 4 else -1
+            yield bar(x0, y0, 2 * np.pi * (phase + direction * 0.6 * pace * t), length, width)
         elif motion < 8:
-            grown = (phase + 0.8 * pace * t) % 1
-            yield ring(x0, y0, 8 + 48 * (grown if motion == 6 else 1 - grown), width)
+            growth = (phase + 0.8 * pace * t) % 1
+            yield ring(x0, y0, 8 + 48 * (growth if motion == 6 else 1 - growth), width)
         else:
             swing = 0.9 * length * np.sin(2 * np.pi * (phase + 1.2 * pace * t))
             dx, dy = ((swing, 0), (0, swing), (swing / np.sqrt(2), swing / np.sqrt(2)))[motion - 8]
@@ -75,16 +78,17 @@ def shapes(motion: int, own: np.random.Generator, rng: np.random.Generator) -> I
 
 
 def bar(x: float, y: float, angle: float, length: float, width: float) -> NDArray[np.float64]:
-    """A bar around (x, y), its length at `angle` from the x-axis towards the y-axis; half sizes in pixels."""
+    """Return a bar around (x, y), its length at `angle` from the x-axis towards the y-axis; half sizes in pixels."""
     c, s = np.cos(angle), np.sin(angle)
     along, across = (X - x) * c + (Y - y) * s, (Y - y) * c - (X - x) * s
     return soft(length - np.abs(along)) * soft(width - np.abs(across))
 
 
 def ring(x: float, y: float, radius: float, width: float) -> NDArray[np.float64]:
+    """Return a ring around (x, y); `width` is half its line's, in pixels."""
     return soft(width - np.abs(np.hypot(X - x, Y - y) - radius))
 
 
-def soft(inside: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 well inside, 0 well outside, and a straight edge between."""
-    return np.clip(inside / EDGE + 0.5, 0, 1)
+def soft(depth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the brightness of pixels `depth` pixels inside a shape: 1 well inside, 0 well outside, linear between."""
+    return np.clip(depth / EDGE + 0.5, 0, 1)

@@ -1,4 +1,4 @@
-"""Who says which word and how: the synthetic voices behind the stand-ins for SHD and SSC.
+"""Choose who says which word and how, among the synthetic voices behind the stand-ins for SHD and SSC.
 
 espeak-ng says the words; `cochlea` (the model of the data sets' authors) turns them into spikes. SHD gets the digits in
 English and German, by twelve voices of which two are in the test part only, as the genuine one has two such speakers;
@@ -32,19 +32,19 @@ SPLITS = {"shd": ("train", "test"), "ssc": ("train", "valid", "test")}
 
 SHD_SPEAKERS, ONLY_TEST = 12, (4, 5)
 SHD_TEST = (4, 5, 4, 5, 4, 5, None)
-"""Who speaks in SHD's test part, in turn; None: one of the others, in turn."""
+"""The speakers of SHD's test part, in turn; None stands for one of the other speakers, in turn."""
 SSC_SPEAKERS = {"train": range(60), "valid": range(60, 72), "test": range(72, 96)}
 CLIP = 1.0
-"""s of an SSC clip."""
+"""Length of an SSC clip in s."""
 SHIFT = 0.1
-"""s that its word may stand off the middle."""
+"""The most seconds by which a word is off the middle of its clip."""
 QUIET = 0.01
-"""Speech starts and ends where it is that loud, relative to its peak."""
+"""Loudness at which speech starts and ends, relative to the peak."""
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """A voice: espeak-ng's settings, and how much shorter its vocal tract is than the synthesiser's."""
+    """Describe a voice: espeak-ng's settings, and how many times shorter than the synthesiser's its vocal tract is."""
 
     accent: str
     speed: int
@@ -59,7 +59,7 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Recording:
-    """Everything that decides about the spikes of one recording."""
+    """Describe one recording by everything that its spikes depend on."""
 
     layout: str
     label: int
@@ -74,7 +74,7 @@ class Recording:
 
 
 def speaker(layout: str, number: int) -> Speaker:
-    """The voice with this number: always the same one."""
+    """Return the voice with a number, which is the same for every call."""
     rng = np.random.default_rng([len(WORDS[layout]), number])
     high = number % 2
     return Speaker(
@@ -87,16 +87,16 @@ def speaker(layout: str, number: int) -> Speaker:
 
 
 def recording(layout: str, split: str, label: int, number: int, seed: int) -> Recording:
-    """Recording `number` of a class: who speaks, and how it differs from what they said last time."""
+    """Return recording `number` of a class: its speaker, and how it differs from the speaker's others."""
     if layout == "shd":
-        others = [one for one in range(SHD_SPEAKERS) if one not in ONLY_TEST]
+        others = [n for n in range(SHD_SPEAKERS) if n not in ONLY_TEST]
         turns = SHD_TEST if split == "test" else (None,)
         who = turns[(number + label) % len(turns)]
         who = others[(number // len(turns) + label) % len(others)] if who is None else who
     else:
         who = SSC_SPEAKERS[split][(number + 7 * label) % len(SSC_SPEAKERS[split])]
-    place = (seed, SPLITS[layout].index(split), label, number)
-    voice, rng = speaker(layout, who), np.random.default_rng(place)
+    seeds = (seed, SPLITS[layout].index(split), label, number)
+    voice, rng = speaker(layout, who), np.random.default_rng(seeds)
     return Recording(
         layout,
         label,
@@ -107,35 +107,37 @@ def recording(layout: str, split: str, label: int, number: int, seed: int) -> Re
         pitch=int(np.clip(voice.pitch + rng.integers(-5, 6), 0, 99)),
         span=int(np.clip(voice.span + rng.integers(-10, 11), 0, 99)),
         tract=round(voice.tract * rng.uniform(0.98, 1.02), 3),
-        seed=place,
+        seed=seeds,
     )
 
 
 def speak(
     word: str, voice: str, rate: int, speed: int = 140, pitch: int = 50, span: int = 50, tract: float = 1.0
 ) -> Array:
-    """A word as espeak-ng says it, without the silence around it: samples between -1 and 1 at `rate` Hz.
+    """Speak a word with espeak-ng, without the silence around it: samples between -1 and 1 at `rate` Hz.
 
-    voice: of espeak-ng, as "en-us" or "de". speed: words per minute. pitch, and the span it moves in: 0 to 99.
-    tract: above 1 for a shorter vocal tract: every resonance that much higher. EspeakError if it cannot be said.
+    voice: of espeak-ng, as "en-us" or "de". speed: words per minute. pitch, and the span of its movement: 0 to 99.
+    tract: factor on every resonance, above 1 for a shorter vocal tract. Raises EspeakError if espeak-ng fails.
     """
     # Faster playback raises the resonances and shortens the word: ask for a slower one.
-    said = np.frombuffer(espeak.say(word, voice, round(speed / tract), pitch, span), np.int16) / 2**15
+    speech = np.frombuffer(espeak.say(word, voice, round(speed / tract), pitch, span), np.int16) / 2**15
     ratio = Fraction(rate / (espeak.RATE * tract)).limit_denominator(500)
-    wave = signal.resample_poly(said, ratio.numerator, ratio.denominator)
+    wave = signal.resample_poly(speech, ratio.numerator, ratio.denominator)
     loud = np.flatnonzero(np.abs(wave) > QUIET * np.abs(wave).max())
     if loud.size == 0:
         raise espeak.EspeakError(f"espeak-ng says nothing for {word!r} with voice {voice!r}")
     return wave[loud[0] : loud[-1] + 1]
 
 
-def sound(what: Recording) -> Array:
-    """The waveform of a recording; SSC's are clips of a second, with background noise."""
-    rate = RATE[what.layout]
-    wave = speak(what.word, what.voice, rate, what.speed, what.pitch, what.span, what.tract)
-    if what.layout == "shd":
+def sound(recording: Recording) -> Array:
+    """Return the waveform of a recording; those of SSC are clips of a second, with background noise."""
+    rate = RATE[recording.layout]
+    wave = speak(
+        recording.word, recording.voice, rate, recording.speed, recording.pitch, recording.span, recording.tract
+    )
+    if recording.layout == "shd":
         return wave
-    rng = np.random.default_rng((*what.seed, 1))
+    rng = np.random.default_rng((*recording.seed, 1))
     size = round(CLIP * rate)
     wave = wave[:size]
     noise = signal.lfilter([1], [1, -rng.uniform(0, 0.95)], rng.normal(size=size))
@@ -146,8 +148,8 @@ def sound(what: Recording) -> Array:
     return clip
 
 
-def spikes(what: Recording) -> tuple[NDArray[np.float16], NDArray[np.uint16]]:
-    """Times (s) and units of a recording's spikes, as precise as in the genuine files."""
-    seed = int(np.random.SeedSequence((*what.seed, 2)).generate_state(1)[0])
-    times, units = cochlea.spikes(sound(what), RATE[what.layout], seed)
+def spikes(recording: Recording) -> tuple[NDArray[np.float16], NDArray[np.uint16]]:
+    """Return the times (s) and units of a recording's spikes, as precise as in the genuine files."""
+    seed = int(np.random.SeedSequence((*recording.seed, 2)).generate_state(1)[0])
+    times, units = cochlea.spikes(sound(recording), RATE[recording.layout], seed)
     return times.astype(np.float16), units.astype(np.uint16)

@@ -300,7 +300,7 @@ def test_a_cache_that_cannot_be_written(speech: Any, monkeypatch: pytest.MonkeyP
 def test_a_cache_in_the_home_folder(speech: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("DRTRL_BENCH_CACHE", "~/kept")
-    with speech.kept_folder() as folder:
+    with speech.cached_recordings() as folder:
         assert folder.parent == tmp_path / "kept"
 
 

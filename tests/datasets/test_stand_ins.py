@@ -89,7 +89,7 @@ def test_no_digit_is_in_both_parts() -> None:
         {(file.parent.name, file.name) for file in module.recordings(split)[0].files} for split in ("train", "test")
     ]
     assert not names[0] & names[1]
-    _, labels = saccades.glyphs()
+    _, labels = saccades.digits.glyphs()
     for digit in range(10):
         train, test = (set(saccades.members(labels, digit, part).tolist()) for part in ("train", "test"))
         assert not train & test
@@ -218,7 +218,7 @@ def test_each_saccade_goes_where_the_original_s_does() -> None:
     """A spot in the middle stands at (-3.5, -3.5), (0, 3.5), (3.5, -3.5) and again (-3.5, -3.5) from the centre."""
     spot = np.zeros((8, 8))
     spot[3:5, 3:5] = 16
-    looks = list(saccades.looks(spot))
+    looks = list(saccades.samples(spot))
     assert len(looks) == 316  # one a ms, for 3 x 105 ms
     rows, columns = np.mgrid[:34, :34] - 16.5
     for ms, place_ in {0: (-3.5, -3.5), 105: (0, 3.5), 210: (3.5, -3.5), 315: (-3.5, -3.5)}.items():
@@ -241,7 +241,7 @@ def test_in_each_saccade_brightening_leads() -> None:
 
 def test_events_in_40_bits_by_hand() -> None:
     """x, y, polarity and 23 bits of time, the highest first."""
-    assert saccades.encoded(np.array([[3, 9, 1, 0x12345], [33, 0, 0, 0x7FFFFF]])) == bytes(
+    assert saccades.encode(np.array([[3, 9, 1, 0x12345], [33, 0, 0, 0x7FFFFF]])) == bytes(
         [3, 9, 0x81, 0x23, 0x45, 33, 0, 0x7F, 0xFF, 0xFF]
     )
 

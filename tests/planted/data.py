@@ -147,8 +147,8 @@ PLANTED = [
     Planted(
         "clockwise is against the clock",
         "datasets/stand_ins/gestures.py",
-        "way = 1 if motion == 4 else -1",
-        "way = 1 if motion == 5 else -1",
+        "direction = 1 if motion == 4 else -1",
+        "direction = 1 if motion == 5 else -1",
         "tests/datasets/test_stand_ins.py::test_bars_turn_as_a_clock_does_and_against_it",
     ),
     Planted(
