@@ -1,1 +1,1 @@
-"""The cells: their specification, and their equations in each framework."""
+"""Specify the cells, and compute their equations in each framework."""

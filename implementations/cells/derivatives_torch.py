@@ -1,4 +1,4 @@
-"""Derivatives of a step in closed form, in PyTorch, of the cells that have short ones.
+"""Compute the derivatives of a step in closed form, in PyTorch, for the cells that have short ones.
 
 Automatic differentiation gives the same for every cell, in three to five times as many calls, and eager PyTorch is
 bound by its calls. A test holds each of these to it. JAX compiles what its own differentiation gives to the same.
@@ -18,24 +18,24 @@ from drtrl_bench.implementations.cells.cells_torch import psi
 
 
 class Derivatives(Protocol):
-    """The derivatives of a step, of all steps of a block at once."""
+    """Hold the derivatives of all steps of a block."""
 
     def jacobians(self, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Computes D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N]."""
+        """Compute D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N]."""
         ...
 
     def recurrent_output(self, s_prev: Tensor) -> Tensor:
-        """Computes R = dr/ds_prev [K, B, S, N]."""
+        """Compute R = dr/ds_prev [K, B, S, N]."""
         ...
 
     def learning_signal(self, s: Tensor, dX_do: Tensor) -> Tensor:
-        """Computes l = dX/ds [K, B, Q, S, N] from dX/do [K, B, Q, N]."""
+        """Compute l = dX/ds [K, B, Q, S, N] from dX/do [K, B, Q, N]."""
         ...
 
 
 @dataclass(frozen=True)
 class FirstState:
-    """Of a cell whose recurrent output, and output, is its first state."""
+    """Hold the derivatives of a cell whose first state is its recurrent output and its output."""
 
     cell: Any
 
@@ -126,7 +126,7 @@ class Leaky(FirstState):
 
 @lru_cache(maxsize=64)
 def closed(cell: Any) -> Derivatives | None:
-    """Finds the closed form of a cell; None: there is none here, as for a cell of a plugin."""
+    """Find the closed form of a cell; None: there is none here, as for a cell of a plugin."""
     kinds = {
         cells.TanhRNN: Tanh,
         cells.GRU: Gated,

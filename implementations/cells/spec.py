@@ -1,4 +1,4 @@
-"""Specifies the cells: everything about a cell that does not depend on the framework.
+"""Specify the cells: everything about a cell that does not depend on the framework.
 
 A layer has N neurons with S states and G input currents each. One time step is (shapes in brackets)
 
@@ -38,7 +38,7 @@ TRUNCATED_DEVIATION = 0.87962566
 
 @dataclass(frozen=True)
 class Cell:
-    """Describes a cell to algorithms and harness. Times are in steps (1 step = 1 ms in the paper)."""
+    """Describe a cell to algorithms and harness. Times are in steps (1 step = 1 ms in the paper)."""
 
     currents: ClassVar[tuple[str, ...]] = ("I",)
     feeds: ClassVar[dict[str, slice]] = {"x": slice(0, 1), "r": slice(0, 1), "b": slice(0, 1)}
@@ -69,8 +69,8 @@ class Cell:
     def __post_init__(self) -> None:
         for name in self.trainable:
             if name not in self.constants:
-                known = ", ".join(self.constants) or "none"
-                raise ValueError(f"{type(self).__name__} has no trainable constant {name!r}; it has {known}")
+                names = ", ".join(self.constants) or "none"
+                raise ValueError(f"{type(self).__name__} has no trainable constant {name!r}; it has {names}")
         if self.initial not in ("normal", "truncated"):
             raise ValueError(f"initial is {self.initial!r}; it can be 'normal' or 'truncated'")
 
@@ -88,15 +88,15 @@ class Cell:
         return self.feeds | ({"p": slice(len(self.currents), self.G)} if self.trainable else {})
 
     def fan_in(self, kind: str, I: int, N: int) -> int:
-        """Returns the number J of presynaptic neurons of one kind of weight, for I inputs and N neurons."""
+        """Return the number J of presynaptic neurons of one kind of weight, for I inputs and N neurons."""
         return {"x": I, "r": N}.get(kind, 1)
 
     def rest(self, N: int) -> NDArray[np.float64]:
-        """Returns the states [S, N] before the first step."""
+        """Return the states [S, N] before the first step."""
         return np.zeros((self.S, N))
 
     def mask(self, kind: str, J: int, N: int) -> NDArray[np.float64] | None:
-        """1 where a weight [J, Gk, N] exists and 0 where it does not; None if all exist. The same on every call."""
+        """Return 1 where a weight [J, Gk, N] exists and 0 elsewhere, the same on every call; None if all exist."""
         if kind != "r" or self.density >= 1:
             return None
         reads = self.reads[kind]
@@ -104,7 +104,7 @@ class Cell:
         return exists.astype(np.float64)
 
     def initial_weights(self, rng: np.random.Generator, I: int, N: int) -> dict[str, NDArray[np.float64]]:
-        """Draws Kaiming-normal weights and zero bias, as Wang et al. 2026 for their spiking networks.
+        """Draw Kaiming-normal weights and zero bias, as Wang et al. 2026 for their spiking networks.
 
         Their rate cells start from orthogonal or Xavier weights; here every cell starts from this family.
         """
@@ -130,7 +130,7 @@ Network = tuple[Cell, ...]
 
 @lru_cache(maxsize=64)
 def masks(net: Network, sizes: tuple[tuple[int, int], ...]) -> list[dict[str, NDArray[np.float64]]]:
-    """Returns the masks of every layer with (I, N) of `sizes`, for the kinds of weight that have one."""
+    """Return the masks of every layer with (I, N) of `sizes`, for the kinds of weight that have one."""
     per_layer = []
     for cell, (I, N) in zip(net, sizes, strict=True):
         every = {kind: cell.mask(kind, cell.fan_in(kind, I, N), N) for kind in cell.reads}

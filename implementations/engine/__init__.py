@@ -1,1 +1,1 @@
-"""What the algorithms share: the network, the adjoint recursion, blocks of steps."""
+"""Provide what all algorithms share: the network, the adjoint recursion, blocks of steps."""

@@ -1,4 +1,4 @@
-"""The adjoint recursion over a block of steps, in JAX: the backward pass that all algorithms share.
+"""Compute the adjoint recursion over a block of steps in JAX: the backward pass that all algorithms share.
 
 An adjoint lam^t = dX/ds^t holds the derivatives of X with respect to the states of step t. X is the loss, or one of the
 chunk's last states, whose adjoints together are the Jacobian P^t = ds^K/ds^t. All of them obey, backwards in time,
@@ -30,7 +30,7 @@ Recurrent = tuple[Array, Array, slice]
 
 
 def local_jacobians(cell: Any, w: PerWeight, s_prev: Array, y: Array) -> tuple[Array, Array]:
-    """Computes D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
+    """Compute D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
     s, vjp = jax.vjp(cell.dynamics, s_prev, y)
     units = jnp.eye(cell.S, dtype=s.dtype)[:, None, None, :, None]
     D, D_f = jax.vmap(lambda unit: vjp(jnp.broadcast_to(unit, s.shape)), out_axes=2)(units)
@@ -38,19 +38,19 @@ def local_jacobians(cell: Any, w: PerWeight, s_prev: Array, y: Array) -> tuple[A
 
 
 def output_jacobian(cell: Any, s_prev: Array) -> Array:
-    """Computes R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
+    """Compute R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
     r, vjp = jax.vjp(cell.emit, s_prev)
     return vjp(jnp.ones_like(r))[0]
 
 
 def learning_signals(cell: Any, s: Array, dX_do: Array) -> Array:
-    """Computes l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
+    """Compute l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
     vjp = jax.vjp(cell.output, s)[1]
     return jax.vmap(lambda one: vjp(one)[0], in_axes=2, out_axes=2)(dX_do)
 
 
 def neuronwise(a: Array, b: Array) -> Array:
-    """Multiplies small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n]."""
+    """Multiply small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n]."""
     terms = [a[..., s, None, :] * b[..., None, s, :, :] for s in range(b.shape[-3])]
     return sum(terms[1:], terms[0])
 
@@ -58,7 +58,7 @@ def neuronwise(a: Array, b: Array) -> Array:
 def recursion(
     lam: Array, l: Array, D: Array, D_f: Array, recurrent: Recurrent | None = None, unroll: int = 1
 ) -> tuple[Array, Array]:
-    """Runs the adjoint recursion from lam [B, Q, S, N] at the block's end: dX/dy [K, B, Q, G, N], and lam at its start.
+    """Run the adjoint recursion from lam [B, Q, S, N] at the block's end: dX/dy [K, B, Q, G, N], and lam at its start.
 
     l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through the weights are left out.
     """
@@ -84,14 +84,14 @@ def recursion(
 def keep_paths(
     paths: str, lam: Array, l: Array, D: Array, D_f: Array, recurrent: Recurrent | None, unroll: int
 ) -> tuple[Array, Array]:
-    """Runs the recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
+    """Run the recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
     if paths == NONE:
         return neuronwise(l, D_f), jnp.zeros_like(lam)
     return recursion(lam, l, D, D_f, recurrent if paths == FULL else None, unroll)
 
 
 def parallel_recursion(lam: Array, l: Array, D: Array, D_f: Array) -> tuple[Array, Array]:
-    """Computes `recursion` without recurrent paths in about log2 K passes, in place of K small launches on a GPU."""
+    """Compute `recursion` without recurrent paths in about log2 K passes, in place of K small launches on a GPU."""
     m = l.shape[2]
 
     def joined(later: tuple[Array, Array], earlier: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -104,7 +104,7 @@ def parallel_recursion(lam: Array, l: Array, D: Array, D_f: Array) -> tuple[Arra
 
 
 def weight_gradient(z: Array, dy: Array) -> Array:
-    """Sums z^t (x) dy^t over steps and samples in one GEMM: z [K, B, J], dy [K, B, G, N] -> [J, G, N].
+    """Sum z^t (x) dy^t over steps and samples in one GEMM: z [K, B, J], dy [K, B, G, N] -> [J, G, N].
 
     XLA copies the left operand of such a product to transpose it, so the narrower stands on the left.
     """
@@ -114,12 +114,12 @@ def weight_gradient(z: Array, dy: Array) -> Array:
 
 
 def forward_weights(below: int, error: Array, cell: Any, w: PerWeight, dX_dy: Array) -> Array:
-    """Feeds back through the forward weights, as backpropagation does: dX/do [K, B, Q, J] of the layer below."""
+    """Feed back through the forward weights, as backpropagation does: dX/do [K, B, Q, J] of the layer below."""
     return jnp.einsum("tbmgn,jgn->tbmj", dX_dy[..., cell.reads["x"], :], w["x"])
 
 
 class Rule(NamedTuple):
-    """An algorithm as a row of the table in `implementations/README.md`: the paths that its adjoints keep."""
+    """Describe an algorithm as a row of the table in `implementations/README.md`: the paths that its adjoints keep."""
 
     loss: str
     """Paths of the loss's adjoint: FULL, DIAGONAL or NONE."""
@@ -132,7 +132,7 @@ class Rule(NamedTuple):
 
 
 def require_carry(rule: Rule, carry: str) -> None:
-    """Raises ValueError if an algorithm's `advance` is given a rule with another carry than it keeps."""
+    """Raise ValueError if an algorithm's `advance` is given a rule with another carry than it keeps."""
     if rule.carry != carry:
         keeps = {NONE: "bptt", DIAGONAL: "drtrl", FULL: "rtrl"}
         raise ValueError(
@@ -141,7 +141,7 @@ def require_carry(rule: Rule, carry: str) -> None:
 
 
 def final_adjoints(paths: str, states: States) -> Adjoints:
-    """Returns the adjoints [B, Q, S, N] of each layer at the chunk's end: the loss's, 0, then the last states'.
+    """Return the adjoints [B, Q, S, N] of each layer at the chunk's end: the loss's, 0, then the last states'.
 
     NONE: the loss's alone. DIAGONAL: one for each state of a neuron, for all neurons at once, as none reaches another.
     FULL: one for every state of the layers above, which is 0, then one for every state of the layer.
@@ -161,7 +161,7 @@ def final_adjoints(paths: str, states: States) -> Adjoints:
 
 
 def at_start(paths: str, adjoints: Adjoints) -> tuple[list[Array], list[Array]]:
-    """Splits the adjoints at the chunk's start into lam^0, the loss's, and P^0 = ds^K/ds^0, of each layer.
+    """Split the adjoints at the chunk's start into lam^0, the loss's, and P^0 = ds^K/ds^0, of each layer.
 
     FULL: with respect to the states of all layers from the top down to this one, lam^0 [B, n] and P^0 [B, n, n]; a
     layer's own last states do not depend on the layers above. Otherwise lam^0 [B, S, N] and P^0 [B, S, S', N].
@@ -177,7 +177,7 @@ def at_start(paths: str, adjoints: Adjoints) -> tuple[list[Array], list[Array]]:
 
 
 class Factors(NamedTuple):
-    """The update of a layer's carry as factors, sum_t z^t (x) ds^K/dy^t."""
+    """Return the update of a layer's carry as factors, sum_t z^t (x) ds^K/dy^t."""
 
     z: PerWeight
     """Presynaptic activity [K, B, J] of each kind of weight, but the network's inputs."""
@@ -194,7 +194,7 @@ def backward(
     adjoints: Adjoints,
     unroll: int = 1,
 ) -> tuple[Adjoints, Params, list[Factors]]:
-    """Goes through a block backwards, the top layer first.
+    """Go through a block backwards, the top layer first.
 
     error: dL/dlogits [K, B, C]. adjoints: at the block's end. Returns the adjoints at the block's start, the loss's
     gradient within the block and, if there are adjoints besides the loss's, the factors of each carry's update.

@@ -1,4 +1,4 @@
-"""The adjoint recursion over a block of steps, in PyTorch: the backward pass that all algorithms share.
+"""Compute the adjoint recursion over a block of steps in PyTorch: the backward pass that all algorithms share.
 
 An adjoint lam^t = dX/ds^t holds the derivatives of X with respect to the states of step t. X is the loss, or one of the
 chunk's last states, whose adjoints together are the Jacobian P^t = ds^K/ds^t. All of them obey, backwards in time,
@@ -30,9 +30,9 @@ Recurrent = tuple[Tensor, Tensor, slice]
 
 
 def local_jacobians(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Computes D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
-    if (known := closed(cell)) is not None:
-        return known.jacobians(s_prev, y)
+    """Compute D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
+    if (derivatives := closed(cell)) is not None:
+        return derivatives.jacobians(s_prev, y)
     s, vjp = torch.func.vjp(cell.dynamics, s_prev, y)[:2]
     units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
     D, D_f = (torch.stack(each, dim=2) for each in zip(*(vjp(unit.expand_as(s)) for unit in units), strict=True))
@@ -40,17 +40,17 @@ def local_jacobians(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple
 
 
 def output_jacobian(cell: Any, s_prev: Tensor) -> Tensor:
-    """Computes R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
-    if (known := closed(cell)) is not None:
-        return known.recurrent_output(s_prev)
+    """Compute R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
+    if (derivatives := closed(cell)) is not None:
+        return derivatives.recurrent_output(s_prev)
     r, vjp = torch.func.vjp(cell.emit, s_prev)[:2]
     return vjp(torch.ones_like(r))[0]
 
 
 def learning_signals(cell: Any, s: Tensor, dX_do: Tensor) -> Tensor:
-    """Computes l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
-    if (known := closed(cell)) is not None:
-        return known.learning_signal(s, dX_do)
+    """Compute l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
+    if (derivatives := closed(cell)) is not None:
+        return derivatives.learning_signal(s, dX_do)
     vjp = torch.func.vjp(cell.output, s)[1]
     if dX_do.shape[2] == 1:
         return vjp(dX_do[:, :, 0])[0][:, :, None]
@@ -58,7 +58,7 @@ def learning_signals(cell: Any, s: Tensor, dX_do: Tensor) -> Tensor:
 
 
 def neuronwise(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    """Multiplies small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n], perhaps into `out`."""
+    """Multiply small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n], perhaps into `out`."""
     S = b.shape[-3]
     if S == 1:
         return torch.mul(a, b, out=out)
@@ -72,7 +72,7 @@ def neuronwise(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
 def recursion(
     lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor, recurrent: Recurrent | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Runs the adjoint recursion from lam [B, Q, S, N] at the block's end: dX/dy [K, B, Q, G, N], and lam at its start.
+    """Run the adjoint recursion from lam [B, Q, S, N] at the block's end: dX/dy [K, B, Q, G, N], and lam at its start.
 
     l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through the weights are left out.
     Views of all steps are made before the loop, which is bound by the calls of a step.
@@ -95,17 +95,17 @@ def recursion(
 
 
 def weight_gradient(z: Tensor, dy: Tensor) -> Tensor:
-    """Sums z^t (x) dy^t over steps and samples in one GEMM: z [K, B, J], dy [K, B, G, N] -> [J, G, N]."""
+    """Sum z^t (x) dy^t over steps and samples in one GEMM: z [K, B, J], dy [K, B, G, N] -> [J, G, N]."""
     return (z.flatten(0, 1).T @ dy.flatten(2).flatten(0, 1)).unflatten(1, dy.shape[2:])
 
 
 def forward_weights(below: int, error: Tensor, cell: Any, w: PerWeight, dX_dy: Tensor) -> Tensor:
-    """Feeds back through the forward weights, as backpropagation does: dX/do [K, B, Q, J] of the layer below."""
+    """Feed back through the forward weights, as backpropagation does: dX/do [K, B, Q, J] of the layer below."""
     return torch.einsum("tbmgn,jgn->tbmj", dX_dy[..., cell.reads["x"], :], w["x"])
 
 
 class Rule(NamedTuple):
-    """An algorithm as a row of the table in `implementations/README.md`: the paths that its adjoints keep."""
+    """Describe an algorithm as a row of the table in `implementations/README.md`: the paths that its adjoints keep."""
 
     loss: str
     """Paths of the loss's adjoint: FULL, DIAGONAL or NONE."""
@@ -118,7 +118,7 @@ class Rule(NamedTuple):
 
 
 def require_carry(rule: Rule, carry: str) -> None:
-    """Raises ValueError if an algorithm's `advance` is given a rule with another carry than it keeps."""
+    """Raise ValueError if an algorithm's `advance` is given a rule with another carry than it keeps."""
     if rule.carry != carry:
         keeps = {NONE: "bptt", DIAGONAL: "drtrl", FULL: "rtrl"}
         raise ValueError(
@@ -127,7 +127,7 @@ def require_carry(rule: Rule, carry: str) -> None:
 
 
 def final_adjoints(paths: str, states: States) -> Adjoints:
-    """Returns the adjoints [B, Q, S, N] of each layer at the chunk's end: the loss's, 0, then the last states'.
+    """Return the adjoints [B, Q, S, N] of each layer at the chunk's end: the loss's, 0, then the last states'.
 
     NONE: the loss's alone. DIAGONAL: one for each state of a neuron, for all neurons at once, as none reaches another.
     FULL: one for every state of the layers above, which is 0, then one for every state of the layer.
@@ -148,7 +148,7 @@ def final_adjoints(paths: str, states: States) -> Adjoints:
 
 
 def at_start(paths: str, adjoints: Adjoints) -> tuple[list[Tensor], list[Tensor]]:
-    """Splits the adjoints at the chunk's start into lam^0, the loss's, and P^0 = ds^K/ds^0, of each layer.
+    """Split the adjoints at the chunk's start into lam^0, the loss's, and P^0 = ds^K/ds^0, of each layer.
 
     FULL: with respect to the states of all layers from the top down to this one, lam^0 [B, n] and P^0 [B, n, n]; a
     layer's own last states do not depend on the layers above. Otherwise lam^0 [B, S, N] and P^0 [B, S, S', N].
@@ -164,7 +164,7 @@ def at_start(paths: str, adjoints: Adjoints) -> tuple[list[Tensor], list[Tensor]
 
 
 class Factors(NamedTuple):
-    """The update of a layer's carry as factors, sum_t z^t (x) ds^K/dy^t."""
+    """Return the update of a layer's carry as factors, sum_t z^t (x) ds^K/dy^t."""
 
     z: PerWeight
     """Presynaptic activity [K, B, J] of each kind of weight, but the network's inputs."""
@@ -182,7 +182,7 @@ class Local(NamedTuple):
 
 
 def local_terms(rule: Rule, cell: Any, w: PerWeight, residuals: Residuals, dX_do: Tensor) -> Local:
-    """Computes what is local to a step in a layer's backward pass."""
+    """Compute what is local to a step in a layer's backward pass."""
     s_prev, s, y, _ = residuals
     D, D_f = rule.jacobians(cell, w, s_prev, y)
     recurrent = None
@@ -192,7 +192,7 @@ def local_terms(rule: Rule, cell: Any, w: PerWeight, residuals: Residuals, dX_do
 
 
 def as_written(function: Any) -> Any:
-    """Leaves a function to eager PyTorch."""
+    """Leave a function to eager PyTorch."""
     return function
 
 
@@ -206,7 +206,7 @@ def backward(
     recursion: Callable[..., tuple[Tensor, Tensor]] = recursion,
     compiled: Callable[[Any], Any] = as_written,
 ) -> tuple[Adjoints, Params, list[Factors]]:
-    """Goes through a block backwards, the top layer first.
+    """Go through a block backwards, the top layer first.
 
     error: dL/dlogits [K, B, C]. adjoints: at the block's end. Returns the adjoints at the block's start, the loss's
     gradient within the block and, if there are adjoints besides the loss's, the factors of each carry's update.
@@ -241,7 +241,7 @@ def backward(
 def keep_paths(
     paths: str, lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor, recurrent: Recurrent | None, recursion: Any
 ) -> tuple[Tensor, Tensor]:
-    """Runs the recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
+    """Run the recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
     if paths == NONE:
         return neuronwise(l, D_f), torch.zeros_like(lam)
     return recursion(lam, l, D, D_f, recurrent if paths == FULL else None)

@@ -1,4 +1,4 @@
-"""A chunk in blocks, in JAX: forwards, then backwards, so that what a step needs stays in the cache.
+"""Run a chunk in blocks, in JAX: forwards, then backwards, so that what a step needs stays in the cache.
 
     forward     keeps the states and input currents of all K steps, or the first states of each block
     backward    block by block, the last first: `adjoint_jax.backward`
@@ -35,7 +35,7 @@ from drtrl_bench.implementations.engine.network_jax import (
 
 
 class Chunk(NamedTuple):
-    """What a chunk of K steps yields."""
+    """Hold the results of a chunk of K steps."""
 
     states: States
     """s^K of each layer."""
@@ -51,7 +51,7 @@ class Chunk(NamedTuple):
 
 
 def with_inputs(net: Any, firsts: States, kept: list[tuple[Array, Array]], inputs: Array) -> list[Residuals]:
-    """Recomputes the residuals of a block from its first states, and from the states and currents of every layer."""
+    """Recompute the residuals of a block from its first states, and from the states and currents of every layer."""
     x, residuals = inputs, []
     for cell, s0, (s, y) in zip(net, firsts, kept, strict=True):
         residuals.append(Residuals(previous(s0, s), s, y, x))
@@ -71,7 +71,7 @@ def forward_backward(
     execution: Execution = PLAIN,
     recompute: bool = False,
 ) -> Chunk:
-    """Goes through K steps forwards and backwards: inputs [K, B, I], targets [K, B].
+    """Go through K steps forwards and backwards: inputs [K, B, I], targets [K, B].
 
     last: nobody needs the carry after the chunk, so its update has no factors. recompute: only the first states of each
     block are kept, and all blocks but the last are run forward twice.
@@ -120,7 +120,7 @@ def forward_backward(
 
 
 def per_weight(net: Any, inputs: Array, factors: list[Factors]) -> list[dict[str, tuple[Array, Array]]]:
-    """Sorts the factors by layer and kind of weight; without factors, an empty dict for each layer."""
+    """Sort the factors by layer and kind of weight; without factors, an empty dict for each layer."""
     if not factors:
         return [{} for _ in net]
     whole = [f.z | ({"x": inputs} if "x" not in f.z else {}) for f in factors]

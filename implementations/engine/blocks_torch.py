@@ -1,4 +1,4 @@
-"""A chunk in blocks, in PyTorch: forwards, then backwards, so that what a step needs stays in the cache.
+"""Run a chunk in blocks, in PyTorch: forwards, then backwards, so that what a step needs stays in the cache.
 
     forward     keeps the states and input currents of all K steps, or the first states of each block
     backward    block by block, the last first: `adjoint_torch.backward`
@@ -17,7 +17,7 @@ from drtrl_bench.implementations.engine.network_torch import Params, Residuals, 
 
 
 class Chunk(NamedTuple):
-    """What a chunk of K steps yields."""
+    """Hold the results of a chunk of K steps."""
 
     states: States
     """s^K of each layer."""
@@ -33,7 +33,7 @@ class Chunk(NamedTuple):
 
 
 def with_inputs(net: Any, kept: list[Residuals], inputs: Tensor) -> list[Residuals]:
-    """Recomputes the inputs of every layer in the residuals of a block."""
+    """Recompute the inputs of every layer in the residuals of a block."""
     x, residuals = inputs, []
     for cell, r in zip(net, kept, strict=True):
         residuals.append(r._replace(inputs=x))
@@ -42,7 +42,7 @@ def with_inputs(net: Any, kept: list[Residuals], inputs: Tensor) -> list[Residua
 
 
 def put(whole: list[Factors], block: list[Factors], start: int, K: int) -> list[Factors]:
-    """Puts a block's factors, from step `start` on, among those of all K steps; `whole` is empty before the first."""
+    """Put a block's factors, from step `start` on, among those of all K steps; `whole` is empty before the first."""
     if not whole:
         if start == 0:
             return block
@@ -54,7 +54,7 @@ def put(whole: list[Factors], block: list[Factors], start: int, K: int) -> list[
 
 
 def wide(a: Tensor, K: int) -> Tensor:
-    """Allocates for K steps what `a` has for some."""
+    """Allocate for K steps what `a` has for some."""
     return a.new_empty(K, *a.shape[1:])
 
 
@@ -70,7 +70,7 @@ def forward_backward(
     execution: Execution = PLAIN,
     recompute: bool = False,
 ) -> Chunk:
-    """Goes through K steps forwards and backwards: inputs [K, B, I], targets [K, B].
+    """Go through K steps forwards and backwards: inputs [K, B, I], targets [K, B].
 
     last: nobody needs the carry after the chunk, so its update has no factors. recompute: only the first states of each
     block are kept, and all blocks but the last are run forward twice.
@@ -106,7 +106,7 @@ def forward_backward(
 
 
 def per_weight(net: Any, inputs: Tensor, factors: list[Factors]) -> list[dict[str, tuple[Tensor, Tensor]]]:
-    """Sorts the factors by layer and kind of weight; without factors, an empty dict for each layer."""
+    """Sort the factors by layer and kind of weight; without factors, an empty dict for each layer."""
     if not factors:
         return [{} for _ in net]
     whole = [f.z | ({"x": inputs} if "x" not in f.z else {}) for f in factors]

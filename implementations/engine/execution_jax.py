@@ -1,4 +1,4 @@
-"""How a chunk is computed, in JAX: an argument of every `advance`. It changes the gradient by rounding alone.
+"""Choose how a chunk is computed in JAX: an argument of every `advance`. It changes the gradient by rounding alone.
 
 The twin is `execution_torch.py`.
 """
@@ -10,7 +10,7 @@ from drtrl_bench.implementations.engine import network_jax as network
 
 
 class Execution(NamedTuple):
-    """How a chunk is computed. The defaults run anywhere; `kernels/forward_pallas.py` has a `layer` for a GPU."""
+    """Choose how a chunk is computed. The defaults run anywhere; `kernels/forward_pallas.py` is for a GPU."""
 
     block: int = 64
     """Steps of a block. With fewer, more calls are made; with more, a block leaves the cache."""

@@ -1,4 +1,4 @@
-"""How a chunk is computed, in PyTorch: an argument of every `advance`. It changes the gradient by rounding alone.
+"""Choose how a chunk is computed in PyTorch: an argument of every `advance`. It changes the gradient by rounding alone.
 
 The twin is `execution_jax.py`.
 """
@@ -12,18 +12,18 @@ from drtrl_bench.implementations.engine import trace_torch as trace
 
 
 class Execution(NamedTuple):
-    """How a chunk is computed. The defaults run anywhere, eagerly; those for a GPU: `kernels/execution_triton.py`."""
+    """Choose how a chunk is computed. The defaults run anywhere; `kernels/execution_triton.py` is for a GPU."""
 
     block: int = 64
     """Steps of a block. With fewer, more calls are made; with more, a block leaves the cache."""
     layer: network.Layer = network.layer
     """The forward pass of one layer."""
     forward: Callable[..., Any] = network.forward
-    """Runs a block forward, with that pass of every layer."""
+    """Run a block forward, with that pass of every layer."""
     backward: Callable[..., Any] = adjoint.backward
-    """Goes through a block backwards."""
+    """Go through a block backwards."""
     trace_step: Callable[..., Any] = trace.step
-    """Contracts and updates an eligibility trace."""
+    """Contract and updates an eligibility trace."""
     compiled: Callable[[Any], Any] = adjoint.as_written
     """What is done to other functions of a block before they are called."""
 

@@ -17,20 +17,20 @@ Influence = list[Array]
 
 
 def zeros(batch: int, n: int, w: Array) -> Influence:
-    """Returns the zero influence of one kind of weight w [J, Gk, N] on n states."""
+    """Return the zero influence of one kind of weight w [J, Gk, N] on n states."""
     J, G, N = w.shape
     sizes = xla.tiles(N, batch * n * G * J * w.dtype.itemsize)
     return [jnp.zeros((batch, n, G, size, J), w.dtype) for size in sizes]
 
 
 def contract(lam: Array, M: Influence) -> Array:
-    """Multiplies the loss's adjoint with the influence: sum_{b,m} lam[b, m] M[b, m, g, n, j], as [J, G, N]."""
+    """Multiply the loss's adjoint with the influence: sum_{b,m} lam[b, m] M[b, m, g, n, j], as [J, G, N]."""
     rows = [(lam.reshape(-1) @ tile.reshape(lam.size, -1)).reshape(tile.shape[2:]) for tile in M]
     return jnp.moveaxis(jnp.concatenate(rows, axis=1), -1, 0)
 
 
 def update(M: Influence, P: Array, z: Array, dy: Array) -> Influence:
-    """Returns the influence K steps later: P [B, n, n'], z [K, B, J], dy = ds^K/dy [K, B, n, G, N]."""
+    """Return the influence K steps later: P [B, n, n'], z [K, B, J], dy = ds^K/dy [K, B, n, G, N]."""
     updated, start, late = [], 0, 0
     padded = jnp.concatenate([P, P[:1]])  # XLA would fold a slice that is all of P into P, and drop the ordering
     for tile in M:

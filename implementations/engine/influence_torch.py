@@ -15,17 +15,17 @@ NEURONS = 16
 
 
 def zeros(batch: int, n: int, w: Tensor) -> Influence:
-    """Returns the zero influence of one kind of weight w [J, Gk, N] on n states."""
+    """Return the zero influence of one kind of weight w [J, Gk, N] on n states."""
     return w.new_zeros(batch, n, *w.shape[1:], w.shape[0])
 
 
 def contract(lam: Tensor, M: Influence) -> Tensor:
-    """Multiplies the loss's adjoint with the influence: sum_{b,m} lam[b, m] M[b, m, g, n, j], as [J, G, N]."""
+    """Multiply the loss's adjoint with the influence: sum_{b,m} lam[b, m] M[b, m, g, n, j], as [J, G, N]."""
     return (lam.flatten() @ M.flatten(0, 1).flatten(1)).view(M.shape[2:]).movedim(-1, 0)
 
 
 def update(M: Influence, P: Tensor, z: Tensor, dy: Tensor) -> None:
-    """Updates the influence in place: P [B, n, n'], z [K, B, J], dy = ds^K/dy [K, B, n, G, N]."""
+    """Update the influence in place: P [B, n, n'], z [K, B, J], dy = ds^K/dy [K, B, n, G, N]."""
     z = z.transpose(0, 1)
     for part, dy_n in zip(M.split(NEURONS, dim=3), dy.split(NEURONS, dim=-1), strict=True):
         updated = (P @ part.flatten(2)).view(part.shape)
@@ -34,7 +34,7 @@ def update(M: Influence, P: Tensor, z: Tensor, dy: Tensor) -> None:
 
 
 def step(M: Influence, lam: Tensor, P: Tensor, factors: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Returns lam M [J, G, N]; with factors z and dy, the influence is then updated in place."""
+    """Return lam M [J, G, N]; with factors z and dy, the influence is then updated in place."""
     contracted = contract(lam, M)
     if factors is not None:
         update(M, P, *factors)

@@ -25,13 +25,13 @@ Layer = Callable[..., tuple[Array, Array]]
 
 
 def initial_states(net: Any, params: Params, batch: int) -> States:
-    """Returns the states before the first step, one [B, S, N] per layer."""
+    """Return the states before the first step, one [B, S, N] per layer."""
     rest = [jnp.asarray(cell.rest(w["x"].shape[-1]), w["x"].dtype) for cell, w in zip(net, params, strict=True)]
     return [jnp.broadcast_to(s, (batch, *s.shape)) for s in rest]
 
 
 def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
-    """Returns the weights that the network computes with, and d(effective)/d(stored) where it is not 1.
+    """Return the weights that the network computes with, and d(effective)/d(stored) where it is not 1.
 
     A masked weight is effectively 0; a signed one acts by its absolute value.
     """
@@ -47,7 +47,7 @@ def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
 
 
 def to_stored(grads: Params, derivatives: Params) -> Params:
-    """Applies the chain rule: the gradient with respect to the stored weights, from that to the effective ones."""
+    """Apply the chain rule: the gradient with respect to the stored weights, from that to the effective ones."""
     return [{k: g * d.get(k, 1) for k, g in w.items()} for w, d in zip(grads, derivatives, strict=True)]
 
 
@@ -59,7 +59,7 @@ def at_currents(cell: Any, kind: str, part: Array) -> Array:
 
 
 def external_currents(cell: Any, w: PerWeight, x: Array) -> Array:
-    """Computes the currents [K, B, G, N] from input, bias and parameters: one GEMM over the block."""
+    """Compute the currents [K, B, G, N] from input, bias and parameters: one GEMM over the block."""
     u = at_currents(cell, "x", jnp.einsum("tbj,jgn->tbgn", x, w["x"]))
     for kind in w.keys() & {"b", "p"}:
         u = u + at_currents(cell, kind, w[kind])
@@ -67,7 +67,7 @@ def external_currents(cell: Any, w: PerWeight, x: Array) -> Array:
 
 
 def layer(cell: Any, w: PerWeight, s: Array, x: Array, unroll: int = 1) -> tuple[Array, Array]:
-    """Runs one layer from state s over inputs x [K, B, I]: its states [K, B, S, N] and input currents [K, B, G, N].
+    """Run one layer from state s over inputs x [K, B, I]: its states [K, B, S, N] and input currents [K, B, G, N].
 
     Only the recurrence is sequential. unroll: steps in one iteration of XLA's loop.
     """
@@ -83,7 +83,7 @@ def layer(cell: Any, w: PerWeight, s: Array, x: Array, unroll: int = 1) -> tuple
 
 
 class Residuals(NamedTuple):
-    """What the backward pass needs from the forward pass of one layer."""
+    """Hold what the backward pass needs from the forward pass of one layer."""
 
     previous: Array
     """s^0 ... s^{K-1} [K, B, S, N]."""
@@ -98,7 +98,7 @@ class Residuals(NamedTuple):
 def run(
     net: Any, params: Params, states: States, inputs: Array, layer: Layer = layer
 ) -> tuple[list[Residuals], States, Array]:
-    """Runs every layer: their residuals, their last states, and the logits [K, B, C]."""
+    """Run every layer: their residuals, their last states, and the logits [K, B, C]."""
     x, residuals = inputs, []
     for cell, w, s0 in zip(net, params, states, strict=True):
         s, y = layer(cell, w, s0, x)
@@ -113,13 +113,13 @@ def previous(s0: Array, s: Array) -> Array:
 
 
 def presynaptic(cell: Any, s_prev: Array, x: Array) -> PerWeight:
-    """Returns the presynaptic activity z [K, B, J] of each kind of weight; for bias and parameters it is 1."""
+    """Return the presynaptic activity z [K, B, J] of each kind of weight; for bias and parameters it is 1."""
     one = jnp.ones((*x.shape[:2], 1), x.dtype)
     return {kind: x if kind == "x" else cell.emit(s_prev) if kind == "r" else one for kind in cell.reads}
 
 
 def readout_loss(logits: Array, targets: Array) -> Array:
-    """Sums the cross-entropy over time and averages it over the batch; a step with a negative target has none.
+    """Sum the cross-entropy over time and averages it over the batch; a step with a negative target has none.
 
     logits [K, B, C], targets [K, B] -> scalar. As a sum over time the loss adds up over chunks.
     """
@@ -131,7 +131,7 @@ def readout_loss(logits: Array, targets: Array) -> Array:
 def forward(
     net: Any, params: Params, states: States, inputs: Array, targets: Array, layer: Layer = layer
 ) -> tuple[States, Array, list[Residuals], Array]:
-    """Runs a block forward: the last states, the loss, the residuals, and dL/dlogits [K, B, C]."""
+    """Run a block forward: the last states, the loss, the residuals, and dL/dlogits [K, B, C]."""
     residuals, ends, logits = run(net, params, states, inputs, layer)
     loss, error = jax.value_and_grad(readout_loss)(logits, targets)
     return ends, loss, residuals, error
@@ -140,7 +140,7 @@ def forward(
 def fold(
     advance: Callable[..., tuple[Any, Array, Params]], carry: Any, params: Params, inputs: Array, targets: Array, K: int
 ) -> tuple[Any, Array, Params]:
-    """Folds `advance(carry, inputs, targets, last=...)` over pieces of at most K steps: carry, loss and gradient.
+    """Fold `advance(carry, inputs, targets, last=...)` over pieces of at most K steps: carry, loss and gradient.
 
     inputs [T, B, I], targets [T, B]. The last piece, the only one that may be shorter, stands outside the loop.
     """
@@ -167,7 +167,7 @@ def fold(
 def gradient(
     algorithm: Any, net: Any, params: Params, inputs: Array, targets: Array, chunk: int
 ) -> tuple[Array, Params]:
-    """Computes loss and gradient of a sequence: `algorithm.advance` folded over chunks of at most `chunk` steps.
+    """Compute loss and gradient of a sequence: `algorithm.advance` folded over chunks of at most `chunk` steps.
 
     algorithm: what has `init` and `advance`. inputs [T, B, I], targets [T, B].
     """

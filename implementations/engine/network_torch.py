@@ -24,7 +24,7 @@ Layer = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def initial_states(net: Any, params: Params, batch: int) -> States:
-    """Returns the states before the first step, one [B, S, N] per layer."""
+    """Return the states before the first step, one [B, S, N] per layer."""
     like = [w["x"] for w in params]
     rests = [rest(cell, x.shape[-1], x.dtype, x.device) for cell, x in zip(net, like, strict=True)]
     return [s.expand(batch, *s.shape) for s in rests]
@@ -32,12 +32,12 @@ def initial_states(net: Any, params: Params, batch: int) -> States:
 
 @lru_cache(maxsize=64)
 def rest(cell: Any, N: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Returns the states [S, N] before the first step; cached, because a CUDA graph may not copy from the host."""
+    """Return the states [S, N] before the first step; cached, because a CUDA graph may not copy from the host."""
     return torch.from_numpy(cell.rest(N)).to(device, dtype)
 
 
 def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
-    """Returns the weights that the network computes with, and d(effective)/d(stored) where it is not 1.
+    """Return the weights that the network computes with, and d(effective)/d(stored) where it is not 1.
 
     A masked weight is effectively 0; a signed one acts by its absolute value.
     """
@@ -53,12 +53,12 @@ def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
 
 
 def to_stored(grads: Params, derivatives: Params) -> Params:
-    """Applies the chain rule: the gradient with respect to the stored weights, from that to the effective ones."""
+    """Apply the chain rule: the gradient with respect to the stored weights, from that to the effective ones."""
     return [{k: g * d.get(k, 1) for k, g in w.items()} for w, d in zip(grads, derivatives, strict=True)]
 
 
 def external_currents(cell: Any, w: PerWeight, x: Tensor) -> Tensor:
-    """Computes the currents [K, B, G, N] from input, bias and parameters: one GEMM over the block."""
+    """Compute the currents [K, B, G, N] from input, bias and parameters: one GEMM over the block."""
     K, B, _ = x.shape
     G, N = cell.G, w["x"].shape[-1]
     u = x.new_zeros(K, B, G, N) if cell.reads["x"] != slice(0, G) else x.new_empty(K, B, G, N)
@@ -69,7 +69,7 @@ def external_currents(cell: Any, w: PerWeight, x: Tensor) -> Tensor:
 
 
 def layer(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Runs one layer from state s over inputs x [K, B, I]: states [K + 1, B, S, N], s first, and currents [K, B, G, N].
+    """Run one layer from state s over inputs x [K, B, I]: states [K + 1, B, S, N], s first, and currents [K, B, G, N].
 
     Only the recurrence is sequential.
     """
@@ -90,7 +90,7 @@ def layer(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor
 
 
 class Residuals(NamedTuple):
-    """What the backward pass needs from the forward pass of one layer."""
+    """Hold what the backward pass needs from the forward pass of one layer."""
 
     previous: Tensor
     """s^0 ... s^{K-1} [K, B, S, N]."""
@@ -105,7 +105,7 @@ class Residuals(NamedTuple):
 def run(
     net: Any, params: Params, states: States, inputs: Tensor, layer: Layer = layer
 ) -> tuple[list[Residuals], States, Tensor]:
-    """Runs every layer: their residuals, their last states, and the logits [K, B, C].
+    """Run every layer: their residuals, their last states, and the logits [K, B, C].
 
     The last states are copies: as views they would keep the residuals.
     """
@@ -120,20 +120,20 @@ def run(
 def forward(
     net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor, layer: Layer = layer
 ) -> tuple[States, Tensor, list[Residuals], Tensor]:
-    """Runs a block forward: the last states, the loss, the residuals, and dL/dlogits [K, B, C]."""
+    """Run a block forward: the last states, the loss, the residuals, and dL/dlogits [K, B, C]."""
     residuals, ends, logits = run(net, params, states, inputs, layer)
     loss, error = loss_and_error(logits, targets)
     return ends, loss, residuals, error
 
 
 def presynaptic(cell: Any, s_prev: Tensor, x: Tensor) -> PerWeight:
-    """Returns the presynaptic activity z [K, B, J] of each kind of weight; for bias and parameters it is 1."""
+    """Return the presynaptic activity z [K, B, J] of each kind of weight; for bias and parameters it is 1."""
     one = x.new_ones(*x.shape[:2], 1)
     return {kind: x if kind == "x" else cell.emit(s_prev) if kind == "r" else one for kind in cell.reads}
 
 
 def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums the cross-entropy over time and averages it over the batch; a step with a negative target has none.
+    """Sum the cross-entropy over time and averages it over the batch; a step with a negative target has none.
 
     logits [K, B, C], targets [K, B] -> the loss, a scalar, and its derivative with respect to the logits, [K, B, C]. As
     a sum over time the loss adds up over chunks.
@@ -147,7 +147,7 @@ def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def add(sums: Params, grads: Params) -> None:
-    """Adds gradients to `sums` in place."""
+    """Add gradients to `sums` in place."""
     for into, new in zip(sums, grads, strict=True):
         for k, g in new.items():
             into[k] += g
@@ -161,7 +161,7 @@ def fold(
     targets: Tensor,
     K: int,
 ) -> tuple[Any, Tensor, Params]:
-    """Folds `advance(carry, inputs, targets, last=...)` over pieces of at most K steps: carry, loss and gradient.
+    """Fold `advance(carry, inputs, targets, last=...)` over pieces of at most K steps: carry, loss and gradient.
 
     inputs [T, B, I], targets [T, B]; the last piece may be shorter.
     """
@@ -181,7 +181,7 @@ def fold(
 def gradient(
     algorithm: Any, net: Any, params: Params, inputs: Tensor, targets: Tensor, chunk: int
 ) -> tuple[Tensor, Params]:
-    """Computes loss and gradient of a sequence: `algorithm.advance` folded over chunks of at most `chunk` steps.
+    """Compute loss and gradient of a sequence: `algorithm.advance` folded over chunks of at most `chunk` steps.
 
     algorithm: what has `init` and `advance`. inputs [T, B, I], targets [T, B].
     """

@@ -1,4 +1,4 @@
-"""The eligibility trace of a weight, in JAX: eps [B, J, S, Gk, N], the derivative of its neuron's S states.
+"""Update the eligibility trace of a weight in JAX: eps [B, J, S, Gk, N], the derivative of its neuron's S states.
 
     contract    lam eps                                   its part of the gradient
     update      P eps + sum_t z^t (x) ds^K/dy^t           the trace K steps later
@@ -22,13 +22,13 @@ Trace = list[Array]
 
 
 def zeros(batch: int, cell: Any, w: Array, dtype: str = "same") -> Trace:
-    """Returns the zero trace of one kind of weight w [J, Gk, N], stored as the weight or in another dtype."""
+    """Return the zero trace of one kind of weight w [J, Gk, N], stored as the weight or in another dtype."""
     shape, stored = (w.shape[0], cell.S, *w.shape[1:]), w.dtype if dtype == "same" else dtype
     return [jnp.zeros((size, *shape), stored) for size in xla.tiles(batch, w.nbytes * cell.S)]
 
 
 def contract(lam: Array, eps: Trace) -> Array:
-    """Multiplies the loss's adjoint with the trace: sum_{b,s} lam[b, s, n] eps[b, j, s, g, n].
+    """Multiply the loss's adjoint with the trace: sum_{b,s} lam[b, s, n] eps[b, j, s, g, n].
 
     Sample by sample: as one einsum, XLA copies the trace to transpose it.
     """
@@ -37,7 +37,7 @@ def contract(lam: Array, eps: Trace) -> Array:
 
 
 def update(eps: Trace, P: Array, z: Array, dy: Array) -> Trace:
-    """Returns the trace K steps later: P [B, S, S', N], z [K, B, J], dy = ds^K/dy [K, B, S, G, N]."""
+    """Return the trace K steps later: P [B, S, S', N], z [K, B, J], dy = ds^K/dy [K, B, S, G, N]."""
     updated, start = [], 0
     for tile in eps:
         P_b, z_b, dy_b = (lax.dynamic_slice_in_dim(a, start, len(tile), i) for a, i in ((P, 0), (z, 1), (dy, 1)))
@@ -48,7 +48,7 @@ def update(eps: Trace, P: Array, z: Array, dy: Array) -> Trace:
 
 
 def outer(z: Array, dy: Array) -> Array:
-    """Sums outer products over the steps: z [K, b, J] and dy [K, b, S, G, N] -> [b, J, S, G, N].
+    """Sum outer products over the steps: z [K, b, J] and dy [K, b, S, G, N] -> [b, J, S, G, N].
 
     On a CPU a long sum goes sample by sample, as XLA's plain product is faster than its batched one; a short sum does
     not, as it costs less than putting the samples' products together.

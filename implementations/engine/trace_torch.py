@@ -1,4 +1,4 @@
-"""The eligibility trace of a weight, in PyTorch: eps [B, J, S, Gk, N], the derivative of its neuron's S states.
+"""Update the eligibility trace of a weight in PyTorch: eps [B, J, S, Gk, N], the derivative of its neuron's S states.
 
     contract    lam eps                                   its part of the gradient
     update      P eps + sum_t z^t (x) ds^K/dy^t           the trace K steps later, in place
@@ -19,13 +19,13 @@ Trace = Tensor
 
 
 def zeros(batch: int, cell: Any, w: Tensor, dtype: str = "same") -> Trace:
-    """Returns the zero trace of one kind of weight w [J, Gk, N], stored as the weight or in another dtype."""
+    """Return the zero trace of one kind of weight w [J, Gk, N], stored as the weight or in another dtype."""
     other = {} if dtype == "same" else {"dtype": getattr(torch, dtype)}
     return w.new_zeros(batch, w.shape[0], cell.S, *w.shape[1:], **other)
 
 
 def contract(lam: Tensor, eps: Trace) -> Tensor:
-    """Multiplies the loss's adjoint with the trace: sum_{b,s} lam[b, s, n] eps[b, j, s, g, n].
+    """Multiply the loss's adjoint with the trace: sum_{b,s} lam[b, s, n] eps[b, j, s, g, n].
 
     Sample by sample: as one einsum, PyTorch copies the trace to transpose it.
     """
@@ -37,7 +37,7 @@ def contract(lam: Tensor, eps: Trace) -> Tensor:
 
 
 def update(eps: Trace, P: Tensor, z: Tensor, dy: Tensor) -> None:
-    """Updates the trace in place: P [B, S, S', N], z [K, B, J], dy = ds^K/dy [K, B, S, G, N].
+    """Update the trace in place: P [B, S, S', N], z [K, B, J], dy = ds^K/dy [K, B, S, G, N].
 
     Sample by sample, so that scratch is of one sample; a trace that one factor scales needs none.
     """
@@ -53,7 +53,7 @@ def update(eps: Trace, P: Tensor, z: Tensor, dy: Tensor) -> None:
 
 
 def step(eps: Trace, lam: Tensor, P: Tensor, factors: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Returns lam eps [J, G, N]; with factors z and dy, the trace is then updated in place."""
+    """Return lam eps [J, G, N]; with factors z and dy, the trace is then updated in place."""
     contracted = contract(lam, eps)
     if factors is not None:
         update(eps, P, *factors)

@@ -10,7 +10,7 @@ TILES, TILE_BYTES, GPU_TILE_BYTES = 16, 1 << 18, 1 << 26
 
 
 def on_cpu() -> bool:
-    """Whether what is traced now will run on a CPU."""
+    """Return whether the function in tracing will run on a CPU."""
     return jax.default_backend() == "cpu"
 
 
@@ -26,7 +26,7 @@ def tiles(size: int, nbytes: int) -> list[int]:
 
 
 def later_than(tile: Array) -> Array:
-    """Returns 0 once the tile is computed.
+    """Return 0 once the tile is computed.
 
     Added to the index of a slice, the 0 makes what follows wait: XLA would otherwise update all tiles at once.
     """
@@ -34,7 +34,7 @@ def later_than(tile: Array) -> Array:
 
 
 def keep_layout(part: Array) -> Array:
-    """Gives a slice of the inputs the layout of the whole.
+    """Give a slice of the inputs the layout of the whole.
 
     Otherwise XLA, on a GPU, transposes the whole and stores the copy beside it.
     """

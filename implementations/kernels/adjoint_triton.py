@@ -1,4 +1,4 @@
-"""The adjoint of a layer over a block of steps, as Triton kernels.
+"""Compute the adjoint of a layer over a block of steps, as Triton kernels.
 
     dX/dy^t = lam^t D_f^t,  lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t         the loss's lam^t also gains l^t
 
@@ -84,7 +84,7 @@ def steps(
 def recursion(
     lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor, recurrent: tuple[Tensor, Tensor, slice] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Runs the adjoint recursion over a block; arguments and results are those of `adjoint_torch.recursion`."""
+    """Run the adjoint recursion over a block; arguments and results are those of `adjoint_torch.recursion`."""
     K, B, m, S, N = l.shape
     M, G = lam.shape[1], D_f.shape[3]
     lam, l, D, D_f = (a.contiguous() for a in (lam, l, D, D_f))

@@ -1,4 +1,4 @@
-"""The forward pass of the next chunk beside the backward pass of this one: two streams of a GPU.
+"""Run the forward pass of the next chunk beside the backward pass of this one: two streams of a GPU.
 
 The backward pass of a chunk waits for no later chunk, and the forward pass, one sample to a multiprocessor, leaves most
 of the GPU idle. Two chunks' states and currents are stored at a time, however long the sequence.
@@ -14,7 +14,7 @@ from drtrl_bench.implementations.engine.network_torch import Layer, Params, Stat
 
 
 class Pending(NamedTuple):
-    """What a forward pass left, and the event that ends the backward pass that needs it."""
+    """Hold the results of a forward pass, and the event that ends the backward pass that needs it."""
 
     block: Any
     over: torch.cuda.Event
@@ -31,7 +31,7 @@ class Ahead:
     def forward(
         self, net: Any, params: Params, states: States, inputs: Tensor, targets: Tensor, layer: Layer
     ) -> tuple[Any, ...]:
-        """Runs a chunk forward, once the backward pass of the chunk before the last is over."""
+        """Run a chunk forward, once the backward pass of the chunk before the last is over."""
         main = torch.cuda.current_stream()
         if self.pending:
             self.pending[-1].over.record(main)

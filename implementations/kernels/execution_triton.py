@@ -1,4 +1,4 @@
-"""The Triton kernels as an `Execution`, for PyTorch on a GPU."""
+"""Offer the Triton kernels as an `Execution`, for PyTorch on a GPU."""
 
 from functools import cache, partial
 from typing import Any
@@ -12,7 +12,7 @@ from drtrl_bench.implementations.kernels import adjoint_triton, forward_triton, 
 
 
 def execution(block: int, compiled: bool = True) -> Execution:
-    """Returns an execution in blocks of `block` steps; without `compiled`, only the kernels are Triton's.
+    """Return an execution in blocks of `block` steps; without `compiled`, only the kernels are Triton's.
 
     torch.compile fuses what is element-wise. Without paths through the recurrent weights, that is all of a block's
     backward pass around one kernel; with them, steps are launched one by one, and what is local to a step is fused.

@@ -1,4 +1,4 @@
-"""The forward pass of a layer over a block of steps, as one kernel written in Pallas: the twin of `forward_triton.py`.
+"""Compute a layer's forward pass over a block of steps in one Pallas kernel: the twin of `forward_triton.py`.
 
     y^t = u^t + sum of the rows of W_r of the neurons that spiked        u: the external currents, one GEMM before
     s^t = dynamics(s^{t-1}, y^t)
@@ -35,7 +35,7 @@ def fits(cell: Any) -> bool:
 
 
 def step(cell: Any, s: tuple[Array, ...], y: Array, spikes: Array) -> tuple[Array, ...]:
-    """Computes the states after a step from the states before, the currents and who spiked."""
+    """Compute the states after a step from the states before, the currents and who spiked."""
     if not isinstance(cell, cells.LIF):
         keep = math.exp(-1 / cell.tau) if isinstance(cell, cells.LeakyReadout) else 0.0
         return (keep * s[0] + y,)
@@ -63,7 +63,7 @@ def steps(
     currents: Any,
     lists: Any,
 ):
-    """Runs all steps of one sample: u [K, B, N], s0 [B, S, N], w [N, N] -> states [K, B, S, N], currents [K, B, N].
+    """Run all steps of one sample: u [K, B, N], s0 [B, S, N], w [N, N] -> states [K, B, S, N], currents [K, B, N].
 
     lists [B, 2, 2, width] holds who spiked and how many, for two steps in turn, so that one barrier a step is enough.
     """
@@ -76,7 +76,7 @@ def steps(
         return plgpu.load(ref, mask=inside, other=0)
 
     def rows(now: Array, count: Array, y: Array) -> Array:
-        """Adds to y the rows of w of the `count` neurons in a list; which come next is loaded ahead."""
+        """Add to y the rows of w of the `count` neurons in a list; which come next is loaded ahead."""
         row = jnp.arange(ROWS, dtype=jnp.int32)
 
         def listed(first: Array) -> Array:
@@ -120,7 +120,7 @@ def steps(
 
 
 def layer(cell: Any, w: PerWeight, s: Array, x: Array, unroll: int = 1, interpret: bool = False) -> tuple[Array, Array]:
-    """Runs one layer from state s over inputs x [K, B, I]: its states [K, B, S, N] and input currents [K, B, G, N]."""
+    """Run one layer from state s over inputs x [K, B, I]: its states [K, B, S, N] and input currents [K, B, G, N]."""
     if not fits(cell):
         return plain_layer(cell, w, s, x, unroll)
     u, recurrent = external_currents(cell, w, x), w.get("r")

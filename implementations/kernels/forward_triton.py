@@ -1,4 +1,4 @@
-"""The forward pass of a layer over a block of steps, as one Triton kernel: no launch a step, no product with zeros.
+"""Compute a layer's forward pass over a block of steps in one Triton kernel: no launch a step, no product with zeros.
 
     y^t = u^t + sum of the rows of W_r of the neurons that spiked        u: the external currents, one GEMM before
     s^t = dynamics(s^{t-1}, y^t)
@@ -52,7 +52,7 @@ def steps(
     WIDTH: tl.constexpr,
     ROWS: tl.constexpr,
 ):
-    """Runs all steps of one sample.
+    """Run all steps of one sample.
 
     Row-major: currents [K, B, 1, N], in their own place; states [K + 1, B, S, N], of which the first are
     there; w [N, 1, N]; lists [B, 2, 2, WIDTH], who spiked and how many, for two steps in turn, so that one barrier is
@@ -116,7 +116,7 @@ def fits(cell: Any) -> bool:
 
 
 def constants(cell: Any) -> dict[str, Any]:
-    """Returns the layer as the kernel wants it: the places of its states, and its constants."""
+    """Return the layer as the kernel wants it: the places of its states, and its constants."""
     if not isinstance(cell, cells.LIF):
         keep = math.exp(-1 / cell.tau) if isinstance(cell, cells.LeakyReadout) else 0.0
         kinds = {"A": 0, "SYNAPSE": 0, "SPIKES": False, "HARD": False}
@@ -138,7 +138,7 @@ def constants(cell: Any) -> dict[str, Any]:
 
 
 def layer(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Runs one layer from state s over x [K, B, I]: its states [K + 1, B, S, N], s first, and currents [K, B, G, N]."""
+    """Run one layer from state s over x [K, B, I]: its states [K + 1, B, S, N], s first, and currents [K, B, G, N]."""
     if not fits(cell):
         return plain_layer(cell, w, s, x)
     currents = external_currents(cell, w, x)

@@ -41,7 +41,7 @@ def pass_over(
     SAMPLES: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Contracts and updates eps [B, J, S, G, N] for one presynaptic neuron j, one current g and BLOCK neurons.
+    """Contract and updates eps [B, J, S, G, N] for one presynaptic neuron j, one current g and BLOCK neurons.
 
     Row-major: lam [B, S, N], P [B, S, S, N], z [B, J], dy [B, S, G, N], contracted [J, G, N]. STATES is S, rounded up
     to a power of two; SAMPLES are read at a time.
@@ -71,7 +71,7 @@ def pass_over(
 
 
 def step(eps: Tensor, lam: Tensor, P: Tensor, factors: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Returns lam eps [J, G, N]; with factors z and dy, the trace is then updated in place: `trace_torch.step`.
+    """Return lam eps [J, G, N]; with factors z and dy, the trace is then updated in place: `trace_torch.step`.
 
     eps [B, J, S, G, N], float32 or bfloat16; lam [B, S, N]; P [B, S, S', N]; z [K, B, J]; dy [K, B, S, G, N].
     """

@@ -1,1 +1,1 @@
-"""Ground truth in float64 NumPy: the algorithms and the cells, written for reading."""
+"""Compute the ground truth in float64 NumPy: the algorithms and the cells, written for reading."""

@@ -1,4 +1,4 @@
-"""The gradient of every algorithm in float64 NumPy, written for reading; the cells are in `cells.py` beside it.
+"""Compute the gradient of every algorithm in float64 NumPy, written for reading; the cells are in `cells.py`.
 
 Nothing here is shared with the JAX and PyTorch code but the specification of the cells and the random weights of
 `feedback.py`. Symbols and shapes: `implementations/README.md`. One step of a layer and its derivatives:
@@ -39,7 +39,7 @@ Jacobians = Callable[[cells.Cell, dict[str, Any], Array, Array], tuple[Array, Ar
 
 
 class Residuals(NamedTuple):
-    """The forward pass of one layer over T steps."""
+    """Hold the forward pass of one layer over T steps."""
 
     states: Array
     """s^0 ... s^T [T + 1, B, S, N]."""
@@ -52,19 +52,19 @@ class Residuals(NamedTuple):
 
 
 def project(z: Array, w: ArrayLike) -> Array:
-    """Multiplies z [..., J] with W [J, G, N]: [..., G, N]."""
+    """Multiply z [..., J] with W [J, G, N]: [..., G, N]."""
     w = np.asarray(w, np.float64)
     return (z @ w.reshape(len(w), -1)).reshape(*z.shape[:-1], *w.shape[1:])
 
 
 def project_back(dy: Array, w: ArrayLike) -> Array:
-    """Multiplies dy [..., G, N] with W^T: [..., J]."""
+    """Multiply dy [..., G, N] with W^T: [..., J]."""
     w = np.asarray(w, np.float64)
     return dy.reshape(*dy.shape[:-2], -1) @ w.reshape(len(w), -1).T
 
 
 def effective_weights(net: cells.Network, params: Params) -> tuple[Params, Params]:
-    """Returns the weights that the network computes with, masked or by absolute value, and d(effective)/d(stored)."""
+    """Return the weights that the network computes with, masked or by absolute value, and d(effective)/d(stored)."""
     sizes = tuple((len(w["x"]), w["x"].shape[-1]) for w in params)
     effective, derivatives = [], []
     for cell, w, mask in zip(net, params, cells.masks(net, sizes), strict=True):
@@ -75,7 +75,7 @@ def effective_weights(net: cells.Network, params: Params) -> tuple[Params, Param
 
 
 def on_effective_weights(rule: Callable[..., tuple[float, Grads]]) -> Callable[..., tuple[float, Grads]]:
-    """Lets a function compute with the effective weights; its gradient becomes that with respect to the stored ones."""
+    """Let a function compute with the effective weights; its gradient becomes that with respect to the stored ones."""
 
     @wraps(rule)
     def with_stored(net: cells.Network, params: Params, *data: ArrayLike, **options: Any) -> tuple[float, Grads]:
@@ -87,7 +87,7 @@ def on_effective_weights(rule: Callable[..., tuple[float, Grads]]) -> Callable[.
 
 
 def forward(net: cells.Network, params: Params, inputs: ArrayLike) -> list[Residuals]:
-    """Runs the equations at the top of this file for every layer, from rest. inputs [T, B, I]."""
+    """Run the equations at the top of this file for every layer, from rest. inputs [T, B, I]."""
     x = np.asarray(inputs, np.float64)
     T, B, _ = x.shape
     residuals = []
@@ -115,14 +115,14 @@ def log_softmax(logits: Array) -> Array:
 
 
 def loss(logits: ArrayLike, targets: ArrayLike) -> float:
-    """-sum_t mean_b log softmax(logits)[target]: [T, B, C], [T, B] -> nats; none where the target is negative."""
+    """Return -sum_t mean_b log softmax(logits)[target] in nats: [T, B, C], [T, B] -> [], without negative targets."""
     log_p, targets = log_softmax(np.asarray(logits, np.float64)), np.asarray(targets)
     t, b = np.nonzero(targets >= 0)
     return -float(log_p[t, b, targets[t, b]].sum()) / targets.shape[1]
 
 
 def loss_gradient(logits: ArrayLike, targets: ArrayLike) -> Array:
-    """dL/dlogits = (softmax - one-hot) / B [T, B, C], 0 where the target is negative."""
+    """Return dL/dlogits = (softmax - one-hot) / B [T, B, C], 0 where the target is negative."""
     p, targets = np.exp(log_softmax(np.asarray(logits, np.float64))), np.asarray(targets)
     t, b = np.nonzero(targets >= 0)
     p[t, b, targets[t, b]] -= 1
@@ -130,12 +130,12 @@ def loss_gradient(logits: ArrayLike, targets: ArrayLike) -> Array:
 
 
 def local_jacobians(cell: cells.Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
-    """Returns D without any path through a weight, and D_f: D-RTRL."""
+    """Return D without any path through a weight, and D_f: D-RTRL."""
     return jacobians(cell, s, y)
 
 
 def jacobians_with_own_weight(cell: cells.Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
-    """Returns D with the path through the neuron's weight on itself, and D_f: SnAp-1."""
+    """Return D with the path through the neuron's weight on itself, and D_f: SnAp-1."""
     D, D_f = jacobians(cell, s, y)
     if "r" in cell.reads:
         itself = np.einsum("ngn->gn", w["r"])
@@ -145,7 +145,7 @@ def jacobians_with_own_weight(cell: cells.Cell, w: dict[str, Any], s: Array, y: 
 
 
 def no_jacobian(cell: cells.Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
-    """Returns D = 0, no path from one step to the next, and D_f."""
+    """Return D = 0, no path from one step to the next, and D_f."""
     D, D_f = jacobians(cell, s, y)
     return np.zeros_like(D), D_f
 
@@ -159,7 +159,7 @@ def adjoint(
     jacobian: Jacobians | None = None,
     random_feedback: bool = False,
 ) -> tuple[float, Grads, list[dict[int, Array]]]:
-    """Computes loss and gradient by one reverse pass per layer, the top one first; with `jacobian`, of the cut graph.
+    """Compute loss and gradient by one reverse pass per layer, the top one first; with `jacobian`, of the cut graph.
 
     Also dL/ds^t at the start of each chunk and layer, of the own loss of the chunk: [layer][t].
     """
@@ -191,7 +191,7 @@ def adjoint(
 
 
 def weight_gradient(z: Array, dy: Array) -> Array:
-    """Sums z^t (x) dy^t over steps and samples: [T, B, J], [T, B, G, N] -> [J, G, N]."""
+    """Sum z^t (x) dy^t over steps and samples: [T, B, J], [T, B, G, N] -> [J, G, N]."""
     T, B, J = z.shape
     return (z.reshape(T * B, J).T @ dy.reshape(T * B, -1)).reshape(J, *dy.shape[2:])
 
@@ -200,7 +200,7 @@ def weight_gradient(z: Array, dy: Array) -> Array:
 def bptt(
     net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int | None = None
 ) -> tuple[float, Grads]:
-    """Backpropagation through time (Werbos 1990); with a chunk of K steps truncated BPTT(K).
+    """Return the gradient of backpropagation through time (Werbos 1990); in chunks of K steps, truncated BPTT(K).
 
         lam^t = l^t + lam^{t+1} D^{t+1} + (dy^{t+1} W_r^T) R^{t+1},   dy^t = lam^t D_f^t
         grad W = sum_t z^t (x) dy^t
@@ -212,7 +212,7 @@ def bptt(
 
 @on_effective_weights
 def drtrl_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """D-RTRL's gradient by BPTT on the cut graph: fast and small, the same as `drtrl`.
+    """Return D-RTRL's gradient by BPTT on the cut graph: fast and small, the same as that of `drtrl`.
 
         lam^t = l^t + lam^{t+1} D^{t+1},   dy^t = lam^t D_f^t,   grad W = sum_t z^t (x) dy^t
 
@@ -224,19 +224,19 @@ def drtrl_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targ
 
 @on_effective_weights
 def snap1_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """`drtrl_by_cutting` with each neuron's weight on itself left in: the same as `snap1`."""
+    """Return the gradient of `snap1`: `drtrl_by_cutting` with each neuron's weight on itself left in."""
     return adjoint(net, params, inputs, targets, jacobian=jacobians_with_own_weight)[:2]
 
 
 @on_effective_weights
 def no_trace(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """Control: the current step only, grad W = sum_t z^t (x) l^t D_f^t."""
+    """Return a control's gradient, the current step only: grad W = sum_t z^t (x) l^t D_f^t."""
     return adjoint(net, params, inputs, targets, jacobian=no_jacobian)[:2]
 
 
 @on_effective_weights
 def random_feedback(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """Control: D-RTRL whose hidden layers get the readout's error through fixed random weights.
+    """Return a control's gradient: D-RTRL whose hidden layers get the readout's error through fixed random weights.
 
     dL/do^t = dL/dlogits^t B_layer (Bellec et al. 2020, Nat. Commun. 11:3625: random e-prop).
     """
@@ -247,7 +247,7 @@ def random_feedback(net: cells.Network, params: Params, inputs: ArrayLike, targe
 def drtrl_window(
     net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int
 ) -> tuple[float, Grads]:
-    """BPTT inside each window of `chunk` steps; D-RTRL's trace for what was before it.
+    """Return the gradient of BPTT inside each window of `chunk` steps, and of D-RTRL's trace before the window.
 
     grad = sum over windows of (truncated BPTT + dL_window/ds^0 e^0), e the trace of `drtrl` at the window's start.
     """
@@ -262,7 +262,7 @@ def drtrl_window(
 
 @on_effective_weights
 def rtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """Real-time recurrent learning (Williams & Zipser 1989), textbook: tiny networks only.
+    """Return the gradient of real-time recurrent learning (Williams & Zipser 1989), textbook: tiny networks only.
 
         M^t = D^t M^{t-1} + D_f^t dy^t/dtheta,   dy^t/dtheta = z^t + W_r (R^t M^{t-1}) + W_x dx^t/dtheta
         grad = sum_t dL/do^t (do/ds)^t M^t     dx^t/dtheta = (do/ds)^t M^t of the layer below
@@ -298,32 +298,32 @@ def rtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLi
 
 
 def traces(cell: cells.Cell, w: dict[str, Any], r: Residuals, jacobian: Jacobians) -> Iterator[dict[str, Array]]:
-    """Yields eps^1, eps^2 ... [B, J, S, G, N] of a layer's weights: eps^t = D^t eps^{t-1} + D_f^t (x) z^t."""
+    """Yield eps^1, eps^2 ... [B, J, S, G, N] of a layer's weights: eps^t = D^t eps^{t-1} + D_f^t (x) z^t."""
     B = r.states.shape[1]
     e = {k: np.zeros((B, len(v), cell.S, *v.shape[1:])) for k, v in w.items()}
     for t in range(len(r.currents)):
         D, D_f = jacobian(cell, w, r.states[t], r.currents[t])
         for k in e:
-            now = np.einsum("bsgn,bj->bjsgn", D_f[:, :, cell.reads[k]], r.z[k][t])
-            e[k] = np.einsum("bsun,bjugn->bjsgn", D, e[k]) + now
+            immediate = np.einsum("bsgn,bj->bjsgn", D_f[:, :, cell.reads[k]], r.z[k][t])
+            e[k] = np.einsum("bsun,bjugn->bjsgn", D, e[k]) + immediate
         yield {k: v.copy() for k, v in e.items()}
 
 
 def signals(net: cells.Network, params: Params, residuals: list[Residuals], targets: ArrayLike) -> list[Array]:
-    """Computes l^t = dL^t/ds^t [T, B, S, N] of every layer, through the weights of the same step only."""
-    signal, found = loss_gradient(residuals[-1].outputs, targets), []
+    """Compute l^t = dL^t/ds^t [T, B, S, N] of every layer, through the weights of the same step only."""
+    signal, by_layer = loss_gradient(residuals[-1].outputs, targets), []
     for cell, w, r in zip(net[::-1], params[::-1], residuals[::-1], strict=True):
-        found.insert(0, np.stack([pull_output(cell, s, d) for s, d in zip(r.states[1:], signal, strict=True)]))
+        by_layer.insert(0, np.stack([pull_output(cell, s, d) for s, d in zip(r.states[1:], signal, strict=True)]))
         D_fs = [jacobians(cell, s, y)[1] for s, y in zip(r.states, r.currents, strict=False)]
-        dy = np.einsum("tbsn,tbsgn->tbgn", found[0], np.stack(D_fs))
+        dy = np.einsum("tbsn,tbsgn->tbgn", by_layer[0], np.stack(D_fs))
         signal = project_back(dy[:, :, cell.reads["x"]], w["x"])
-    return found
+    return by_layer
 
 
 def forward_in_time(
     net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, jacobian: Jacobians
 ) -> tuple[float, Grads]:
-    """Computes the textbook form, grad W = sum_t l^t eps^t, with eps as large as the weights times B S."""
+    """Compute the textbook form, grad W = sum_t l^t eps^t, with eps as large as the weights times B S."""
     residuals = forward(net, params, inputs)
     grads: Grads = [{k: np.zeros(v.shape) for k, v in w.items()} for w in params]
     for i, l in enumerate(signals(net, params, residuals, targets)):
@@ -335,7 +335,7 @@ def forward_in_time(
 
 @on_effective_weights
 def drtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """D-RTRL (Wang et al. 2026), textbook: every path through a weight is cut, time runs forward.
+    """Return D-RTRL's gradient (Wang et al. 2026), textbook: every path through a weight is cut, time runs forward.
 
     eps^t = D^t eps^{t-1} + D_f^t (x) z^t,   grad W = sum_t l^t eps^t
     """
@@ -344,7 +344,7 @@ def drtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayL
 
 @on_effective_weights
 def snap1(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """SnAp-1 (Menick et al. 2021), textbook: D-RTRL with each neuron's weight on itself left in D."""
+    """Return SnAp-1's gradient (Menick et al. 2021), textbook: D-RTRL with each neuron's weight on itself left in D."""
     return forward_in_time(net, params, inputs, targets, jacobians_with_own_weight)
 
 
@@ -357,7 +357,7 @@ def es_drtrl(
     decay: float = 0.9,
     bias_correction: str = "corrected",
 ) -> tuple[float, Grads]:
-    """ES-D-RTRL, also pp-prop (Wang et al. 2026), textbook.
+    """Return the gradient of ES-D-RTRL, also pp-prop (Wang et al. 2026), textbook.
 
     eps_x^t = a eps_x^{t-1} + z^t,   eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t     eps_x = 1 for bias and parameters
     grad W = sum_t eps_x^t (x) l^t eps_f^t / c^t

@@ -1,4 +1,4 @@
-"""Computes every cell in NumPy float64, its Jacobians by dual numbers: the independent twin of `cells_jax.py`.
+"""Compute every cell in NumPy float64, its Jacobians by dual numbers: the independent twin of `cells_jax.py`.
 
 A dual number carries a value and its derivatives by m variables; the equations below run on plain arrays and on
 dual numbers alike. `spike` has psi for its derivative, `stop` drops derivatives. Sizes as in `cells.py`.
@@ -19,7 +19,7 @@ Number = Any
 
 
 class Dual:
-    """value [..., N] and its derivatives by [m, ..., N], by m variables of the same neuron."""
+    """Hold a value [..., N] and its derivatives [m, ..., N] with respect to m variables of the same neuron."""
 
     __array_ufunc__ = None  # so that array * dual is the dual's business
 
@@ -54,17 +54,17 @@ class Dual:
 
 
 def parts(x: Number) -> tuple[Any, Any]:
-    """Returns value and derivatives of a number that may be plain."""
+    """Return value and derivatives of a number that may be plain."""
     return (x.value, x.by) if isinstance(x, Dual) else (x, 0.0)
 
 
 def apply(function: Callable[[Any], Any], slope: Callable[[Any], Any], x: Number) -> Number:
-    """Applies a function of one variable, and its derivative to the dual part."""
+    """Apply a function of one variable, and its derivative to the dual part."""
     return Dual(function(x.value), slope(x.value) * x.by) if isinstance(x, Dual) else function(x)
 
 
 def stop(x: Number) -> Array:
-    """Returns the value alone."""
+    """Return the value alone."""
     return parts(x)[0]
 
 
@@ -93,7 +93,7 @@ def normal(v: Array, mean: float, deviation: float) -> Array:
 
 
 def psi(cell: cells.Spiking, v: Array) -> Array:
-    """The surrogate derivatives of `cells.Spiking`."""
+    """Return the surrogate derivatives of `cells.Spiking`."""
     logistic = 1 / (1 + np.exp(-4 * v))
     return {
         "relu": cell.alpha * np.maximum(cell.width - np.abs(v), 0),
@@ -106,7 +106,7 @@ def psi(cell: cells.Spiking, v: Array) -> Array:
 
 
 def spike(cell: cells.Spiking, v: Number) -> Number:
-    """1 if v >= 0 else 0, with psi for a derivative; `smooth`: the primitive of psi, 0 at v = -width."""
+    """Return 1 if v >= 0 else 0, with psi for a derivative; `smooth`: the primitive of psi, 0 at v = -width."""
 
     def smooth(v: Array) -> Array:
         area = cell.alpha * cell.width**2
@@ -121,7 +121,7 @@ def spike(cell: cells.Spiking, v: Number) -> Number:
 
 
 def constant(cell: cells.Cell, y: list[Number], name: str) -> Number:
-    """Returns the cell's number, or the exponential of the neuron's parameter, which comes after the currents."""
+    """Return the cell's number, or the exponential of the neuron's parameter, which comes after the currents."""
     if name not in cell.trainable:
         return getattr(cell, name)
     return exp(y[len(cell.currents) + cell.trainable.index(name)])
@@ -132,12 +132,12 @@ def decay(cell: cells.Cell, y: list[Number], name: str) -> Number:
 
 
 def standardised(u: Array) -> Array:
-    """Mean 0 and deviation 1 over the neurons [..., N]."""
+    """Return u with mean 0 and deviation 1 over the neurons [..., N]."""
     return (u - u.mean(-1, keepdims=True)) / np.sqrt(u.var(-1, keepdims=True) + 1e-5)
 
 
 def through_standardised(u: Array, d: Array) -> Array:
-    """The Jacobian of `standardised` at u times d [..., N]; it is symmetric, so it serves in both directions."""
+    """Return the Jacobian of `standardised` at u times d [..., N]; it is symmetric, so it serves in both directions."""
     deviation, o = np.sqrt(u.var(-1, keepdims=True) + 1e-5), standardised(u)
     return (d - d.mean(-1, keepdims=True) - o * (o * d).mean(-1, keepdims=True)) / deviation
 
@@ -277,7 +277,7 @@ def linear_readout(cell: cells.LinearReadout, s: list[Number], y: list[Number]) 
 
 
 class Law(NamedTuple):
-    """The equations of one kind of cell, on lists of S states and G input currents."""
+    """Hold the equations of one kind of cell, on lists of S states and G input currents."""
 
     emit: Callable[[Any, list[Number]], Number]
     dynamics: Callable[[Any, list[Number], list[Number]], list[Number]]
@@ -303,7 +303,7 @@ LAWS: dict[type[cells.Cell], Law] = {
 
 
 def law(cell: cells.Cell) -> Law:
-    """The law of the cell's class, or of the specification it inherits from."""
+    """Return the law of the cell's class, or of the specification it inherits from."""
     for base in type(cell).__mro__:
         if base in LAWS:
             return LAWS[base]
@@ -311,30 +311,30 @@ def law(cell: cells.Cell) -> Law:
 
 
 def listed(s: Array) -> list[Array]:
-    """[..., S, N] -> S arrays [..., N]."""
+    """Split states or currents: [..., S, N] -> S arrays [..., N]."""
     return list(np.moveaxis(s, -2, 0))
 
 
 def variables(*groups: list[Array]) -> list[list[Dual]]:
-    """Lists of arrays as lists of independent variables."""
-    m, found, number = sum(len(group) for group in groups), [], 0
+    """Return lists of arrays as lists of independent variables."""
+    m, duals, number = sum(len(group) for group in groups), [], 0
     for group in groups:
-        found.append([])
+        duals.append([])
         for x in group:
             by = np.zeros((m, *x.shape))
             by[number] = 1
-            found[-1].append(Dual(x, by))
+            duals[-1].append(Dual(x, by))
             number += 1
-    return found
+    return duals
 
 
 def emit(cell: cells.Cell, s: Array) -> Array:
-    """Computes r [..., N] from states [..., S, N]."""
+    """Compute r [..., N] from states [..., S, N]."""
     return law(cell).emit(cell, listed(s))
 
 
 def output_jacobian(cell: cells.Cell, s: Array) -> Array:
-    """Computes R = dr/ds [..., S, N]."""
+    """Compute R = dr/ds [..., S, N]."""
     (states,) = variables(listed(s))
     return np.moveaxis(law(cell).emit(cell, states).by, 0, -2)
 
@@ -345,13 +345,13 @@ def fired(cell: cells.Cell, s: Array) -> NDArray[np.bool_]:
 
 
 def dynamics(cell: cells.Cell, s: Array, y: Array) -> Array:
-    """Computes the next states [..., S, N] from states and input currents [..., G, N]."""
-    found = law(cell).dynamics(cell, listed(s), listed(y))
-    return np.stack([np.broadcast_to(x, s[..., 0, :].shape) for x in found], axis=-2)
+    """Compute the next states [..., S, N] from states and input currents [..., G, N]."""
+    states = law(cell).dynamics(cell, listed(s), listed(y))
+    return np.stack([np.broadcast_to(x, s[..., 0, :].shape) for x in states], axis=-2)
 
 
 def jacobians(cell: cells.Cell, s: Array, y: Array) -> tuple[Array, Array]:
-    """Computes D [..., S, S', N] and D_f [..., S, G, N] at states and input currents."""
+    """Compute D [..., S, S', N] and D_f [..., S, G, N] at states and input currents."""
     by = [parts(x)[1] + np.zeros((cell.S + cell.G, *s[..., 0, :].shape)) for x in
           law(cell).dynamics(cell, *variables(listed(s), listed(y)))]  # fmt: skip
     rows = np.stack([np.moveaxis(row, 0, -2) for row in by], axis=-3)
@@ -359,13 +359,13 @@ def jacobians(cell: cells.Cell, s: Array, y: Array) -> tuple[Array, Array]:
 
 
 def output(cell: cells.Cell, s: Array) -> Array:
-    """Computes o [..., N] from states [..., S, N]."""
+    """Compute o [..., N] from states [..., S, N]."""
     o = law(cell).output(cell, listed(s))
     return standardised(o) if law(cell).standardised else o
 
 
 def pull_output(cell: cells.Cell, s: Array, signal: Array) -> Array:
-    """Computes l = dL/ds [..., S, N] from dL/do [..., N]."""
+    """Compute l = dL/ds [..., S, N] from dL/do [..., N]."""
     (states,) = variables(listed(s))
     o = law(cell).output(cell, states)
     if law(cell).standardised:
@@ -374,7 +374,7 @@ def pull_output(cell: cells.Cell, s: Array, signal: Array) -> Array:
 
 
 def push_output(cell: cells.Cell, s: Array, ds: Array) -> Array:
-    """Computes do [..., p, N] from ds [..., p, S, N]: p directions at the states [..., S, N]."""
+    """Compute do [..., p, N] from ds [..., p, S, N]: p directions at the states [..., S, N]."""
     (states,) = variables(listed(s))
     o = law(cell).output(cell, states)
     do = np.einsum("s...n,...psn->...pn", o.by, ds)

@@ -35,7 +35,7 @@ def fit(
     checkpoint: Path | None = None,
     every: int = 100,
 ) -> tuple[Params, NDArray[np.float64]]:
-    """Trains on batch(0) ... batch(updates - 1). Returns the weights and each batch's loss.
+    """Train on batch(0) ... batch(updates - 1). Returns the weights and each batch's loss.
 
     per_chunk: one update after each chunk of `chunk` steps, in the middle of the sequence, as online rules can;
     otherwise one after each sequence. checkpoint: an `.npz`, written after every `every` batches and at the end; if it
@@ -78,7 +78,7 @@ def fit(
 
 
 def save(path: Path, tree: Any, losses: list[float]) -> None:
-    """Writes weights, Adam's moments and losses; a crash while writing leaves the file as it was."""
+    """Write weights, Adam's moments and losses; a crash while writing leaves the file as it was."""
     leaves = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
     new = path.with_suffix(".new.npz")
     np.savez(new, losses=np.asarray(losses), **leaves)  # pyright: ignore[reportArgumentType]
@@ -86,7 +86,7 @@ def save(path: Path, tree: Any, losses: list[float]) -> None:
 
 
 def restore(path: Path, like: Any) -> tuple[Params, Any, list[float]]:
-    """Reads what `save` wrote, in the shape of `like`."""
+    """Read what `save` wrote, in the shape of `like`."""
     leaves, shape = jax.tree.flatten(like)
     with np.load(path, allow_pickle=False) as arrays:
         saved = [arrays[name] for i in range(len(leaves)) if (name := f"leaf{i}") in arrays]

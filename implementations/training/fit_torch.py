@@ -32,7 +32,7 @@ def fit(
     checkpoint: Path | None = None,
     every: int = 100,
 ) -> tuple[Params, NDArray[np.float64]]:
-    """Trains on batch(0) ... batch(updates - 1). Returns the weights and each batch's loss.
+    """Train on batch(0) ... batch(updates - 1). Returns the weights and each batch's loss.
 
     per_chunk: one update after each chunk of `chunk` steps, in the middle of the sequence, as online rules can;
     otherwise one after each sequence. checkpoint: an `.npz`, written after every `every` batches and at the end; if it
@@ -78,7 +78,7 @@ def fit(
 
 
 def save(path: Path, tree: list[torch.Tensor], losses: list[float]) -> None:
-    """Writes weights, Adam's moments and losses; a crash while writing leaves the file as it was."""
+    """Write weights, Adam's moments and losses; a crash while writing leaves the file as it was."""
     leaves = {f"leaf{i}": leaf.cpu().numpy() for i, leaf in enumerate(tree)}
     new = path.with_suffix(".new.npz")
     np.savez(new, losses=np.asarray(losses), **leaves)  # pyright: ignore[reportArgumentType]
@@ -86,7 +86,7 @@ def save(path: Path, tree: list[torch.Tensor], losses: list[float]) -> None:
 
 
 def restore(path: Path, tree: list[torch.Tensor]) -> list[float]:
-    """Puts what `save` wrote into the tensors of `tree`; returns the losses."""
+    """Put what `save` wrote into the tensors of `tree`; returns the losses."""
     with np.load(path, allow_pickle=False) as arrays:
         saved = [arrays[name] for i in range(len(tree)) if (name := f"leaf{i}") in arrays]
         if [a.shape for a in saved] != [tuple(leaf.shape) for leaf in tree] or len(arrays) != len(tree) + 1:
