@@ -131,8 +131,8 @@ PLANTED = [
     Planted(
         "no columns for layers that no record knows",
         "bench/records/frames.py",
-        "parts = every | alone",
-        "parts = alone",
+        "agreements = unknown | single",
+        "agreements = single",
         f"{RECORD}::test_a_frame_of_older_records_has_the_columns_of_all_their_layers",
     ),
 ]

@@ -74,8 +74,8 @@ PLANTED = [
     Planted(
         "an older layer's cosine taken from one of its weights",
         "bench/records/frames.py",
-        'if of_layer[name.partition(".")[0]] == 1}',
-        'if of_layer[name.partition(".")[0]] >= 1}',
+        "if weights_in[layer_of[name]] == 1}",
+        "if weights_in[layer_of[name]] >= 1}",
         f"{RECORD}::test_a_layer_of_an_older_record_is_empty_unless_it_has_one_weight",
     ),
     Planted(
