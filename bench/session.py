@@ -82,7 +82,7 @@ def run_plan(
             plan = plans.read(str(plan))
         try:
             words = [only] if isinstance(only, str) else list(only)
-            chosen = arguments.chosen(plan, words)
+            chosen = arguments.choose(plan, words)
         except terminal.UsageError as error:
             raise PlanError(str(error)) from None
         return measured(replace(plan, cases=tuple(chosen)), records, again, progress)

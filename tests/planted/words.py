@@ -144,8 +144,8 @@ PLANTED = [
     Planted(
         "show filters by parts of words",
         "bench/cli/arguments.py",
-        "all(word.lower() in own for word in only or []) for own in lower]",
-        'all(word.lower() in " ".join(own) for word in only or []) for own in lower]',
+        "all(word.lower() in words for word in only or []) for words in lower]",
+        'all(word.lower() in " ".join(words) for word in only or []) for words in lower]',
         f"{CLI}::test_show_finds_what_list_and_the_page_find",
     ),
     Planted(
