@@ -110,7 +110,7 @@ PLANTED = [
     Planted(
         "no word for a chosen chunk",
         "bench/case.py",
-        'how += ["auto"] if self.auto else []',
+        'options += ["auto"] if self.auto else []',
         "pass",
         f"{CASE}::test_a_case_whose_chunk_was_chosen_has_a_word_of_it",
     ),
