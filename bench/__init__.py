@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what measures once it is asked for: its modules are also started as `python -m`."""
+    """Import run_case and run_plan on first use, since their modules are also started as `python -m`."""
     if name in ("run_case", "run_plan"):
         from drtrl_bench import session
 

@@ -4,14 +4,14 @@ from drtrl_bench.process import signals
 
 
 def command() -> None:
-    """Runs the command, whose import takes a second, in which a signal may come."""
+    """Import and run the command; the import takes a second, during which a signal may come."""
     from drtrl_bench.cli import app
 
     app.main()
 
 
 def main() -> None:
-    """The command; a signal that ends it is one line on standard error, and exit code 128 + its number."""
+    """Run the command; a signal that ends it is one line on standard error, and exit code 128 + the signal's number."""
     signals.run(command)
 
 

@@ -1,4 +1,4 @@
-"""Case: one thing to measure. Plan: the cases of a run, and how long each may take; `plan.py` reads them from files."""
+"""Case: what one measurement needs. Plan: the cases of a run and their limits; `plan.py` reads plans from files."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ class Range:
     """Whether `least` itself is too little."""
 
     def holds(self, value: float) -> bool:
-        """Whether a number is one of them; nan is not."""
+        """Tell whether a number lies in the range; nan does not."""
         return (self.least < value if self.above else self.least <= value) and value <= self.most
 
     def __str__(self) -> str:
@@ -58,15 +58,15 @@ def option(
     column of its own everywhere. range: of its numbers. names: that it may hold. always: whether captions say the
     default, too. later: whether the first records do not have it.
     """
-    said = {"role": role, "header": header, "phrase": phrase, "always": always, "later": later}
-    said |= {"range": Range(*range)} if range else {}
-    said |= {"names": (lambda: names) if isinstance(names, tuple) else names} if names else {}
-    return field(default=default, metadata=said)
+    metadata = {"role": role, "header": header, "phrase": phrase, "always": always, "later": later}
+    metadata |= {"range": Range(*range)} if range else {}
+    metadata |= {"names": (lambda: names) if isinstance(names, tuple) else names} if names else {}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Case:
-    """dataset, cell, algorithm, framework, device and sizes; everything the gradient and its cost depend on."""
+    """Data set, cell, algorithm, framework, device and sizes: everything that a gradient and its cost depend on."""
 
     algorithm: str = option("drtrl", ALGORITHM, names=lambda: registry.ALGORITHMS)
     framework: str = option("jax", RUN, names=lambda: registry.FRAMEWORKS)
@@ -117,33 +117,33 @@ class Case:
 
     @property
     def key(self) -> str:
-        """Hash of the fields that are not at their defaults: the identity of the case in records."""
+        """Return the hash of the fields that are not at their defaults: the identity of the case in records."""
         return digest(set_apart(self))
 
     @property
     def problem_key(self) -> str:
-        """Hash of what fixes weights, data and reference gradient: the same for every implementation."""
+        """Return the hash of the fields that fix weights, data and reference gradient; implementations share it."""
         return digest({name: value for name, value in set_apart(self).items() if name in of_role(PROBLEM)})
 
     @property
     def label(self) -> str:
-        """One readable line; `words` are what finds it."""
+        """Describe the case in one line, which its `words` find."""
         sizes = f"T={self.steps} K={self.chunk} N={self.neurons} B={self.batch} L={self.layers}"
         words = (self.algorithm, self.framework, self.cell, self.readout, self.dataset, sizes, self.dtype, self.device)
-        how = [self.mode] if self.mode != "plain" else []
-        how += ["trace", self.trace_dtype] if self.trace_dtype != "same" else []
-        how += ["auto"] if self.auto else []
-        how += [f"limit_mib={self.limit_mib:g}"] if self.limit_mib else []
-        return " ".join([*words, *how])
+        options = [self.mode] if self.mode != "plain" else []
+        options += ["trace", self.trace_dtype] if self.trace_dtype != "same" else []
+        options += ["auto"] if self.auto else []
+        options += [f"limit_mib={self.limit_mib:g}"] if self.limit_mib else []
+        return " ".join([*words, *options])
 
 
 def words(case: Case, *more: str) -> set[str]:
-    """The words by which `-k` and the search of a report find a case, whole and in any case: its label's and `more`."""
+    """Return the words by which `-k` and the search of a report find a case: those of its label, and `more`."""
     return {*case.label.split(), *more}
 
 
 def set_apart(case: Case) -> dict[str, Any]:
-    """The fields of a case that are not at their defaults; a field added later changes no identity."""
+    """Return the fields of a case that are not at their defaults, so that a field added later changes no identity."""
     return {f.name: v for f in fields(Case) if (v := getattr(case, f.name)) != f.default}
 
 
@@ -197,8 +197,8 @@ def field_value(kind: type, name: str, value: Any) -> Any:
         return float(value) if which.type is float else value
     known = names_of(name) if kind is Case else ()
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "one of"}[which.type]
-    said = f"{words} {allowed or ', '.join(sorted(known))}".rstrip()
-    raise ValueError(f"{name} is {excerpt(value)}; it must be {said}" + (', or "auto"' if name == "chunk" else ""))
+    expected = f"{words} {allowed or ', '.join(sorted(known))}".rstrip()
+    raise ValueError(f"{name} is {excerpt(value)}; it must be {expected}" + (', or "auto"' if name == "chunk" else ""))
 
 
 def excerpt(value: Any, most: int = 60) -> str:

@@ -1,4 +1,4 @@
-"""How the package came here: a checkout of the project, or a wheel without one; what either needs to be told."""
+"""Tells a checkout of the project from an installed wheel, and gives the install command that suits."""
 
 import re
 from pathlib import Path
@@ -8,14 +8,14 @@ ROOT = Path(__file__).parent.parent
 
 
 def in_checkout(root: Path | None = None) -> bool:
-    """Whether the package's folder is the project's own: a wheel may lie beside another project's pyproject.toml."""
+    """Tell whether the package lies in a checkout: a wheel may lie beside another project's pyproject.toml."""
     try:
-        said = ((root or ROOT) / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
+        pyproject = ((root or ROOT) / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    return re.search(r'^name = "drtrl-bench"$', said, re.MULTILINE) is not None
+    return re.search(r'^name = "drtrl-bench"$', pyproject, re.MULTILINE) is not None
 
 
 def command(extra: str) -> str:
-    """What to type to install an extra, as "jax" or "events": in a checkout with the versions that are tested."""
+    """Return the install command of an extra, as "jax" or "events": in a checkout with the tested versions."""
     return f"pip install -c constraints.txt -e '.[{extra}]'" if in_checkout() else f"pip install 'drtrl-bench[{extra}]'"

@@ -1,4 +1,4 @@
-"""From the names of the registry to what they stand for, which is imported only then."""
+"""Finds the algorithms, cells and frameworks that names of the registry stand for, and imports them only then."""
 
 import difflib
 import importlib
@@ -37,12 +37,10 @@ def algorithm(name: str, framework: str, options: dict[str, Any], execution: Any
 
 def reference(name: str) -> Reference:
     """Find the function in NumPy that defines an algorithm's gradient."""
-    own = registry.ALGORITHMS[name].reference
-    return (
-        own
-        if callable(own)
-        else getattr(importlib.import_module("drtrl_bench.implementations.reference.algorithms"), own)
-    )
+    function = registry.ALGORITHMS[name].reference
+    if callable(function):
+        return function
+    return getattr(importlib.import_module("drtrl_bench.implementations.reference.algorithms"), function)
 
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
@@ -50,8 +48,8 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
     module = importlib.import_module(
         f"drtrl_bench.implementations.cells.{f'cells_{framework}' if framework else 'spec'}"
     )
-    own, options = registry.CELLS[cell]
-    kind = own(framework) if callable(own) else getattr(module, own)
+    class_, options = registry.CELLS[cell]
+    kind = class_(framework) if callable(class_) else getattr(module, class_)
     return (*[kind(**options)] * layers, getattr(module, registry.READOUTS[readout])())
 
 

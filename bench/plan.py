@@ -105,7 +105,7 @@ def expand(path: Path, grids: Mapping[str, dict[str, Any]]) -> tuple[Case, ...]:
 def choices(path: Path, where: str, grid: dict[str, list[Any]]) -> list[list[tuple[str, Any]]]:
     """Check the values of each key of a grid, and list them as the fields hold them."""
     known = FIELDS[Case]
-    found = []
+    lists = []
     for key, values in grid.items():
         if key not in known:
             raise PlanError(f"{textfile.shown(path)}: {where}: key {excerpt(key)}: {nearest(key, known)}")
@@ -115,8 +115,8 @@ def choices(path: Path, where: str, grid: dict[str, list[Any]]) -> list[list[tup
             values = [AUTO if v == "auto" else taken(path, where, key, v) for v in values]
         else:
             values = [taken(path, where, key, v) for v in values]
-        found.append([(key, v) for v in values])
-    return found
+        lists.append([(key, v) for v in values])
+    return lists
 
 
 def number_of_auto(grid: list[list[tuple[str, Any]]]) -> int:
@@ -191,8 +191,8 @@ def unsuited(case: Case) -> str | None:
         return f"mode {case.mode!r} is PyTorch's; a JAX case is always jitted: leave mode out"
     if case.mode in ("cuda_graph", "triton") and case.device != "gpu":
         return f"mode {case.mode!r} needs device = 'gpu'"
-    whole = not algorithm.blockwise and not 0 < (case.chunk or case.steps) <= UNROLLED
-    if case.mode == "compile" and whole:
+    too_long = not algorithm.blockwise and not 0 < (case.chunk or case.steps) <= UNROLLED
+    if case.mode == "compile" and too_long:
         return f"mode 'compile' unrolls a chunk: give one of at most {UNROLLED} steps"
     if case.unroll != 1 and case.framework != "jax":
         return "unroll is JAX's; PyTorch's loops are run as they are, or compiled by mode = 'compile': leave unroll out"

@@ -1,4 +1,4 @@
-"""The TOML of a plan as a table, read in bounded time and memory whoever wrote it.
+"""Reads the TOML of a plan as a table, in bounded time and memory whoever wrote it.
 
 Python's parser takes the square of the depth of keys, gives up on nested brackets, and gives up on numbers of more
 digits than it may convert. So size, depth and the length of numbers and names are looked at in the text first, outside
@@ -27,7 +27,7 @@ class TableError(ValueError):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The table of a plan's file. Raises textfile.UnreadableError and TableError."""
+    """Read the table of a plan's file. Raises textfile.UnreadableError and TableError."""
     text = textfile.read(path, MOST_BYTES)
     if reason := excess(text):
         raise TableError(f"{textfile.shown(path)}: {reason}")
@@ -38,7 +38,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def excess(text: str) -> str | None:
-    """What is more in a text of TOML than a plan may hold, or None."""
+    """Say what a text of TOML has more of than a plan may hold; None if nothing."""
     bare = STRING.sub("_", text)
     if any(word.end() - word.start() > MOST_DIGITS for word in WORD.finditer(bare)):
         return f"a number or a name of more than {MOST_DIGITS} characters"

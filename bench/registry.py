@@ -30,27 +30,27 @@ class Algorithm:
     """How the error reaches a layer: through the weights of the layers above, or direct, from the readout's error."""
 
     def module(self, name: str, framework: str) -> protocols.Algorithm:
-        """Import what has its `init` and `advance` in a framework."""
+        """Import the module with the algorithm's `init` and `advance` in a framework."""
         module: Any = importlib.import_module(f"drtrl_bench.{place(name, framework)}")
         return module
 
     @property
     def segmented(self) -> bool:
-        """Whether it keeps the states before each segment of a chunk only, and recomputes the segments."""
+        """Tell whether the algorithm keeps only the states before each segment of a chunk, to recompute it."""
         return "segments" in self.options
 
     @property
     def truncated(self) -> bool:
-        """Whether a chunk shorter than the sequence cuts its gradient off: nothing carries on what came before."""
+        """Tell whether a chunk shorter than the sequence truncates the gradient, for lack of a carry besides states."""
         return "chunk" in self.by and self.carry == "states"
 
     def keeps(self, paths: str) -> bool:
-        """Whether the paths through recurrent weights that the loss's adjoint keeps are these."""
+        """Tell whether the loss's adjoint keeps exactly these paths through recurrent weights."""
         return paths == (self.paths or ("all" if self.carry in ("states", "influence") else "none"))
 
 
 def place(name: str, framework: str) -> str:
-    """The module of one of the project's own algorithms, within the package."""
+    """Name the module of one of the project's own algorithms, within the package."""
     folder = "exact" if name in EXACT else "approximate"
     return f"implementations.algorithms.{folder}.{name}_{framework}"
 

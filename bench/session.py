@@ -1,4 +1,4 @@
-"""Measuring from Python, as in a notebook: cases or a plan in, a pandas frame out.
+"""Measures cases or plans from Python, as in a notebook, and returns pandas frames.
 
 The same runner as the command's: each case in a process of its own, checked, then timed, then its memory measured.
 Nothing of the calling process is changed, and the plugins of a call are gone after it.
@@ -51,7 +51,7 @@ def run_case(
         where = Path("run_case")
         found = plans.expand(where, {"arguments": {key: plain(value) for key, value in fields.items()}})
         plan = Plan("run_case", "", found, limit_s, budget_s, rounds)
-        return measured(plan, records, again, progress)
+        return measure(plan, records, again, progress)
 
 
 def run_plan(
@@ -82,14 +82,14 @@ def run_plan(
             plan = plans.read(str(plan))
         try:
             words = [only] if isinstance(only, str) else list(only)
-            chosen = arguments.chosen(plan, words)
+            chosen = arguments.choose(plan, words)
         except terminal.UsageError as error:
             raise PlanError(str(error)) from None
-        return measured(replace(plan, cases=tuple(chosen)), records, again, progress)
+        return measure(replace(plan, cases=tuple(chosen)), records, again, progress)
 
 
-def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool) -> "pd.DataFrame":
-    """The frame of a plan's cases, measured now or found in `records`."""
+def measure(plan: Plan, records: str | Path | None, again: bool, progress: bool) -> "pd.DataFrame":
+    """Measure the cases of a plan that `records` lacks, and return the frame of all."""
     from drtrl_bench.cli import run
 
     settings = ("limit_s", "budget_s", "rounds", "order_seed")
@@ -103,11 +103,11 @@ def measured(plan: Plan, records: str | Path | None, again: bool, progress: bool
 
 
 def silent(text: str, line: Mapping[str, Any] | None) -> None:
-    """Says nothing of a case."""
+    """Print nothing of a case."""
 
 
 def plain(value: Any) -> Any:
-    """A value as a plan would have it: lists for tuples, ranges and arrays, and Python's numbers for NumPy's."""
+    """Return a value as in a plan: lists for tuples, ranges and arrays, and Python's numbers for NumPy's."""
     if hasattr(value, "tolist"):
         return value.tolist()
     return [plain(each) for each in value] if isinstance(value, list | tuple | range) else value

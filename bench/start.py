@@ -15,12 +15,12 @@ HERE = Path(__file__).absolute().parent
 
 
 def command(module: str, *words: str) -> list[str]:
-    """What to run for `python -m module words`, with the package of the process that asks."""
+    """Return the command line of `python -m module words`, with the package of the calling process."""
     return [sys.executable, "-P", str(HERE / "start.py"), module, *words]
 
 
 def main() -> None:
-    """Imports the package from this folder, then runs the module that the command line names."""
+    """Import the package from this folder, then run the module that the command line names."""
     spec = importlib.util.spec_from_file_location(PACKAGE, HERE / "__init__.py", submodule_search_locations=[str(HERE)])
     assert spec
     assert spec.loader

@@ -1,1 +1,1 @@
-"""The command `drtrl-bench`: what a user types, and what the command answers."""
+"""The command `drtrl-bench`: its subcommands, their options, and what they print."""

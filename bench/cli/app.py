@@ -1,12 +1,11 @@
-"""The command `drtrl-bench`: its subcommands, its options, and its exit code for bad input."""
+"""Puts the subcommands of `drtrl-bench` together, and turns errors of the user into one line and exit code 2."""
 
 import warnings
 from typing import Annotated
 
 import typer
 
-from drtrl_bench import __version__, plugins
-from drtrl_bench import plan as plans
+from drtrl_bench import __version__, plan, plugins
 from drtrl_bench.cli import compare, data, data_check, gate, rehearse, run, show, trend
 from drtrl_bench.cli.terminal import UsageError, complaints
 from drtrl_bench.records import parsing
@@ -24,9 +23,9 @@ data.app.command("check")(data_check.check)
 app.add_typer(data.app, name="data")
 
 
-def version(wanted: bool) -> None:
-    """Prints the version alone, as other programs do."""
-    if wanted:
+def print_version(requested: bool) -> None:
+    """Print the version alone, as other programs do, and exit."""
+    if requested:
         typer.echo(f"drtrl-bench {__version__}")
         raise typer.Exit
 
@@ -34,10 +33,10 @@ def version(wanted: bool) -> None:
 @app.callback()
 def options(
     _: Annotated[
-        bool, typer.Option("--version", help="Show the version, and exit.", callback=version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version, and exit.", callback=print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Options of the command itself."""
+    """Declare the options of the command itself."""
 
 
 for name, command in {
@@ -56,7 +55,7 @@ for name, command in {
 
 
 def main() -> None:
-    """The console command: bad input is one line on standard error and exit code 2."""
+    """Run the console command; bad input is one line on standard error and exit code 2."""
     from drtrl_bench.gate.revisions import RevisionError
     from drtrl_bench.gate.trend import TrendError
 
@@ -64,11 +63,11 @@ def main() -> None:
     warnings.simplefilter("default", parsing.CorruptLine)
     try:
         app(prog_name="drtrl-bench")
-    except (UsageError, RevisionError, TrendError, plans.PlanError, plugins.PluginError, OSError) as error:
+    except (UsageError, RevisionError, TrendError, plan.PlanError, plugins.PluginError, OSError) as error:
         complaints.print(f"drtrl-bench: {' '.join(str(error).split())}", style="red")
         raise SystemExit(2) from None
-    except SystemExit as ended:
-        if not ended.code and (error := display.lost()):
+    except SystemExit as termination:
+        if not termination.code and (error := display.lost()):
             complaints.print(f"drtrl-bench: not all was written to standard output: {error.strerror}", style="red")
             raise SystemExit(2) from None
         raise

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from drtrl_bench import data as sets
-from drtrl_bench import lookup
+from drtrl_bench import data, lookup
 from drtrl_bench import plan as plans
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.case import words as words_of
@@ -17,6 +16,7 @@ from drtrl_bench.cli.terminal import UsageError
 
 
 def plan_names(incomplete: str) -> list[str]:
+    """List the plans that complete a name, for the shell."""
     return [name for name in plans.names() if name.startswith(incomplete)]
 
 
@@ -34,13 +34,13 @@ Records = Annotated[
 ]
 
 
-def point(folder: Path | None) -> Path | None:
-    """Tells this process and its children where genuine files are. Raises NotADirectoryError for no folder."""
+def set_data_folder(folder: Path | None) -> Path | None:
+    """Set the folder of genuine data sets, also for child processes. Raises NotADirectoryError if it is no folder."""
     if folder is not None:
         if not folder.is_dir():
             raise NotADirectoryError(f"--data {folder}: no such folder")
         os.environ["DRTRL_BENCH_DATA"] = str(folder.resolve())
-    sets.module("events.folders").data_folder()
+    data.module("events.folders").data_folder()
     return folder
 
 
@@ -50,7 +50,7 @@ Data = Annotated[
         "--data",
         help="Folder with genuine data sets; $DRTRL_BENCH_DATA if left out.",
         metavar="DIR",
-        callback=point,
+        callback=set_data_folder,
         show_default=False,
     ),
 ]
@@ -66,19 +66,23 @@ Plugins = Annotated[
 ]
 
 
-def matching(words: list[set[str]], only: list[str] | None, what: str) -> list[bool]:
-    """For each case, by its words, whether it has every word of the filter. Raises UsageError if none has."""
-    lower = [{word.lower() for word in own} for own in words]
-    found = [all(word.lower() in own for word in only or []) for own in lower]
-    if not any(found):
-        if unknown := next((word for word in only or [] if not any(word.lower() in own for own in lower)), None):
-            known = {word for own in words for word in own if not re.fullmatch(r"[0-9a-f]{16}", word)}  # no case_key
+def match(word_sets: list[set[str]], only: list[str] | None, what: str) -> list[bool]:
+    """Tell for each set of words, one per case, whether it has every word of the filter.
+
+    Raises UsageError if no set has; `what` names the cases in its message.
+    """
+    lower = [{word.lower() for word in words} for words in word_sets]
+    matches = [all(word.lower() in words for word in only or []) for words in lower]
+    if not any(matches):
+        if unknown := next((word for word in only or [] if not any(word.lower() in words for words in lower)), None):
+            # without the case_keys, which nobody mistypes
+            known = {word for words in word_sets for word in words if not re.fullmatch(r"[0-9a-f]{16}", word)}
             raise UsageError(f"no {what} matches -k {unknown}: {lookup.nearest(unknown, known)}")
         raise UsageError(f"no {what} matches {' '.join(f'-k {word}' for word in only or [])} together")
-    return found
+    return matches
 
 
-def chosen(plan: Plan, only: list[str] | None) -> list[Case]:
-    """The plan's cases that have every word of the filter."""
-    kept = matching([words_of(case) for case in plan.cases], only, f"case of plan {plan.name!r}")
-    return list(itertools.compress(plan.cases, kept))
+def choose(plan: Plan, only: list[str] | None) -> list[Case]:
+    """Return the cases of a plan whose words include every word of the filter. Raises UsageError if there are none."""
+    matches = match([words_of(case) for case in plan.cases], only, f"case of plan {plan.name!r}")
+    return list(itertools.compress(plan.cases, matches))

@@ -1,4 +1,4 @@
-"""`drtrl-bench compare`: two record files, or two revisions, case by case."""
+"""`drtrl-bench compare`: compares two record files, or two revisions, case by case."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,41 +18,47 @@ Gate = Annotated[
 ]
 
 
-def records_of(what: str) -> Path | None:
-    """A side of a comparison as a record file, or None if it is a revision."""
+def records_of(side: str) -> Path | None:
+    """Return the path of the record file that a side of a comparison names, or None if the side names a revision.
+
+    Raises UsageError for text that is neither.
+    """
     from drtrl_bench.gate import revisions
 
-    if not what:
+    if not side:
         raise UsageError("a side is empty text; it must be a record file or folder, or a git revision")
-    path = Path(what)
-    if what == "." or path.exists():
-        return None if what == "." else path
-    if what.endswith(".jsonl"):
-        raise UsageError(f"{what}: no such file")
-    if "/" in what:
+    path = Path(side)
+    if side == "." or path.exists():
+        return None if side == "." else path
+    if side.endswith(".jsonl"):
+        raise UsageError(f"{side}: no such file")
+    if "/" in side:
         try:
-            revisions.resolve(what)
+            revisions.resolve(side)
         except revisions.RevisionError:
-            raise UsageError(f"{what}: no such file, and no such revision") from None
+            raise UsageError(f"{side}: no such file, and no such revision") from None
     return None
 
 
 def compare_(
     old: Annotated[str, typer.Argument(help="A record file or folder, or a git revision.", show_default=False)],
     new: Annotated[
-        str, typer.Argument(help="Another; a dot is the checkout as it is. Default: a dot.", show_default=False)
+        str,
+        typer.Argument(
+            help="Another file or revision; a dot is the checkout as it is. Default: a dot.", show_default=False
+        ),
     ] = ".",
-    plan: Annotated[str, typer.Option(help="What to measure of revisions.", autocompletion=plan_names)] = "gate",
+    plan: Annotated[str, typer.Option(help="Plan to measure of revisions.", autocompletion=plan_names)] = "gate",
     only: Words = None,
     gate: Gate = False,
-    every: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show unchanged values, too.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.", show_default=False)] = None,
 ) -> None:
     """Compare two record files, or measure two revisions of the project against each other.
 
     Revisions are measured in throw-away worktrees, interleaved A B B A for every case. Bytes and fidelity are
-    deterministic and judged tightly. A slowdown counts only if it is above 1.3 after A B B A, and still is when the
-    rounds of another A B B A are added; "cpu time" marks times that are the processor's and not the clock's.
+    deterministic and judged tightly. A slowdown counts only if it is above 1.3 after A B B A and stays above 1.3 once
+    another A B B A is added; "cpu time" marks times of the processor in place of the clock.
 
     Examples: drtrl-bench compare before.jsonl after.jsonl     drtrl-bench compare HEAD~1 --gate
 
@@ -65,37 +71,37 @@ def compare_(
     if all(files):
         sides = tuple(last_recorded(file) for file in files if file)
         if differs := compare.environments_differ(*sides):
-            said = "times, and errors of rounding, may not compare"
-            text = f"warning: not measured alike, so {said}: {', '.join(differs)} differ"
+            effect = "times, and errors of rounding, may not compare"
+            text = f"warning: not measured alike, so {effect}: {', '.join(differs)} differ"
             complaints.print(text, style="yellow")
     elif not any(files):
-        what = plans.read(plan)
-        if what.plugins:
+        to_measure = plans.read(plan)
+        if to_measure.plugins:
             raise UsageError(
                 f"plan {plan!r} has plugins, which revisions of the project do not know: leave plugins out"
             )
-        what = replace(what, cases=tuple(arguments.chosen(what, only)))
+        to_measure = replace(to_measure, cases=tuple(arguments.choose(to_measure, only)))
         revisions.require("compare, of revisions,")
-        sides = revisions.measure_interleaved((old, new), what, terminal.announce, slowdown.slower)
+        sides = revisions.measure_interleaved((old, new), to_measure, terminal.announce, slowdown.slower)
     else:
-        odd = new if files[0] else old
-        raise UsageError(f"{odd!r} is not a record file, and a file can only be compared with a file")
-    found = compare.changes(*sides)
-    compare_table.render(found, console, every)
+        revision = new if files[0] else old
+        raise UsageError(f"{revision!r} is not a record file, and a file can only be compared with a file")
+    changes = compare.changes(*sides)
+    compare_table.render(changes, console, every)
     if svg:
-        compare_table.draw(found, svg, f"drtrl-bench compare {old} {new}", every)
-    if gate and (code := verdict.exit_code(found)):
+        compare_table.draw(changes, svg, f"drtrl-bench compare {old} {new}", every)
+    if gate and (code := verdict.exit_code(changes)):
         complaints.print("nothing was measured on both sides" if code == verdict.NOTHING else "regression", style="red")
         raise typer.Exit(code)
 
 
 def last_recorded(path: Path) -> list[Record]:
-    """The last record of each case and round of a file."""
+    """Return the last record of each case and round in a file. Raises UsageError if the file has none."""
     from drtrl_bench.gate import compare
 
     try:
-        if not (lines := every_record(path)) and (path.is_dir() or path.stat().st_size):
+        if not (records := every_record(path)) and (path.is_dir() or path.stat().st_size):
             raise UsageError(f"{path}: no record in it; records are JSON lines, as drtrl-bench run writes them")
-        return compare.latest(lines)
+        return compare.latest(records)
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None

@@ -22,24 +22,25 @@ app = typer.Typer(
 )
 
 
-def published() -> dict[str, protocols.EventDataset]:
-    """List the data sets that are published as files, by name."""
+def published_datasets() -> dict[str, protocols.EventDataset]:
+    """Return the data sets that are published as files, by name."""
     return {name: events for name in sets.datasets() if (events := sets.dataset(name).events)}
 
 
-def completed(incomplete: str) -> list[str]:
-    return [name for name in published() if name.startswith(incomplete)]
+def dataset_names(incomplete: str) -> list[str]:
+    """List the published data sets that complete a name, for the shell."""
+    return [name for name in published_datasets() if name.startswith(incomplete)]
 
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(help="Names of data sets; all that have files if left out.", autocompletion=completed),
+    typer.Argument(help="Names of data sets; all that have files if left out.", autocompletion=dataset_names),
 ]
 
 
-def chosen(names: list[str] | None) -> dict[str, protocols.EventDataset]:
-    """The named data sets, or all. Raises FileNotFoundError with the nearest names."""
-    known = published()
+def choose(names: list[str] | None) -> dict[str, protocols.EventDataset]:
+    """Return the named data sets, or all. Raises FileNotFoundError, with the nearest names, for an unknown name."""
+    known = published_datasets()
     for name in names or ():
         if name not in known:
             hint = lookup.nearest(name, known) if name not in sets.datasets() else "has no files to make or check"
@@ -49,7 +50,7 @@ def chosen(names: list[str] | None) -> dict[str, protocols.EventDataset]:
 
 @app.command("list")
 def list_(data: Data = None, plugin: Plugins = None) -> None:
-    """What each data set would load now, and from where.
+    """List the data sets: what each loads here and now, and from where.
 
     Example: drtrl-bench data list --data /data
     """
@@ -66,13 +67,13 @@ def list_(data: Data = None, plugin: Plugins = None) -> None:
             console.print(line.append(str(error), style="red"), soft_wrap=True)
             continue
         console.print(line, soft_wrap=True)
-        if brought := plugins.owner("dataset", name):
-            console.print(f"{'':12} {brought.origin}", style="dim", soft_wrap=True)
+        if owner := plugins.owner("dataset", name):
+            console.print(f"{'':12} {owner.origin}", style="dim", soft_wrap=True)
         if dataset.events:
-            where = str(loaded.folder) if loaded else f"stand-in: drtrl-bench data make {name}"
+            source = str(loaded.folder) if loaded else f"stand-in: drtrl-bench data make {name}"
             if loaded and loaded.marker and loaded.marker.get("sources") != make_stand_in.sources_sha():
-                where += f" (made by other sources; again with: drtrl-bench data make {name})"
-            console.print(f"{'':12} {where}", style="dim", soft_wrap=True)
+                source += f" (made by other sources; again with: drtrl-bench data make {name})"
+            console.print(f"{'':12} {source}", style="dim", soft_wrap=True)
     console.print(f"genuine files go to {genuine}", soft_wrap=True)
 
 
@@ -80,11 +81,13 @@ def list_(data: Data = None, plugin: Plugins = None) -> None:
 def make(
     names: Names = None,
     train: Annotated[int, typer.Option(help="Recordings per class for training.", min=1)] = 30,
-    valid: Annotated[int, typer.Option(help="For validation, where that is a part of its own.", min=1)] = 8,
-    test: Annotated[int, typer.Option(help="For the test.", min=1)] = 10,
-    seed: Annotated[int, typer.Option(help="What draws them.", min=0)] = 0,
+    valid: Annotated[
+        int, typer.Option(help="Recordings per class for validation, where the set has such a part.", min=1)
+    ] = 8,
+    test: Annotated[int, typer.Option(help="Recordings per class for the test.", min=1)] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the drawn recordings.", min=0)] = 0,
 ) -> None:
-    """Make stand-ins, in the genuine files' formats; a stand-in that is there already is not made again.
+    """Make stand-ins in the formats of the genuine files; keep a stand-in that is there already.
 
     Examples: drtrl-bench data make nmnist     drtrl-bench data make dvs_gesture --train 60 --test 20
 
@@ -95,26 +98,27 @@ def make(
     """
     make_stand_in = sets.module("events.make_stand_in")
     if cache_folder.configured() is None:
-        said = f"no home folder to keep a stand-in in; set ${cache_folder.SETTING} to a folder of your own"
-        raise FileNotFoundError(said)
-    for name, events in chosen(names).items():
+        message = f"no home folder to keep a stand-in in; set ${cache_folder.SETTING} to a folder of your own"
+        raise FileNotFoundError(message)
+    for name, events in choose(names).items():
         with progress() as bar:
             tasks: dict[str, Any] = {}
 
-            def report(split: str, done: int, of: int, name: str = name, bar: Any = bar, tasks: Any = tasks) -> None:
+            def report(split: str, done: int, total: int, name: str = name, bar: Any = bar, tasks: Any = tasks) -> None:
                 if split not in tasks:
-                    tasks[split] = bar.add_task(f"{name} {split}", total=of)
-                bar.update(tasks[split], completed=done, total=of)
+                    tasks[split] = bar.add_task(f"{name} {split}", total=total)
+                bar.update(tasks[split], completed=done, total=total)
 
             per_class = {"train": train, "valid": valid, "test": test}
             try:
                 folder, new = make_stand_in.make(events.published, report, per_class, seed)
             except ValueError as error:  # more than there are
                 raise OSError(f"{name}: {error}") from None
-        said, what = "made" if new else "there already, as asked for", events.published
-        console.print(f"{folder}: {said}: {what.name} layout ({what.stand_in})", soft_wrap=True)
+        outcome, published = "made" if new else "there already, as asked for", events.published
+        console.print(f"{folder}: {outcome}: {published.name} layout ({published.stand_in})", soft_wrap=True)
 
 
 def progress() -> Progress:
+    """Make a progress bar, shown on a terminal only."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,4 +1,4 @@
-"""`drtrl-bench data check`: reads every recording once, and says what is wrong."""
+"""`drtrl-bench data check`: reads every recording once, and names damaged files and wrong checksums."""
 
 import hashlib
 from functools import partial
@@ -12,44 +12,45 @@ from rich.table import Table
 from drtrl_bench import data as sets
 from drtrl_bench import protocols
 from drtrl_bench.cli.arguments import Data
-from drtrl_bench.cli.data import Names, chosen, progress
+from drtrl_bench.cli.data import Names, choose, progress
 from drtrl_bench.cli.terminal import console
 
 
 def check(names: Names = None, data: Data = None) -> None:
-    """Read every recording once through tonic's reader: damaged files, counts, checksums, statistics.
+    """Read every recording once through tonic's reader, and print damaged files, counts, checksums and statistics.
 
     Example: drtrl-bench data check shd --data /data
 
-    On the way it decodes, into the cache, what would be slow to read again: 9 bytes per event of SHD, SSC and
-    DVS-Gesture.
+    The check also decodes SHD, SSC and DVS-Gesture into the cache, at 9 bytes per event, since their files are slow to
+    read.
 
-    What is wrong with a set is said, and the next one is checked. Exit code: 0, also where a set that was not named has
+    A fault of one set does not keep the next from being checked. Exit code: 0, also where a set that was not named has
     no files; 1 if a file is damaged or a checksum is wrong; 2 for bad input, and where a reader is not installed.
     """
     published = sets.module("events.published")
-    good, unread = True, {}
-    for events in chosen(names).values():
+    sound, unread = True, {}
+    for events in choose(names).values():
         try:
-            good &= checked(events, bool(names))
+            sound &= check_dataset(events, bool(names))
         except (published.MissingError, published.ReaderError) as error:
             unread[str(error)] = error
         except OSError as error:
             console.print(f"  {error}", style="red", soft_wrap=True)
-            good = False
+            sound = False
     *others, last = unread.values() or [None]
     for error in others:
         console.print(str(error), style="red", soft_wrap=True)
     if last is not None:
         raise last
-    if not good:
+    if not sound:
         raise typer.Exit(1)
 
 
-def checked(events: protocols.EventDataset, named: bool) -> bool:
-    """Whether all is well with the files of a data set; prints what is not, and statistics.
+def check_dataset(events: protocols.EventDataset, named: bool) -> bool:
+    """Tell whether the files of a data set are sound; print their faults and their statistics.
 
-    Raises MissingError if there are none and the set was named, ReaderError, and OSError for what stops the check.
+    Raises MissingError if the user named a set without files, ReaderError if a reader is not installed, OSError for a
+    file that stops the check.
     """
     availability, errors = sets.module("events.availability"), sets.module("events.published")
     published, statistics = events.published, sets.module("events.statistics")
@@ -57,44 +58,47 @@ def checked(events: protocols.EventDataset, named: bool) -> bool:
     if loaded is None:
         if named:
             raise errors.MissingError(availability.missing(published))
-        said = f"{events.LABEL}: not checked; stand-in: drtrl-bench data make {published.module}"
-        console.print(said, soft_wrap=True)
+        message = f"{events.LABEL}: not checked; stand-in: drtrl-bench data make {published.module}"
+        console.print(message, soft_wrap=True)
         return True
     if reason := availability.unreadable(published):
         raise errors.ReaderError(reason)
     console.print(f"{events.LABEL}   {loaded.folder}", style="bold", soft_wrap=True)
-    good, rows = True, []
+    sound, rows = True, []
     for split, archive in published.archives.items():
         if not (loaded.folder / archive.unpacked).exists():
             console.print(f"  {split}: not there")
             continue
         if loaded.marker is None:
-            good &= published_one(loaded.folder, archive)
-        bad: list[Exception] = []
+            sound &= check_archive(loaded.folder, archive)
+        faults: list[Exception] = []
         try:
             with progress() as bar:
                 try:
                     recordings, _ = events.recordings(split)
                 except ValueError as error:  # nothing to hold out
                     raise errors.DamagedError(f"{loaded.folder / archive.unpacked}: {error}") from None
-                for lacking in sorted(set(range(events.CLASSES)) - set(recordings.labels.tolist())):
-                    console.print(f"  {split}: warning: no recording of class {lacking}", style="yellow")
+                for absent in sorted(set(range(events.CLASSES)) - set(recordings.labels.tolist())):
+                    console.print(f"  {split}: warning: no recording of class {absent}", style="yellow")
                 task = bar.add_task(f"  {split}", total=len(recordings))
-                whole = statistics.statistics(recordings, None, partial(advance, bar, task), bad.append)
-            if whole:
-                rows.append((split, whole))
+                measures = statistics.statistics(recordings, None, partial(advance, bar, task), faults.append)
+            if measures:
+                rows.append((split, measures))
         except errors.DamagedError as error:
-            bad.append(error)
-        for error in bad:
+            faults.append(error)
+        for error in faults:
             console.print(f"  {error}", style="red", soft_wrap=True)
-            good = False
+            sound = False
     if rows:
-        console.print(described(rows, published.counts))
-    return good
+        console.print(statistics_table(rows, published.counts))
+    return sound
 
 
-def published_one(folder: Path, archive: Any) -> bool:
-    """Whether an archive left beside its files, in any case of letters, is the published one; prints if it is not."""
+def check_archive(folder: Path, archive: Any) -> bool:
+    """Tell whether an archive beside its files, in any case of letters, has the published md5; print it if not.
+
+    An archive that is not there passes, with a note.
+    """
     files = (file for file in folder.iterdir() if file.is_file())
     file = next((file for file in files if file.name.lower() == archive.file.lower()), None)
     if file is None:
@@ -105,8 +109,8 @@ def published_one(folder: Path, archive: Any) -> bool:
     return True
 
 
-def advance(bar: Progress, task: TaskID, done: int, of: int) -> None:
-    bar.update(task, completed=done, total=of)
+def advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
 def checksum(file: Path) -> str:
@@ -114,8 +118,8 @@ def checksum(file: Path) -> str:
         return hashlib.file_digest(content, "md5").hexdigest()
 
 
-def described(rows: list[tuple[str, dict[str, float]]], counts: dict[str, int]) -> Table:
-    """Statistics of the parts, a row each."""
+def statistics_table(rows: list[tuple[str, dict[str, float]]], counts: dict[str, int]) -> Table:
+    """Make a table of the statistics of the parts of a data set, a row each, beside the published counts."""
     table = Table(box=None, padding=(0, 1))
     for heading in ("part", "read", "published", "events", "fewest", "most", "s", "Hz/line", "density", "on"):
         table.add_column(heading, justify="left" if heading == "part" else "right")

@@ -1,4 +1,4 @@
-"""Reads the records that a command is given, and complains about corrupt lines."""
+"""Reads the records that a command names, and complains about corrupt lines."""
 
 from pathlib import Path
 
@@ -7,22 +7,25 @@ from drtrl_bench.records import reading
 from drtrl_bench.records.record import Record
 
 LOCAL = Path("results/local")
-"""Where a run leaves its records; `results/records` is for evidence that is committed."""
+"""The folder of a run's records; `results/records` is for evidence that is committed."""
 
 
-def newest_records(where: Path) -> list[Record]:
-    """The records at a place; complains about corrupt lines and missing files in one line each."""
-    lines, corrupt = reading.quietly(lambda: reading.newest(where))
+def newest_records(path: Path) -> list[Record]:
+    """Read the newest records of a file or folder, and print a line for each corrupt line.
+
+    Raises FileNotFoundError if nothing is there, UsageError if there is no record.
+    """
+    records, corrupt = reading.quietly(lambda: reading.newest(path))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
-    if not lines:
-        raise UsageError(f"no records at {where}; `drtrl-bench run PLAN` makes some")
-    return lines
+    if not records:
+        raise UsageError(f"no records at {path}; `drtrl-bench run PLAN` makes some")
+    return records
 
 
 def every_record(path: Path) -> list[Record]:
-    """The records of a file; complains about corrupt lines."""
-    lines, corrupt = reading.quietly(lambda: reading.read(path))
+    """Read all records of a file or folder, and print a line for each corrupt line."""
+    records, corrupt = reading.quietly(lambda: reading.read(path))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
-    return lines
+    return records

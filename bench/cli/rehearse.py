@@ -1,4 +1,4 @@
-"""`drtrl-bench rehearse`: the self-test of the gate."""
+"""`drtrl-bench rehearse`: runs the self-test of the gate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ def rehearse(
     records: Annotated[Path, typer.Option(help="Record file; a later call goes on with it.")] = Path(
         "results/local/gate.jsonl"
     ),
-    measure: Annotated[bool, typer.Option(help="Measure what is missing first, or only print the table.")] = True,
+    measure: Annotated[bool, typer.Option(help="Measure missing records first, or only print the table.")] = True,
 ) -> None:
     """Test the gate: compare the last commit with itself, and with regressions injected into it.
 
@@ -52,7 +52,7 @@ def rehearse(
             selftest.measure_a_a(records, comparisons, terminal.announce)
             selftest.remeasure(records, remeasured, terminal.announce)
             selftest.measure_slowdowns(records, slowdowns, terminal.announce)
-    if not (lines := every_record(records)):
+    if not (measurements := every_record(records)):
         raise UsageError(f"{records}: no record in it; drtrl-bench rehearse makes them")
-    if not selftest_table.render(lines, console):
+    if not selftest_table.render(measurements, console):
         raise typer.Exit(verdict.REGRESSION)

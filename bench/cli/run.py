@@ -47,28 +47,28 @@ def run(
     from drtrl_bench.view import collapse, table
 
     plugins.load(plugin or (), installed=True)
-    what = plans.read(plan)
-    what = replace(what, cases=tuple(arguments.chosen(what, only)))
-    path = records or LOCAL / f"{what.name}.jsonl"
+    to_measure = plans.read(plan)
+    to_measure = replace(to_measure, cases=tuple(arguments.choose(to_measure, only)))
+    path = records or LOCAL / f"{to_measure.name}.jsonl"
     with signals.advising("the finished cases are kept, the same command goes on from here"):
-        found, corrupt = reading.quietly(lambda: runner.run(what, path, progress, again))
+        measurements, corrupt = reading.quietly(lambda: runner.run(to_measure, path, progress, again))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
-    table.render(collapse.rounds(frames.of_run(found, path)), console)
+    table.render(collapse.rounds(frames.of_run(measurements, path)), console)
     console.print(f"records: {path}   next: drtrl-bench report {path}", soft_wrap=True)
-    if any(line["status"] in ("wrong", "error") for line in found):
+    if any(record["status"] in ("wrong", "error") for record in measurements):
         raise typer.Exit(1)
 
 
-def progress(text: str, line: Record | None) -> None:
-    """Print a line when a case starts, and its numbers in one line when it has ended."""
-    if line is None:
+def progress(text: str, record: Record | None) -> None:
+    """Print a line when a case starts, and the numbers of its record in one line when it has ended."""
+    if record is None:
         console.print(text, soft_wrap=True)
         return
-    if line["status"] != "ok":
-        console.print(f"    {line['status']}: {line.get('reason')}", style="yellow", soft_wrap=True)
+    if record["status"] != "ok":
+        console.print(f"    {record['status']}: {record.get('reason')}", style="yellow", soft_wrap=True)
         return
     from drtrl_bench.view import cell_text, collapse
 
-    numbers = cell_text.sentence(collapse.rounds(frames.frame([line])))
+    numbers = cell_text.sentence(collapse.rounds(frames.frame([record])))
     console.print(f"    {numbers}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`drtrl-bench list`, `show`, `report` and `env`: what there is, what was measured, and where."""
+"""`drtrl-bench list`, `show`, `report` and `env`: show the choices, the records, their figures, and this machine."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from drtrl_bench.measure import environment
 from drtrl_bench.records import frames
 
 FIELDS = {"algorithms": "algorithm", "cells": "cell", "data sets": "dataset"}
-"""What `list` calls the names of plugins, and their field of a case."""
+"""The sections of `list` that plugins can add to, and the field of a case that holds their names."""
 
 
 def list_(
@@ -37,7 +37,7 @@ def list_(
     """
     plugins.load(plugin or (), installed=True)
     if plan is not None:
-        for case in arguments.chosen(plans.read(plan), only):
+        for case in arguments.choose(plans.read(plan), only):
             console.print(case.label, soft_wrap=True)
         return
     if only:
@@ -46,23 +46,23 @@ def list_(
         "plans": {name: plans.read(name).description for name in plans.names()},
         "algorithms": {name: algorithm.about for name, algorithm in registry.ALGORITHMS.items()},
         "frameworks": {name: lookup.missing(name) or "installed" for name in registry.FRAMEWORKS},
-        "cells": {name: described(name) for name in registry.CELLS},
+        "cells": {name: cell_line(name) for name in registry.CELLS},
         "readouts": {name: first_line(lookup.network("gru", name, 1)[1]) for name in registry.READOUTS},
-        "data sets": {name: labelled(name) for name in sets.datasets()},
+        "data sets": {name: dataset_line(name) for name in sets.datasets()},
     }
     for title, entries in sections.items():
         grid = Table.grid(padding=(0, 2))
         grid.add_column(min_width=17, no_wrap=True)
-        grid.add_column(overflow="fold")  # a path, which no line may hold, is not cut short
+        grid.add_column(overflow="fold")  # so that a path longer than a line is not cut short
         for name, about in entries.items():
-            brought = plugins.owner(FIELDS.get(title, ""), name)
-            grid.add_row(f"  {name}", Text(f"{about} ({brought.origin})" if brought else about))
+            owner = plugins.owner(FIELDS.get(title, ""), name)
+            grid.add_row(f"  {name}", Text(f"{about} ({owner.origin})" if owner else about))
         console.print(title, style="bold")
         console.print(grid)
 
 
-def labelled(name: str) -> str:
-    """What a data set would load now, or what is wrong with its files."""
+def dataset_line(name: str) -> str:
+    """Return the label of a data set as it loads here and now, or what is wrong with its files."""
     try:
         return sets.dataset(name).LABEL
     except OSError as error:  # damaged, or not to be read
@@ -70,14 +70,15 @@ def labelled(name: str) -> str:
 
 
 def first_line(cell: Any) -> str:
+    """Return the first line of a cell's docstring."""
     return (cell.__doc__ or "").splitlines()[0]
 
 
-def described(name: str) -> str:
-    """A cell in a line: what it is, and the options that tell it from others of its class."""
+def cell_line(name: str) -> str:
+    """Describe a cell in a line, with the options that distinguish it from other cells of its class."""
     cell, (_, options) = lookup.network(name, "linear", 1)[0], registry.CELLS[name]
-    said = {"states": cell.states} | options if cell.spiking else options
-    words = (f"{key} {', '.join(v) if isinstance(v, tuple) else v}" for key, v in said.items())
+    options = {"states": cell.states} | options if cell.spiking else options
+    words = (f"{key} {', '.join(v) if isinstance(v, tuple) else v}" for key, v in options.items())
     return "; ".join([first_line(cell).rstrip("."), *words])
 
 
@@ -92,8 +93,8 @@ def show(records: Records = None, only: Words = None) -> None:
 
     rows = collapse.rounds(frames.frame(newest_records(records or LOCAL)))
     if only:
-        kept = arguments.matching([table.words_of(row) for row in rows.to_dict("records")], only, "record")
-        rows = rows[kept].reset_index(drop=True)
+        matches = arguments.match([table.words_of(row) for row in rows.to_dict("records")], only, "record")
+        rows = rows[matches].reset_index(drop=True)
     table.render(rows, console)
 
 
@@ -112,10 +113,10 @@ def report_(
     from drtrl_bench import figures
     from drtrl_bench.view import report
 
-    where = records or LOCAL
-    lines = newest_records(where)
-    frame, drawn = frames.frame(lines), {}
-    folder = out or (where if where.is_dir() else where.parent)
+    source = records or LOCAL
+    newest = newest_records(source)
+    frame, pictures = frames.frame(newest), {}
+    folder = out or (source if source.is_dir() else source.parent)
     for name, module in figures.FIGURES.items():
         drawing = import_module(module)
         try:
@@ -124,28 +125,30 @@ def report_(
         except figures.NothingToDraw as error:
             complaints.print(f"{name} was not drawn: {error}", style="yellow")
             continue
-        drawn[name] = report.embed(figure, png.read_bytes())
+        pictures[name] = report.embed(figure, png.read_bytes())
         console.print(f"{folder / name}.png .pdf .csv", soft_wrap=True)
-    path = report.write_page(where.name, lines, frame, drawn, folder / "report.html")
+    path = report.write_page(source.name, newest, frame, pictures, folder / "report.html")
     console.print(f"{path}: open it in a browser", soft_wrap=True)
 
 
 def env(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
-    """Show what a record says of this machine: versions, processor, memory, commit, variables that are set.
+    """Show what records say of this machine: versions, processor, memory, commit, environment variables.
 
-    Of your environment, what is measured gets the folders and the language of the system, DRTRL_BENCH_*,
-    CUDA_VISIBLE_DEVICES, and what tunes the processor, the allocator, the compiler or the driver: ATEN_CPU_CAPABILITY,
-    ONEDNN_*, MALLOC_*, LD_PRELOAD, LD_LIBRARY_PATH, XLA_FLAGS, PYTORCH_*, CUBLAS_* and their like. Those are recorded,
-    and a case is measured again where they differ. A case says itself what JAX_*, TORCH_*, OMP_*, KMP_* and MKL_*
-    would: they stay out, and so does all else. DRTRL_BENCH_PASS=NAME,NAME lets others through, and records a hash.
+    A measuring process gets these variables of your environment: the folders and the language of the system,
+    `DRTRL_BENCH_*`, `CUDA_VISIBLE_DEVICES`, and those that tune the processor, the allocator, the compiler or the
+    driver (`ATEN_CPU_CAPABILITY`, `ONEDNN_*`, `MALLOC_*`, `LD_PRELOAD`, `LD_LIBRARY_PATH`, `XLA_FLAGS`, `PYTORCH_*`,
+    `CUBLAS_*` and their like). The tuning variables are recorded, and a case is measured again where they differ.
+    `JAX_*`, `TORCH_*`, `OMP_*`, `KMP_*` and `MKL_*` do not reach the process, because the fields of the case decide
+    what they would; nor does any other variable, unless `DRTRL_BENCH_PASS=NAME,NAME` names it; of its value a hash is
+    recorded.
 
     Example: drtrl-bench env --json
     """
-    described = environment.describe() | environment.checkout()
+    facts = environment.describe() | environment.checkout()
     if as_json:
-        typer.echo(json.dumps(described, indent=2))
+        typer.echo(json.dumps(facts, indent=2))
         return
-    versions = {package: version or "not installed" for package, version in described.pop("versions").items()}
-    set_here = described.pop("variables", {})
-    for key, value in (described | versions | set_here).items():
+    versions = {package: version or "not installed" for package, version in facts.pop("versions").items()}
+    variables = facts.pop("variables", {})
+    for key, value in (facts | versions | variables).items():
         console.print(f"{key:14} {value}")

@@ -7,8 +7,9 @@ complaints = display.Console(stderr=True, soft_wrap=True)
 
 
 class UsageError(Exception):
-    """Something the user can put right: shown as one line, exit code 2."""
+    """An error that the user can put right: shown as one line, exit code 2."""
 
 
 def announce(text: str) -> None:
+    """Print a line of progress."""
     console.print(text, soft_wrap=True)

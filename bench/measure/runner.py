@@ -7,7 +7,6 @@ order is shuffled anew in every round. A child that runs out of memory or time, 
 import json
 import os
 import random
-import re
 import signal
 import tempfile
 import time
@@ -39,8 +38,6 @@ RESULT_FIELDS = {
     "drtrl_bench.measure.worker": (*MEASURED, "case"),
 }
 """Fields of the result of each module that is run as a child."""
-EXCEPTION = re.compile(r"[\w.]+(Error|Exception)\b")
-"""How the line of a traceback begins that names its exception."""
 DECIDING = ("algorithm", "framework", "dataset", "cell", "readout", "layers", "scale_x", "scale_r", "initial")
 """The fields of a case that its `implementation_sha` depends on."""
 
@@ -86,17 +83,13 @@ def refusal(case: Case) -> tuple[str, str] | None:
 
 def outcome(end: Ended) -> tuple[str, str]:
     """Return status and reason of a child that left no result."""
-    lines = [line for line in end.log.splitlines() if line.strip() and not line.startswith("stage: ")]
-    # An exception may be followed by more lines of its own, and by JAX's advice on tracebacks.
-    exceptions = [line for line in lines if EXCEPTION.match(line)] if end.code > 0 else []
-    last = (exceptions or lines or ["no output"])[-1][:200]
     if end.for_memory:
         return "oom", f"killed by the system for memory, in: {end.stage}"
     if end.outside:
         return "error", f"ended twice from outside ({end.outside}), not for memory, in: {end.stage}; run it again"
     if end.code < 0:
-        return "error", f"ended by {signal.Signals(-end.code).name}: {last}"
-    return "error", last
+        return "error", f"ended by {signal.Signals(-end.code).name}: {end.reason}"
+    return "error", end.reason
 
 
 def command(module: str) -> list[str]:

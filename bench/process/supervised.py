@@ -27,6 +27,10 @@ PEAK = 0.9
 """Share of the free memory; a process that used more, and was killed, was killed for its memory."""
 
 
+EXCEPTION = re.compile(r"[\w.]+(Error|Exception)\b")
+"""How the line of a traceback begins that names its exception."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended."""
@@ -42,6 +46,13 @@ class Ended:
     """Whether the command was ended because somebody had paused it, as with SIGSTOP."""
     for_memory: bool = False
     """Whether the system killed the command because memory ran out."""
+
+    @property
+    def reason(self) -> str:
+        """The exception of a traceback, which more lines of its own and JAX's advice may follow; or the last line."""
+        lines = [line for line in self.log.splitlines() if line.strip() and not line.startswith("stage: ")]
+        exceptions = [line for line in lines if EXCEPTION.match(line)] if self.code > 0 else []
+        return (exceptions or lines or ["no output"])[-1][:200]
 
     @property
     def outside(self) -> str | None:

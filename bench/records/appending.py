@@ -1,4 +1,4 @@
-"""Appends lines to record files, whole or not at all, beside other processes that do; mends what a crash left."""
+"""Appends whole lines to record files, beside other processes that do, and mends a last line that a crash cut short."""
 
 import fcntl
 import json
@@ -17,33 +17,33 @@ from drtrl_bench.records.record import Line
 from drtrl_bench.view.escape import shown
 
 PATIENCE_S = 60.0
-"""How long to wait for another process that appends, which takes it milliseconds."""
+"""How long to wait for another process to append, which takes milliseconds."""
 
 
 def append(path: Path, line: Line) -> None:
-    """Adds one line and makes sure it is on disk, so that a crash loses at most the line being written.
+    """Append one line and wait until it is on disk, so that a crash loses at most the line being written.
 
-    Takes as long for a long file as for a short one. Raises ValueError for what no reader would take, OSError for a
-    place that is not a file or is full; the file is then as it was.
+    The time does not grow with the file. Raises ValueError for a line that no reader would take, OSError for a path
+    that is not a file and for a full disk; the file is then as it was.
     """
-    data = encoded(line)
+    data = encode(line)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive(path) as (file, alone):
-        end, removed = mended(file, alone)
+    with locked(path) as (file, alone):
+        end, removed = mend_last_line(file, alone)
         try:
             write(file, data)
         except OSError:
             os.ftruncate(file, end)
             raise
         os.fsync(file)
-    told(path, removed)
-    if end == 0:  # the file is new, its folders may be, and what is new is found again only if its folder is on disk
+    warn_of_removed(path, removed)
+    if end == 0:  # the file is new and its folders may be; after a power cut only a folder on disk knows a new file
         for folder in path.absolute().parents:
-            synced(folder)
+            sync(folder)
 
 
-def encoded(line: Line) -> bytes:
-    """The bytes of a line, its end included. Raises ValueError for what no reader would take."""
+def encode(line: Line) -> bytes:
+    """Return a line as bytes, with its line feed. Raises ValueError for a line that no reader would take."""
     text = json.dumps(line, allow_nan=False)
     if "\\ud" in text:  # from a file's name, which need not be UTF-8
         text = json.dumps(json.loads(json.dumps(line, ensure_ascii=False).encode("utf-8", errors="replace")))
@@ -53,27 +53,28 @@ def encoded(line: Line) -> bytes:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[tuple[int, bool]]:
-    """A record file, opened to be appended to, and whether no other process does so meanwhile."""
+def locked(path: Path) -> Iterator[tuple[int, bool]]:
+    """Open and lock a record file; yield its descriptor, and whether no other process can append to the file."""
     file = regular.descriptor(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
-        yield file, locked(file, path)
+        yield file, lock(file, path)
     finally:
         os.close(file)
 
 
-def locked(file: int, path: Path) -> bool:
-    """Waits for the lock on an open file's content; False where the file system has none.
+def lock(file: int, path: Path) -> bool:
+    """Wait for the lock on an open file's content; return False where the file system has none.
 
-    It is apart from `flock`'s, with which a whole run keeps others away, and is lost only when this very descriptor is
-    closed.
+    The lock is apart from that of `flock`, with which a run keeps other runs away, and is lost only when this very
+    descriptor is closed.
     """
-    until, whole = time.monotonic() + PATIENCE_S, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    deadline = time.monotonic() + PATIENCE_S
+    whole_file = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     while True:
         try:
-            fcntl.fcntl(file, fcntl.F_OFD_SETLK, whole)
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, whole_file)
         except BlockingIOError:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise OSError(f"{shown(path)}: locked by another program for {PATIENCE_S:g} s") from None
             time.sleep(0.002)
         except OSError:
@@ -83,26 +84,26 @@ def locked(file: int, path: Path) -> bool:
 
 
 def write(file: int, data: bytes) -> None:
-    """Writes all of the data."""
+    """Write all of the data: the system may take less of them at once."""
     while data:
         data = data[os.write(file, data) :]
 
 
-def synced(folder: Path) -> None:
-    """Makes sure that what is in a folder is on disk, where the file system can."""
+def sync(folder: Path) -> None:
+    """Wait until the entries of a folder are on disk, where the file system can."""
     with suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(opened)
+            os.fsync(descriptor)
         finally:
-            os.close(opened)
+            os.close(descriptor)
 
 
-def mended(file: int, alone: bool) -> tuple[int, int]:
-    """Makes the last line of a file a whole one; returns the file's length, and how many bytes were cut off.
+def mend_last_line(file: int, alone: bool) -> tuple[int, int]:
+    """End the last line of a file, or remove a line cut short; return the file's length and the bytes removed.
 
-    What a crash left of a line is: no record is in it. A line that only lacks its end gets it, and so does whatever a
-    run has not written.
+    A line that a crash cut short holds no record. A record that only lacks its line feed gets it, and so does text that
+    no run wrote.
     """
     size = os.fstat(file).st_size
     if size == 0 or os.pread(file, 1, size - 1) == b"\n":
@@ -117,29 +118,29 @@ def mended(file: int, alone: bool) -> tuple[int, int]:
     return size + 1, 0
 
 
-def told(path: Path, removed: int) -> None:
-    """Warns of what was cut off; once the new line is on disk, since a warning may be an error."""
+def warn_of_removed(path: Path, removed: int) -> None:
+    """Warn that bytes were removed; once the new line is on disk, since a warning may be an error."""
     if removed:
-        said = f"the last line was cut short, probably by a crash; its {removed} bytes are removed, the rest is kept"
-        warnings.warn(f"{shown(path)}: {said}", CorruptLine, stacklevel=3)
+        message = f"the last line was cut short, probably by a crash; its {removed} bytes are removed, the rest is kept"
+        warnings.warn(f"{shown(path)}: {message}", CorruptLine, stacklevel=3)
 
 
 def last_start(file: int, size: int, block: int = 2**16) -> int:
-    """Where the last line of a file begins; looks no further back than the longest line reaches."""
-    at = size
-    while at > 0 and size - at <= parsing.LONGEST:
-        before = max(at - block, 0)
-        if (found := os.pread(file, at - before, before).rfind(b"\n")) >= 0:
-            return before + found + 1
-        at = before
-    return at
+    """Find the offset at which the last line of a file begins, no further back than the longest line reaches."""
+    offset = size
+    while offset > 0 and size - offset <= parsing.LONGEST:
+        before = max(offset - block, 0)
+        if (line_feed := os.pread(file, offset - before, before).rfind(b"\n")) >= 0:
+            return before + line_feed + 1
+        offset = before
+    return offset
 
 
 def prepare(path: Path) -> None:
-    """Makes a file ready to be appended to: mends its last line.
+    """Mend the last line of a file that a run is about to append to.
 
-    Raises OSError for what is not a file, and for a file that has content but no line of a record file: it is
-    somebody's, named by mistake.
+    Raises OSError for a path that is not a file, and for a file with content that has no line of a record file:
+    somebody named another file by mistake.
     """
     if not path.exists():
         return
@@ -150,6 +151,6 @@ def prepare(path: Path) -> None:
             warnings.simplefilter("ignore", CorruptLine)
             if next(reading.lines(path), None) is None:
                 raise OSError(f"{shown(path)}: not a record file; name another, or a new one, to keep records in")
-    with exclusive(path) as (descriptor, alone):
-        _, removed = mended(descriptor, alone)
-    told(path, removed)
+    with locked(path) as (descriptor, alone):
+        _, removed = mend_last_line(descriptor, alone)
+    warn_of_removed(path, removed)

@@ -21,32 +21,32 @@ AGREEMENT = ("cosine", "error", "norm_ratio", "sign_agreement")
 
 FIELDS = tuple(f.name for f in fields(Case))
 
-MOST_PARTS = 4096
-"""Columns of layers and weights that a frame may have: four for each of a hundred layers with nine weights."""
+MOST_DOTTED = 4096
+"""Columns of layers and weights, whose names have dots, of a frame: four for each of 100 layers with nine weights."""
 
 
 class Environments(dict[str | None, Environment]):
-    """The environments of a frame's records by hash. pandas copies attributes deeply at every step; these it shares."""
+    """The environments of a frame's records, by hash: shared by frames where pandas would copy them at every step."""
 
     def __deepcopy__(self, memo: Any) -> "Environments":
         return self
 
 
 def load(path: str | Path = "results/records") -> "pd.DataFrame":
-    """Records of a file or folder as a pandas frame, a row per record, flat columns.
+    """Read the records of a file or folder into a pandas frame, a row per record, flat columns.
 
-    Columns, empty where the record says nothing:
+    Columns, empty where a record lacks the field:
 
     - the case's fields (algorithm, framework, cell, steps ...), case_key, status, reason, plan, run, round, started;
     - time_s (median of the samples by the clock; low_s and high_s are its 95 % interval), samples (their number),
       samples_s, cpu_s (median of the processor's time for the same, of all threads together), cpu_samples_s, forward_s,
       compile_s, unstable, busy; forward_flops, flops and moved_bytes (bench/cost/flops.py);
     - working_bytes, analytic_bytes, rss_peak_bytes;
-    - cosine, error, norm_ratio, sign_agreement: the gradient against float64 BPTT's, all weights as one vector. That
-      mixes layers; the same of each layer's weights as one vector is in layer0.cosine, layer0.error ...
-      readout.sign_agreement, and of each weight in layer0.x.cosine ... A layer of a record that has no per-layer
-      values is empty, because those of its weights do not determine them, unless it has one weight only; per_layer and
-      per_parameter hold the same as dicts, as the record has them;
+    - cosine, error, norm_ratio, sign_agreement: the gradient against float64 BPTT's, all weights as one vector, which
+      mixes layers; layer0.cosine, layer0.error ... readout.sign_agreement: each layer's weights as one vector;
+      layer0.x.cosine ...: each weight. A layer of a record without per-layer values is empty, because the values of
+      its weights do not determine the layer's, unless the layer has one weight only; per_layer and per_parameter hold
+      the same values as dicts, as the record has them;
     - firing_rate and silent (mean over spiking layers);
     - data (label), synthetic, data_fingerprint (of the data set's files), source (record file), implementation_sha,
       commit, dirty, plugins (where the case's names come from; empty for the project's own), env_hash, processor,
@@ -56,37 +56,37 @@ def load(path: str | Path = "results/records") -> "pd.DataFrame":
 
 
 def frame(records: Iterable[Record]) -> "pd.DataFrame":
-    """The frame of `load`, from records that were read already; their environments, by hash, in its `attrs`."""
+    """Make the frame of `load` from records in memory, with their environments, by hash, in its `attrs`."""
     import pandas as pd
 
     columns: dict[str, list[Any]] = {}
     environments: dict[str | None, Environment] = {}
     left_out: set[str] = set()
-    number = parts = 0
+    number = dotted = 0
     for number, record in enumerate(records, start=1):
         if environment := record.get("environment"):
             environments[record["env_hash"]] = environment
         for name, value in row(record).items():
             if (column := columns.get(name)) is None:
-                if name in left_out or ("." in name and parts >= MOST_PARTS):
+                if name in left_out or ("." in name and dotted >= MOST_DOTTED):
                     left_out.add(name)
                     continue
                 column = columns[name] = []
-                parts += "." in name
+                dotted += "." in name
             column += [math.nan] * (number - 1 - len(column))
             column.append(value)
     for column in columns.values():
         column += [math.nan] * (number - len(column))
     if left_out:
-        said = f"{len(left_out)} columns of layers and weights are too many for a table and left out"
-        warnings.warn(said, CorruptLine, stacklevel=2)
-    found = pd.DataFrame(columns)
-    found.attrs["environments"] = Environments(environments)
-    return found
+        message = f"{len(left_out)} columns of layers and weights are too many for a table and left out"
+        warnings.warn(message, CorruptLine, stacklevel=2)
+    table = pd.DataFrame(columns)
+    table.attrs["environments"] = Environments(environments)
+    return table
 
 
 def row(record: Record) -> dict[str, Any]:
-    """One record, flattened to the columns of `load`."""
+    """Flatten a record to the columns of `load`."""
     time, memory, activity = record["time"], record["memory"], record["activity"]
     overall = record["fidelity"].get("overall") or {}
     environment = record.get("environment") or {}
@@ -115,7 +115,7 @@ def row(record: Record) -> dict[str, Any]:
         "analytic_bytes": memory.get("analytic_bytes"),
         "rss_peak_bytes": memory.get("rss_peak_bytes"),
         **{measure: overall.get(measure) for measure in AGREEMENT},
-        **by_part(record["fidelity"], record["case"]["layers"]),
+        **agreement_columns(record["fidelity"], record["case"]["layers"]),
         "per_layer": record["fidelity"].get("per_layer"),
         "per_parameter": record["fidelity"].get("per_parameter"),
         "firing_rate": mean(activity.get("firing_rate")),
@@ -137,14 +137,19 @@ def row(record: Record) -> dict[str, Any]:
     }
 
 
-def by_part(fidelity: Fidelity, layers: int) -> dict[str, float | None]:
-    """The agreement of each layer, as in "layer0.cosine", and of each known weight, as in "layer0.x.cosine"."""
+def agreement_columns(fidelity: Fidelity, layers: int) -> dict[str, float | None]:
+    """Return the agreement of each layer, as "layer0.cosine", and of each known weight, as "layer0.x.cosine"."""
     weights = fidelity.get("per_parameter") or {}
-    of_layer = Counter(name.partition(".")[0] for name in weights)
-    alone = {name.partition(".")[0]: each for name, each in weights.items() if of_layer[name.partition(".")[0]] == 1}
-    every: dict[str, Any] = dict.fromkeys([*(f"layer{i}" for i in range(layers)), "readout"])
-    parts = every | alone | (fidelity.get("per_layer") or {}) | weights
-    return {f"{name}.{measure}": (each or {}).get(measure) for name, each in parts.items() for measure in AGREEMENT}
+    layer_of = {name: name.partition(".")[0] for name in weights}
+    weights_in = Counter(layer_of.values())
+    single = {layer_of[name]: agreement for name, agreement in weights.items() if weights_in[layer_of[name]] == 1}
+    unknown: dict[str, Any] = dict.fromkeys([*(f"layer{i}" for i in range(layers)), "readout"])
+    agreements = unknown | single | (fidelity.get("per_layer") or {}) | weights
+    return {
+        f"{name}.{measure}": (agreement or {}).get(measure)
+        for name, agreement in agreements.items()
+        for measure in AGREEMENT
+    }
 
 
 def mean(values: list[float] | None) -> float | None:
@@ -152,7 +157,7 @@ def mean(values: list[float] | None) -> float | None:
 
 
 def of_run(records: list[Record], path: Path) -> "pd.DataFrame":
-    """Make the frame of records that a run returned, with the environments that the file has."""
+    """Make the frame of records that a run returned, with the environments in the file at `path`."""
     lines, _ = reading.quietly(lambda: list(reading.lines(path)))
     environments = {line["env_hash"]: line for line in lines if line["kind"] == "environment"}
     return frame({**r, "source": path.name, "environment": environments.get(r["env_hash"])} for r in records)

@@ -1,4 +1,4 @@
-"""Parses the lines of record files, one by one, and says what keeps a line from being one."""
+"""Parses the lines of record files one by one, and says what is wrong with a line that is not a record."""
 
 import json
 from dataclasses import fields
@@ -11,20 +11,20 @@ from drtrl_bench.records.schema import check_of
 from drtrl_bench.records.schema_checks import json_excerpt
 
 SCHEMA = Path(__file__).parent / "record_schema.json"
-"""What a line must be, field by field, as a JSON schema."""
+"""The JSON schema of a line, field by field."""
 DEFAULTS = {f.name: f.default for f in fields(Case) if f.metadata["later"]}
-"""What the fields of a case are in records of versions that did not have them."""
+"""The values that fields of a case have in records of versions without those fields."""
 
 LONGEST = 8 * 2**20
-"""Bytes of a line, at most; the longest that a run writes have some thousands."""
+"""Most bytes of a line; the longest that a run writes have some thousands."""
 
 
 class CorruptLine(UserWarning):
-    """A line of a record file that is not a record; the others of the file were read."""
+    """A line of a record file that is not a record; the other lines of the file were read."""
 
 
 def torn(tail: bytes) -> bool:
-    """Whether the end of a file is the beginning of a line as runs write them, or what a power cut leaves of one."""
+    """Tell whether the end of a file is the beginning of a line that a run wrote, or the zero bytes of a power cut."""
     tail = tail.strip(b"\0")
     if not tail:
         return True
@@ -35,12 +35,12 @@ def torn(tail: bytes) -> bool:
     return False
 
 
-def parsed(raw: bytes) -> tuple[Any, str | None]:
-    """A line, and what is wrong with it, or None."""
-    if len(raw) > LONGEST:
+def parse(data: bytes) -> tuple[Any, str | None]:
+    """Parse a line; return it, and what is wrong with it or None."""
+    if len(data) > LONGEST:
         return None, f"longer than {LONGEST >> 20} MiB"
     try:
-        line = upgraded(DECODER.decode(raw.decode("utf-8").removeprefix("\ufeff")))
+        line = upgrade(DECODER.decode(data.decode("utf-8").removeprefix("\ufeff")))
     except UnicodeDecodeError as error:
         return None, f"not UTF-8 (byte {error.start + 1})"
     except RecursionError:
@@ -50,31 +50,31 @@ def parsed(raw: bytes) -> tuple[Any, str | None]:
     return line, complaint(line)
 
 
-def no_number(text: str) -> float:
-    """Refuses nan and infinity, which JSON does not know and Python's reader does."""
+def refuse_constant(text: str) -> float:
+    """Refuse nan and infinity, which Python's parser reads and JSON does not have. Raises ValueError."""
     raise ValueError(f"{text} is not a finite number")
 
 
-DECODER = json.JSONDecoder(parse_constant=no_number)
+DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
-def upgraded(line: Any) -> Any:
-    """A line of an earlier version: a field that cases did not have was at its default."""
+def upgrade(line: Any) -> Any:
+    """Add the fields of a case that an earlier version lacked to its line, at the values that the version used."""
     if isinstance(line, dict) and isinstance(line.get("case"), dict) and not DEFAULTS.keys() <= line["case"].keys():
         line["case"] |= {name: value for name, value in DEFAULTS.items() if name not in line["case"]}
     return line
 
 
 def complaint(line: Any) -> str | None:
-    """What keeps a parsed line from being an environment or a record, or None."""
+    """Say why a parsed line is neither an environment nor a record; None if it is one."""
     kind = line.get("kind") if isinstance(line, dict) else None
     if kind != "environment" and kind != "record":
         return "neither an environment nor a record"
     if (version := line.get("schema_version")) != SCHEMA_VERSION:
         return f"schema version {json_excerpt(version)}, this version reads {SCHEMA_VERSION}"
-    return plain(check_of(SCHEMA, kind)(line))
+    return without_prefix(check_of(SCHEMA, kind)(line))
 
 
-def plain(problem: str | None) -> str | None:
-    """What a check found, as a sentence begins."""
+def without_prefix(problem: str | None) -> str | None:
+    """Return a problem that a check found without the dot or colon that it begins with."""
     return problem and problem.lstrip(".: ")

@@ -1,4 +1,4 @@
-"""Reads record files line by line, and passes over what is not a record. Nothing read from a file is ever executed."""
+"""Reads record files line by line, and skips lines that are not records. Nothing read from a file is ever executed."""
 
 import warnings
 from collections.abc import Callable, Hashable, Iterator
@@ -13,15 +13,15 @@ from drtrl_bench.records.record import Environment, Line, Record
 from drtrl_bench.view.escape import shown
 
 MOST = 2 * 2**30
-"""Bytes of a file that are read, at most."""
+"""Most bytes of a file that are read."""
 NAMED = 5
 """Bad lines of a file that are named one by one."""
 HOPELESS = 100_000
-"""After so many bad lines for each good one, a file is something else."""
+"""Bad lines for each good one beyond which a file is no record file."""
 
 
 def files(path: str | Path) -> list[Path]:
-    """The record files at `path`: itself, or the *.jsonl files of a folder."""
+    """List the record files at `path`: the file itself, or the *.jsonl files of a folder."""
     path = Path(path)
     if path.is_dir():
         return sorted(path.glob("*.jsonl"))
@@ -31,27 +31,26 @@ def files(path: str | Path) -> list[Path]:
 
 
 def lines(path: Path) -> Iterator[Line]:
-    """The valid lines of one file, environments and records; warns `CorruptLine` of those that are not.
+    """Read the valid lines of a file, environments and records, one at a time; warn `CorruptLine` of the others.
 
-    Each bad line is named once, by its number and what is wrong with it; of many, the first few are. Holds one line at
-    a time.
+    The warnings name the number and the fault of each bad line, or of the first few of many.
     """
     bad = good = 0
     with regular.opened(path) as file:
-        for number, raw in enumerate(raws(file), start=1):
-            if raw.isspace():
+        for number, data in enumerate(split_lines(file), start=1):
+            if data.isspace():
                 continue
-            line, problem = parsing.parsed(raw)
+            line, problem = parsing.parse(data)
             if problem is None:
                 good += 1
                 yield line
                 continue
             bad += 1
             if bad <= NAMED:
-                if not raw.endswith(b"\n") and len(raw) <= parsing.LONGEST and parsing.torn(raw):
+                if not data.endswith(b"\n") and len(data) <= parsing.LONGEST and parsing.torn(data):
                     problem = "cut short by a crash, which the next run repairs, or being written now"
-                said = f"{shown(path)}, line {number}: {problem}; skipped, the rest is kept"
-                warnings.warn(said, CorruptLine, stacklevel=2)
+                message = f"{shown(path)}, line {number}: {problem}; skipped, the rest is kept"
+                warnings.warn(message, CorruptLine, stacklevel=2)
             if bad > HOPELESS * (good + 1):
                 warnings.warn(f"{shown(path)}: hardly a record file, not read further", CorruptLine, stacklevel=2)
                 break
@@ -61,21 +60,21 @@ def lines(path: Path) -> Iterator[Line]:
         warnings.warn(f"{shown(path)}: {bad - NAMED} more lines are bad and skipped", CorruptLine, stacklevel=2)
 
 
-def raws(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file as bytes, which a line feed alone ends; of one that is too long, its beginning."""
+def split_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Read the lines of a file as bytes, each ended by a line feed alone; of a line that is too long, its beginning."""
     left = MOST
-    while left > 0 and (raw := file.readline(parsing.LONGEST + 1)):
-        left -= len(raw)
-        yield raw
-        while left > 0 and len(raw) > parsing.LONGEST and not raw.endswith(b"\n"):
-            raw = file.readline(parsing.LONGEST + 1)
-            left -= len(raw)
+    while left > 0 and (data := file.readline(parsing.LONGEST + 1)):
+        left -= len(data)
+        yield data
+        while left > 0 and len(data) > parsing.LONGEST and not data.endswith(b"\n"):
+            data = file.readline(parsing.LONGEST + 1)
+            left -= len(data)
 
 
 def read(path: str | Path) -> list[Record]:
     """Return all records at `path`, each with its environment under "environment" (None if its file lacks it).
 
-    Raises FileNotFoundError if nothing is there. Warns `CorruptLine` of lines that are no records.
+    Raises FileNotFoundError if nothing is there. Warns `CorruptLine` of lines that are not records.
     """
     numbers = count()
     return last_of_each(path, lambda record: next(numbers))
@@ -108,8 +107,8 @@ def last_of_each(path: str | Path, key: Callable[[Record], Hashable]) -> list[Re
                 if line["kind"] == "environment":
                     environments[line["env_hash"]] = line
                 else:
-                    records.pop(measured := key(line), None)  # a later record goes to the end
-                    records[measured] = {**line, "source": shown(Path(file.name)), "environment": None}
+                    records.pop(value := key(line), None)  # a later record goes to the end
+                    records[value] = {**line, "source": shown(Path(file.name)), "environment": None}
         except OSError as error:
             if file == Path(path):
                 raise
@@ -121,7 +120,7 @@ def last_of_each(path: str | Path, key: Callable[[Record], Hashable]) -> list[Re
 
 
 def quietly(call: Callable[[], Any]) -> tuple[Any, list[str]]:
-    """Call something, and return its value and the corrupt lines that it warned of."""
+    """Call a function, and return its value and the text of its `CorruptLine` warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CorruptLine)
         value = call()

@@ -48,7 +48,7 @@ def compared(folder: Path) -> list[str]:
 
 def appended(folder: Path) -> Callable[[], None]:
     path = folder / "r.jsonl"
-    content = appending.encoded(line(Case()))
+    content = appending.encode(line(Case()))
     with path.open("wb") as file:
         for _ in range(288_000_000 // len(content)):
             file.write(content)

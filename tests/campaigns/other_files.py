@@ -197,7 +197,7 @@ def put(path: Path, what: bytes | str) -> None:
 def nothing_is_measured(path: Path) -> None:
     """`check` reads this baseline, and finds the measurements of the committed one."""
     patch.object(baseline, "baseline_path", lambda folder=None: path).start()
-    patch.object(gate_words, "measured_now", lambda plan: reading.read(BASELINE)).start()
+    patch.object(gate_words, "measure", lambda plan: reading.read(BASELINE)).start()
     patch.object(environment, "output", lambda *_: None).start()
 
 

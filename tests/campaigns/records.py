@@ -407,13 +407,13 @@ def killed(folder: Path, number: int) -> str | None:
 def broken(folder: Path, at: int) -> str | None:
     """What is wrong after an append that a limit, or a crash, broke at a byte, or None."""
     one, two = line(Case(seed=1)), line(Case(seed=2))
-    size = len(appending.encoded(one))
+    size = len(appending.encode(one))
     for how in ("limit", "crash"):
         path = folder / f"{how}.jsonl"
         appending.append(path, GOOD[0])
         before = path.read_bytes()
         if how == "crash":
-            path.write_bytes(before + appending.encoded(one)[:at])
+            path.write_bytes(before + appending.encode(one)[:at])
         elif limited(path, one, len(before) + at) is None and at < size:
             return f"{how} at byte {at}: no error"
         if how == "limit" and at < size and path.read_bytes() != before:
@@ -445,7 +445,7 @@ def limited(path: Path, entry: Line, most: int) -> OSError | None:
 
 def appends(every: int) -> int:
     """Runs the campaign of appends, prints its figures, and returns the number of failures."""
-    size = len(appending.encoded(line(Case(seed=1))))
+    size = len(appending.encode(line(Case(seed=1))))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         places = sorted({0, 1, 2, size - 2, size - 1, size, *range(3, size, 4 * every)})

@@ -48,7 +48,7 @@ PLANTED = [
     Planted(
         "a hint at a file that a wheel has not",
         "bench/install.py",
-        "return re.search(r'^name = \"drtrl-bench\"$', said, re.MULTILINE) is not None",
+        "return re.search(r'^name = \"drtrl-bench\"$', pyproject, re.MULTILINE) is not None",
         "return True",
         "tests/bench/test_install.py::test_hints_suit_a_checkout_and_a_wheel",
     ),

@@ -51,8 +51,8 @@ PLANTED = [
     Planted(
         "whatever Python calls a line end ends a line",
         "bench/records/reading.py",
-        "for number, raw in enumerate(raws(file), start=1):",
-        'for number, raw in enumerate(map(str.encode, file.read().decode(errors="replace").splitlines()), 1):',
+        "for number, data in enumerate(split_lines(file), start=1):",
+        'for number, data in enumerate(map(str.encode, file.read().decode(errors="replace").splitlines()), 1):',
         f"{RECORD}test_only_a_line_feed_ends_a_line",
     ),
     Planted(
@@ -65,7 +65,7 @@ PLANTED = [
     Planted(
         "nan is a number",
         "bench/records/parsing.py",
-        "json.JSONDecoder(parse_constant=no_number)",
+        "json.JSONDecoder(parse_constant=refuse_constant)",
         "json.JSONDecoder()",
         BAD,
     ),
@@ -93,15 +93,15 @@ PLANTED = [
     Planted(
         "the folder is not synced",
         "bench/records/appending.py",
-        "            synced(folder)\n",
+        "            sync(folder)\n",
         "            pass\n",
         f"{RECORD}test_a_new_file_and_its_folders_are_on_disk",
     ),
     Planted(
         "a warning before the line is on disk",
         "bench/records/appending.py",
-        "        end, removed = mended(file, alone)\n",
-        "        end, removed = mended(file, alone)\n        told(path, removed)\n",
+        "        end, removed = mend_last_line(file, alone)\n",
+        "        end, removed = mend_last_line(file, alone)\n        warn_of_removed(path, removed)\n",
         f"{RECORD}test_a_warning_that_is_an_error_loses_no_record",
     ),
     Planted(
@@ -114,8 +114,8 @@ PLANTED = [
     Planted(
         "the first record of a case is kept",
         "bench/records/reading.py",
-        "records.pop(measured := key(line), None)",
-        "if (measured := key(line)) in records:\n                        continue",
+        "records.pop(value := key(line), None)",
+        "if (value := key(line)) in records:\n                        continue",
         f"{RECORD}test_the_newest_records_are_those_that_nothing_replaces",
     ),
     Planted(
@@ -170,8 +170,8 @@ PLANTED = [
     Planted(
         "a table of as many columns as there are weights",
         "bench/records/frames.py",
-        "parts >= MOST_PARTS",
-        "parts >= 10**9",
+        "dotted >= MOST_DOTTED",
+        "dotted >= 10**9",
         "tests/bench/records/test_record.py::test_weights_beyond_what_a_table_holds_are_left_out_and_said",
     ),
 ]

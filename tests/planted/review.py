@@ -110,7 +110,7 @@ PLANTED = [
     Planted(
         "no word for a chosen chunk",
         "bench/case.py",
-        'how += ["auto"] if self.auto else []',
+        'options += ["auto"] if self.auto else []',
         "pass",
         f"{CASE}::test_a_case_whose_chunk_was_chosen_has_a_word_of_it",
     ),
@@ -131,8 +131,8 @@ PLANTED = [
     Planted(
         "no columns for layers that no record knows",
         "bench/records/frames.py",
-        "parts = every | alone",
-        "parts = alone",
+        "agreements = unknown | single",
+        "agreements = single",
         f"{RECORD}::test_a_frame_of_older_records_has_the_columns_of_all_their_layers",
     ),
 ]

@@ -100,7 +100,7 @@ PLANTED = [
     Planted(
         "one damaged set ends the list",
         "bench/cli/show.py",
-        "{name: labelled(name) for name in",
+        "{name: dataset_line(name) for name in",
         "{name: data.dataset(name).LABEL for name in",
         f"{MARKER}[[1]]",
     ),

@@ -74,8 +74,8 @@ PLANTED = [
     Planted(
         "an older layer's cosine taken from one of its weights",
         "bench/records/frames.py",
-        'if of_layer[name.partition(".")[0]] == 1}',
-        'if of_layer[name.partition(".")[0]] >= 1}',
+        "if weights_in[layer_of[name]] == 1}",
+        "if weights_in[layer_of[name]] >= 1}",
         f"{RECORD}::test_a_layer_of_an_older_record_is_empty_unless_it_has_one_weight",
     ),
     Planted(
@@ -144,8 +144,8 @@ PLANTED = [
     Planted(
         "show filters by parts of words",
         "bench/cli/arguments.py",
-        "all(word.lower() in own for word in only or []) for own in lower]",
-        'all(word.lower() in " ".join(own) for word in only or []) for own in lower]',
+        "all(word.lower() in words for word in only or []) for words in lower]",
+        'all(word.lower() in " ".join(words) for word in only or []) for words in lower]',
         f"{CLI}::test_show_finds_what_list_and_the_page_find",
     ),
     Planted(

@@ -117,7 +117,7 @@ def test_show_finds_what_list_and_the_page_find(word: str, tmp_path: Path, monke
     rows = {row["case_key"]: row for row in collapse.rounds(frames.load(path)).to_dict("records")}
     for name, case in cases.items():
         try:
-            found = arguments.matching([table.words_of(rows[case.key])], [word], "record") == [True]
+            found = arguments.match([table.words_of(rows[case.key])], [word], "record") == [True]
         except terminal.UsageError:
             found = False
         assert found == (name in FOUND_BY[word])

@@ -367,7 +367,7 @@ def checked(
 ) -> int:
     """Exit code of `check` where everything measured now is in order."""
     monkeypatch.setattr(baseline, "records", lambda: [baseline.without_times(each) for each in expected])
-    monkeypatch.setattr(gate_words, "measured_now", lambda _: GATED)
+    monkeypatch.setattr(gate_words, "measure", lambda _: GATED)
     monkeypatch.setattr(baseline, "accepted_regressions", lambda *_: hidden)
     monkeypatch.setattr(verdict, "speed_plan", lambda _: plan or plans.read(verdict.SPEED_PLAN))
 

@@ -280,7 +280,7 @@ def test_a_baseline_says_what_was_set(bare: pytest.MonkeyPatch) -> None:
     assert baseline.variables_changed([line(SMALL)]) == ["ATEN_CPU_CAPABILITY (not set; default)"]
     bare.delenv("ATEN_CPU_CAPABILITY")
     assert baseline.variables_changed([kept]) == ["ATEN_CPU_CAPABILITY (default; not set)"]
-    assert parsing.complaint(parsing.upgraded(json.loads(json.dumps(kept)))) is None
+    assert parsing.complaint(parsing.upgrade(json.loads(json.dumps(kept)))) is None
 
 
 def test_setups_are_told_apart_by_what_was_set() -> None:

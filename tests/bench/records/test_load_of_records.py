@@ -54,7 +54,7 @@ def test_an_append_takes_no_longer_for_a_long_file(tmp_path: Path) -> None:
     took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert took / 20 < 0.01
     assert after.ru_maxrss - before.ru_maxrss < 20 * 1024
-    assert path.stat().st_size == 288_000_001 + 21 * len(appending.encoded(entry))
+    assert path.stat().st_size == 288_000_001 + 21 * len(appending.encode(entry))
 
 
 class NextCase(Exception):  # noqa: N818

@@ -180,7 +180,7 @@ def test_a_torn_last_line_is_named_once_and_repaired(path: Path) -> None:
 
 @pytest.mark.parametrize("kept", [0, 1, 2, 700, -2, -1])
 def test_an_append_broken_at_a_byte_costs_only_itself(path: Path, kept: int) -> None:
-    before, whole = path.read_bytes(), appending.encoded(line(Case(seed=1)))
+    before, whole = path.read_bytes(), appending.encode(line(Case(seed=1)))
     path.write_bytes(before + whole[: len(whole) + kept if kept < 0 else kept])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", parsing.CorruptLine)
@@ -252,7 +252,7 @@ def test_a_file_that_another_program_keeps_locked_is_an_error_and_no_wait_withou
 ) -> None:
     monkeypatch.setattr(appending, "PATIENCE_S", 0.05)
     before = path.read_bytes()
-    with appending.exclusive(path), pytest.raises(OSError, match=r"r\.jsonl: locked by another program for 0\.05 s"):
+    with appending.locked(path), pytest.raises(OSError, match=r"r\.jsonl: locked by another program for 0\.05 s"):
         appending.append(path, line(Case()))
     assert path.read_bytes() == before
 
