@@ -9,6 +9,7 @@ from drtrl_bench.cli import terminal
 from drtrl_bench.cli.reading import every_record
 from drtrl_bench.cli.terminal import UsageError, console
 from drtrl_bench.process import locks, signals
+from drtrl_bench.records import parsing
 
 
 def rehearse(
@@ -54,5 +55,9 @@ def rehearse(
             selftest.measure_slowdowns(records, slowdowns, terminal.announce)
     if not (measurements := every_record(records)):
         raise UsageError(f"{records}: no record in it; drtrl-bench rehearse makes them")
+    try:
+        parsing.require_known_fields(measurements)
+    except ValueError as error:
+        raise UsageError(f"{records}: {error}") from None
     if not selftest_table.render(measurements, console):
         raise typer.Exit(verdict.REGRESSION)

@@ -1,12 +1,13 @@
 """Parses the lines of record files one by one, and says what is wrong with a line that is not a record."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from drtrl_bench.case import Case
-from drtrl_bench.records.record import SCHEMA_VERSION
+from drtrl_bench.records.record import SCHEMA_VERSION, Record
 from drtrl_bench.records.schema import check_of
 from drtrl_bench.records.schema_checks import json_excerpt
 
@@ -78,3 +79,11 @@ def complaint(line: Any) -> str | None:
 def without_prefix(problem: str | None) -> str | None:
     """Return a problem that a check found without the dot or colon that it begins with."""
     return problem and problem.lstrip(".: ")
+
+
+def require_known_fields(records: Iterable[Record]) -> None:
+    """Raise ValueError for a case with a field that is not known here: what the field decides is not known either."""
+    known = {f.name for f in fields(Case)}
+    for record in records:
+        if odd := sorted(set(record["case"]) - known):
+            raise ValueError(f"a case has the field {odd[0]!r}, which this version does not know; a newer one may")

@@ -15,6 +15,7 @@ from test_gate import PLANTED
 from drtrl_bench import plan as plans
 from drtrl_bench.case import Case
 from drtrl_bench.cli import rehearse
+from drtrl_bench.cli.terminal import UsageError
 from drtrl_bench.figures import gate_power
 from drtrl_bench.files import textfile
 from drtrl_bench.gate import alarms, compare, injected, selftest, slowdown, verdict
@@ -232,3 +233,12 @@ def test_a_record_of_no_commit_is_of_no_commit() -> None:
     del lines[0]["commit"]
     assert alarms.of_last_commit(lines) == lines[1:]
     assert alarms.of_last_commit(lines[::-1]) == lines[:1]
+
+
+def test_a_case_that_this_version_cannot_express_is_one_line(tmp_path: Path) -> None:
+    """A record of a later version: what its field decides is not known."""
+    later = line(Case())
+    later["case"]["bias_coreection"] = "corrected"
+    path = write(tmp_path, [line(Case()), later])
+    with pytest.raises(UsageError, match="a case has the field 'bias_coreection', which this version does not know"):
+        rehearse.rehearse(records=path, measure=False)

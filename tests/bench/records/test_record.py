@@ -487,16 +487,6 @@ def test_a_file_that_has_nothing_yet_is_no_traceback(tmp_path: Path, monkeypatch
     assert path.read_bytes() == before
 
 
-def test_a_case_that_this_version_cannot_express_is_left_out_and_named(tmp_path: Path) -> None:
-    """As one of a later version: what its field decides is not known, so no other case is the same."""
-    later = line(Case(seed=1))
-    later["case"]["bias_coreection"] = "corrected"
-    path = write(tmp_path, [line(Case()), later])
-    with pytest.warns(parsing.CorruptLine, match="the field 'bias_coreection' is not known"):
-        records = reading.read(path)
-    assert [record["case"]["seed"] for record in records] == [0]
-
-
 def test_weights_beyond_what_a_table_holds_are_left_out_and_said() -> None:
     many: list[Any] = [line(Case(seed=i)) | {"environment": None} for i in range(4)]
     parts = sum("." in name for name in frames.frame(many))

@@ -93,9 +93,9 @@ def test_the_schema_has_no_other_table_of_named_fields() -> None:
     assert {name for name, rule in RULES.items() if "properties" in rule} == {*TYPES, "case"}
 
 
-def test_a_case_of_the_schema_has_the_fields_of_a_case_and_no_others() -> None:
+def test_a_case_of_the_schema_has_the_fields_of_a_case() -> None:
+    """Others of a later version are shown; what compares refuses them (gate/compare.py)."""
     assert set(RULES["case"]["properties"]) == {field.name for field in fields(Case)}
-    assert RULES["case"]["additionalProperties"] is False
 
 
 @pytest.mark.parametrize("name", TYPES)
