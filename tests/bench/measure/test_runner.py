@@ -362,7 +362,7 @@ def test_a_wrong_gradient_has_no_time_and_no_memory(
     )
     (line,) = run(tmp_path / "r.jsonl", replace(SMALL, framework="torch"))
     assert line["status"] == "wrong", line["reason"]
-    assert "gate" in line["reason"]
+    assert "gradient check" in line["reason"]
     assert line["time"] == line["memory"] == line["fidelity"] == {}
     assert json.loads(json.dumps(line, allow_nan=False)) == line
 
