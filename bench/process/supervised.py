@@ -25,8 +25,6 @@ MARK = "SUPERVISED_FROM"
 """The environment variable that marks all processes of a command, to find them where somebody ended the warden."""
 PEAK = 0.9
 """Share of the free memory; a process that used more, and was killed, was killed for its memory."""
-
-
 EXCEPTION = re.compile(r"[\w.]+(Error|Exception)\b")
 """How the line of a traceback begins that names its exception."""
 
