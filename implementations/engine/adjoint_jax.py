@@ -29,9 +29,9 @@ Recurrent = tuple[Array, Array, slice]
 """The path through the recurrent weights: W_r, R, and the currents that W_r feeds."""
 
 
-def local_jacobians(cell: Any, w: PerWeight, s_prev: Array, y: Array) -> tuple[Array, Array]:
+def local_jacobians(cell: Any, w: PerWeight, residuals: Residuals) -> tuple[Array, Array]:
     """Compute D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
-    s, vjp = jax.vjp(cell.dynamics, s_prev, y)
+    s, vjp = jax.vjp(cell.dynamics, residuals.previous, residuals.currents)
     units = jnp.eye(cell.S, dtype=s.dtype)[:, None, None, :, None]
     D, D_f = jax.vmap(lambda unit: vjp(jnp.broadcast_to(unit, s.shape)), out_axes=2)(units)
     return D, D_f
@@ -126,7 +126,7 @@ class Rule(NamedTuple):
     carry: str = NONE
     """Paths of the last states' adjoints, which update the carry; NONE: the algorithm carries the states alone."""
     jacobians: Callable[..., tuple[Array, Array]] = local_jacobians
-    """D and D_f."""
+    """D and D_f, from the cell, its weights and its residuals."""
     feedback: Callable[..., Array] = forward_weights
     """dX/do of layer `below`, from the error dL/dlogits and from dX/dy of the layer above it."""
 
@@ -203,8 +203,8 @@ def backward(
         raise ValueError("a rule whose carry keeps FULL paths needs the loss's adjoint FULL, too")
     dX_do, start, grads, factors = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
-        cell, w, lam, (s_prev, s, y, x) = net[layer], params[layer], adjoints[layer], residuals[layer]
-        D, D_f = rule.jacobians(cell, w, s_prev, y)
+        cell, w, lam, (s_prev, s, _, x) = net[layer], params[layer], adjoints[layer], residuals[layer]
+        D, D_f = rule.jacobians(cell, w, residuals[layer])
         l = learning_signals(cell, s, dX_do)
         recurrent = (w["r"], output_jacobian(cell, s_prev), cell.reads["r"]) if "r" in w else None
 

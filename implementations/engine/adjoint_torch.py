@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from drtrl_bench.implementations.cells.derivatives_torch import closed
+from drtrl_bench.implementations.cells.closed_torch import closed
 from drtrl_bench.implementations.engine.network_torch import Params, PerWeight, Residuals, States, presynaptic
 
 FULL, DIAGONAL, NONE = "FULL", "DIAGONAL", "NONE"
@@ -29,10 +29,11 @@ Recurrent = tuple[Tensor, Tensor, slice]
 """The path through the recurrent weights: W_r, R, and the currents that W_r feeds."""
 
 
-def local_jacobians(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def local_jacobians(cell: Any, w: PerWeight, residuals: Residuals) -> tuple[Tensor, Tensor]:
     """Compute D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
-    if (derivatives := closed(cell)) is not None:
-        return derivatives.jacobians(s_prev, y)
+    s_prev, s, y, _ = residuals
+    if (form := closed(cell)) is not None:
+        return form.jacobians(s_prev, s, y)
     s, vjp = torch.func.vjp(cell.dynamics, s_prev, y)[:2]
     units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
     D, D_f = (torch.stack(each, dim=2) for each in zip(*(vjp(unit.expand_as(s)) for unit in units), strict=True))
@@ -41,16 +42,16 @@ def local_jacobians(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple
 
 def output_jacobian(cell: Any, s_prev: Tensor) -> Tensor:
     """Compute R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
-    if (derivatives := closed(cell)) is not None:
-        return derivatives.recurrent_output(s_prev)
+    if (form := closed(cell)) is not None:
+        return form.recurrent_output(s_prev)
     r, vjp = torch.func.vjp(cell.emit, s_prev)[:2]
     return vjp(torch.ones_like(r))[0]
 
 
 def learning_signals(cell: Any, s: Tensor, dX_do: Tensor) -> Tensor:
     """Compute l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
-    if (derivatives := closed(cell)) is not None:
-        return derivatives.learning_signal(s, dX_do)
+    if (form := closed(cell)) is not None:
+        return form.learning_signal(s, dX_do)
     vjp = torch.func.vjp(cell.output, s)[1]
     if dX_do.shape[2] == 1:
         return vjp(dX_do[:, :, 0])[0][:, :, None]
@@ -77,18 +78,25 @@ def recursion(
     l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through the weights are left out.
     Views of all steps are made before the loop, which is bound by the calls of a step.
     """
-    K, B, m, _, N = l.shape
-    lam, dy = lam.clone(), lam.new_empty(K, B, lam.shape[1], D_f.shape[3], N)
-    steps = list(zip(l.unbind(0), D.unbind(0), D_f.unbind(0), dy.unbind(0), strict=True))
+    K, B, m, S, N = l.shape
+    dy = lam.new_empty(K, B, lam.shape[1], D_f.shape[3], N)
+    steps = list(zip(D.unbind(0), D_f.unbind(0), dy.unbind(0), strict=True))
     paths, W = [None] * K, dy
     if recurrent is not None:
         W, R, reads = recurrent[0].flatten(1).T, recurrent[1].unsqueeze(2), recurrent[2]  # W [G N, J]
         fed = dy[..., reads, :].flatten(3).flatten(1, 2)  # a view of dX/dy of the currents that W_r feeds
         paths = list(zip(fed.unbind(0), R.unbind(0), strict=True))
-    for (l_t, D_t, D_f_t, dy_t), path in zip(reversed(steps), reversed(paths), strict=True):
-        lam[:, :m].add_(l_t)
+    one_call = S == 1 and m == lam.shape[1]  # for lam^t D^t + l^{t-1}
+    earlier = [torch.zeros_like(l[0]), *l[:-1].unbind(0)]
+    lam = lam.clone()
+    lam[:, :m].add_(l[-1])
+    for (D_t, D_f_t, dy_t), path, l_t in zip(reversed(steps), reversed(paths), reversed(earlier), strict=True):
         neuronwise(lam, D_f_t, out=dy_t)
-        lam = neuronwise(lam, D_t)
+        if one_call:
+            lam = torch.addcmul(l_t, lam, D_t)
+        else:
+            lam = neuronwise(lam, D_t)
+            lam[:, :m].add_(l_t)
         if path is not None:
             lam.addcmul_((path[0] @ W).view(B, -1, 1, N), path[1])
     return dy, lam
@@ -112,7 +120,7 @@ class Rule(NamedTuple):
     carry: str = NONE
     """Paths of the last states' adjoints, which update the carry; NONE: the algorithm carries the states alone."""
     jacobians: Callable[..., tuple[Tensor, Tensor]] = local_jacobians
-    """D and D_f."""
+    """D and D_f, from the cell, its weights and its residuals."""
     feedback: Callable[..., Tensor] = forward_weights
     """dX/do of layer `below`, from the error dL/dlogits and from dX/dy of the layer above it."""
 
@@ -183,12 +191,11 @@ class Local(NamedTuple):
 
 def local_terms(rule: Rule, cell: Any, w: PerWeight, residuals: Residuals, dX_do: Tensor) -> Local:
     """Compute what is local to a step in a layer's backward pass."""
-    s_prev, s, y, _ = residuals
-    D, D_f = rule.jacobians(cell, w, s_prev, y)
+    D, D_f = rule.jacobians(cell, w, residuals)
     recurrent = None
     if "r" in w and FULL in (rule.loss, rule.carry):
-        recurrent = (w["r"], output_jacobian(cell, s_prev), cell.reads["r"])
-    return Local(D, D_f, learning_signals(cell, s, dX_do), recurrent)
+        recurrent = (w["r"], output_jacobian(cell, residuals.previous), cell.reads["r"])
+    return Local(D, D_f, learning_signals(cell, residuals.states, dX_do), recurrent)
 
 
 def as_written(function: Any) -> Any:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from drtrl_bench.implementations.cells import spec
+from drtrl_bench.implementations.cells.closed_torch import closed
 
 PerWeight = dict[str, Tensor]
 """One tensor per kind of weight of a layer: {"x": ..., "r": ..., "b": ..., "p": ...}."""
@@ -76,6 +77,9 @@ def layer(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor
     currents = external_currents(cell, w, x)
     states = s.new_empty(len(x) + 1, *s.shape)
     states[0] = s
+    if (form := closed(cell)) is not None:
+        form.run(states, currents, w["r"].flatten(1) if "r" in w else s.new_empty(0, 0))
+        return states, currents
     steps = zip(currents.unbind(0), states[1:].unbind(0), strict=True)
     if "r" not in w:
         for y, after in steps:

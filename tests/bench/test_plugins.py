@@ -109,8 +109,8 @@ from drtrl_bench.implementations.algorithms.approximate import drtrl_jax as drtr
 from drtrl_bench.implementations.engine.adjoint_jax import local_jacobians
 
 
-def fading(cell, w, s_prev, y):
-    D, D_f = local_jacobians(cell, w, s_prev, y)
+def fading(cell, w, residuals):
+    D, D_f = local_jacobians(cell, w, residuals)
     return 0.9 * D, D_f
 
 

@@ -367,7 +367,7 @@ MUTANTS = [
     Mutant(
         "Jacobian of the recurrent output forgotten",
         "algorithms/approximate/snap1_torch.py",
-        "dr[..., None, :] * output_jacobian(cell, s_prev)[:, :, None]",
+        "dr[..., None, :] * output_jacobian(cell, residuals.previous)[:, :, None]",
         "dr[..., None, :]",
         zoo("snap1", "alif_delta"),
     ),
@@ -537,15 +537,15 @@ MUTANTS = [
     # derivatives in closed form
     Mutant(
         "a gate's derivative without the gate",
-        "cells/derivatives_torch.py",
+        "cells/closed_torch.py",
         "torch.mul(z - z * z, h - n",
         "torch.mul(z, h - n",
         f"drtrl-gru-{SHALLOW}",
     ),
     Mutant(
         "the cell read before its update",
-        "cells/derivatives_torch.py",
-        "t = torch.tanh(f * c + i * g)",
+        "cells/closed_torch.py",
+        "t = torch.tanh(s[..., 1, :])",
         "t = torch.tanh(c)",
         "drtrl-lstm-2layers",
     ),

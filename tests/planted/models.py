@@ -466,9 +466,9 @@ PLANTED = [
     ),
     Planted(
         "a spike that does not reset, in PyTorch's closed form",
-        "implementations/cells/derivatives_torch.py",
+        "implementations/cells/closed_torch.py",
         ".mul_(-a).add_(a)",
         ".mul_(0).add_(a)",
-        "tests/implementations/test_derivatives_torch.py",
+        "tests/implementations/test_closed_torch.py",
     ),
 ]

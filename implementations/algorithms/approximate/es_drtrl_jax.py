@@ -102,8 +102,8 @@ def backward(
     """Goes through the layers of a block, the top one first: the gradient, and both filters after the block."""
     dL_do, grads, after_x, after_f = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
-        cell, w, (s_prev, s, y, x) = net[layer], params[layer], residuals[layer]
-        D, D_f = local_jacobians(cell, w, s_prev, y)
+        cell, w, (s_prev, s, _, x) = net[layer], params[layer], residuals[layer]
+        D, D_f = local_jacobians(cell, w, residuals[layer])
         l = learning_signals(cell, s, dL_do)
         end, eps_f = filter_postsynaptic(carry.postsynaptic[layer], D, D_f, a, unroll)
         after_f.insert(0, end)

@@ -14,16 +14,16 @@ from torch import Tensor
 
 from drtrl_bench.implementations.algorithms.approximate import drtrl_torch as drtrl
 from drtrl_bench.implementations.engine.adjoint_torch import local_jacobians, output_jacobian
-from drtrl_bench.implementations.engine.network_torch import PerWeight
+from drtrl_bench.implementations.engine.network_torch import PerWeight, Residuals
 
 
-def jacobians_with_own_weight(cell: Any, w: PerWeight, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def jacobians_with_own_weight(cell: Any, w: PerWeight, residuals: Residuals) -> tuple[Tensor, Tensor]:
     """Computes D + D_f W_nn R [K, B, S, S', N] and D_f [K, B, S, G, N]."""
-    D, D_f = local_jacobians(cell, w, s_prev, y)
+    D, D_f = local_jacobians(cell, w, residuals)
     if "r" not in cell.reads:
         return D, D_f
     dr = torch.einsum("tbsgn,ngn->tbsn", D_f[..., cell.reads["r"], :], w["r"])
-    return D + dr[..., None, :] * output_jacobian(cell, s_prev)[:, :, None], D_f
+    return D + dr[..., None, :] * output_jacobian(cell, residuals.previous)[:, :, None], D_f
 
 
 RULE = drtrl.RULE._replace(jacobians=jacobians_with_own_weight)

@@ -1,7 +1,7 @@
-"""Compute the derivatives of a step in closed form, in PyTorch, for the cells that have short ones.
+"""Run a layer and differentiate its steps in closed form, in PyTorch, for the cells whose equations are short.
 
 Automatic differentiation gives the same for every cell, in more calls and with more arrays, and eager PyTorch is bound
-by its calls. A test holds each of these to it. JAX compiles what its own differentiation gives to the same.
+by its calls. A test holds each closed form to it. JAX compiles what its own differentiation gives to the same.
 Symbols and shapes: `implementations/README.md`; S is the number of a neuron's states, G that of its input currents.
 """
 
@@ -16,10 +16,18 @@ from drtrl_bench.implementations.cells import cells_torch as cells
 from drtrl_bench.implementations.cells.cells_torch import psi
 
 
-class Derivatives(Protocol):
-    """Hold the derivatives of all steps of a block."""
+class ClosedForm(Protocol):
+    """Compute all steps of a block, and their derivatives."""
 
-    def jacobians(self, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, states: Tensor, currents: Tensor, W: Tensor) -> None:
+        """Run the steps: fill in s^1 ... s^K of states [K + 1, B, S, N], of which s^0 is there.
+
+        currents [K, B, G, N] comes with what input and bias give, and the recurrent part is added: emit(s^{t-1}) W,
+        with W_r as a matrix W [J, Gr N]; a readout has none, and W is empty.
+        """
+        ...
+
+    def jacobians(self, s_prev: Tensor, s: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Compute D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N]."""
         ...
 
@@ -54,15 +62,29 @@ class FirstState:
 class Tanh(FirstState):
     """h' = tanh(I)."""
 
-    def jacobians(self, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, states: Tensor, currents: Tensor, W: Tensor) -> None:
+        h, I = states[:, :, 0].unbind(0), currents[:, :, 0].unbind(0)
+        for t in range(len(I)):
+            torch.tanh(I[t].addmm_(h[t], W), out=h[t + 1])
+
+    def jacobians(self, s_prev: Tensor, s: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         D = s_prev.new_zeros(()).expand(*s_prev.shape[:-1], *s_prev.shape[-2:])  # no state is read
-        return D, torch.tanh(y).square_().neg_().add_(1)[..., None, :, :]
+        return D, (s * s).neg_().add_(1)[..., None, :, :]
 
 
 class Gated(FirstState):
-    """h' = (1 - z) n + z h, with n = tanh(I_nx + r I_nr): the gated recurrent unit."""
+    """h' = n + z (h - n), with n = tanh(I_nx + r I_nr): the gated recurrent unit."""
 
-    def jacobians(self, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, states: Tensor, currents: Tensor, W: Tensor) -> None:
+        h, recurrent = states[:, :, 0].unbind(0), currents[:, :, 1:].flatten(2).unbind(0)
+        I_nx, I_r, I_z, I_nr = (I.unbind(0) for I in currents.unbind(2))
+        for t in range(len(recurrent)):
+            recurrent[t].addmm_(h[t], W)
+            r, z = torch.sigmoid(I_r[t]), torch.sigmoid(I_z[t])
+            n = torch.addcmul(I_nx[t], r, I_nr[t]).tanh_()
+            torch.addcmul(n, z, h[t] - n, out=h[t + 1])
+
+    def jacobians(self, s_prev: Tensor, s: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         I_nx, I_r, I_z, I_nr = y.unbind(-2)
         h, r, z = s_prev[..., 0, :], torch.sigmoid(I_r), torch.sigmoid(I_z)
         n = torch.tanh(I_nx + r * I_nr)
@@ -77,10 +99,19 @@ class Gated(FirstState):
 class LongShortTerm(FirstState):
     """h' = o tanh(c'), c' = f c + i g: the long short-term memory."""
 
-    def jacobians(self, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, states: Tensor, currents: Tensor, W: Tensor) -> None:
+        (h, c), recurrent = (s.unbind(0) for s in states.unbind(2)), currents.flatten(2).unbind(0)
+        I_i, I_g, I_f, I_o = (I.unbind(0) for I in currents.unbind(2))
+        for t in range(len(recurrent)):
+            recurrent[t].addmm_(h[t], W)
+            f = torch.add(I_f[t], 1).sigmoid_()
+            torch.addcmul(f.mul_(c[t]), torch.sigmoid(I_i[t]), torch.tanh(I_g[t]), out=c[t + 1])
+            torch.mul(torch.sigmoid(I_o[t]), torch.tanh(c[t + 1]), out=h[t + 1])
+
+    def jacobians(self, s_prev: Tensor, s: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         i, g, f, o = y.unbind(-2)
         c, i, g, f, o = s_prev[..., 1, :], torch.sigmoid(i), torch.tanh(g), torch.sigmoid(f + 1), torch.sigmoid(o)
-        t = torch.tanh(f * c + i * g)
+        t = torch.tanh(s[..., 1, :])
         by_c = o * (1 - t * t)  # dh'/dc'
         D = y.new_zeros(*s_prev.shape[:-1], *s_prev.shape[-2:])
         D[..., 1, 1, :] = f
@@ -102,7 +133,17 @@ class Integrator:
 
     cell: Any
 
-    def jacobians(self, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, states: Tensor, currents: Tensor, W: Tensor) -> None:
+        a, threshold = math.exp(-1 / self.cell.tau), self.cell.threshold
+        V, I = states[:, :, 0].unbind(0), currents[:, :, 0].unbind(0)
+        spikes = torch.empty_like(V[0])
+        for t in range(len(I)):
+            torch.ge(V[t], 1, out=spikes)
+            I[t].addmm_(spikes, W)
+            remaining = V[t] - spikes
+            torch.add(I[t] if threshold == 1 else I[t] / threshold, remaining, alpha=a, out=V[t + 1])
+
+    def jacobians(self, s_prev: Tensor, s: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         a = math.exp(-1 / self.cell.tau)
         D = self.recurrent_output(s_prev).mul_(-a).add_(a)[..., None, :]
         return D, y.new_full((), 1 / self.cell.threshold).expand(*y.shape[:-2], 1, 1, y.shape[-1])
@@ -117,13 +158,18 @@ class Integrator:
 class Leaky(FirstState):
     """s' = a s + I: the leaky readout."""
 
-    def jacobians(self, s_prev: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, states: Tensor, currents: Tensor, W: Tensor) -> None:
+        a, s, I = math.exp(-1 / self.cell.tau), states[:, :, 0].unbind(0), currents[:, :, 0].unbind(0)
+        for t in range(len(I)):
+            torch.add(I[t], s[t], alpha=a, out=s[t + 1])
+
+    def jacobians(self, s_prev: Tensor, s: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         shape = (*y.shape[:-2], 1, 1, y.shape[-1])
         a = math.exp(-1 / self.cell.tau)
         return y.new_full((), a).expand(shape), y.new_ones(()).expand(shape)
 
 
-def closed(cell: Any) -> Derivatives | None:
+def closed(cell: Any) -> ClosedForm | None:
     """Find the closed form of a cell; None: there is none here, as for a cell of a plugin."""
     kinds = {
         cells.TanhRNN: Tanh,
