@@ -32,7 +32,9 @@ def algorithm(name: str, framework: str, options: dict[str, Any], execution: Any
     if execution is not None and registry.ALGORITHMS[name].blockwise:
         taken["execution"] = execution
     starts = {"trace_dtype": options["trace_dtype"]} if options["trace_dtype"] != "same" else {}
-    return SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
+    bound = SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
+    bound.last_differs = registry.ALGORITHMS[name].carry not in ("states", "filters")
+    return bound
 
 
 def reference(name: str) -> Reference:

@@ -138,15 +138,22 @@ def forward(
 
 
 def fold(
-    advance: Callable[..., tuple[Any, Array, Params]], carry: Any, params: Params, inputs: Array, targets: Array, K: int
+    advance: Callable[..., tuple[Any, Array, Params]],
+    carry: Any,
+    params: Params,
+    inputs: Array,
+    targets: Array,
+    K: int,
+    last_differs: bool = True,
 ) -> tuple[Any, Array, Params]:
     """Fold `advance(carry, inputs, targets, last=...)` over pieces of at most K steps: carry, loss and gradient.
 
-    inputs [T, B, I], targets [T, B]. The last piece, the only one that may be shorter, stands outside the loop.
+    inputs [T, B, I], targets [T, B]. The last piece stands outside the loop if it is shorter or, with `last_differs`,
+    computed otherwise. XLA then gives it memory of its own.
     """
     T = len(targets)
     K = min(K, T)
-    whole = (T - 1) // K
+    whole = (T - last_differs) // K
 
     def body(state: tuple[Array, Any, Array, Params], _: None) -> tuple[tuple[Array, Any, Array, Params], None]:
         i, carry, total, sums = state
@@ -159,6 +166,8 @@ def fold(
         return advance(carry, inputs, targets, last=True)
     zero = (jnp.array(0), carry, jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, params))
     (_, carry, total, sums), _ = lax.scan(body, zero, length=whole)
+    if whole * K == T:
+        return carry, total, sums
     x = xla.keep_layout(inputs[whole * K :])
     carry, loss, grads = advance(carry, x, targets[whole * K :], last=True)
     return carry, total + loss, jax.tree.map(jnp.add, sums, grads)
@@ -169,10 +178,12 @@ def gradient(
 ) -> tuple[Array, Params]:
     """Compute loss and gradient of a sequence: `algorithm.advance` folded over chunks of at most `chunk` steps.
 
-    algorithm: what has `init` and `advance`. inputs [T, B, I], targets [T, B].
+    algorithm: what has `init` and `advance`, and False as `last_differs` if its `advance` does not look at `last`.
+    inputs [T, B, I], targets [T, B].
     """
     effective, derivatives = effective_weights(net, params)
     carry = algorithm.init(net, effective, targets.shape[1])
     advance = partial(algorithm.advance, net, effective)
-    _, loss, grads = fold(advance, carry, effective, inputs, targets, chunk)
+    last_differs = getattr(algorithm, "last_differs", True)
+    _, loss, grads = fold(advance, carry, effective, inputs, targets, chunk, last_differs)
     return loss, to_stored(grads, derivatives)

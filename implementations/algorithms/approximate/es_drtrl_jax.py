@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array, lax, tree
 
 from drtrl_bench.implementations.algorithms.approximate.filtering import smoothing
 from drtrl_bench.implementations.engine.adjoint_jax import (
@@ -78,15 +78,23 @@ def filter_presynaptic(eps_x: Array, z: Array, a: float, unroll: int) -> tuple[A
     return lax.scan(step, eps_x, z, unroll=unroll)
 
 
-def filter_postsynaptic(eps_f: Array, D: Array, D_f: Array, a: float, unroll: int) -> tuple[Array, Array]:
-    """Filters D_f [K, B, S, G, N]: eps_f^K [B, S, G, N] and all eps_f^t [K, B, S, G, N]."""
+def filter_postsynaptic(
+    cell: Any, w: PerWeight, residuals: Residuals, dL_do: Array, eps_f: Array, c: Array, a: float, unroll: int
+) -> tuple[Array, Array, Array]:
+    """Filters D_f: eps_f^K [B, S, G, N], and of all steps l eps_f / c and l D_f [K, B, 1, G, N].
 
-    def step(eps_f: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        D, D_f = now
-        eps_f = a * neuronwise(D, eps_f) + (1 - a) * D_f
-        return eps_f, eps_f
+    A step's Jacobians are read in the step, so that none of the filters' arrays is there for all steps.
+    """
 
-    return lax.scan(step, eps_f, (D, D_f), unroll=unroll)
+    def step(eps_f: Array, now: tuple[Residuals, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
+        one, dL_do, c = tree.map(lambda of_all: of_all[None], now)
+        D, D_f = local_jacobians(cell, w, one)
+        l = learning_signals(cell, one.states, dL_do)
+        eps_f = a * neuronwise(D[0], eps_f) + (1 - a) * D_f[0]
+        return eps_f, (neuronwise(l, eps_f[None])[0] / c, neuronwise(l, D_f)[0])
+
+    eps_f, (dy, within) = lax.scan(step, eps_f, (residuals, dL_do, c), unroll=unroll)
+    return eps_f, dy, within
 
 
 def backward(
@@ -102,19 +110,16 @@ def backward(
     """Goes through the layers of a block, the top one first: the gradient, and both filters after the block."""
     dL_do, grads, after_x, after_f = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
-        cell, w, (s_prev, s, _, x) = net[layer], params[layer], residuals[layer]
-        D, D_f = local_jacobians(cell, w, residuals[layer])
-        l = learning_signals(cell, s, dL_do)
-        end, eps_f = filter_postsynaptic(carry.postsynaptic[layer], D, D_f, a, unroll)
+        cell, w, (s_prev, _, _, x) = net[layer], params[layer], residuals[layer]
+        end, dy, within = filter_postsynaptic(cell, w, residuals[layer], dL_do, carry.postsynaptic[layer], c, a, unroll)
         after_f.insert(0, end)
         eps_x = presynaptic(cell, s_prev, x)
         after_x.insert(0, {})
         for k, before in carry.presynaptic[layer].items():
             after_x[0][k], eps_x[k] = filter_presynaptic(before, eps_x[k], a, unroll)
-        dy = neuronwise(l, eps_f)[:, :, 0] / c
-        grads.insert(0, {k: weight_gradient(eps_x[k], dy[..., cell.reads[k], :]) for k in w})
+        grads.insert(0, {k: weight_gradient(eps_x[k], dy[:, :, 0, cell.reads[k]]) for k in w})
         if layer > 0:
-            dL_do = forward_weights(layer - 1, error, cell, w, neuronwise(l, D_f))
+            dL_do = forward_weights(layer - 1, error, cell, w, within)
     return grads, after_x, after_f
 
 
@@ -132,7 +137,7 @@ def block(
 ) -> tuple[Carry, Array, Params]:
     """Advances a block of steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the block, its gradient."""
     ends, loss, residuals, error = forward(net, params, carry.states, inputs, targets, execution.unrolled)
-    c = correction(bias_correction, a, carry.time + jnp.arange(len(inputs)))[:, None, None, None]
+    c = correction(bias_correction, a, carry.time + jnp.arange(len(inputs)))
     grads, eps_x, eps_f = backward(net, params, residuals, error, carry, c, a, execution.unroll)
     return Carry(ends, eps_x, eps_f, carry.time + len(inputs)), loss, grads
 
@@ -155,4 +160,4 @@ def advance(
     """
     a = smoothing(decay, bias_correction)
     of_a_block = partial(block, net, params, a, bias_correction, execution)
-    return fold(of_a_block, carry, params, inputs, targets, execution.block)
+    return fold(of_a_block, carry, params, inputs, targets, execution.block, last_differs=False)
