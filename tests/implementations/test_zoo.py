@@ -23,6 +23,7 @@ DEPTHS = {1: (1, "linear"), 2: (3, "trained"), 3: (T, "leaky")}
 
 TRUTHS = {
     "bptt": lambda p, K: reference.bptt(*p, chunk=K),
+    "bptt_native": lambda p, K: reference.bptt(*p, chunk=K),
     "bptt_checkpointed": lambda p, K: reference.bptt(*p, chunk=K),
     "rtrl": lambda p, K: reference.bptt(*p),
     "drtrl": lambda p, K: reference.drtrl(*p),
