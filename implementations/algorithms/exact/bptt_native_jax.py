@@ -72,9 +72,7 @@ def loss(
     return total, states
 
 
-def run(
-    net: Any, params: Params, states: States, x: Array, targets: Array, unroll: int = 1
-) -> tuple[Array, States]:
+def run(net: Any, params: Params, states: States, x: Array, targets: Array, unroll: int = 1) -> tuple[Array, States]:
     """Run some steps of the network: the loss, and the last states of every layer."""
     ends = []
     for cell, w, s in zip(net, params, states, strict=True):

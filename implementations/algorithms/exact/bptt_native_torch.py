@@ -8,9 +8,10 @@ the states. With `segments`, torch.utils.checkpoint keeps the states before each
 (Chen et al. 2016, arXiv 1604.06174). Symbols and shapes: `implementations/README.md`.
 """
 
+import math
 import warnings
-from collections.abc import Callable, Iterator
-from math import ceil
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,6 +28,8 @@ from drtrl_bench.implementations.engine.network_torch import Params, PerWeight, 
 Carry, init = bptt.Carry, bptt.init
 Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """A layer's forward pass over some steps: its first states [B, S, N] and inputs [K, B, I] -> outputs, last states."""
+Loop = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""The same of a cell and its weights."""
 
 
 def advance(
@@ -48,7 +51,7 @@ def advance(
         leaves = [{k: v.detach().requires_grad_() for k, v in w.items()} for w in params]
         layers = [forward_of(cell, w, execution) for cell, w in zip(net, leaves, strict=True)]
         states, loss = carry, inputs.new_zeros(())
-        length = ceil(len(inputs) / (segments or 1))
+        length = math.ceil(len(inputs) / (segments or 1))
         for x, t in zip(inputs.split(length), targets.split(length), strict=True):
             if segments:
                 more, *states = checkpoint(run, layers, states, x, t, use_reentrant=False, preserve_rng_state=False)
@@ -76,10 +79,10 @@ def forward_of(cell: Any, w: PerWeight, execution: Execution) -> Forward:
     """Choose the forward pass of a layer: torch.nn's where it has the cell, or a loop over the steps."""
     if w.keys() == {"x", "r", "b"} and (own := next((own for kind, own in MODULES.items() if has(cell, kind)), None)):
         return own(w)
-    loop = lean(cell, w) or steps(cell, w)
+    loop = lean(cell, w) or steps
     if execution.compiled is as_written:
-        return loop
-    return in_blocks(execution.compiled(loop), execution.block)
+        return partial(loop, cell, w)
+    return partial(in_blocks, partial(execution.compiled(loop), cell, w), execution.block)
 
 
 def has(cell: Any, kind: type) -> bool:
@@ -88,17 +91,13 @@ def has(cell: Any, kind: type) -> bool:
     return all(getattr(type(cell), part, None) is getattr(kind, part, None) for part in parts)
 
 
-def in_blocks(forward: Forward, block: int) -> Forward:
+def in_blocks(forward: Forward, block: int, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Run a compiled loop, which is unrolled, over blocks of steps."""
-
-    def run_blocks(s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = []
-        for part in x.split(block):
-            o, s = forward(s, part)
-            outputs.append(o)
-        return torch.cat(outputs), s
-
-    return run_blocks
+    outputs = []
+    for part in x.split(block):
+        o, s = forward(s, part)
+        outputs.append(o)
+    return torch.cat(outputs), s
 
 
 def own_module(call: Any, w_x: Tensor, w_r: Tensor, b_x: Tensor, b_r: Tensor, states: int = 1) -> Forward:
@@ -158,25 +157,21 @@ def external(cell: Any, w: PerWeight, x: Tensor) -> Tensor:
     return u
 
 
-def steps(cell: Any, w: PerWeight) -> Forward:
+def steps(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Loop over the steps of any cell, by its own equations."""
-
-    def forward(s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        u, states = external(cell, w, x), []
-        if "r" not in w:
-            for y in u.unbind(0):
-                s = cell.dynamics(s, y)
-                states.append(s)
-        else:
-            W, reads, shape = w["r"].flatten(1), cell.reads["r"], w["r"].shape[1:]
-            before, fed, after = u[:, :, : reads.start], u[:, :, reads].flatten(2), u[:, :, reads.stop :]
-            for first, y_r, rest in zip(before.unbind(0), fed.unbind(0), after.unbind(0), strict=True):
-                y = torch.addmm(y_r, cell.emit(s), W).unflatten(1, shape)
-                s = cell.dynamics(s, y if shape[0] == cell.G else torch.cat([first, y, rest], dim=1))
-                states.append(s)
+    u, states = external(cell, w, x), []
+    if "r" not in w:
+        for y in u.unbind(0):
+            s = cell.dynamics(s, y)
+            states.append(s)
         return cell.output(torch.stack(states)), s
-
-    return forward
+    W, reads, shape = w["r"].flatten(1), cell.reads["r"], w["r"].shape[1:]
+    before, fed, after = u[:, :, : reads.start], u[:, :, reads].flatten(2), u[:, :, reads.stop :]
+    for first, y_r, rest in zip(before.unbind(0), fed.unbind(0), after.unbind(0), strict=True):
+        y = torch.addmm(y_r, cell.emit(s), W).unflatten(1, shape)
+        s = cell.dynamics(s, y if shape[0] == cell.G else torch.cat([first, y, rest], dim=1))
+        states.append(s)
+    return cell.output(torch.stack(states)), s
 
 
 class Spike(torch.autograd.Function):
@@ -194,55 +189,43 @@ class Spike(torch.autograd.Function):
         return grads[0] * cells.psi(ctx.cell, V - 1), None
 
 
-def lean(cell: Any, w: PerWeight) -> Forward | None:
+def lean(cell: Any, w: PerWeight) -> Loop | None:
     """Return a loop with fewer calls a step than `steps` has, for the cells that have one; or None."""
     if cell.trainable:
         return None
     if has(cell, cells.LeakyReadout):
-        return leaky_readout(cell, w)
+        return leaky_readout
     if has(cell, cells.LinearReadout):
-        return linear_readout(cell, w)
+        return linear_readout
     if has(cell, cells.LIF) and cell.states == ("V",) and not cell.smooth and "r" in w:
-        return lif(cell, w)
+        return lif
     return None
 
 
-def lif(cell: Any, w: PerWeight) -> Forward:
+def lif(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Loop over the steps of leaky integrate-and-fire neurons whose only state is the potential."""
-    a, soft = cells.decay(cell, w["x"], "tau"), cell.reset == "soft"
-
-    def forward(s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        u, W, V, outputs = external(cell, w, x)[:, :, 0] / cell.threshold, w["r"][:, 0] / cell.threshold, s[:, 0], []
+    a, soft = math.exp(-1 / cell.tau), cell.reset == "soft"
+    u, W = external(cell, w, x)[:, :, 0] / cell.threshold, w["r"][:, 0] / cell.threshold
+    V, outputs = s[:, 0], []
+    spikes = Spike.apply(V, cell)
+    for I in u.unbind(0):
+        left = V - spikes if soft else V - V.detach() * spikes
+        V = torch.add(torch.addmm(I, spikes, W), left, alpha=a)
         spikes = Spike.apply(V, cell)
-        for I in u.unbind(0):
-            left = V - spikes if soft else V - V.detach() * spikes
-            V = torch.add(torch.addmm(I, spikes, W), left, alpha=a)
-            spikes = Spike.apply(V, cell)
-            outputs.append(spikes)
-        return torch.stack(outputs), V[:, None]
-
-    return forward
+        outputs.append(spikes)
+    return torch.stack(outputs), V[:, None]
 
 
-def leaky_readout(cell: Any, w: PerWeight) -> Forward:
+def leaky_readout(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Loop over the steps of a leaky readout."""
-    a = cells.decay(cell, w["x"], "tau")
-
-    def forward(s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        rho, outputs = s[:, 0], []
-        for I in external(cell, w, x)[:, :, 0].unbind(0):
-            rho = torch.add(I, rho, alpha=a)
-            outputs.append(rho)
-        return torch.stack(outputs), rho[:, None]
-
-    return forward
+    a, rho, outputs = math.exp(-1 / cell.tau), s[:, 0], []
+    for I in external(cell, w, x)[:, :, 0].unbind(0):
+        rho = torch.add(I, rho, alpha=a)
+        outputs.append(rho)
+    return torch.stack(outputs), rho[:, None]
 
 
-def linear_readout(cell: Any, w: PerWeight) -> Forward:
+def linear_readout(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Compute a linear readout, which has no memory, of all steps at once."""
-
-    def forward(s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        u = external(cell, w, x)
-        return u[:, :, 0], u[-1]
-
-    return forward
+    u = external(cell, w, x)
+    return u[:, :, 0], u[-1]
