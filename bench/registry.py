@@ -60,6 +60,8 @@ def place(name: str, framework: str) -> str:
 
 EXACT = ("bptt", "bptt_checkpointed", "bptt_native", "rtrl")
 """The algorithms of implementations/algorithms/exact; all others lie in approximate."""
+BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
+"""The implementations of BPTT: costs are compared with those of the quickest."""
 CARRIES = ("states", "trace", "influence", "filters", "other")
 """Nothing else; a trace or the influence of every weight; a filter of every line; what no formula here knows."""
 ES = ("decay", "bias_correction")

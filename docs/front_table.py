@@ -17,6 +17,7 @@ RECORDS = ROOT / "results" / "records" / "algorithms.jsonl"
 USES = {
     "bptt": "the true gradient, where the sequence's history fits into memory",
     "bptt_checkpointed": "the true gradient in the least memory, where the sequence has an end",
+    "bptt_native": "what the framework itself offers: its modules, its differentiation",
     "rtrl": "the true gradient online, in small networks",
     "drtrl": "online, in memory constant in T: the paper's algorithm",
     "drtrl, linear readout": "the same, with a readout that keeps nothing from step to step",

@@ -12,6 +12,7 @@ from drtrl_bench.view.caption import Frame
 ALGORITHMS = {
     "bptt": ("BPTT", "#0072B2", "o"),
     "bptt_checkpointed": ("BPTT, checkpointed", "#56B4E9", "s"),
+    "bptt_native": ("BPTT, native", "#003F6B", "P"),
     "rtrl": ("RTRL", "#D55E00", "D"),
     "drtrl": ("D-RTRL", "#009E73", "^"),
     "es_drtrl": ("ES-D-RTRL", "#CC79A7", "v"),

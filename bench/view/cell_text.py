@@ -15,6 +15,8 @@ EACH_LAYER = 4
 """Up to this number of hidden layers each has a column; of more, the one with the lowest cosine is shown."""
 
 COST = {"time": "time\nms", "cpu": "cpu\nms", "x_time": "x\nBPTT", "memory": "\nMiB", "x_memory": "x\nBPTT"}
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+"""Behind a ratio to BPTT, for the implementation of BPTT that it is over."""
 FIDELITY = {"all": "all\ncos", "error": "all\nerr", "spikes": "spk\n%"}
 """Measured columns and their headers; those of the layers stand between `COST` and `FIDELITY`."""
 
@@ -35,6 +37,20 @@ def filled(every: list[dict[str, Any]], cells: list[dict[str, Cell]]) -> dict[st
     if all(error <= INEXACT for error in readout_errors(every)):
         headers.pop(layer_column("readout"), None)
     return headers or {"time": COST["time"]}
+
+
+def bases(every: list[dict[str, Any]]) -> list[str]:
+    """List the implementations of BPTT over which these rows' costs are told."""
+    return sorted({row["x_of"] for row in every if row["status"] == "ok" and row["x_of"]})
+
+
+def name_bases(every: list[dict[str, Any]], cells: list[dict[str, Cell]]) -> None:
+    """Name the BPTT behind each ratio by a letter of the legend, if these rows have several."""
+    if len(names := bases(every)) < 2:
+        return
+    for row, of_row in zip(every, cells, strict=True):
+        if of_row["x_time"].text:
+            of_row["x_time"] = of_row["x_time"]._replace(text=of_row["x_time"].text + LETTERS[names.index(row["x_of"])])
 
 
 def layer_column(layer: str) -> str:

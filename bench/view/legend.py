@@ -19,11 +19,14 @@ THREADS = f"{AGAIN}, or with threads = 1, so that the processor's time can stand
 def legend(rows: Frame) -> dict[str, str]:
     """Say what the columns and marks of collapsed rows mean."""
     every = rows.to_dict("records")
-    return legend_of(every, cell_text.measured_columns(every))
+    return legend_of(every, cell_text.measured_columns(every), letters=False)
 
 
-def legend_of(every: list[dict[str, Any]], names: dict[str, str]) -> dict[str, str]:
-    """Say what the columns and marks mean of collapsed rows with the measured columns `names`."""
+def legend_of(every: list[dict[str, Any]], names: dict[str, str], letters: bool = True) -> dict[str, str]:
+    """Say what the columns and marks mean of collapsed rows with the measured columns `names`.
+
+    letters: whether ratios to several implementations of BPTT have letters, as in `cell_text.name_bases`.
+    """
     measured = [row for row in every if row["status"] == "ok"]
     doubtful = [row for row in measured if row["doubtful"]]
     ratios = [row for row in measured if row["x_doubtful"]]
@@ -39,8 +42,8 @@ def legend_of(every: list[dict[str, Any]], names: dict[str, str]) -> dict[str, s
         "time ms": (time_meaning([row["rounds"] for row in measured]), len(measured) > 0),
         "cpu ms": ("the processor's time for the same gradient, summed over all threads", "cpu" in names),
         "x BPTT": (
-            "time and memory over those of BPTT on the same problem, in the same framework, round and run; empty if "
-            "that run has no such BPTT",
+            f"time and memory over those of {over_which(every, letters)} on the same problem, in the same framework, "
+            "round and run; empty if that run has no such BPTT",
             "x_time" in names,
         ),
         "MiB": ("working memory beyond the arguments", "memory" in names),
@@ -67,6 +70,14 @@ def legend_of(every: list[dict[str, Any]], names: dict[str, str]) -> dict[str, s
         ),
     }
     return {key: meaning for key, (meaning, applies) in entries.items() if applies}
+
+
+def over_which(every: list[dict[str, Any]], letters: bool) -> str:
+    """Name the BPTT over which costs are told; of several, with the letters that stand behind the ratios."""
+    names = cell_text.bases(every)
+    if letters and len(names) > 1:
+        names = [f"{letter}: {name}" for letter, name in zip(cell_text.LETTERS, names, strict=False)]
+    return f"the quickest BPTT ({', '.join(names)})"
 
 
 def time_meaning(rounds: list[int]) -> str:

@@ -30,6 +30,7 @@ COST = {
     "x_time": ("time x BPTT", lambda row: cell_text.share(row["x_time"])),
     "working_bytes": ("MiB", lambda row: cell_text.digits(row["working_bytes"] / 2**20)),
     "x_memory": ("MiB x BPTT", lambda row: cell_text.share(row["x_memory"])),
+    "x_of": ("BPTT of x", lambda row: row["x_of"]),
 }
 OTHER = {
     "cosine": ("all cos", lambda row: cell_text.number(row["cosine"], ".4f")),
