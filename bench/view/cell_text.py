@@ -44,13 +44,18 @@ def bases(every: list[dict[str, Any]]) -> list[str]:
     return sorted({row["x_of"] for row in every if row["status"] == "ok" and row["x_of"]})
 
 
+def over_bptt(row: dict[str, Any], names: list[str]) -> str:
+    """Write the ratio to BPTT's time; if there are several BPTTs, with the letter of the one that it is over."""
+    text = share(row["x_time"])
+    return f"{text}{LETTERS[names.index(row['x_of'])]}" if text and len(names) > 1 else text
+
+
 def name_bases(every: list[dict[str, Any]], cells: list[dict[str, Cell]]) -> None:
     """Name the BPTT behind each ratio by a letter of the legend, if these rows have several."""
-    if len(names := bases(every)) < 2:
-        return
+    names = bases(every)
     for row, of_row in zip(every, cells, strict=True):
         if of_row["x_time"].text:
-            of_row["x_time"] = of_row["x_time"]._replace(text=of_row["x_time"].text + LETTERS[names.index(row["x_of"])])
+            of_row["x_time"] = of_row["x_time"]._replace(text=over_bptt(row, names))
 
 
 def layer_column(layer: str) -> str:

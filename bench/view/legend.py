@@ -19,14 +19,11 @@ THREADS = f"{AGAIN}, or with threads = 1, so that the processor's time can stand
 def legend(rows: Frame) -> dict[str, str]:
     """Say what the columns and marks of collapsed rows mean."""
     every = rows.to_dict("records")
-    return legend_of(every, cell_text.measured_columns(every), letters=False)
+    return legend_of(every, cell_text.measured_columns(every))
 
 
-def legend_of(every: list[dict[str, Any]], names: dict[str, str], letters: bool = True) -> dict[str, str]:
-    """Say what the columns and marks mean of collapsed rows with the measured columns `names`.
-
-    letters: whether ratios to several implementations of BPTT have letters, as in `cell_text.name_bases`.
-    """
+def legend_of(every: list[dict[str, Any]], names: dict[str, str]) -> dict[str, str]:
+    """Say what the columns and marks mean of collapsed rows with the measured columns `names`."""
     measured = [row for row in every if row["status"] == "ok"]
     doubtful = [row for row in measured if row["doubtful"]]
     ratios = [row for row in measured if row["x_doubtful"]]
@@ -42,7 +39,7 @@ def legend_of(every: list[dict[str, Any]], names: dict[str, str], letters: bool 
         "time ms": (time_meaning([row["rounds"] for row in measured]), len(measured) > 0),
         "cpu ms": ("the processor's time for the same gradient, summed over all threads", "cpu" in names),
         "x BPTT": (
-            f"time and memory over those of {over_which(every, letters)} on the same problem, in the same framework, "
+            f"time and memory over those of {over_which(every)} on the same problem, in the same framework, "
             "round and run; empty if that run has no such BPTT",
             "x_time" in names,
         ),
@@ -72,10 +69,10 @@ def legend_of(every: list[dict[str, Any]], names: dict[str, str], letters: bool 
     return {key: meaning for key, (meaning, applies) in entries.items() if applies}
 
 
-def over_which(every: list[dict[str, Any]], letters: bool) -> str:
+def over_which(every: list[dict[str, Any]]) -> str:
     """Name the BPTT over which costs are told; of several, with the letters that stand behind the ratios."""
     names = cell_text.bases(every)
-    if letters and len(names) > 1:
+    if len(names) > 1:
         names = [f"{letter}: {name}" for letter, name in zip(cell_text.LETTERS, names, strict=False)]
     return f"the quickest BPTT ({', '.join(names)})"
 

@@ -30,7 +30,6 @@ COST = {
     "x_time": ("time x BPTT", lambda row: cell_text.share(row["x_time"])),
     "working_bytes": ("MiB", lambda row: cell_text.digits(row["working_bytes"] / 2**20)),
     "x_memory": ("MiB x BPTT", lambda row: cell_text.share(row["x_memory"])),
-    "x_of": ("BPTT of x", lambda row: row["x_of"]),
 }
 OTHER = {
     "cosine": ("all cos", lambda row: cell_text.number(row["cosine"], ".4f")),
@@ -126,7 +125,8 @@ def measured(every: list[dict[str, Any]]) -> dict[str, tuple[str, Callable[[dict
         cell_text.layer_column(n): (f"{title} cos norm", partial(cell_text.agreement, layer=n))
         for n, title in layers.items()
     }
-    return COST | texts | OTHER
+    over = {"x_time": ("time x BPTT", partial(cell_text.over_bptt, names=cell_text.bases(every)))}
+    return COST | over | texts | OTHER
 
 
 def sort_key(row: dict[str, Any], name: str) -> Any:

@@ -82,13 +82,17 @@ def run(net: Any, params: Params, states: States, x: Array, targets: Array, unro
 
 
 def layer(cell: Any, w: PerWeight, s: Array, x: Array, unroll: int) -> tuple[Array, Array]:
-    """Run one layer from state s over inputs x [K, B, I]: its last states and its outputs [K, B, N]."""
+    """Run one layer from state s over inputs x [K, B, I]: its last states and its outputs [K, B, N].
+
+    The outputs are computed of all steps at once: in the loop, that took more time and memory.
+    """
 
     def step(s: Array, u: Array) -> tuple[Array, Array]:
         y = u
         if "r" in w:
             y = u + at_currents(cell, "r", jnp.einsum("bj,jgn->bgn", cell.emit(s), w["r"]))
         s = cell.dynamics(s, y)
-        return s, cell.output(s)
+        return s, s
 
-    return lax.scan(step, s, external_currents(cell, w, x), unroll=unroll)
+    s, states = lax.scan(step, s, external_currents(cell, w, x), unroll=unroll)
+    return s, cell.output(states)
