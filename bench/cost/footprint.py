@@ -11,17 +11,16 @@ lines; n counts the states of a weight's layer and of all layers above. The term
                B S N of every segment                            segments are recomputed
     gradient   2 J G N of every weight                           always: this chunk's, and the sum so far
     kept       B (S + G) N: states and input currents            for each step of a chunk, or of a segment
-               B N: recurrent outputs, outputs to the next layer and the framework differentiates
                B p G N + presynaptic values but the inputs       and the carry is updated by several blocks
     at work    B N: recurrent outputs, outputs to the next layer for each step of a block
                B S N: the states before                          and the algorithm works in blocks
                B p G N: the adjoints that the carry needs        and the carry is updated
                B N (S + G + S S + S G + ...)                     for each step of a block: Jacobians and adjoint of
                                                                  the widest layer; for RTRL also of layers above
-                                                                 (not where the framework differentiates)
 
 p counts the adjoints of states at the chunk's end that the carry needs: S for a trace, n for an influence, else 0. XLA
-does not keep the input currents if no derivative depends on them. At K = T no carry is updated.
+does not keep the input currents if no derivative depends on them. At K = T no carry is updated. Where the framework
+differentiates, the states and input currents are the least; what else is kept or at work is its choice.
 """
 
 import math
@@ -51,7 +50,6 @@ def footprint(sizes: Sizes) -> Footprint:
     kept = sum(layer.neurons * (layer.states + layer.currents) for layer in sizes.layers)
     if sizes.algorithm.native:
         steps = sizes.segment(sizes.chunk) if sizes.segmented else sizes.chunk
-        kept += sum(outputs(sizes, index) for index in range(len(sizes.layers)))
         return Footprint(carry(sizes), 2 * sizes.itemsize * weights, sizes.itemsize * sizes.batch * steps * kept)
     forward_only = sizes.algorithm.segmented or sizes.algorithm.carry == "filters"  # keeps one block or segment only
     steps = sizes.block if forward_only else sizes.chunk
@@ -93,18 +91,13 @@ def factors_kept(sizes: Sizes, index: int) -> int:
     return adjoints(sizes, index) * layer.currents * layer.neurons + presynaptic
 
 
-def outputs(sizes: Sizes, index: int) -> int:
-    """Count the recurrent outputs of a layer in a step, and its outputs to the next layer."""
-    layer = sizes.layers[index]
-    return layer.neurons * layer.recurrent + layer.neurons * (index < len(sizes.layers) - 1)
-
-
 def derivatives(sizes: Sizes, index: int) -> int:
     """Count the numbers of a layer that each step at work holds."""
     layer, N = sizes.layers[index], sizes.layers[index].neurons
+    outputs = N * layer.recurrent + N * (index < len(sizes.layers) - 1)
     before = N * layer.states if sizes.in_blocks else 0
     carried = adjoints(sizes, index) * layer.currents * N if sizes.carried_on else 0
-    return outputs(sizes, index) + before + carried
+    return outputs + before + carried
 
 
 def jacobians(sizes: Sizes, index: int) -> int:

@@ -74,7 +74,10 @@ class Sizes:
 
     @property
     def in_blocks(self) -> bool:
-        """Whether the algorithm works through a chunk in blocks, and not in segments that are recomputed."""
+        """Whether the algorithm works through a chunk in blocks, and not in segments that are recomputed.
+
+        Where the framework differentiates, a block is what torch.compile unrolls.
+        """
         return self.algorithm.blockwise and (self.algorithm.native or not self.segmented)
 
     @property

@@ -109,7 +109,7 @@ def test_bptt_keeps_states_and_drives(framework: str, cell: str) -> None:
 @pytest.mark.parametrize("segments", [0, 16])
 @pytest.mark.parametrize("cell", ["lif_delta", "gru"])
 def test_a_framework_keeps_more_than_the_formula_says(framework: str, cell: str, segments: int) -> None:
-    """The formula has states, currents and outputs of each step, or of each of a segment. How much more is kept is the
+    """The formula has states and currents of each step, or of each of a segment. How much more is kept is the
     framework's choice: JAX's scan stacks a value of nearly every operation.
     """
     case = Case(framework=framework, dataset="bernoulli", features=64, cell=cell, neurons=128, batch=8, threads=1)
@@ -117,7 +117,7 @@ def test_a_framework_keeps_more_than_the_formula_says(framework: str, cell: str,
     posed = Problem(*draw(case), gradient=[], spikes=[])
     subject = import_module(f"drtrl_bench.measure.backend_{framework}").Backend(case, posed, "float32")
     share = subject.measure_memory()["working_bytes"] / footprint(sizes(case, 64, 10)).total
-    assert 0.8 < share < 3.5
+    assert 1 < share < 4.5
 
 
 @pytest.mark.xdist_group("torch")
