@@ -64,8 +64,8 @@ def loss(
         more, states = segment(params, states, *data)
         return (states, total + more), None
 
-    data = [a[:whole].reshape(-1, length, *a.shape[1:]) for a in (inputs, targets)]
-    (states, total), _ = lax.scan(step, (states, jnp.zeros((), inputs.dtype)), tuple(data))
+    x, t = (a[:whole].reshape(-1, length, *a.shape[1:]) for a in (inputs, targets))
+    (states, total), _ = lax.scan(step, (states, jnp.zeros((), inputs.dtype)), (x, t))
     if whole < K:
         more, states = segment(params, states, inputs[whole:], targets[whole:])
         total = total + more

@@ -240,7 +240,7 @@ def test_a_quick_bptt_of_which_a_busy_clock_says_otherwise(tmp_path: Path) -> No
 def test_a_quick_bptt_of_another_gradient_is_no_measure(tmp_path: Path, changes: dict) -> None:
     """Truncated, wrong, or of other work."""
     case = replace(NATIVE, **{key: value for key, value in changes.items() if key != "status"})
-    ended = {"status": "wrong", "reason": "gate red"} if "status" in changes else {}
+    ended: dict[str, Any] = {"status": "wrong", "reason": "gate red"} if "status" in changes else {}
     rows = collapsed(tmp_path, [line(BPTT, time_s=0.01), line(case, time_s=0.001, **ended), line(DRTRL, time_s=0.02)])
     (row,) = (row for row in rows if row["algorithm"] == "drtrl")
     assert (row["x_time"], row["x_of"]) == (2.0, "bptt")
