@@ -134,6 +134,7 @@ class Case:
         options += ["trace", self.trace_dtype] if self.trace_dtype != "same" else []
         options += ["auto"] if self.auto else []
         options += [f"limit_mib={self.limit_mib:g}"] if self.limit_mib else []
+        options += [f"segments={self.segments}"] if self.segments else []
         return " ".join([*words, *options])
 
 

@@ -39,8 +39,8 @@ def by_module(cell: str, p: Problem) -> tuple[float, Grads]:
     w, readout = p.params
     module = getattr(torch.nn, NAMES[cell][0])(w["x"].shape[0], w["x"].shape[-1]).double()
     with torch.no_grad():
-        for own, ours in zip(module.parameters(), in_order(cell, w), strict=True):
-            own.copy_(torch.from_numpy(ours))
+        for filled, ours in zip(module.parameters(), in_order(cell, w), strict=True):
+            filled.copy_(torch.from_numpy(ours))
     linear = torch.nn.Linear(*readout["x"].shape[::2]).double()
     with torch.no_grad():
         linear.weight.copy_(torch.from_numpy(readout["x"][:, 0].T))
