@@ -94,7 +94,7 @@ class Case:
     )
     """Of ES-D-RTRL's filters."""
     segments: int = option(0, ALGORITHM, "segments", "{} segments", range=(0, LONGEST), later=True)
-    """Of checkpointed BPTT; 0 is the square root of the chunk."""
+    """Of checkpointed BPTT, where 0 is the square root of the chunk, and of native BPTT, where 0 keeps all steps."""
     mode: str = option("plain", RUN, "mode", "mode {}", names=("plain", "compile", "cuda_graph", "triton"), later=True)
     """How the framework runs it: plain (JAX jitted, PyTorch eager), compile (PyTorch: the loops of a block, by
     torch.compile), cuda_graph (PyTorch on a GPU: recorded once, then replayed), triton (on a GPU: kernels of their own
@@ -134,6 +134,7 @@ class Case:
         options += ["trace", self.trace_dtype] if self.trace_dtype != "same" else []
         options += ["auto"] if self.auto else []
         options += [f"limit_mib={self.limit_mib:g}"] if self.limit_mib else []
+        options += [f"segments={self.segments}"] if self.segments else []
         return " ".join([*words, *options])
 
 

@@ -26,6 +26,9 @@ class Algorithm:
     If left out, all where the states or an influence are carried, and none where traces or filters are."""
     blockwise: bool = False
     """Whether `advance` takes an `execution` and goes through a chunk in blocks as that says."""
+    native: bool = False
+    """Whether the framework differentiates the forward pass, and so decides what is kept for that. Only then are
+    `segments` of 0 no segments."""
     feedback: str = "layers"
     """How the error reaches a layer: through the weights of the layers above, or direct, from the readout's error."""
 
@@ -55,8 +58,10 @@ def place(name: str, framework: str) -> str:
     return f"implementations.algorithms.{folder}.{name}_{framework}"
 
 
-EXACT = ("bptt", "bptt_checkpointed", "rtrl")
+EXACT = ("bptt", "bptt_checkpointed", "bptt_native", "rtrl")
 """The algorithms of implementations/algorithms/exact; all others lie in approximate."""
+BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
+"""The implementations of BPTT: costs are compared with those of the quickest."""
 CARRIES = ("states", "trace", "influence", "filters", "other")
 """Nothing else; a trace or the influence of every weight; a filter of every line; what no formula here knows."""
 ES = ("decay", "bias_correction")
@@ -73,6 +78,14 @@ ALGORITHMS = {
         ("chunk",),
         ("segments",),
         blockwise=True,
+    ),
+    "bptt_native": Algorithm(
+        "BPTT by the framework's own modules and differentiation",
+        "bptt",
+        ("chunk",),
+        ("segments",),
+        blockwise=True,
+        native=True,
     ),
     "rtrl": Algorithm(
         "exact real-time recurrent learning, at every K",

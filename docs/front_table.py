@@ -17,6 +17,7 @@ RECORDS = ROOT / "results" / "records" / "algorithms.jsonl"
 USES = {
     "bptt": "the true gradient, where the sequence's history fits into memory",
     "bptt_checkpointed": "the true gradient in the least memory, where the sequence has an end",
+    "bptt_native": "what the framework itself offers: its modules, its differentiation",
     "rtrl": "the true gradient online, in small networks",
     "drtrl": "online, in memory constant in T: the paper's algorithm",
     "drtrl, linear readout": "the same, with a readout that keeps nothing from step to step",
@@ -80,10 +81,12 @@ def caption(rows: list[dict[str, Any]]) -> str:
     if any(row["x_doubtful"] for row in rows):
         raise SystemExit(f"{RECORDS.name}: times in doubt, of more than one thread: measure again on an idle machine")
     busy = any(row["doubtful"] for row in rows)
+    quickest = ", ".join(sorted({f"`{row['x_of']}`" for row in rows}))
     timed = "the clock's" + ", where the machine was busy the processor's (`~` in `drtrl-bench show`)" * busy
     return (
         f"{data}{', synthetic data' * bool(synthetic)}, `{cell}`, {layers} hidden layers of {neurons} neurons, "
         f"B = {batch}, T = {steps}, K = {chunk} (BPTT: K = T), leaky readout where none is named, "
+        f"x BPTT over the quickest BPTT ({quickest}), "
         f"{dtype}, {threads_said}. {processor}, {cores} cores, Python {versions[0]}, jax {versions[1]}, "
         f"torch {versions[2]}, commit {commit[:9]}. The times are {timed}."
     )
@@ -97,6 +100,8 @@ def markdown(path: Path = RECORDS) -> str:
         f"|{'---|' * len(HEADERS)}",
     ]
     for name, use in USES.items():
+        if name not in {algorithm for algorithm, _ in by}:  # records from before the algorithm was there
+            continue
         jax, torch = by[name, "jax"], by[name, "torch"]
         seen = [agreement(jax, layer) for layer in ("layer0", "layer1", "readout")]
         if seen != [agreement(torch, layer) for layer in ("layer0", "layer1", "readout")]:

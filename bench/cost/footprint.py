@@ -19,7 +19,8 @@ lines; n counts the states of a weight's layer and of all layers above. The term
                                                                  the widest layer; for RTRL also of layers above
 
 p counts the adjoints of states at the chunk's end that the carry needs: S for a trace, n for an influence, else 0. XLA
-does not keep the input currents if no derivative depends on them. At K = T no carry is updated.
+does not keep the input currents if no derivative depends on them. At K = T no carry is updated. Where the framework
+differentiates, the states and input currents are the least; what else is kept or at work is its choice.
 """
 
 import math
@@ -47,6 +48,9 @@ def footprint(sizes: Sizes) -> Footprint:
     """Add up the bytes that the algorithm must hold; a carry that no formula knows counts as its states alone."""
     weights = sum(sum(layer.weights.values()) for layer in sizes.layers)
     kept = sum(layer.neurons * (layer.states + layer.currents) for layer in sizes.layers)
+    if sizes.algorithm.native:
+        steps = sizes.segment(sizes.chunk) if sizes.segmented else sizes.chunk
+        return Footprint(carry(sizes), 2 * sizes.itemsize * weights, sizes.itemsize * sizes.batch * steps * kept)
     forward_only = sizes.algorithm.segmented or sizes.algorithm.carry == "filters"  # keeps one block or segment only
     steps = sizes.block if forward_only else sizes.chunk
     if sizes.carried_on and sizes.block < steps:
@@ -66,7 +70,7 @@ def carry(sizes: Sizes) -> int:
         if carried == "filters":
             total += sizes.itemsize * (layer.currents * states + layer.presynaptic)
         total += sizes.trace_itemsize * sum(layer.weights.values()) * adjoints(sizes, index)
-        if sizes.algorithm.segmented:
+        if sizes.segmented:
             total += sizes.itemsize * states * math.ceil(sizes.chunk / sizes.segment(sizes.chunk))
     return sizes.batch * total
 

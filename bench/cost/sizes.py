@@ -63,14 +63,22 @@ class Sizes:
     @property
     def block(self) -> int:
         """Steps of a chunk that are at work at a time: those of a block, of a segment, or all."""
-        if self.algorithm.segmented:
+        if self.segmented and not self.algorithm.native:
             return self.segment(self.chunk)
         return min(self.chunk, self.longest_block) if self.in_blocks else self.chunk
 
     @property
+    def segmented(self) -> bool:
+        """Whether segments are recomputed; where the framework differentiates, only if their number is given."""
+        return self.algorithm.segmented and (self.segments > 0 or not self.algorithm.native)
+
+    @property
     def in_blocks(self) -> bool:
-        """Whether the algorithm works through a chunk in blocks, and not in segments that are recomputed."""
-        return self.algorithm.blockwise and not self.algorithm.segmented
+        """Whether the algorithm works through a chunk in blocks, and not in segments that are recomputed.
+
+        Where the framework differentiates, a block is what torch.compile unrolls.
+        """
+        return self.algorithm.blockwise and (self.algorithm.native or not self.segmented)
 
     @property
     def carried_on(self) -> bool:
@@ -88,9 +96,14 @@ class Sizes:
         return math.ceil(steps / (self.segments or round(math.sqrt(steps))))
 
     def recomputed(self, steps: int) -> int:
-        """Count the steps that run twice in a chunk of `steps`: all but the last segment's, if it has segments."""
-        if not self.algorithm.segmented:
+        """Count the steps that run twice in a chunk of `steps` that has segments.
+
+        The last segment runs once, unless the framework differentiates, which does not know that it is the last.
+        """
+        if not self.segmented:
             return 0
+        if self.algorithm.native:
+            return steps
         length = self.segment(steps)
         return (steps - 1) // length * length
 

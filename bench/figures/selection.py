@@ -12,6 +12,7 @@ from drtrl_bench.view.caption import Frame
 ALGORITHMS = {
     "bptt": ("BPTT", "#0072B2", "o"),
     "bptt_checkpointed": ("BPTT, checkpointed", "#56B4E9", "s"),
+    "bptt_native": ("BPTT, native", "#003F6B", "P"),
     "rtrl": ("RTRL", "#D55E00", "D"),
     "drtrl": ("D-RTRL", "#009E73", "^"),
     "es_drtrl": ("ES-D-RTRL", "#CC79A7", "v"),
@@ -78,6 +79,9 @@ def points(frame: Frame) -> Frame:
         order=[len(orders.get(name, ())) for name in one_chunk["algorithm"]],
     )
     joined = pd.concat([some for some in (swept, one_chunk) if len(some)] or [swept], ignore_index=True)
+    parts = [f", {number} segments" if number else "" for number in joined["segments"]]
+    below = joined["segments"] / (joined["segments"] + 1)  # the more segments, the lighter the line
+    joined = joined.assign(line=joined["line"] + parts, order=joined["order"] - below)
     by = [*caption.FIELDS, "algorithm", "order", "framework", "steps"]
     joined = joined.sort_values(by, kind="stable", ignore_index=True)
     joined.attrs = rows.attrs
@@ -94,7 +98,7 @@ def line_name(algorithm: str, chunk: int | None) -> str:
 
 def headings(rows: Frame) -> list[str]:
     """Write in words how each row's problem differs from the others; usual values only if it has no others."""
-    differ = [name for name in caption.varying(rows) if name not in ("mode", "auto", "limit_mib")]
+    differ = [name for name in caption.varying(rows) if name not in ("mode", "auto", "limit_mib", "segments")]
     titles = []
     for row in rows.to_dict("records"):
         names = [name for name in differ if caption.UNSAID.get(name) != row[name] or name == "setup"]

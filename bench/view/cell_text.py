@@ -15,6 +15,8 @@ EACH_LAYER = 4
 """Up to this number of hidden layers each has a column; of more, the one with the lowest cosine is shown."""
 
 COST = {"time": "time\nms", "cpu": "cpu\nms", "x_time": "x\nBPTT", "memory": "\nMiB", "x_memory": "x\nBPTT"}
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+"""Behind a ratio to BPTT, for the implementation of BPTT that it is over."""
 FIDELITY = {"all": "all\ncos", "error": "all\nerr", "spikes": "spk\n%"}
 """Measured columns and their headers; those of the layers stand between `COST` and `FIDELITY`."""
 
@@ -35,6 +37,25 @@ def filled(every: list[dict[str, Any]], cells: list[dict[str, Cell]]) -> dict[st
     if all(error <= INEXACT for error in readout_errors(every)):
         headers.pop(layer_column("readout"), None)
     return headers or {"time": COST["time"]}
+
+
+def bases(every: list[dict[str, Any]]) -> list[str]:
+    """List the implementations of BPTT over which these rows' costs are told."""
+    return sorted({row["x_of"] for row in every if row["status"] == "ok" and row["x_of"]})
+
+
+def over_bptt(row: dict[str, Any], names: list[str]) -> str:
+    """Write the ratio to BPTT's time; if there are several BPTTs, with the letter of the one that it is over."""
+    text = share(row["x_time"])
+    return f"{text}{LETTERS[names.index(row['x_of'])]}" if text and len(names) > 1 else text
+
+
+def name_bases(every: list[dict[str, Any]], cells: list[dict[str, Cell]]) -> None:
+    """Name the BPTT behind each ratio by a letter of the legend, if these rows have several."""
+    names = bases(every)
+    for row, of_row in zip(every, cells, strict=True):
+        if of_row["x_time"].text:
+            of_row["x_time"] = of_row["x_time"]._replace(text=over_bptt(row, names))
 
 
 def layer_column(layer: str) -> str:

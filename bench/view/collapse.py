@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from drtrl_bench import registry
 from drtrl_bench.case import Case
 from drtrl_bench.records import frames
 from drtrl_bench.records.record import Record
@@ -33,12 +34,12 @@ def rounds(frame: Frame) -> Frame:
 
     Adds these columns. rounds. setup: a letter per environment. spread, relative to time_s: half the 95 % interval of
     the median of a single round, or the whole range of the medians of several rounds (low_s and high_s are its ends).
-    doubtful: unstable, busy or noisy in some round. x_time and x_memory: see `against_bptt`; x_time is the ratio of the
+    doubtful: unstable, busy or noisy in some round. x_time, x_memory, x_of: see `against_bptt`; x_time is that of the
     processor's times if those by the clock are in doubt and one thread works. x_doubtful: whether x_time is taken from
     a time in doubt, of the case or of BPTT. A round that was run again counts once, with its last record. All measured
     columns are empty unless the status is ok.
     """
-    added = ("rounds", "setup", "commits", "plans", "doubtful", "x_doubtful", *NUMBERS)
+    added = ("rounds", "setup", "commits", "plans", "doubtful", "x_doubtful", "x_of", *NUMBERS)
     if frame.empty:
         parts = {name: {} for name in ("time", "memory", "fidelity", "activity", "data")}
         known = frames.row(cast(Record, {"case": asdict(Case()), "status": "", "env_hash": "", **parts}))
@@ -72,21 +73,39 @@ def labels(frame: Frame) -> Frame:
 def against_bptt(rows: Frame) -> Frame:
     """Add x_time, x_cpu and x_memory: the cost of each round over that of BPTT on the same work, in its round and run.
 
-    The work includes the framework. Only rounds of one run, which are interleaved, are compared; the ratio is empty if
-    that run has no BPTT. base is the label of that BPTT's row, and base_doubtful whether its time is in doubt.
+    Of several implementations of BPTT the one that is quickest in that run is taken, and x_of names it. The work
+    includes the framework. Only rounds of one run, which are interleaved, are compared; the ratio is empty if that run
+    has no BPTT. base is the label of that BPTT's row, and base_doubtful whether its time is in doubt.
     """
     work = [f.name for f in fields(Case) if f.name not in RULE]
     run = rows["run"].where(rows["run"].notna(), rows["commit"])  # earlier records do not name their run
     same = rows.assign(run=run)[[*work, "env_hash", "data", "source", "plan", "run", "round"]]
     key = same.groupby(list(same.columns), sort=False, dropna=False).ngroup()
-    true = (rows["algorithm"] == "bptt") & (rows["chunk"] == rows["steps"]) & (rows["status"] == "ok")
+    true = rows["algorithm"].isin(registry.BPTT) & (rows["chunk"] == rows["steps"]) & (rows["status"] == "ok")
+    of_run = same.groupby([name for name in same if name != "round"], sort=False, dropna=False).ngroup()
+    true &= quickest(rows[true], of_run[true]).reindex(rows.index, fill_value=False)
     at: Any = pd.Series(rows.index[true], index=key[true], dtype=float)
     at = at[~at.index.duplicated()].reindex(key).set_axis(rows.index)
     base = rows[["time_s", "low_s", "high_s", "cpu_s", "working_bytes", "unstable", "busy"]]
     base = base.reindex(at).set_axis(rows.index)
+    names = rows["algorithm"].reindex(at).set_axis(rows.index)
     ratios = {"x_time": "time_s", "x_cpu": "cpu_s", "x_memory": "working_bytes"}
     over = {name: numeric(rows[cost]) / positive(base[cost]) for name, cost in ratios.items()}
-    return rows.assign(**over, base=at, base_doubtful=in_doubt(base))
+    return rows.assign(**over, base=at, base_doubtful=in_doubt(base), x_of=names)
+
+
+def quickest(rows: Frame, work: Frame) -> Frame:
+    """Return whether each round is of the case that is quickest at its work, by the median over its rounds.
+
+    The processor's times decide where they can stand in for the clock's, and one of the cases was timed in doubt.
+    """
+    doubtful = in_doubt(rows).groupby(work).transform("any")
+    known = rows["cpu_s"].notna().groupby(work).transform("all")
+    times = numeric(rows["cpu_s"]).where(doubtful & known & alone(rows), numeric(rows["time_s"]))
+    median = times.groupby([work, rows["case_key"]]).transform("median")
+    ahead: Any = pd.DataFrame({"median": median, "case": rows["case_key"]}).sort_values("median", kind="stable")
+    first = ahead["case"].groupby(work).first()
+    return rows["case_key"] == work.map(first)
 
 
 def numeric(column: Frame) -> Frame:
@@ -112,12 +131,16 @@ def merge(rounds: Frame, case: Frame) -> Frame:
     by = rounds.groupby(case)
     rows = rounds.loc[rounds["status"].map(SEVERITY).groupby(case).idxmax()].reset_index(drop=True)
     several, ok = by.size() > 1, rows["status"] == "ok"
-    commits, plans = [set() for _ in rows.index], [set() for _ in rows.index]
-    for number, commit, dirty, plan in zip(case, rounds["commit"], rounds["dirty"], rounds["plan"], strict=True):
+    commits, plans, bases = ([set() for _ in rows.index] for _ in range(3))
+    columns = ("commit", "dirty", "plan", "x_of")
+    for number, commit, dirty, plan, base in zip(case, *(rounds[name] for name in columns), strict=True):
         plans[number].add(plan)
+        if not pd.isna(base):
+            bases[number].add(base)
         if not pd.isna(commit):
             commits[number].add(commit[:9] + (" (modified)" if dirty is True else ""))
     rows = rows.assign(rounds=by.size(), samples=by["samples"].sum(), commits=commits, plans=plans)
+    rows = rows.assign(x_of=[" or ".join(sorted(names)) for names in bases])
     rows = rows.assign(**{flag: rounds[flag].eq(True).groupby(case).any() for flag in ("unstable", "busy")})
     measured = [name for name in rounds if name in (*NUMBERS, "x_cpu") or PART.fullmatch(str(name))]
     numbers: Any = pd.DataFrame({name: numeric(rounds[name]) for name in measured}).groupby(case)

@@ -39,8 +39,8 @@ def legend_of(every: list[dict[str, Any]], names: dict[str, str]) -> dict[str, s
         "time ms": (time_meaning([row["rounds"] for row in measured]), len(measured) > 0),
         "cpu ms": ("the processor's time for the same gradient, summed over all threads", "cpu" in names),
         "x BPTT": (
-            "time and memory over those of BPTT on the same problem, in the same framework, round and run; empty if "
-            "that run has no such BPTT",
+            f"time and memory over those of {over_which(every)} on the same problem, in the same framework, "
+            "round and run; empty if that run has no such BPTT",
             "x_time" in names,
         ),
         "MiB": ("working memory beyond the arguments", "memory" in names),
@@ -67,6 +67,14 @@ def legend_of(every: list[dict[str, Any]], names: dict[str, str]) -> dict[str, s
         ),
     }
     return {key: meaning for key, (meaning, applies) in entries.items() if applies}
+
+
+def over_which(every: list[dict[str, Any]]) -> str:
+    """Name the BPTT over which costs are told; of several, with the letters that stand behind the ratios."""
+    names = cell_text.bases(every)
+    if len(names) > 1:
+        names = [f"{letter}: {name}" for letter, name in zip(cell_text.LETTERS, names, strict=False)]
+    return f"the quickest BPTT ({', '.join(names)})"
 
 
 def time_meaning(rounds: list[int]) -> str:

@@ -125,7 +125,8 @@ def measured(every: list[dict[str, Any]]) -> dict[str, tuple[str, Callable[[dict
         cell_text.layer_column(n): (f"{title} cos norm", partial(cell_text.agreement, layer=n))
         for n, title in layers.items()
     }
-    return COST | texts | OTHER
+    over = {"x_time": ("time x BPTT", partial(cell_text.over_bptt, names=cell_text.bases(every)))}
+    return COST | over | texts | OTHER
 
 
 def sort_key(row: dict[str, Any], name: str) -> Any:

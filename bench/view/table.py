@@ -44,6 +44,7 @@ def render(rows: Frame, console: Console) -> None:
     differ = caption.varying(rows)
     words = {"algorithm", *(caption.FIELDS[name][0] for name in differ if rows[name].dtype.kind not in "if")}
     cells = [line(row, differ, reasons) for row in every]
+    cell_text.name_bases(every, cells)
     cell_grid.align(cells, "x_time")
     headers = cell_text.filled(every, cells)
     layouts = [narrowest(every, cells, differ, headers, words, console.width)]

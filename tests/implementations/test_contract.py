@@ -63,7 +63,7 @@ def expected(algorithm: str, case: tuple[str, int, str], K: int) -> tuple[float,
 def truth(algorithm: str, p: Problem, K: int) -> tuple[float, Grads]:
     """What the reference says: exact but for truncated BPTT, whose gradient depends on K, and D-RTRL."""
     match algorithm:
-        case "bptt":
+        case "bptt" | "bptt_native":
             return reference.bptt(*p, chunk=K)
         case "rtrl":
             return reference.bptt(*p)

@@ -26,7 +26,7 @@ class Mutant(NamedTuple):
     new: str
     case: str
     """What notices it: algorithm, network and chunk of a test in test_contract.py, rule and cell in test_zoo.py, or
-    `blocks`."""
+    `blocks` or `segments`."""
 
     @property
     def framework(self) -> str:
@@ -34,6 +34,8 @@ class Mutant(NamedTuple):
 
     @property
     def test(self) -> str:
+        if self.case.startswith("segments-"):
+            return f"{HERE}/test_zoo.py::test_segments_change_nothing[{self.framework}-{self.case[9:]}]"
         if self.case.startswith("blocks-"):
             return f"{HERE}/test_contract.py::test_blocks_of_a_long_chunk[{self.framework}-{self.case[7:]}]"
         file = "test_contract" if self.case.endswith(("K1", "K3")) else "test_zoo"
@@ -43,6 +45,11 @@ class Mutant(NamedTuple):
 def blocks(rule: str, K: int) -> str:
     """The test of a rule in chunks of several blocks."""
     return f"blocks-{K}-{rule}"
+
+
+def segments(rule: str, number: int) -> str:
+    """The test of a rule in a chunk of several segments."""
+    return f"segments-{number}-{rule}"
 
 
 def zoo(rule: str, cell: str) -> str:
@@ -533,6 +540,91 @@ MUTANTS = [
         "jnp.concatenate([above, own], axis=-1)",
         "jnp.concatenate([0 * above, own], axis=-1)",
         f"rtrl-gru-{DEEP}",
+    ),
+    # BPTT by the framework itself
+    Mutant(
+        "forget gate of torch.nn's LSTM without its 1",
+        "algorithms/exact/bptt_native_torch.py",
+        "one[1] = 1",
+        "one[1] = 0",
+        zoo("bptt_native", "lstm"),
+    ),
+    Mutant(
+        "gates of torch.nn's LSTM in our order",
+        "algorithms/exact/bptt_native_torch.py",
+        "[0, 2, 1, 3]",
+        "[0, 1, 2, 3]",
+        zoo("bptt_native", "lstm"),
+    ),
+    Mutant(
+        "bias of the GRU's recurrent product outside the reset gate",
+        "algorithms/exact/bptt_native_torch.py",
+        "b_x, torch.stack([zero, zero, b_nr])",
+        "b_x + torch.stack([zero, zero, b_nr]), torch.zeros_like(b_x)",
+        f"bptt_native-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "recurrent weights of torch.nn's RNN transposed",
+        "algorithms/exact/bptt_native_torch.py",
+        "w_r.mT.flatten(0, 1)",
+        "w_r.flatten(0, 1)",
+        zoo("bptt_native", "tanh_rnn"),
+    ),
+    Mutant(
+        "surrogate derivative at another potential",
+        "algorithms/exact/bptt_native_torch.py",
+        "cells.psi(ctx.cell, V - 1)",
+        "cells.psi(ctx.cell, V)",
+        f"bptt_native-lif_soft-{SHALLOW}",
+    ),
+    Mutant(
+        "gradient through the V that a hard reset subtracts",
+        "algorithms/exact/bptt_native_torch.py",
+        "V.detach() * spikes",
+        "V * spikes",
+        f"bptt_native-lif_hard-{SHALLOW}",
+    ),
+    Mutant(
+        "a readout without its leak",
+        "algorithms/exact/bptt_native_torch.py",
+        "torch.add(I, rho, alpha=a)",
+        "torch.add(I, rho)",
+        f"bptt_native-alif-{DEEP}",
+    ),
+    Mutant(
+        "negative targets taken for the first class",
+        "algorithms/exact/bptt_native_torch.py",
+        "clamp(min=-1)",
+        "clamp(min=0)",
+        f"bptt_native-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "the last checkpointed segment lost",
+        "algorithms/exact/bptt_native_torch.py",
+        "zip(inputs.split(length), targets.split(length), strict=True)",
+        "zip(inputs.split(length)[:1], targets.split(length)[:1], strict=True)",
+        segments("bptt_native", 2),
+    ),
+    Mutant(
+        "the last, shorter segment lost",
+        "algorithms/exact/bptt_native_jax.py",
+        "if whole < K:",
+        "if whole > K:",
+        segments("bptt_native", 2),
+    ),
+    Mutant(
+        "a checkpointed step from the first states",
+        "algorithms/exact/bptt_native_jax.py",
+        "        more, states = segment(params, states, *data)",
+        "        more, _ = segment(params, states, *data)",
+        segments("bptt_native", 7),
+    ),
+    Mutant(
+        "no gradient through the recurrent output",
+        "algorithms/exact/bptt_native_jax.py",
+        'cell.emit(s), w["r"]',
+        'lax.stop_gradient(cell.emit(s)), w["r"]',
+        f"bptt_native-gru-{SHALLOW}",
     ),
     # derivatives in closed form
     Mutant(

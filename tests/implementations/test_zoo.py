@@ -23,6 +23,7 @@ DEPTHS = {1: (1, "linear"), 2: (3, "trained"), 3: (T, "leaky")}
 
 TRUTHS = {
     "bptt": lambda p, K: reference.bptt(*p, chunk=K),
+    "bptt_native": lambda p, K: reference.bptt(*p, chunk=K),
     "bptt_checkpointed": lambda p, K: reference.bptt(*p, chunk=K),
     "rtrl": lambda p, K: reference.bptt(*p),
     "drtrl": lambda p, K: reference.drtrl(*p),
@@ -139,7 +140,7 @@ def test_a_slow_mode_keeps_its_gain(framework: str) -> None:
     )
 
 
-@pytest.mark.parametrize("rule", ["drtrl_window", "bptt", "bptt_checkpointed"])
+@pytest.mark.parametrize("rule", ["drtrl_window", "bptt", "bptt_checkpointed", "bptt_native"])
 def test_one_window_is_bptt(framework: str, rule: str) -> None:
     p = posed("lif_stp", 2)
     assert_same(gradient(framework, rule, p, T), truth("rtrl", "lif_stp", 2))
@@ -170,10 +171,11 @@ def test_es_drtrl_options(framework: str, decay: float, correction: str) -> None
     assert_same(gradient(framework, "es_drtrl", p, 3, options=options), reference.es_drtrl(*p, **options))
 
 
+@pytest.mark.parametrize("rule", ["bptt_checkpointed", "bptt_native"])
 @pytest.mark.parametrize("segments", [1, 2, 7])
-def test_segments_change_nothing(framework: str, segments: int) -> None:
+def test_segments_change_nothing(framework: str, segments: int, rule: str) -> None:
     p = posed("gru", 2)
-    found = gradient(framework, "bptt_checkpointed", p, T, options={"segments": segments})
+    found = gradient(framework, rule, p, T, options={"segments": segments})
     assert_same(found, truth("rtrl", "gru", 2), 1e-12)
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from support.problems import ALGORITHMS, RULES, ZOO, cosine, errors
+from support.problems import RULES, ZOO, cosine, errors
+
+from drtrl_bench import registry
 
 HEAD = """# Which rule was checked with which cell
 
@@ -16,7 +18,7 @@ layer spikes. The largest relative error of any weight in any of these {number} 
   how well it learns.
 - (x): this combination failed or was not run.
 
-`bptt` and `bptt_checkpointed` are exact with K = T; their truncated form was compared as well.
+`bptt`, `bptt_checkpointed` and `bptt_native` are exact with K = T; their truncated form was compared as well.
 `snap1` of a cell without recurrent weights (`lru`) is `drtrl`.
 
 """
@@ -37,7 +39,7 @@ def table(found: Iterable[tuple[str, str, int, str, float]]) -> str:
             if not whole:
                 entries.append("(x)")
                 continue
-            if rule in ALGORITHMS[:2] or rule == "bptt_checkpointed":
+            if rule in ("rtrl", *registry.BPTT):
                 entries.append("exact")
                 continue
             exact = [truth("rtrl", cell, layers)[1] for layers in DEPTHS]

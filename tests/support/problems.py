@@ -14,7 +14,7 @@ from drtrl_bench import registry
 from drtrl_bench.implementations.cells import spec as cells
 
 FRAMEWORKS = ("jax", "torch")
-ALGORITHMS = ("bptt", "rtrl", "drtrl")
+ALGORITHMS = ("bptt", "rtrl", "drtrl", "bptt_native")
 RULES = (*ALGORITHMS, "bptt_checkpointed", "snap1", "es_drtrl", "drtrl_window", "random_feedback", "no_trace")
 
 WIDE: dict[str, Any] = {"alpha": 0.7, "width": 1.5}

@@ -531,7 +531,7 @@ def test_the_gate_sees_whole_sequences_of_bptt() -> None:
     """Longer than a block of either framework, so that what happens between blocks is gated."""
     whole = [case for case in plans.read(verdict.PLAN).cases if case.algorithm.startswith("bptt")]
     assert {(case.algorithm, case.framework) for case in whole} == {
-        (rule, framework) for rule in ("bptt", "bptt_checkpointed") for framework in ("jax", "torch")
+        (rule, framework) for rule in ("bptt", "bptt_checkpointed", "bptt_native") for framework in ("jax", "torch")
     }
     assert all(case.chunk == case.steps >= 128 for case in whole)
 

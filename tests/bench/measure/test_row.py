@@ -183,7 +183,7 @@ def gradient(rule: str, weights: Weights, inputs: Any, targets: Any) -> Weights:
         own = np.diag(weights[layer]["r"][:, 0]) * psi(V[layer][t]) if layer < 2 else 0
         return decays(V, layer, t) + own
 
-    if rule in ("bptt", "bptt_checkpointed", "drtrl_window"):
+    if rule in (*registry.BPTT, "drtrl_window"):
         return windows(weights, inputs, targets, 5, traced=rule == "drtrl_window")
     if rule == "rtrl":
         return exact(weights, inputs, targets)
@@ -270,8 +270,8 @@ def test_the_equations_are_alive() -> None:
         assert all(np.abs(v).max() > 1e-4 for v in flat(g).values())
         cosines[rule] = expected(rule)["overall"]["cosine"]
     assert cosines["rtrl"] == pytest.approx(1)
-    assert cosines["bptt"] == cosines["bptt_checkpointed"] < 0.995
-    others = {rule: c for rule, c in cosines.items() if rule not in ("rtrl", "bptt_checkpointed")}
+    assert cosines["bptt"] == cosines["bptt_checkpointed"] == cosines["bptt_native"] < 0.995
+    others = {rule: c for rule, c in cosines.items() if rule not in ("rtrl", "bptt_checkpointed", "bptt_native")}
     gaps = np.diff(sorted(others.values()))
     assert gaps.min() > 1e-4
     assert max(others.values()) < 0.995
@@ -484,6 +484,7 @@ FLOOR: dict[str, tuple[int, int]] = {
     # 26 steps of 3 samples; products of 2 * 3 * (30 + 25) = 330, 300 and 300 flops a step: 930
     # forward and the weights' gradients 1860, down through the layers' weights 150 + 300, back through W_r 2 * 150
     "bptt": (26 * 2610, 0),
+    "bptt_native": (26 * 2610, 0),
     "bptt_checkpointed": (26 * 2610 + 5 * 3 * 930, 0),  # of each whole chunk, a segment of 3 steps twice
     "drtrl": (26 * 2310 + 25 * 930, 5 * 2 * 3 * 165 * 8),  # five times the traces of 60 + 55 + 50 weights
     "snap1": (26 * 2310 + 25 * 930, 39600),

@@ -416,6 +416,7 @@ def test_every_name_of_the_registry_exists() -> None:
         ("random_feedback", 6, 2),
         ("es_drtrl", 6, 2),
         ("bptt_checkpointed", 6, 6),
+        ("bptt_native", 20, 20),
     ],
 )
 def test_a_compiled_case_is_measured(algorithm: str, steps: int, chunk: int, tmp_path: Path) -> None:

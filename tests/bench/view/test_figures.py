@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from drtrl_bench import figures, load
 from drtrl_bench.case import Case
 from drtrl_bench.cli import app
-from drtrl_bench.figures import scales, selection
+from drtrl_bench.figures import scales, selection, style
 from drtrl_bench.records import frames
 
 RESULTS = Path(__file__).parents[3] / "results"
@@ -207,6 +208,17 @@ def test_frameworks_and_ways_to_run_them_have_panels_of_their_own(tmp_path: Path
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["JAX, compiled", "PyTorch, eager", "PyTorch, torch.compile"]
     assert "would not compare the frameworks" in text_of(figure)
+
+
+def test_segments_are_lines_of_one_panel(tmp_path: Path) -> None:
+    """A number of segments is the algorithm's and not the problem's, and has a style of its own."""
+    native = Case(algorithm="bptt_native", steps=64, chunk=64)
+    cases = [Case(algorithm="bptt", steps=64, chunk=64), *(replace(native, segments=n) for n in (0, 8, 64))]
+    points = selection.points(load(write(tmp_path, [line(case) for case in cases])))
+    assert points["panel"].nunique() == 1
+    names = ["BPTT", "BPTT, native", "BPTT, native, 64 segments", "BPTT, native, 8 segments"]
+    assert sorted(points["line"]) == names
+    assert len(set(style.lines(points).values())) == len(names)
 
 
 @pytest.mark.parametrize("name", ["time_vs_t", "memory_vs_t"])

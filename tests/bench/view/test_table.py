@@ -189,6 +189,63 @@ def test_cost_is_told_over_bptt_in_the_same_framework(tmp_path: Path) -> None:
     }
 
 
+NATIVE = replace(BPTT, algorithm="bptt_native")
+
+
+def test_cost_is_told_over_the_quickest_bptt_and_names_it(tmp_path: Path) -> None:
+    """Its memory, too, so that both ratios are to one rival; each framework has its own."""
+    costs = {
+        BPTT: (0.010, 4),
+        NATIVE: (0.008, 8),
+        replace(BPTT, algorithm="bptt_checkpointed"): (0.020, 1),
+        DRTRL: (0.012, 2),
+    }
+    lines = [weighing(line(case, time_s=s), mib << 20) for case, (s, mib) in costs.items()]
+    in_torch = ((BPTT, 0.1), (NATIVE, 0.2), (DRTRL, 0.3))
+    lines += [line(replace(case, framework="torch"), time_s=s) for case, s in in_torch]
+    path = write(tmp_path, lines)
+    found = {(row["algorithm"], row["framework"]): row for row in collapse.rounds(load(path)).to_dict("records")}
+    assert [found["drtrl", "jax"][name] for name in ("x_time", "x_memory", "x_of")] == [1.5, 0.25, "bptt_native"]
+    assert [found["bptt", "jax"][name] for name in ("x_time", "x_memory", "x_of")] == [1.25, 0.5, "bptt_native"]
+    assert [found["bptt_native", "jax"][name] for name in ("x_time", "x_memory")] == [1, 1]
+    assert [found["drtrl", "torch"][name] for name in ("x_time", "x_of")] == [pytest.approx(3), "bptt"]
+    text = shown(path)
+    assert re.findall(r"^drtrl .* (1.50b|3.00a) ", text, re.MULTILINE) == ["1.50b", "3.00a"]
+    assert "those of the quickest BPTT (a: bptt, b: bptt_native) on the" in " ".join(text.split())
+
+
+def test_one_bptt_is_named_without_letters(tmp_path: Path) -> None:
+    text = shown(write(tmp_path, [line(BPTT, time_s=0.01), line(NATIVE, time_s=0.005), line(DRTRL, time_s=0.01)]))
+    assert re.search(r"^drtrl .* 2.00 ", text, re.MULTILINE)
+    assert "those of the quickest BPTT (bptt_native) on the" in " ".join(text.split())
+
+
+def test_the_quickest_bptt_is_so_over_all_rounds(tmp_path: Path) -> None:
+    """By the median of a case, so that no case is compared with the luckiest of each round."""
+    times = {BPTT: (0.010, 0.010, 0.010), NATIVE: (0.005, 0.012, 0.012), DRTRL: (0.020, 0.020, 0.020)}
+    lines = [line(case, time_s=s, round=n) for case, rounds in times.items() for n, s in enumerate(rounds)]
+    found = {row["algorithm"]: row for row in collapsed(tmp_path, lines)}
+    assert (found["drtrl"]["x_time"], found["drtrl"]["x_of"]) == (2.0, "bptt")
+    assert found["bptt"]["x_time"] == 1.0
+    assert found["bptt_native"]["x_time"] == pytest.approx(1.2)
+
+
+def test_a_quick_bptt_of_which_a_busy_clock_says_otherwise(tmp_path: Path) -> None:
+    lines = [working(line(BPTT, time_s=0.080, unstable=True), 0.019), working(line(NATIVE, time_s=0.030), 0.038)]
+    found = {row["algorithm"]: row["x_of"] for row in collapsed(tmp_path, [*lines, working(line(DRTRL), 0.038)])}
+    assert set(found.values()) == {"bptt"}
+
+
+@pytest.mark.parametrize("changes", [{"chunk": 16}, {"status": "wrong"}, {"neurons": 65}])
+def test_a_quick_bptt_of_another_gradient_is_no_measure(tmp_path: Path, changes: dict) -> None:
+    """Truncated, wrong, or of other work."""
+    case = replace(NATIVE, **{key: value for key, value in changes.items() if key != "status"})
+    ended: dict[str, Any] = {"status": "wrong", "reason": "gate red"} if "status" in changes else {}
+    rows = collapsed(tmp_path, [line(BPTT, time_s=0.01), line(case, time_s=0.001, **ended), line(DRTRL, time_s=0.02)])
+    (row,) = (row for row in rows if row["algorithm"] == "drtrl")
+    assert (row["x_time"], row["x_of"]) == (2.0, "bptt")
+
+
 def test_rounds_are_compared_one_by_one(tmp_path: Path) -> None:
     times = ((0.010, 0.020), (0.030, 0.030), (0.040, 0.020))
     lines = [

@@ -132,6 +132,7 @@ def test_scales_of_a_case() -> None:
 ALGORITHMS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
     "bptt": ("bptt", ("chunk",), (), "states"),
     "bptt_checkpointed": ("bptt", ("chunk",), ("segments",), "states"),
+    "bptt_native": ("bptt", ("chunk",), ("segments",), "states"),
     "rtrl": ("bptt", (), (), "influence"),
     "drtrl": ("drtrl_by_cutting", (), (), "trace"),
     "es_drtrl": ("es_drtrl", ("decay", "bias_correction"), ("decay", "bias_correction"), "filters"),
