@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drtrl_bench.implementations.algorithms.approximate.feedback import random_feedback_weights
-from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.cells.cell import Cell, Network, network_masks
 from drtrl_bench.implementations.reference.cells import (
     dynamics,
     emit,
@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 Params = list[dict[str, Any]]
 """The weights {"x": [I, Gx, N], "r": [N, Gr, N], "b": [1, Gb, N], "p": [1, Gp, N]} of every layer, the readout last."""
 Grads = list[dict[str, Array]]
-Jacobians = Callable[[cells.Cell, dict[str, Any], Array, Array], tuple[Array, Array]]
+Jacobians = Callable[[Cell, dict[str, Any], Array, Array], tuple[Array, Array]]
 """(cell, weights, s, y) -> what an algorithm takes for D, and D_f."""
 
 
@@ -63,11 +63,11 @@ def project_back(dy: Array, w: ArrayLike) -> Array:
     return dy.reshape(*dy.shape[:-2], -1) @ w.reshape(len(w), -1).T
 
 
-def effective_weights(net: cells.Network, params: Params) -> tuple[Params, Params]:
+def effective_weights(net: Network, params: Params) -> tuple[Params, Params]:
     """Return the weights that the network computes with, masked or by absolute value, and d(effective)/d(stored)."""
     sizes = tuple((len(w["x"]), w["x"].shape[-1]) for w in params)
     effective, derivatives = [], []
-    for cell, w, mask in zip(net, params, cells.masks(net, sizes), strict=True):
+    for cell, w, mask in zip(net, params, network_masks(net, sizes), strict=True):
         signs = {k: np.sign(v) if cell.signed and k == "r" else 1.0 for k, v in w.items()}
         derivatives.append({k: signs[k] * mask.get(k, 1.0) for k in w})
         effective.append({k: np.asarray(w[k], np.float64) * derivatives[-1][k] for k in w})
@@ -78,7 +78,7 @@ def on_effective_weights(rule: Callable[..., tuple[float, Grads]]) -> Callable[.
     """Let a function compute with the effective weights; its gradient becomes that with respect to the stored ones."""
 
     @wraps(rule)
-    def with_stored(net: cells.Network, params: Params, *data: ArrayLike, **options: Any) -> tuple[float, Grads]:
+    def with_stored(net: Network, params: Params, *data: ArrayLike, **options: Any) -> tuple[float, Grads]:
         effective, derivatives = effective_weights(net, params)
         loss, grads = rule(net, effective, *data, **options)
         return loss, [{k: g * d[k] for k, g in w.items()} for w, d in zip(grads, derivatives, strict=True)]
@@ -86,7 +86,7 @@ def on_effective_weights(rule: Callable[..., tuple[float, Grads]]) -> Callable[.
     return with_stored
 
 
-def forward(net: cells.Network, params: Params, inputs: ArrayLike) -> list[Residuals]:
+def forward(net: Network, params: Params, inputs: ArrayLike) -> list[Residuals]:
     """Run the equations at the top of this file for every layer, from rest. inputs [T, B, I]."""
     x = np.asarray(inputs, np.float64)
     T, B, _ = x.shape
@@ -129,12 +129,12 @@ def loss_gradient(logits: ArrayLike, targets: ArrayLike) -> Array:
     return np.where((targets >= 0)[..., None], p, 0) / targets.shape[1]
 
 
-def local_jacobians(cell: cells.Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
+def local_jacobians(cell: Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
     """Return D without any path through a weight, and D_f: D-RTRL."""
     return jacobians(cell, s, y)
 
 
-def jacobians_with_own_weight(cell: cells.Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
+def jacobians_with_own_weight(cell: Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
     """Return D with the path through the neuron's weight on itself, and D_f: SnAp-1."""
     D, D_f = jacobians(cell, s, y)
     if "r" in cell.reads:
@@ -144,14 +144,14 @@ def jacobians_with_own_weight(cell: cells.Cell, w: dict[str, Any], s: Array, y: 
     return D, D_f
 
 
-def no_jacobian(cell: cells.Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
+def no_jacobian(cell: Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
     """Return D = 0, no path from one step to the next, and D_f."""
     D, D_f = jacobians(cell, s, y)
     return np.zeros_like(D), D_f
 
 
 def adjoint(
-    net: cells.Network,
+    net: Network,
     params: Params,
     inputs: ArrayLike,
     targets: ArrayLike,
@@ -198,7 +198,7 @@ def weight_gradient(z: Array, dy: Array) -> Array:
 
 @on_effective_weights
 def bptt(
-    net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int | None = None
+    net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int | None = None
 ) -> tuple[float, Grads]:
     """Return the gradient of backpropagation through time (Werbos 1990); in chunks of K steps, truncated BPTT(K).
 
@@ -211,7 +211,7 @@ def bptt(
 
 
 @on_effective_weights
-def drtrl_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def drtrl_by_cutting(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return D-RTRL's gradient by BPTT on the cut graph: fast and small, the same as that of `drtrl`.
 
         lam^t = l^t + lam^{t+1} D^{t+1},   dy^t = lam^t D_f^t,   grad W = sum_t z^t (x) dy^t
@@ -223,19 +223,19 @@ def drtrl_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targ
 
 
 @on_effective_weights
-def snap1_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def snap1_by_cutting(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return the gradient of `snap1`: `drtrl_by_cutting` with each neuron's weight on itself left in."""
     return adjoint(net, params, inputs, targets, jacobian=jacobians_with_own_weight)[:2]
 
 
 @on_effective_weights
-def no_trace(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def no_trace(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return a control's gradient, the current step only: grad W = sum_t z^t (x) l^t D_f^t."""
     return adjoint(net, params, inputs, targets, jacobian=no_jacobian)[:2]
 
 
 @on_effective_weights
-def random_feedback(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def random_feedback(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return a control's gradient: D-RTRL whose hidden layers get the readout's error through fixed random weights.
 
     dL/do^t = dL/dlogits^t B_layer (Bellec et al. 2020, Nat. Commun. 11:3625: random e-prop).
@@ -245,7 +245,7 @@ def random_feedback(net: cells.Network, params: Params, inputs: ArrayLike, targe
 
 @on_effective_weights
 def drtrl_window(
-    net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int
+    net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int
 ) -> tuple[float, Grads]:
     """Return the gradient of BPTT inside each window of `chunk` steps, and of D-RTRL's trace before the window.
 
@@ -261,7 +261,7 @@ def drtrl_window(
 
 
 @on_effective_weights
-def rtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def rtrl(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return the gradient of real-time recurrent learning (Williams & Zipser 1989), textbook: tiny networks only.
 
         M^t = D^t M^{t-1} + D_f^t dy^t/dtheta,   dy^t/dtheta = z^t + W_r (R^t M^{t-1}) + W_x dx^t/dtheta
@@ -297,7 +297,7 @@ def rtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLi
     return loss(residuals[-1].outputs, targets), grads
 
 
-def traces(cell: cells.Cell, w: dict[str, Any], r: Residuals, jacobian: Jacobians) -> Iterator[dict[str, Array]]:
+def traces(cell: Cell, w: dict[str, Any], r: Residuals, jacobian: Jacobians) -> Iterator[dict[str, Array]]:
     """Yield eps^1, eps^2 ... [B, J, S, G, N] of a layer's weights: eps^t = D^t eps^{t-1} + D_f^t (x) z^t."""
     B = r.states.shape[1]
     e = {k: np.zeros((B, len(v), cell.S, *v.shape[1:])) for k, v in w.items()}
@@ -309,7 +309,7 @@ def traces(cell: cells.Cell, w: dict[str, Any], r: Residuals, jacobian: Jacobian
         yield {k: v.copy() for k, v in e.items()}
 
 
-def signals(net: cells.Network, params: Params, residuals: list[Residuals], targets: ArrayLike) -> list[Array]:
+def signals(net: Network, params: Params, residuals: list[Residuals], targets: ArrayLike) -> list[Array]:
     """Compute l^t = dL^t/ds^t [T, B, S, N] of every layer, through the weights of the same step only."""
     signal, by_layer = loss_gradient(residuals[-1].outputs, targets), []
     for cell, w, r in zip(net[::-1], params[::-1], residuals[::-1], strict=True):
@@ -321,7 +321,7 @@ def signals(net: cells.Network, params: Params, residuals: list[Residuals], targ
 
 
 def forward_in_time(
-    net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, jacobian: Jacobians
+    net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike, jacobian: Jacobians
 ) -> tuple[float, Grads]:
     """Compute the textbook form, grad W = sum_t l^t eps^t, with eps as large as the weights times B S."""
     residuals = forward(net, params, inputs)
@@ -334,7 +334,7 @@ def forward_in_time(
 
 
 @on_effective_weights
-def drtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def drtrl(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return D-RTRL's gradient (Wang et al. 2026), textbook: every path through a weight is cut, time runs forward.
 
     eps^t = D^t eps^{t-1} + D_f^t (x) z^t,   grad W = sum_t l^t eps^t
@@ -343,14 +343,14 @@ def drtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayL
 
 
 @on_effective_weights
-def snap1(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def snap1(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return SnAp-1's gradient (Menick et al. 2021), textbook: D-RTRL with each neuron's weight on itself left in D."""
     return forward_in_time(net, params, inputs, targets, jacobians_with_own_weight)
 
 
 @on_effective_weights
 def es_drtrl(
-    net: cells.Network,
+    net: Network,
     params: Params,
     inputs: ArrayLike,
     targets: ArrayLike,

@@ -181,7 +181,7 @@ WANTED = {
     "drtrl_bench.": {"registry"},
     "drtrl_bench.cost.": {"flops"},
     "drtrl_bench.measure.": {"clock", "environment", "fidelity", "memory", "problem", "stats", "worker"},
-    "drtrl_bench.implementations.": {"cells.spec", "reference.algorithms", "reference.cells"},
+    "drtrl_bench.implementations.": {"cells.cell", "cells.spec", "reference.algorithms", "reference.cells"},
     f"{RULES}approximate.": {"feedback", "filtering"},
     "drtrl_bench.datasets.": {"digits", "events.folders"},
 }
