@@ -13,7 +13,7 @@ from support.problems import in_framework
 
 from drtrl_bench.case import Case
 from drtrl_bench.implementations.cells import spec as cells
-from drtrl_bench.implementations.cells.cell import TRUNCATED_DEVIATION
+from drtrl_bench.implementations.cells.cell import TRUNCATED_DEVIATION, network_masks
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.measure import problem
 
@@ -190,11 +190,11 @@ def test_masks_and_signs_act(code: str) -> None:
     for signed, acts, slopes in ((True, [0, 3, 5, 0], [0, -1, 1, 0]), (False, [0, -3, 5, 0], [0, 1, 1, 0])):
         cell = cells.TanhRNN(signed=signed, density=0.5)
         w = weights(np.array([[[-2.0, 4.0]]]), np.array([[[2.0, -3.0]], [[5.0, -7.0]]]), np.zeros((1, 1, 2)))
-        cells.masks.cache_clear()
+        network_masks.cache_clear()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cells.Cell, "mask", lambda self, kind, J, N: there if kind == "r" else None)
             found, by = acting(code, cell, w)
-        cells.masks.cache_clear()
+        network_masks.cache_clear()
         np.testing.assert_array_equal(np.ravel(found["r"]), acts)
         np.testing.assert_array_equal(np.ravel(by["r"]), slopes)
         np.testing.assert_array_equal(np.ravel(found["x"]), [-2, 4])
