@@ -181,7 +181,13 @@ WANTED = {
     "drtrl_bench.": {"registry"},
     "drtrl_bench.cost.": {"flops"},
     "drtrl_bench.measure.": {"clock", "environment", "fidelity", "memory", "problem", "stats", "worker"},
-    "drtrl_bench.implementations.": {"cells.cell", "cells.spec", "reference.algorithms", "reference.cells"},
+    "drtrl_bench.implementations.": {
+        "cells.cell",
+        "cells.spec",
+        "reference.algorithms",
+        "reference.cells",
+        "reference.dual",
+    },
     f"{RULES}approximate.": {"feedback", "filtering"},
     "drtrl_bench.datasets.": {"digits", "events.folders"},
 }
