@@ -120,8 +120,8 @@ def test_trained_constants_start_around_their_middle() -> None:
     assert p.shape == (1, 2, 50 * N)
     assert p.mean(axis=(0, 2)) == pytest.approx([log(0.7), log(20.0)], abs=6 * 0.3 / sqrt(50 * N))
     assert p.std(axis=(0, 2)) == pytest.approx([0.3, 0.3], rel=0.03)
-    alike = drawn(replace(cell, spread=0.0))["p"]
-    np.testing.assert_allclose(alike, np.broadcast_to(np.log([[0.7], [20.0]]), (1, 2, N)), rtol=1e-15)
+    equal = drawn(replace(cell, spread=0.0))["p"]
+    np.testing.assert_allclose(equal, np.broadcast_to(np.log([[0.7], [20.0]]), (1, 2, N)), rtol=1e-15)
     for name, middle, spread in (("lru", (0.1, 0.3), 0.5), ("egru", (0.25,), 0.5)):
         p = np.concatenate([drawn(ALL[name], seed)["p"] for seed in range(50)], axis=2)
         assert p.mean(axis=(0, 2)) == pytest.approx(np.log(middle), abs=6 * spread / sqrt(50 * N))
@@ -193,11 +193,11 @@ def test_masks_and_signs_act(code: str) -> None:
         network_masks.cache_clear()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cells.Cell, "mask", lambda self, kind, J, N: there if kind == "r" else None)
-            found, by = acting(code, cell, w)
+            effective, by = acting(code, cell, w)
         network_masks.cache_clear()
-        np.testing.assert_array_equal(np.ravel(found["r"]), acts)
+        np.testing.assert_array_equal(np.ravel(effective["r"]), acts)
         np.testing.assert_array_equal(np.ravel(by["r"]), slopes)
-        np.testing.assert_array_equal(np.ravel(found["x"]), [-2, 4])
+        np.testing.assert_array_equal(np.ravel(effective["x"]), [-2, 4])
 
 
 def acting(code: str, cell: cells.Cell, w: Any) -> tuple[Any, Any]:

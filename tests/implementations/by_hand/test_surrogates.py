@@ -60,8 +60,8 @@ def test_they_are_these() -> None:
 @pytest.mark.parametrize("surrogate", PSI)
 @pytest.mark.parametrize("code", CODES)
 def test_psi(code: str, surrogate: str) -> None:
-    found = psi(code, cells.LIF(surrogate=surrogate), list(PSI[surrogate]))
-    np.testing.assert_allclose(found, list(PSI[surrogate].values()), rtol=2e-8, atol=1e-12)
+    result = psi(code, cells.LIF(surrogate=surrogate), list(PSI[surrogate]))
+    np.testing.assert_allclose(result, list(PSI[surrogate].values()), rtol=2e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -104,9 +104,9 @@ def test_a_spike_is_0_or_1(code: str, surrogate: str) -> None:
     """Whatever its slope: at the threshold it is 1, just below it 0."""
     cell, at = cells.LIF(surrogate=surrogate), np.array([-1.0, -1e-300, 0.0, 1e-300, 1.0])
     if code == "reference":
-        found = reference_cells.spike(cell, at)
+        result = reference_cells.spike(cell, at)
     else:
         prepare(code)
         array = import_module({"jax": "jax.numpy", "torch": "torch"}[code]).asarray
-        found = import_module(f"drtrl_bench.implementations.cells.cells_{code}").spike(cell, array(at))
-    np.testing.assert_array_equal(np.asarray(found), [0, 0, 1, 1, 1])
+        result = import_module(f"drtrl_bench.implementations.cells.cells_{code}").spike(cell, array(at))
+    np.testing.assert_array_equal(np.asarray(result), [0, 0, 1, 1, 1])
