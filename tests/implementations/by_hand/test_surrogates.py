@@ -13,6 +13,7 @@ from support.by_hand import CODES, jacobian
 from drtrl_bench.implementations.cells import spec as cells
 from drtrl_bench.implementations.cells.cell import SURROGATES
 from drtrl_bench.implementations.reference import cells as reference_cells
+from drtrl_bench.implementations.reference.dual import Dual
 
 THIRD, NINTH = log(3) / 4, log(9) / 4
 """Where sigma(4 v) is 3/4 and 9/10."""
@@ -45,7 +46,7 @@ def psi(code: str, cell: cells.Spiking, v: list[float]) -> np.ndarray:
     """The slope of the spike, as every gradient takes it."""
     at = np.array(v)
     if code == "reference":
-        dual = reference_cells.spike(cell, reference_cells.Dual(at, np.ones((1, len(v)))))
+        dual = reference_cells.spike(cell, Dual(at, np.ones((1, len(v)))))
         return dual.by[0]
     prepare(code)
     spike = import_module(f"drtrl_bench.implementations.cells.cells_{code}").spike
