@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from support.copies import ROOT
 
+from drtrl_bench.gate import compare, slowdown, verdict
+from drtrl_bench.measure import gradcheck
+
 Records = list[dict[str, Any]]
 
 
@@ -182,3 +185,18 @@ def test_what_can_be_learned_from_stand_ins(name: str) -> None:
         (row,) = [row for row in csv.DictReader(file) if (row["dataset"], row["algorithm"]) == (name, "bptt")]
     numbers = float(row["test_accuracy"]), float(row["chance"])
     assert_stated(page("docs/data.md"), rf"in {layout}'s layout[^|]* \| {NUMBER} \| {NUMBER} \|", *numbers)
+
+
+def test_limits_are_those_of_the_code() -> None:
+    measuring, gate = page("docs/measuring.md"), page("docs/gate.md")
+    assert "must agree to 1e-10" in measuring
+    assert gradcheck.LIMIT == 1e-10
+    assert "every weight's gradient may differ by 2e-2" in measuring
+    assert gradcheck.PLAIN_LIMITS == {"bfloat16": 2e-2}
+    assert_stated(gate, rf"more than {NUMBER} % more \|", 100 * (compare.BYTES - 1))
+    assert_stated(gate, rf"\| more than {NUMBER} times the processor's time", slowdown.SLOWER)
+    assert re.findall(r"(\d+e-\d+) more of", gate) == ["2e-4", "1e-6"]
+    assert (compare.FIDELITY, compare.ROUNDING) == (2e-4, 1e-6)
+    codes = re.search(r"exits with (\d) for a regression, and with (\d) if a case could not be compared", gate)
+    assert codes
+    assert tuple(map(int, codes.groups())) == (verdict.REGRESSION, verdict.NOTHING) == (3, 4)

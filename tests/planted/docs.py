@@ -147,4 +147,18 @@ PLANTED = [
         "drtrl-bench data check shd --folder /data",
         f"{SAMPLES}::test_a_command_of_a_page_is_one",
     ),
+    Planted(
+        "a limit of the gate that the code does not have",
+        "docs/gate.md",
+        "more than 1.3 times the processor's time",
+        "more than 1.5 times the processor's time",
+        f"{NUMBERS}::test_limits_are_those_of_the_code",
+    ),
+    Planted(
+        "a looser gradient check than the page says",
+        "bench/measure/gradcheck.py",
+        "LIMIT = 1e-10\n",
+        "LIMIT = 1e-9\n",
+        f"{NUMBERS}::test_limits_are_those_of_the_code",
+    ),
 ]
