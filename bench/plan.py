@@ -126,7 +126,7 @@ def number_of_auto(grid: list[list[tuple[str, Any]]]) -> int:
 
 
 def on_a_gpu(choice: dict[str, Any]) -> dict[str, Any]:
-    """Add to the fields that a plan gives those, if it does not give them, with which a GPU runs the case fastest."""
+    """Add the mode and the unrolling with which a GPU runs a case fastest, unless the plan gives them."""
     case = Case(**choice)
     if case.device != "gpu":
         return choice
