@@ -1,4 +1,4 @@
-"""Case: what one measurement needs. Plan: the cases of a run and their limits; `plan.py` reads plans from files."""
+"""Define a case, what one measurement needs, and a plan, the cases of a run and their limits (read by `plan.py`)."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from drtrl_bench import data, registry
 from drtrl_bench.implementations.algorithms.approximate.filtering import BIAS_CORRECTIONS
 
 LONGEST = 10**15
-"""Steps of a sequence: far more than a machine can hold, which `measure.refusal` refuses, and not the case."""
+"""Steps of a sequence at most: `measure.refusal`, and not the case, refuses what a machine cannot hold."""
 ROLES = PROBLEM, ALGORITHM, RUN = "problem", "algorithm", "run"
 """What a field of a case decides: weights, data and exact gradient; the algorithm and its options; or how it is run."""
 Names = Callable[[], Collection[str]]
@@ -20,7 +20,7 @@ Names = Callable[[], Collection[str]]
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that a field may hold, `most` among them."""
+    """Define the numbers that a field may hold, from `least` to `most`."""
 
     least: float
     most: float
@@ -52,11 +52,11 @@ def option(
     always: bool = False,
     later: bool = False,
 ) -> Any:
-    """Declare a field of a case, all of it in one line.
+    """Declare a field of a case in one line.
 
-    role: PROBLEM, ALGORITHM or RUN. header, phrase: the field in a table and in a caption; without a header it has a
-    column of its own everywhere. range: of its numbers. names: that it may hold. always: whether captions say the
-    default, too. later: whether the first records do not have it.
+    role: PROBLEM, ALGORITHM or RUN. header: the title of its column in a table; a field without one has its column in
+    every table. phrase: its value in a caption. range: of its numbers. names: those that it may hold. always: whether
+    captions say the default, too. later: whether the first records lack it.
     """
     metadata = {"role": role, "header": header, "phrase": phrase, "always": always, "later": later}
     metadata |= {"range": Range(*range)} if range else {}
@@ -66,7 +66,7 @@ def option(
 
 @dataclass(frozen=True)
 class Case:
-    """Data set, cell, algorithm, framework, device and sizes: everything that a gradient and its cost depend on."""
+    """Hold data set, cell, algorithm, framework, device and sizes: all that a gradient and its cost depend on."""
 
     algorithm: str = option("drtrl", ALGORITHM, names=lambda: registry.ALGORITHMS)
     framework: str = option("jax", RUN, names=lambda: registry.FRAMEWORKS)
@@ -88,28 +88,28 @@ class Case:
     initial: str = option("normal", PROBLEM, "initial", "{} initial weights", names=("normal", "truncated"), later=True)
     """Distribution of the initial weights."""
     decay: float = option(0.9, ALGORITHM, "decay", "decay = {}", range=(0, 1_000_000), later=True)
-    """Of ES-D-RTRL's filters, per step; a whole number k >= 1 stands for (k - 1) / (k + 1)."""
+    """Decay of ES-D-RTRL's filters per step; a whole number k >= 1 stands for (k - 1) / (k + 1)."""
     bias_correction: str = option(
         "corrected", ALGORITHM, "correction", "bias correction {}", names=BIAS_CORRECTIONS, later=True
     )
-    """Of ES-D-RTRL's filters."""
+    """Bias correction of ES-D-RTRL's filters."""
     segments: int = option(0, ALGORITHM, "segments", "{} segments", range=(0, LONGEST), later=True)
-    """Of checkpointed BPTT, where 0 is the square root of the chunk, and of native BPTT, where 0 keeps all steps."""
+    """Segments of checkpointed BPTT, where 0 is the square root of the chunk, and of native BPTT, where 0 is none."""
     mode: str = option("plain", RUN, "mode", "mode {}", names=("plain", "compile", "cuda_graph", "triton"), later=True)
-    """How the framework runs it: plain (JAX jitted, PyTorch eager), compile (PyTorch: the loops of a block, by
-    torch.compile), cuda_graph (PyTorch on a GPU: recorded once, then replayed), triton (on a GPU: kernels of their own
-    for what is sequential, where there are some for the layer and the algorithm; PyTorch's are replayed as well). In a
-    plan for a GPU that says nothing it is what `plan.on_a_gpu` chooses."""
+    """How the framework runs the case: plain (JAX jitted, PyTorch eager), compile (PyTorch: the loops of a block, by
+    torch.compile), cuda_graph (PyTorch on a GPU: recorded once, then replayed), triton (on a GPU: kernels for the
+    sequential part of layers and algorithms that have them; in PyTorch they are replayed as well). If a plan for a GPU
+    names no mode, `plan.on_a_gpu` chooses it."""
     unroll: int = option(1, RUN, "unroll", "unroll = {}", range=(1, 4_096), later=True)
-    """JAX: steps of a sequential loop in one iteration of the compiled one; see `plan.on_a_gpu`."""
+    """JAX: steps of a sequential loop in one iteration of the compiled loop; see `plan.on_a_gpu`."""
     precision: str = option("highest", RUN, "precision", "{} precision", names=("highest", "default"), later=True)
-    """Of float32 matrix products: highest, or default, with which a GPU may take TF32."""
+    """Precision of float32 matrix products: highest, or default, with which a GPU may use TF32."""
     trace_dtype: str = option("same", ALGORITHM, "trace", "trace in {}", names=("same", "bfloat16"), later=True)
-    """How D-RTRL's trace is stored, whatever it is computed in: same as all, or bfloat16."""
+    """Type in which D-RTRL's trace is stored: same, the type it is computed in, or bfloat16."""
     auto: bool = option(False, ALGORITHM, "auto", "auto = {}", later=True)
     """Whether the cost model chose K."""
     limit_mib: float = option(0.0, ALGORITHM, "limit", "limit_mib = {}", range=(0, 1_000_000_000), later=True)
-    """Working memory in MiB that the cost model may plan with; 0: what bench/cost/chunk.py allows."""
+    """Working memory in MiB within which the cost model chooses K; 0: what bench/cost/chunk.py allows."""
     dtype: str = option("float32", RUN, "dtype", names=("float32", "float64"), always=True)
     device: str = option("cpu", RUN, "device", names=("cpu", "gpu"), always=True)
     threads: int = option(2, RUN, "threads", "threads = {}", range=(1, 65_536), always=True)
@@ -118,16 +118,16 @@ class Case:
     @property
     def key(self) -> str:
         """Return the hash of the fields that are not at their defaults: the identity of the case in records."""
-        return digest(set_apart(self))
+        return digest(non_defaults(self))
 
     @property
     def problem_key(self) -> str:
         """Return the hash of the fields that fix weights, data and reference gradient; implementations share it."""
-        return digest({name: value for name, value in set_apart(self).items() if name in of_role(PROBLEM)})
+        return digest({name: value for name, value in non_defaults(self).items() if name in fields_of_role(PROBLEM)})
 
     @property
     def label(self) -> str:
-        """Describe the case in one line, which its `words` find."""
+        """Describe the case in one line, whose words find it: see `words`."""
         sizes = f"T={self.steps} K={self.chunk} N={self.neurons} B={self.batch} L={self.layers}"
         words = (self.algorithm, self.framework, self.cell, self.readout, self.dataset, sizes, self.dtype, self.device)
         options = [self.mode] if self.mode != "plain" else []
@@ -143,14 +143,14 @@ def words(case: Case, *more: str) -> set[str]:
     return {*case.label.split(), *more}
 
 
-def set_apart(case: Case) -> dict[str, Any]:
+def non_defaults(case: Case) -> dict[str, Any]:
     """Return the fields of a case that are not at their defaults, so that a field added later changes no identity."""
     return {f.name: v for f in fields(Case) if (v := getattr(case, f.name)) != f.default}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Cases and how long each may take."""
+    """Hold the cases of a run, and how long each may take."""
 
     name: str
     description: str
@@ -163,17 +163,17 @@ class Plan:
     """How often the whole list is measured, in a new order each time: that interleaves the cases."""
     order_seed: int = number(0, 0, 2**63 - 1)
     plugins: tuple[str, ...] = ()
-    """Where names that are not the project's come from: files, from the plan's folder, or modules."""
+    """Files, from the plan's folder, or modules that bring names which are not the project's."""
 
 
 @cache
-def of_role(role: str) -> tuple[str, ...]:
+def fields_of_role(role: str) -> tuple[str, ...]:
     """List the fields of a case that decide the problem, the algorithm or how it is run."""
     return tuple(f.name for f in fields(Case) if f.metadata["role"] == role)
 
 
 def names_of(name: str) -> Collection[str]:
-    """List the names that a field of a case may hold; none for one that holds anything else."""
+    """List the names that a field of a case may hold; empty for a field that holds no names."""
     return known() if (known := FIELDS[Case][name].metadata.get("names")) else ()
 
 
@@ -182,22 +182,22 @@ FIELDS: dict[type, dict[str, Any]] = {kind: {f.name: f for f in fields(kind)} fo
 
 
 def digest(value: Any) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of a value written as JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def field_value(kind: type, name: str, value: Any) -> Any:
-    """Check a value of a field of Case or Plan, and return it as the field holds it; whole numbers serve as floats.
+    """Check a value of a field of Case or Plan, and return it in the type of the field: a whole number may be a float.
 
-    Raises ValueError with the field, the value and what the field may hold. Whether a name is known is for
-    `plan.check` to say.
+    Raises ValueError with the field, the value and what the field may hold. `plan.check` checks that a name is known.
     """
-    which = FIELDS[kind][name]
-    allowed: Range | None = which.metadata.get("range")
-    right = type(value) is which.type or (which.type is float and type(value) is int)
-    if right and (allowed is None or allowed.holds(value)):
-        return float(value) if which.type is float else value
+    declared = FIELDS[kind][name]
+    allowed: Range | None = declared.metadata.get("range")
+    has_type = type(value) is declared.type or (declared.type is float and type(value) is int)
+    if has_type and (allowed is None or allowed.holds(value)):
+        return float(value) if declared.type is float else value
     known = names_of(name) if kind is Case else ()
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "one of"}[which.type]
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "one of"}[declared.type]
     expected = f"{words} {allowed or ', '.join(sorted(known))}".rstrip()
     raise ValueError(f"{name} is {excerpt(value)}; it must be {expected}" + (', or "auto"' if name == "chunk" else ""))
 

@@ -1,4 +1,4 @@
-"""The door to the data sets: their names, and one interface to all of them, `protocols.Dataset`."""
+"""Give access to the data sets: list their names, and offer all by one interface, `protocols.Dataset`."""
 
 import hashlib
 import importlib
@@ -23,12 +23,12 @@ def datasets() -> list[str]:
 
 
 def module(name: str) -> Any:
-    """Import a module of `datasets/`, as "events.files": by its name, so it is no source of what asks for it."""
+    """Import a module of `datasets/` by its name, as "events.files": `provenance` then sees no import of it here."""
     return importlib.import_module(f"drtrl_bench.datasets.{name}")
 
 
 def dataset(name: str) -> protocols.Dataset:
-    """Return a data set: the `DATASET` of its module, or its module or a plugin's object as a `DrawnDataset`."""
+    """Return a data set: the `DATASET` of its module, or else its module or a plugin's object as a `DrawnDataset`."""
     offered = registry.OTHER_DATASETS[name] if name in registry.OTHER_DATASETS else module(name)
     return getattr(offered, "DATASET", None) or DrawnDataset(offered)
 
@@ -43,7 +43,7 @@ def events(name: str) -> protocols.EventDataset:
 
 @dataclass
 class Dense:
-    """A batch as arrays: inputs [T, B, I], targets [T, B]."""
+    """Hold a batch as arrays: inputs [T, B, I], targets [T, B]."""
 
     inputs: NDArray[np.float32]
     classes: NDArray[np.int32]
@@ -59,93 +59,93 @@ class Dense:
 
 @dataclass(frozen=True)
 class DrawnDataset:
-    """A data set that its `batch` draws, without published files: see `protocols.DatasetModule`."""
+    """Offer a data set that `batch` draws, without published files, from its module: see `protocols.DatasetModule`."""
 
     module: Any
 
     @property
     def LABEL(self) -> str:  # noqa: N802
-        """What the data is."""
+        """Return what the data is."""
         return self.module.LABEL
 
     @property
     def SYNTHETIC(self) -> bool:  # noqa: N802
-        """Whether the data is synthetic."""
+        """Tell whether the data is synthetic."""
         return self.module.SYNTHETIC
 
     @property
     def CLASSES(self) -> int:  # noqa: N802
-        """The number of classes."""
+        """Return the number of classes."""
         return self.module.CLASSES
 
     @property
     def FEATURES(self) -> int:  # noqa: N802
-        """Input lines, if a case chooses none."""
+        """Return the number of input lines, if a case chooses none."""
         return self.module.FEATURES
 
     @property
     def batch(self) -> Any:
-        """Draws a batch: (steps, size, seed) -> inputs [T, B, I], targets [T, B]."""
+        """Return the function that draws a batch: (steps, size, seed) -> inputs [T, B, I], targets [T, B]."""
         return self.module.batch
 
     @property
     def events(self) -> None:
-        """No recordings."""
+        """Return None: there are no published files."""
         return
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that a plugin's data set reads."""
+        """List the files that a plugin's data set reads."""
         return tuple(Path(file) for file in getattr(self.module, "FILES", ()))
 
     def sparse(self, steps: int, size: int, seed: int, **options: Any) -> protocols.Batch:
-        """Draw a batch as the module keeps it while it is not dense, or else dense."""
+        """Draw a batch by the module's `sparse`, or as dense arrays if the module has none."""
         draw = getattr(self.module, "sparse", None)
         return draw(steps, size, seed, **options) if draw else Dense(*self.batch(steps, size, seed, **options))
 
     def fingerprint(self) -> str | None:
-        """Hash the contents of the files, "none" for one that is not there; None if the data set reads none."""
+        """Return a hash of the contents of the files, which counts missing files; None if the data set reads none."""
         if not self.files:
             return None
         contents = [content_hash(file, file.stat()) if file.is_file() else "none" for file in self.files]
         return hashlib.sha256(" ".join(contents).encode()).hexdigest()[:16]
 
     def unavailable(self) -> str | None:
-        """Name the files that are missing, or None."""
+        """Name the files that are missing; None if none is."""
         missing = [str(file) for file in self.files if not file.is_file()]
         return f"{self.LABEL}: no file {', '.join(missing)}" if missing else None
 
 
 def content_hash(file: Path, status: os.stat_result) -> str:
-    """Hash a file's content, again once its size, inode or times have changed."""
-    return hashed(file, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+    """Hash a file's content, and hash it again once its size, inode or times have changed."""
+    return version_hash(file, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @cache
-def hashed(file: Path, *version: int) -> str:
+def version_hash(file: Path, *version: int) -> str:
     """Hash the content of a file, once for each version of it."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
-def loaded(name: str) -> list[str]:
-    """Return a data set's label and the fingerprint of its files, "" where they are not there; [] if it reads none."""
+def label_and_fingerprint(name: str) -> list[str]:
+    """Return a data set's label and the fingerprint of its files, "" if they are missing; [] if it reads no files."""
     chosen = dataset(name)
     files_hash = chosen.fingerprint()
     return [] if files_hash is None else [chosen.LABEL, files_hash]
 
 
 def fingerprint(name: str) -> str:
-    """Return the fingerprint of a data set's files; empty where it reads none or they are not there."""
+    """Return the fingerprint of a data set's files; "" if it reads none, or if they are missing."""
     return dataset(name).fingerprint() or ""
 
 
 def unavailable(name: str) -> str | None:
-    """Tell what to do about a data set without files, or without what reads them; or None."""
+    """Return what to do about missing files of a data set, or a missing package that reads them; None if none is."""
     return dataset(name).unavailable()
 
 
 def shape(name: str, features: int) -> tuple[int, int]:
-    """Return the input lines and the classes of a data set; features: lines that a case chooses, 0 for the set's."""
+    """Return the numbers of input lines and of classes of a data set; features: a case's lines, 0 for the set's own."""
     chosen = dataset(name)
     return features or chosen.FEATURES, chosen.CLASSES

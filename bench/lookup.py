@@ -1,4 +1,4 @@
-"""Finds the algorithms, cells and frameworks that names of the registry stand for, and imports them only then."""
+"""Look up the algorithms and cells that names of the registry stand for; their modules are imported only then."""
 
 import difflib
 import importlib
@@ -13,7 +13,7 @@ from drtrl_bench.protocols import Reference
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """Advise somebody who wrote a name that does not exist; of a long one, by its beginning."""
+    """Return advice on an unknown name: the known names that are most like it, or all known names."""
     name = name[:100]  # what is compared takes the square of the length
     close = sorted(k for k in known if k.startswith(name))[:3] or difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(known))}"
@@ -21,24 +21,24 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 def options(case: Any, dtype: str) -> dict[str, Any]:
-    """Collect the fields of a case for its algorithm; in the check's float64 the trace is stored as it is computed."""
+    """Return the fields of a case as options of its algorithm; in float64 the trace is stored as it is computed."""
     return vars(case) | ({"trace_dtype": "same"} if dtype == "float64" else {})
 
 
 def algorithm(name: str, framework: str, options: dict[str, Any], execution: Any = None) -> SimpleNamespace:
-    """Import `init` and `advance` of an algorithm (protocols.Algorithm), with its options and its execution."""
+    """Import `init` and `advance` of an algorithm (protocols.Algorithm), and bind its options and its execution."""
     module = registry.ALGORITHMS[name].module(name, framework)
-    taken = {key: options[key] for key in registry.ALGORITHMS[name].options}
+    arguments = {key: options[key] for key in registry.ALGORITHMS[name].options}
     if execution is not None and registry.ALGORITHMS[name].blockwise:
-        taken["execution"] = execution
-    starts = {"trace_dtype": options["trace_dtype"]} if options["trace_dtype"] != "same" else {}
-    bound = SimpleNamespace(init=partial(module.init, **starts), advance=partial(module.advance, **taken))
+        arguments["execution"] = execution
+    init_arguments = {"trace_dtype": options["trace_dtype"]} if options["trace_dtype"] != "same" else {}
+    bound = SimpleNamespace(init=partial(module.init, **init_arguments), advance=partial(module.advance, **arguments))
     bound.last_differs = registry.ALGORITHMS[name].carry not in ("states", "filters")
     return bound
 
 
 def reference(name: str) -> Reference:
-    """Find the function in NumPy that defines an algorithm's gradient."""
+    """Return the NumPy function that defines an algorithm's gradient."""
     function = registry.ALGORITHMS[name].reference
     if callable(function):
         return function
@@ -46,7 +46,7 @@ def reference(name: str) -> Reference:
 
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:
-    """Make the cells (protocols.Cell) of a network, readout last: of one framework, or the bare specification."""
+    """Return the cells (protocols.Cell) of a network, readout last: those of a framework, or their specifications."""
     module = importlib.import_module(
         f"drtrl_bench.implementations.cells.{f'cells_{framework}' if framework else 'spec'}"
     )
@@ -56,7 +56,7 @@ def network(cell: str, readout: str, layers: int, framework: str | None = None) 
 
 
 def missing(framework: str) -> str | None:
-    """Say why a framework cannot run here, with the command that helps; or None."""
+    """Return why a framework cannot run here, with the command that installs it; None if it can."""
     if importlib.util.find_spec(framework) is None:
         return f"{framework} is not installed: {registry.FRAMEWORKS[framework]}"
     return None

@@ -1,4 +1,4 @@
-"""Plans: TOML files of grids of values, what they expand to, and what does not go together."""
+"""Read plans, TOML files of grids of values, and expand them into cases; refuse values that do not go together."""
 
 import itertools
 import math
@@ -17,29 +17,29 @@ from drtrl_bench.implementations.algorithms.approximate.filtering import smoothi
 from drtrl_bench.lookup import nearest
 
 AUTO = -1
-"""What stands for chunk = "auto" until the cost model has chosen K."""
+"""The chunk of a case with chunk = "auto" until the cost model has chosen K."""
 UNROLLED = 64
-"""Steps that torch.compile is asked to unroll at most: it takes seconds for each."""
+"""The most steps that torch.compile is asked to unroll: each takes it seconds."""
 PLANS = Path(__file__).parent / "plans"
 MOST_CASES, MOST_MEASUREMENTS = 10_000, 100_000
-"""Cases that a plan may have, and cases times rounds: more is a slip, and would fill the memory."""
+"""The most cases of a plan, and cases times rounds: more than that is a slip, and would fill the memory."""
 MOST_AUTO = 250
-"""Cases with chunk = "auto", for each of which the cost model tries every length: some 20 ms of a deep network."""
+"""The most cases with chunk = "auto": the cost model tries every length for each, some 20 ms for a deep network."""
 MOST_PLUGINS, MOST_LETTERS = 100, 1_000
-"""Plugins that a plan may name, and the characters of one of its texts."""
+"""The most plugins that a plan may name, and the most characters of one of its texts."""
 
 
 class PlanError(ValueError):
-    """A plan that cannot be run; the message names the file, the key and the way out."""
+    """Say why a plan cannot be run: the message names the file, the key and the way out."""
 
 
 def names() -> list[str]:
-    """List the plans that come with the package."""
+    """List the names of the plans that come with the package."""
     return sorted(path.stem for path in PLANS.glob("*.toml"))
 
 
 def find(name: str) -> Path:
-    """Find the file of a plan given by name or by path."""
+    """Return the file of a plan that is given by name or by path. Raises PlanError for an unknown name."""
     if name.endswith(".toml"):
         return Path(name)
     if name not in (known := names()):
@@ -53,7 +53,7 @@ def find(name: str) -> Path:
 
 
 def read(name: str) -> Plan:
-    """Read a plan by name or path, once its plugins are loaded. Raises PlanError for what cannot be run."""
+    """Read a plan by name or path, and load its plugins. Raises PlanError for what cannot be run."""
     path = find(name)
     where = textfile.shown(path)
     if not path.stem.isprintable():
@@ -65,45 +65,45 @@ def read(name: str) -> Plan:
     grids, defaults = table.pop("grid", []), table.pop("defaults", {})
     if not isinstance(grids, list) or not grids or not all(isinstance(g, dict) for g in (*grids, defaults)):
         raise PlanError(f"{where}: needs at least one [[grid]] table, and [defaults] may only be a table")
-    named = table.pop("plugins", [])
-    if not isinstance(named, list) or len(named) > MOST_PLUGINS or not all(is_line(each) for each in named):
-        said = f"a list of files, from the plan's folder, or modules, at most {MOST_PLUGINS}"
-        raise PlanError(f"{where}: plugins is {excerpt(named)}; it must be {said}")
+    files = table.pop("plugins", [])
+    if not isinstance(files, list) or len(files) > MOST_PLUGINS or not all(is_line(file) for file in files):
+        expected = f"a list of files, from the plan's folder, or modules, at most {MOST_PLUGINS}"
+        raise PlanError(f"{where}: plugins is {excerpt(files)}; it must be {expected}")
     settings = [f.name for f in fields(Plan) if f.name not in ("name", "cases", "plugins")]
     for key in table:
         if key not in settings:
             known = ("grid", "defaults", "plugins", *settings)
             raise PlanError(f"{where}: key {excerpt(key)}: {nearest(key, known)}")
     if not is_line(table.setdefault("description", "")):
-        said = f"a line of at most {MOST_LETTERS:,} printable characters"
-        raise PlanError(f"{where}: description is {excerpt(table['description'])}; it must be {said}")
+        expected = f"a line of at most {MOST_LETTERS:,} printable characters"
+        raise PlanError(f"{where}: description is {excerpt(table['description'])}; it must be {expected}")
     table |= {key: setting(path, key, value) for key, value in table.items() if key != "description"}
-    plugins.load(named, beside=path.parent)
+    plugins.load(files, beside=path.parent)
     cases = expand(path, {f"grid {number}": {**defaults, **grid} for number, grid in enumerate(grids, start=1)})
-    return bounded(path, Plan(**table, name=path.stem, cases=cases, plugins=tuple(named)))
+    return bounded(path, Plan(**table, name=path.stem, cases=cases, plugins=tuple(files)))
 
 
 def expand(path: Path, grids: Mapping[str, dict[str, Any]]) -> tuple[Case, ...]:
-    """Multiply out the lists of grids, by their names in an error, into cases; equal cases are one.
+    """Expand grids into cases, the product of their lists; equal cases become one.
 
-    Raises PlanError for too many before any product is made.
+    grids: by the name that an error gives them. Raises PlanError for too many cases before any product is made.
     """
-    each = {where: {k: v if isinstance(v, list) else [v] for k, v in grid.items()} for where, grid in grids.items()}
-    total = sum(math.prod(len(values) for values in grid.values()) for grid in each.values())
+    lists = {where: {k: v if isinstance(v, list) else [v] for k, v in grid.items()} for where, grid in grids.items()}
+    total = sum(math.prod(len(values) for values in grid.values()) for grid in lists.values())
     if total > MOST_CASES:
-        said = f"{total:,}" if total < 10**18 else f"some 10**{math.log10(total):.0f}"
-        raise PlanError(f"{textfile.shown(path)}: {said} cases; a plan may have {MOST_CASES:,} at most")
-    lists = {where: choices(path, where, grid) for where, grid in each.items()}
-    if (auto := sum(number_of_auto(grid) for grid in lists.values())) > MOST_AUTO:
-        said = f'{auto:,} cases with chunk = "auto"; a plan may have {MOST_AUTO:,} of them at most: give numbers'
-        raise PlanError(f"{textfile.shown(path)}: {said}")
-    products = ((where, choice) for where, grid in lists.items() for choice in itertools.product(*grid))
+        number = f"{total:,}" if total < 10**18 else f"some 10**{math.log10(total):.0f}"
+        raise PlanError(f"{textfile.shown(path)}: {number} cases; a plan may have {MOST_CASES:,} at most")
+    checked = {where: choices(path, where, grid) for where, grid in lists.items()}
+    if (auto := sum(number_of_auto(grid) for grid in checked.values())) > MOST_AUTO:
+        reason = f'{auto:,} cases with chunk = "auto"; a plan may have {MOST_AUTO:,} of them at most: give numbers'
+        raise PlanError(f"{textfile.shown(path)}: {reason}")
+    products = ((where, choice) for where, grid in checked.items() for choice in itertools.product(*grid))
     cases = (check(path, where, Case(**on_a_gpu(dict(choice)))) for where, choice in products)
     return tuple(dict.fromkeys(cases))
 
 
 def choices(path: Path, where: str, grid: dict[str, list[Any]]) -> list[list[tuple[str, Any]]]:
-    """Check the values of each key of a grid, and list them as the fields hold them."""
+    """Check the values of each key of a grid, and list them in the types of the fields. Raises PlanError."""
     known = FIELDS[Case]
     lists = []
     for key, values in grid.items():
@@ -112,9 +112,9 @@ def choices(path: Path, where: str, grid: dict[str, list[Any]]) -> list[list[tup
         if not values:
             raise PlanError(f"{textfile.shown(path)}: {where}: {key} is an empty list, which leaves no case")
         if key == "chunk":
-            values = [AUTO if v == "auto" else taken(path, where, key, v) for v in values]
+            values = [AUTO if v == "auto" else case_value(path, where, key, v) for v in values]
         else:
-            values = [taken(path, where, key, v) for v in values]
+            values = [case_value(path, where, key, v) for v in values]
         lists.append([(key, v) for v in values])
     return lists
 
@@ -126,7 +126,7 @@ def number_of_auto(grid: list[list[tuple[str, Any]]]) -> int:
 
 
 def on_a_gpu(choice: dict[str, Any]) -> dict[str, Any]:
-    """Add how a GPU runs a case fastest to the fields that a plan gives, where it says nothing of that."""
+    """Add the mode and the unrolling with which a GPU runs a case fastest, unless the plan gives them."""
     case = Case(**choice)
     if case.device != "gpu":
         return choice
@@ -137,31 +137,31 @@ def on_a_gpu(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(path: Path, where: str, case: Case) -> Case:
-    """Check a case, and resolve K = T and "auto", once its values and names are right and go together."""
-    apart = {"chunk"} if case.chunk == AUTO else set()
-    case = Case(**{key: v if key in apart else taken(path, where, key, v) for key, v in vars(case).items()})
-    place = f"{textfile.shown(path)}: {where}"
+    """Return a case with its K resolved, from 0 for T or from "auto". Raises PlanError for what cannot be run."""
+    unchecked = {"chunk"} if case.chunk == AUTO else set()
+    case = Case(**{key: v if key in unchecked else case_value(path, where, key, v) for key, v in vars(case).items()})
+    location = f"{textfile.shown(path)}: {where}"
     for key in FIELDS[Case]:
         if (known := names_of(key)) and (value := getattr(case, key)) not in known:
-            raise PlanError(f"{place}: {key} {excerpt(value)}: {nearest(value, known)}")
+            raise PlanError(f"{location}: {key} {excerpt(value)}: {nearest(value, known)}")
     try:
         smoothing(case.decay, case.bias_correction)
     except ValueError as error:
-        raise PlanError(f"{place}: {error}") from None
+        raise PlanError(f"{location}: {error}") from None
     if reason := unsuited(case):
-        raise PlanError(f"{place}: {reason}")
+        raise PlanError(f"{location}: {reason}")
     if case.chunk == AUTO:
-        of_case = sizes(case, *data.shape(case.dataset, case.features))
+        case_sizes = sizes(case, *data.shape(case.dataset, case.features))
         try:
-            picked = chunk.best(of_case, case.device, case.framework, case.limit_mib)
+            best = chunk.best(case_sizes, case.device, case.framework, case.limit_mib)
         except ValueError as error:
-            raise PlanError(f"{place}: {case.algorithm}: {error}") from None
-        return replace(case, chunk=picked, auto=True)
+            raise PlanError(f"{location}: {case.algorithm}: {error}") from None
+        return replace(case, chunk=best, auto=True)
     return replace(case, chunk=min(case.chunk or case.steps, case.steps))
 
 
-def taken(path: Path, where: str, key: str, value: Any) -> Any:
-    """Return a value as a field of a case holds it. Raises PlanError with the place in the plan, too."""
+def case_value(path: Path, where: str, key: str, value: Any) -> Any:
+    """Return a value in the type of a field of a case. Raises PlanError, which names the file and the grid."""
     try:
         return field_value(Case, key, value)
     except ValueError as error:
@@ -169,7 +169,7 @@ def taken(path: Path, where: str, key: str, value: Any) -> Any:
 
 
 def setting(path: Path, key: str, value: Any) -> Any:
-    """Return a value as a field of a plan holds it. Raises PlanError with the place."""
+    """Return a value in the type of a field of a plan. Raises PlanError, which names the file."""
     try:
         return field_value(Plan, key, value)
     except ValueError as error:
@@ -177,15 +177,15 @@ def setting(path: Path, key: str, value: Any) -> Any:
 
 
 def bounded(path: Path, plan: Plan) -> Plan:
-    """Return the plan, unless it asks for more measurements than anybody could want. Raises PlanError."""
+    """Return the plan. Raises PlanError if it asks for more measurements than `MOST_MEASUREMENTS`."""
     if (number := len(plan.cases) * plan.rounds) > MOST_MEASUREMENTS:
-        said = f"{plan.rounds:,} rounds of {len(plan.cases):,} cases are {number:,} measurements"
-        raise PlanError(f"{textfile.shown(path)}: {said}; a plan may have {MOST_MEASUREMENTS:,} at most")
+        product = f"{plan.rounds:,} rounds of {len(plan.cases):,} cases are {number:,} measurements"
+        raise PlanError(f"{textfile.shown(path)}: {product}; a plan may have {MOST_MEASUREMENTS:,} at most")
     return plan
 
 
 def unsuited(case: Case) -> str | None:
-    """Say why the fields of a case do not go together, with the way out; or None."""
+    """Return why the fields of a case do not go together, with the way out; None if they do."""
     algorithm = registry.ALGORITHMS[case.algorithm]
     if case.mode in ("compile", "cuda_graph") and case.framework != "torch":
         return f"mode {case.mode!r} is PyTorch's; a JAX case is always jitted: leave mode out"
@@ -210,5 +210,5 @@ def unsuited(case: Case) -> str | None:
 
 
 def is_line(value: Any) -> bool:
-    """Tell whether a value is text of one line, of a length to be read: no control characters, no lone surrogates."""
+    """Tell whether a value is one line of at most `MOST_LETTERS` printable characters."""
     return isinstance(value, str) and len(value) <= MOST_LETTERS and (not value or value.isprintable())

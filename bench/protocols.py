@@ -1,4 +1,4 @@
-"""What each part that a name stands for must offer: algorithm, cell, data set, and the backend of a framework."""
+"""Define what an algorithm, a cell, a data set and the backend of a framework must offer."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -7,25 +7,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 Weights = list[dict[str, NDArray[Any]]]
-"""One dict per layer, the readout last: {"x": ..., "r": ..., "b": ...}. So are gradients."""
+"""Weights or gradients: one dict per layer, the readout last, of an array [J, Gk, N] for each kind of weight."""
 
 
 class Algorithm(Protocol):
-    """An algorithm in a framework: a module, or `init` and `advance` with the options of a case bound."""
+    """Offer an algorithm in a framework: a module, or `init` and `advance` with the options of a case bound."""
 
     @property
     def init(self) -> Callable[..., Any]:
-        """Makes the carry before the first step: (net, params, batch) -> carry."""
+        """Return the function that makes the carry before the first step: (net, params, batch) -> carry."""
         ...
 
     @property
     def advance(self) -> Callable[..., Any]:
-        """Takes a chunk: (net, params, carry, inputs, targets, *, last=False) -> carry, loss, gradient."""
+        """Return the function that advances a chunk: inputs [K, B, I], targets [K, B].
+
+        (net, params, carry, inputs, targets, *, last=False) -> carry, loss, gradient.
+        """
         ...
 
 
 class Reference(Protocol):
-    """The NumPy function that defines an algorithm's gradient."""
+    """Compute loss and gradient in NumPy, as the algorithm is defined: inputs [T, B, I], targets [T, B]."""
 
     def __call__(
         self, net: Any, params: Weights, inputs: NDArray[Any], targets: NDArray[Any], **options: Any
@@ -33,40 +36,42 @@ class Reference(Protocol):
 
 
 class Cell(Protocol):
-    """One layer's specification; a framework's class of it has `emit`, `dynamics` and `output`, too."""
+    """Specify one layer; a framework's class of the cell has `emit`, `dynamics` and `output`, too."""
 
     @property
     def S(self) -> int:  # noqa: N802
-        """States of a neuron."""
+        """Return the number of states of a neuron."""
         ...
 
     @property
     def G(self) -> int:  # noqa: N802
-        """Input currents of a neuron."""
+        """Return the number of input currents of a neuron."""
         ...
 
     @property
     def spiking(self) -> bool:
-        """Whether its output is spikes."""
+        """Tell whether the output is spikes."""
         ...
 
     @property
     def reads(self) -> dict[str, slice]:
-        """The input currents that each kind of weight adds to."""
+        """Return the input currents that each kind of weight feeds."""
         ...
 
     def fan_in(self, kind: str, inputs: int, neurons: int) -> int:
-        """Presynaptic lines of a kind of weight."""
+        """Return the number J of presynaptic neurons of a kind of weight."""
         ...
 
-    def initial_weights(self, rng: np.random.Generator, inputs: int, neurons: int) -> dict[str, NDArray[Any]]: ...
+    def initial_weights(self, rng: np.random.Generator, inputs: int, neurons: int) -> dict[str, NDArray[Any]]:
+        """Draw the weights [J, Gk, N] of each kind."""
+        ...
 
 
 class Batch(Protocol):
-    """A batch that is not dense yet, or that hands out an array it has."""
+    """Offer the steps of a batch as dense arrays, made when they are asked for or before."""
 
     def dense(self, start: int, stop: int, dtype: Any) -> NDArray[Any]:
-        """Return the inputs of steps start to stop - 1, [K, B, I], in this type if they are not arrays already."""
+        """Return the inputs [K, B, I] of steps start to stop - 1, in this dtype unless the batch has an array."""
         ...
 
     def targets(self, start: int, stop: int) -> NDArray[np.int32]:
@@ -75,97 +80,114 @@ class Batch(Protocol):
 
 
 class DatasetModule(Protocol):
-    """What a file of `datasets/` or a plugin offers of a data set: a module or an object with these names, at least.
+    """Offer a data set as a file of `datasets/` or a plugin does: a module or an object with at least these names.
 
     It may also offer `FILES`, the files that it reads, and `sparse`, which takes the arguments of `batch` and returns a
-    `Batch`. A file of `datasets/` offers `DATASET` instead, an object, if its data set is published as files.
+    `Batch`. If the data set is published as files, its file in `datasets/` offers an object, `DATASET`, instead.
     """
 
     @property
     def LABEL(self) -> str:  # noqa: N802
-        """What the data is, with "(synthetic)" if it was not recorded."""
+        """Return what the data is, with "(synthetic)" if it was not recorded."""
         ...
 
     @property
-    def SYNTHETIC(self) -> bool: ...  # noqa: N802
+    def SYNTHETIC(self) -> bool:  # noqa: N802
+        """Tell whether the data is synthetic."""
+        ...
 
     @property
-    def CLASSES(self) -> int: ...  # noqa: N802
+    def CLASSES(self) -> int:  # noqa: N802
+        """Return the number of classes."""
+        ...
 
     @property
     def FEATURES(self) -> int:  # noqa: N802
-        """Input lines."""
+        """Return the number of input lines."""
         ...
 
     @property
     def batch(self) -> Callable[..., tuple[NDArray[np.float32], NDArray[np.int32]]]:
-        """(steps, size, seed) -> inputs [T, B, I], targets [T, B], where -1 is no label; some also take `features`."""
+        """Return the function that draws a batch: (steps, size, seed) -> inputs [T, B, I], targets [T, B].
+
+        A target of -1 is no label. The functions of some data sets also take `features`, the number of input lines.
+        """
         ...
 
 
 class Dataset(DatasetModule, Protocol):
-    """What the harness asks every data set: `data.dataset(name)`."""
+    """Offer a data set to the harness, as `data.dataset(name)` returns it."""
 
     @property
     def events(self) -> "EventDataset | None":
-        """The published files and recordings of the data set, if it has any."""
+        """Return the data set's interface to published files and recordings; None if it has none."""
         ...
 
     @property
     def sparse(self) -> Callable[..., Batch]:
-        """Draws the batch that `batch` draws from the same arguments, as compact as the data set can."""
+        """Return the function that draws the batch of `batch`, from the same arguments, in a compact form."""
         ...
 
     def fingerprint(self) -> str | None:
-        """Hash the files that would be loaded; "" if they are not there, None if the data set reads none."""
+        """Return a hash of the files that would be loaded; "" if they are missing, None if the data set reads none."""
         ...
 
     def unavailable(self) -> str | None:
-        """Tell what to do about missing files, or about what is not installed to read them; or None."""
+        """Return what to do about files, or a package that reads them, if these are missing; None if nothing is."""
         ...
 
 
 class EventDataset(Dataset, Protocol):
-    """What the harness asks a data set of recordings that are published as files: `datasets/events/dataset.py`."""
+    """Offer a data set whose recordings are published as files to the harness, as `datasets/events/dataset.py` does."""
 
     @property
     def published(self) -> Any:
-        """What the authors published: `datasets.events.published.Published`."""
+        """Return what the authors published: `datasets.events.published.Published`."""
         ...
 
     @property
     def recordings(self) -> Callable[..., tuple[Any, NDArray[np.int64]]]:
-        """(split) -> the recordings of the part that a split is in, and the numbers of those that the split has."""
+        """Return the function (split) -> the recordings of a published part, and the indices of those in the split."""
         ...
 
 
 class Backend(Protocol):
-    """A case in one framework, ready to be called, timed and measured: one gradient on one device."""
+    """Offer one case in one framework, on one device, to be called, timed and measured."""
 
     net: tuple[Any, ...]
     phases: dict[str, float]
-    """Seconds of what was done before the first call, as of compilation."""
+    """Seconds of each phase before the first call, as of compilation."""
 
     def call(self) -> tuple[Any, Any]:
-        """Compute loss and gradient, and wait until the device is done."""
+        """Compute loss and gradient, and wait until the device has finished."""
         ...
 
-    def gradient(self) -> tuple[float, Weights]: ...
+    def gradient(self) -> tuple[float, Weights]:
+        """Compute loss and gradient, as NumPy arrays."""
+        ...
 
-    def measure_memory(self) -> dict[str, Any]: ...
+    def measure_memory(self) -> dict[str, Any]:
+        """Return the bytes of one gradient by name, with the meter that counted them."""
+        ...
 
     def forward(self) -> Callable[[], Any]:
-        """Make a call that only runs the network forward: where each layer spiked, or its outputs."""
+        """Return a function that only runs the network forward: which neurons of each layer spiked, or its outputs."""
         ...
 
-    def numpy(self, array: Any) -> NDArray[Any]: ...
+    def numpy(self, array: Any) -> NDArray[Any]:
+        """Copy an array of the framework to NumPy."""
+        ...
 
 
 class BackendModule(Protocol):
-    """A module measure/backend_*.py: the class of its backends, and what its errors say when memory runs out."""
+    """Offer the backend of a framework, as a module measure/backend_*.py does."""
 
     @property
-    def Backend(self) -> "Callable[..., Backend]": ...  # noqa: N802
+    def Backend(self) -> "Callable[..., Backend]":  # noqa: N802
+        """Return the class of the framework's backends."""
+        ...
 
     @property
-    def OUT_OF_MEMORY(self) -> tuple[str, ...]: ...  # noqa: N802
+    def OUT_OF_MEMORY(self) -> tuple[str, ...]:  # noqa: N802
+        """Return phrases of the framework's errors that say that memory ran out."""
+        ...

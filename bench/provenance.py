@@ -1,7 +1,7 @@
-"""Which files make a number: the modules that compute it, and all that these import.
+"""Find the files that a number depends on: the modules that compute it, and all modules that these import.
 
-Imports are read from the sources, those inside functions too, and nothing is imported for it. What a name decides at
-run time (an algorithm's module, a data set's) no source tells: `sources` names these modules.
+Imports are read from the sources, those inside functions among them; no module is imported for it. Modules that a name
+selects at run time (an algorithm's, a data set's) are named in no import: `sources` adds them.
 """
 
 import ast
@@ -13,54 +13,55 @@ from drtrl_bench import registry
 from drtrl_bench.files import textfile
 
 MOST_BYTES = 4 * 2**20
-"""Of one source file; the longest here has 30 kB."""
+"""The most bytes that a source file may have."""
 PACKAGE = "drtrl_bench"
 HERE = Path(__file__).parent
-"""The package's folder, in a checkout or installed. Its files are called by their modules, so the links that join the
-folders of a checkout change nothing."""
+"""The package's folder, in a checkout or installed. Files are named by their modules, so that the links between the
+folders of a checkout make no difference."""
 
 
 def closure(*modules: str, find: Callable[[str], Path | None] | None = None) -> dict[str, Path]:
-    """Collect the files of modules and of all that they import, as far as `find` knows the files, by module in order.
+    """Collect the files of modules and of all that they import, by module, in alphabetical order.
 
-    find: the file of a module, or None for one that is left out; without it, every module of this package has one. This
-    package's own `__init__.py` is left out, although Python runs it first: it offers names to users, and what it
-    imports for them computes nothing. Raises ModuleNotFoundError for a module that has no file here, UnreadableError
-    for a source that is no text or too long.
+    find: the function that returns the file of a module, or None for a module to leave out; by default `file_of`, which
+    knows the modules of this package. The package's `__init__.py` is left out, although Python runs it first: it offers
+    names to users, and what it imports for them computes nothing. Raises ModuleNotFoundError for one of `modules`
+    without a file, UnreadableError for a source that is no text or too long.
     """
     find = find or file_of
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        if module in found:
+        if module in files:
             continue
         path = find(module)
         if path is None:
             raise ModuleNotFoundError(f"{module}: no such module in {HERE}")
-        found[module] = path
-        above = module.rpartition(".")[0]  # imported before the module, if it has a file
-        named = imported(textfile.read(path, MOST_BYTES), module if path.name == "__init__.py" else above)
-        waiting += [name for name in (*named, above) if name and find(name)]
-    return dict(sorted(found.items()))
+        files[module] = path
+        parent = module.rpartition(".")[0]  # Python imports it before the module
+        imports = imported(textfile.read(path, MOST_BYTES), module if path.name == "__init__.py" else parent)
+        waiting += [name for name in (*imports, parent) if name and find(name)]
+    return dict(sorted(files.items()))
 
 
 def file_of(module: str) -> Path | None:
-    """Find the file of a module of this package, or None for what is in a module, and for all others.
+    """Return the file of a module of this package; None for a name inside a module, and for other packages.
 
-    A folder is its `__init__.py`, except the package itself: see `closure`.
+    The file of a folder is its `__init__.py`; the package itself has none here: see `closure`.
     """
-    package, _, rest = module.partition(".")
-    path = HERE.joinpath(*rest.split("."))
+    package, _, within = module.partition(".")
+    path = HERE.joinpath(*within.split("."))
     files = (path.with_suffix(".py"), path / "__init__.py")
-    return next((file for file in files if package == PACKAGE and rest and file.is_file()), None)
+    return next((file for file in files if package == PACKAGE and within and file.is_file()), None)
 
 
 @lru_cache(maxsize=512)
 def imported(source: str, package: str) -> tuple[str, ...]:
-    """List the names that a source in a package imports anywhere, absolute: modules, and what is taken from them.
+    """List the absolute names that a source imports anywhere: modules, and the names that it takes from modules.
 
-    None of what is not Python: the interpreter will say what is wrong in it.
+    package: that of the source, from which relative imports start. A source that is not Python has no imports: the
+    interpreter will say what is wrong with it.
     """
     names: list[str] = []
     try:
@@ -71,8 +72,8 @@ def imported(source: str, package: str) -> tuple[str, ...]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     return tuple(dict.fromkeys(names))
 
@@ -80,12 +81,12 @@ def imported(source: str, package: str) -> tuple[str, ...]:
 def sources(name: str, framework: str, dataset_name: str) -> dict[str, Path]:
     """Collect the files of the project that produce a number, by module: a change in one makes its records out of date.
 
-    What a plugin's names stand for is in its own files: `plugins.sources`.
+    `plugins.sources` collects the files of plugins.
     """
-    measuring = (f"measure.{part}" for part in ("worker", "problem", "environment", f"backend_{framework}"))
+    measuring = (f"measure.{module}" for module in ("worker", "problem", "environment", f"backend_{framework}"))
     computing = (*measuring, f"implementations.cells.cells_{framework}")
-    rule = () if callable(registry.ALGORITHMS[name].reference) else (registry.place(name, framework),)
-    return project_files(*computing, *rule, *dataset_module(dataset_name))
+    algorithm = () if callable(registry.ALGORITHMS[name].reference) else (registry.module_name(name, framework),)
+    return project_files(*computing, *algorithm, *dataset_module(dataset_name))
 
 
 def problem_sources(dataset_name: str) -> dict[str, Path]:
@@ -94,10 +95,10 @@ def problem_sources(dataset_name: str) -> dict[str, Path]:
 
 
 def dataset_module(name: str) -> tuple[str, ...]:
-    """Name the module of a data set of the project; none for a plugin's."""
+    """Return the name of the module of a data set of the project; nothing for a plugin's data set."""
     return () if name in registry.OTHER_DATASETS else (f"datasets.{name}",)
 
 
 def project_files(*modules: str) -> dict[str, Path]:
-    """Collect the files of modules of the project, and of all that they import."""
+    """Collect the files of modules of the project, named within the package, and of all that they import."""
     return closure(*(f"{PACKAGE}.{module}" for module in modules))

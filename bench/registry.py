@@ -1,4 +1,4 @@
-"""Names -> implementations, cells and data sets, as greppable literals; nothing is imported until it is used."""
+"""Map names to algorithms, cells and data sets, as literals that grep finds; modules are imported on first use."""
 
 import importlib
 from collections.abc import Callable
@@ -10,36 +10,37 @@ from drtrl_bench import install, protocols
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What an algorithm's gradient must be."""
+    """Describe an algorithm: the reference of its gradient, and the facts from which its cost follows."""
 
     about: str
+    """One line of `drtrl-bench list`."""
     reference: str | Callable[..., Any]
-    """The function that defines it, in NumPy: its name in implementations/reference/, or a plugin's own ..."""
+    """The NumPy function that defines the gradient: its name in implementations/reference/, or a plugin's function."""
     by: tuple[str, ...] = ()
-    """... given these fields of the case, which change the gradient."""
+    """Fields of the case that change the gradient; the reference takes them as arguments."""
     options: tuple[str, ...] = ()
     """Fields of the case that `advance` takes."""
     carry: str = "states"
-    """What it carries besides the states, of `CARRIES`."""
+    """What the algorithm carries besides the states, one of `CARRIES`."""
     paths: str = ""
     """Which paths through recurrent weights the loss's adjoint keeps: all, own (a neuron's weight on itself) or none.
-    If left out, all where the states or an influence are carried, and none where traces or filters are."""
+    If left out: all for an algorithm that carries the states alone or an influence, none for traces and filters."""
     blockwise: bool = False
-    """Whether `advance` takes an `execution` and goes through a chunk in blocks as that says."""
+    """Whether `advance` takes an `execution`, and runs a chunk in the blocks that it defines."""
     native: bool = False
-    """Whether the framework differentiates the forward pass, and so decides what is kept for that. Only then are
+    """Whether the framework differentiates the forward pass, and so decides what is stored for that. Only then are
     `segments` of 0 no segments."""
     feedback: str = "layers"
     """How the error reaches a layer: through the weights of the layers above, or direct, from the readout's error."""
 
     def module(self, name: str, framework: str) -> protocols.Algorithm:
         """Import the module with the algorithm's `init` and `advance` in a framework."""
-        module: Any = importlib.import_module(f"drtrl_bench.{place(name, framework)}")
+        module: Any = importlib.import_module(f"drtrl_bench.{module_name(name, framework)}")
         return module
 
     @property
     def segmented(self) -> bool:
-        """Tell whether the algorithm keeps only the states before each segment of a chunk, to recompute it."""
+        """Tell whether the algorithm stores only the states before each segment of a chunk, and runs segments twice."""
         return "segments" in self.options
 
     @property
@@ -52,8 +53,8 @@ class Algorithm:
         return paths == (self.paths or ("all" if self.carry in ("states", "influence") else "none"))
 
 
-def place(name: str, framework: str) -> str:
-    """Name the module of one of the project's own algorithms, within the package."""
+def module_name(name: str, framework: str) -> str:
+    """Return the name, within the package, of the module of one of the project's algorithms."""
     folder = "exact" if name in EXACT else "approximate"
     return f"implementations.algorithms.{folder}.{name}_{framework}"
 
@@ -63,7 +64,7 @@ EXACT = ("bptt", "bptt_checkpointed", "bptt_native", "rtrl")
 BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
 """The implementations of BPTT: costs are compared with those of the quickest."""
 CARRIES = ("states", "trace", "influence", "filters", "other")
-"""Nothing else; a trace or the influence of every weight; a filter of every line; what no formula here knows."""
+"""Nothing else; a trace of every weight; an influence of every weight; filters; what has no formula here."""
 ES = ("decay", "bias_correction")
 ALGORITHMS = {
     "bptt": Algorithm(
@@ -153,11 +154,11 @@ CELLS: dict[str, tuple[str | Callable[[str | None], Any], dict[str, Any]]] = {
     "egru": ("EGRU", {}),
     "egru_traced": ("EGRU", {"traced": True}),
 }
-"""Class and options; the states of a LIF choose adaptation (a) and synapse (g, x, u). A plugin's class is what a
-function makes of the framework's name, or of None for the bare specification."""
+"""The class and the options of each cell; the states of a LIF choose adaptation (a) and synapse (g, x, u). In place of
+the class a plugin has a function, which returns the class of a framework or, for None, the specification."""
 
 OTHER_DATASETS: dict[str, Any] = {}
-"""Data sets that plugins brought: what has the attributes of a module of `datasets/`."""
+"""The data sets of plugins: objects with the attributes of a module of `datasets/`."""
 
 READOUTS = {"leaky": "LeakyReadout", "linear": "LinearReadout"}
 

@@ -1,7 +1,7 @@
-"""Measures cases or plans from Python, as in a notebook, and returns pandas frames.
+"""Measure cases or plans from Python, as in a notebook, and return pandas frames.
 
-The same runner as the command's: each case in a process of its own, checked, then timed, then its memory measured.
-Nothing of the calling process is changed, and the plugins of a call are gone after it.
+The runner is the command's: each case is checked, then timed, and then its memory measured, in a process of its own.
+The calling process is not changed, and the plugins of a call are unloaded after it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,17 +40,18 @@ def run_case(
 
     fields: those of `drtrl_bench.case.Case`, as in a plan; what is left out is at its default. chunk = 0 is K = T.
     limit_s, budget_s: seconds that a case may take, and that its timing samples do. rounds: how often each is measured.
-    records: a file to append to, in which finished cases are found again; a temporary one if left out.
+    records: a file to which records are added, and whose finished cases are not measured again; if left out, a
+    temporary file.
     again: also measure cases that are finished in `records`. progress: print a line as each case starts and ends.
-    plugins: files or modules with algorithms, cells or data sets of one's own (docs/own.md).
+    plugins: files or modules with algorithms, cells or data sets that are not the project's (docs/own.md).
 
     The columns are those of `drtrl_bench.load`. Raises PlanError for what cannot be run, PluginError for a plugin.
     """
     with scope():
         load(plugins, installed=True)
-        where = Path("run_case")
-        found = plans.expand(where, {"arguments": {key: plain(value) for key, value in fields.items()}})
-        plan = Plan("run_case", "", found, limit_s, budget_s, rounds)
+        name = Path("run_case")
+        cases = plans.expand(name, {"arguments": {key: plain(value) for key, value in fields.items()}})
+        plan = Plan("run_case", "", cases, limit_s, budget_s, rounds)
         return measure(plan, records, again, progress)
 
 
@@ -89,7 +90,7 @@ def run_plan(
 
 
 def measure(plan: Plan, records: str | Path | None, again: bool, progress: bool) -> "pd.DataFrame":
-    """Measure the cases of a plan that `records` lacks, and return the frame of all."""
+    """Measure the cases of a plan that `records` lacks, and return the frame of all its cases."""
     from drtrl_bench.cli import run
 
     settings = ("limit_s", "budget_s", "rounds", "order_seed")
@@ -103,11 +104,11 @@ def measure(plan: Plan, records: str | Path | None, again: bool, progress: bool)
 
 
 def silent(text: str, line: Mapping[str, Any] | None) -> None:
-    """Print nothing of a case."""
+    """Report nothing: takes the place of `run.progress`."""
 
 
 def plain(value: Any) -> Any:
-    """Return a value as in a plan: lists for tuples, ranges and arrays, and Python's numbers for NumPy's."""
+    """Return a value as in a plan's file: lists for tuples, ranges and arrays, Python's numbers for NumPy's."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    return [plain(each) for each in value] if isinstance(value, list | tuple | range) else value
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple | range) else value

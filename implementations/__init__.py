@@ -1,1 +1,1 @@
-"""The algorithms and cells under test: one algorithm in one framework is one file."""
+"""Implement the algorithms and cells under test: one algorithm in one framework is one file."""

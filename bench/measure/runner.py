@@ -50,7 +50,7 @@ def implementation_sha(case: Case) -> str:
     files = provenance.sources(case.algorithm, case.framework, case.dataset)
     texts = {module: path.read_text(encoding="utf-8") for module, path in files.items()}
     of_plugins = [path.read_text(encoding="utf-8") for path in plugins.sources(case, case.framework)]
-    return digest([repr(problem.network(case)), texts, of_plugins, *data.loaded(case.dataset)])
+    return digest([repr(problem.network(case)), texts, of_plugins, *data.label_and_fingerprint(case.dataset)])
 
 
 def identity(line: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from drtrl_bench.case import FIELDS as FIELDS_OF
-from drtrl_bench.case import ROLES, Case, of_role
+from drtrl_bench.case import ROLES, Case, fields_of_role
 from drtrl_bench.view import display
 
 Frame = Any
@@ -16,7 +16,7 @@ OPTIONS = [
     option
     for role in ROLES
     for always in (True, False)
-    for name in of_role(role)
+    for name in fields_of_role(role)
     if (option := FIELDS_OF[Case][name]).metadata["header"] and option.metadata["always"] == always
 ]
 """The fields of a case that tables and captions name: by role, first those that are always named."""

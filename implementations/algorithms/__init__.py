@@ -1,1 +1,1 @@
-"""The learning algorithms: one algorithm in one framework is one file."""
+"""Compute the gradients of the learning algorithms: one algorithm in one framework is one file."""

@@ -1,1 +1,1 @@
-"""Specify the cells, and compute their equations in each framework."""
+"""Specify the cells, and compute their equations and derivatives in each framework."""

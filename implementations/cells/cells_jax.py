@@ -11,7 +11,7 @@ from drtrl_bench.implementations.cells import spec as cells
 
 
 def psi(cell: cells.Spiking, v: Array) -> Array:
-    """Return the surrogate derivative of a spike."""
+    """Return the surrogate derivative of a spike; `cell.Spiking` has the equations."""
 
     def bell(mean: float, deviation: float) -> Array:
         return jnp.exp(-(((v - mean) / deviation) ** 2) / 2) / (deviation * math.sqrt(2 * math.pi))
@@ -33,7 +33,7 @@ def psi(cell: cells.Spiking, v: Array) -> Array:
 
 
 def spike(cell: cells.Spiking, v: Array) -> Array:
-    """Return sigma(v) whose derivative is psi(v): the last factor below is exactly 0 and has derivative 1."""
+    """Return sigma(v) with the derivative psi(v): the last factor below is exactly 0 and has derivative 1."""
     if cell.smooth:
         u = jnp.clip(v, -cell.width, cell.width)
         return cell.alpha * (cell.width * u - 0.5 * u * jnp.abs(u) + 0.5 * cell.width**2)
@@ -41,21 +41,21 @@ def spike(cell: cells.Spiking, v: Array) -> Array:
 
 
 def constant(cell: cells.Cell, y: Array, name: str) -> Any:
-    """Return a constant of the cell: its number, or each neuron's own, whose logarithm stands among the currents."""
+    """Return a constant of the cell: a number or, if it is trainable, exp of the input current that stands for it."""
     if name not in cell.trainable:
         return getattr(cell, name)
     return jnp.exp(y[..., len(cell.currents) + cell.trainable.index(name), :])
 
 
 def decay(cell: cells.Cell, y: Array, name: str) -> Any:
-    """Return exp(-1/tau) of a time constant."""
+    """Return exp(-1/tau) of the time constant `name`."""
     if name not in cell.trainable:
         return math.exp(-1 / getattr(cell, name))
     return jnp.exp(-1 / constant(cell, y, name))
 
 
 def standardised(u: Array) -> Array:
-    """Return currents with mean 0 and deviation 1 over the neurons."""
+    """Return values [..., N] with mean 0 and standard deviation 1 over the neurons."""
     u = u - u.mean(axis=-1, keepdims=True)
     return u / jnp.sqrt((u**2).mean(axis=-1, keepdims=True) + 1e-5)
 
@@ -143,7 +143,7 @@ class LIF(cells.LIF):
         return spike(self, s["V"] - s["a"] - 1 if "a" in s else s["V"] - 1)
 
     def plasticity(self, s: dict[str, Array], spikes: Array) -> tuple[dict[str, Array], Array]:
-        """Return u' and x' of the synapses after the spikes, and what the layer emits."""
+        """Return u' and x' of the synapses after the spikes, and what the neurons emit."""
         if "x" not in s:
             return {}, spikes
         recovered = 1 + (s["x"] - 1) * math.exp(-1 / (self.tau_d if "u" in s else self.tau_std))

@@ -46,7 +46,7 @@ def output_jacobian(cell: Any, s_prev: Array) -> Array:
 def learning_signals(cell: Any, s: Array, dX_do: Array) -> Array:
     """Compute l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
     vjp = jax.vjp(cell.output, s)[1]
-    return jax.vmap(lambda one: vjp(one)[0], in_axes=2, out_axes=2)(dX_do)
+    return jax.vmap(lambda dX_do: vjp(dX_do)[0], in_axes=2, out_axes=2)(dX_do)
 
 
 def neuronwise(a: Array, b: Array) -> Array:
@@ -60,14 +60,15 @@ def recursion(
 ) -> tuple[Array, Array]:
     """Run the adjoint recursion from lam [B, Q, S, N] at the block's end: dX/dy [K, B, Q, G, N], and lam at its start.
 
-    l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through the weights are left out.
+    l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through recurrent weights are left
+    out.
     """
     if recurrent is None and not xla.on_cpu():
         return parallel_recursion(lam, l, D, D_f)
     m = l.shape[2]
 
-    def back(lam: Array, now: tuple[Array, ...]) -> tuple[Array, Array]:
-        l, D, D_f, *R = now
+    def back(lam: Array, step: tuple[Array, ...]) -> tuple[Array, Array]:
+        l, D, D_f, *R = step
         lam = lam.at[:, :m].add(l)
         dy = neuronwise(lam, D_f)
         lam = neuronwise(lam, D)
@@ -76,15 +77,15 @@ def recursion(
             lam = lam + dr[:, :, None] * R[0][:, None]
         return lam, dy
 
-    now = (l, D, D_f) if recurrent is None else (l, D, D_f, recurrent[1])
-    start, dy = lax.scan(back, lam, now, reverse=True, unroll=unroll)
+    steps = (l, D, D_f) if recurrent is None else (l, D, D_f, recurrent[1])
+    start, dy = lax.scan(back, lam, steps, reverse=True, unroll=unroll)
     return dy, start
 
 
 def keep_paths(
     paths: str, lam: Array, l: Array, D: Array, D_f: Array, recurrent: Recurrent | None, unroll: int
 ) -> tuple[Array, Array]:
-    """Run the recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
+    """Run the adjoint recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
     if paths == NONE:
         return neuronwise(l, D_f), jnp.zeros_like(lam)
     return recursion(lam, l, D, D_f, recurrent if paths == FULL else None, unroll)
@@ -94,10 +95,10 @@ def parallel_recursion(lam: Array, l: Array, D: Array, D_f: Array) -> tuple[Arra
     """Compute `recursion` without recurrent paths in about log2 K passes, in place of K small launches on a GPU."""
     m = l.shape[2]
 
-    def joined(later: tuple[Array, Array], earlier: tuple[Array, Array]) -> tuple[Array, Array]:
+    def compose(later: tuple[Array, Array], earlier: tuple[Array, Array]) -> tuple[Array, Array]:
         return neuronwise(later[0], earlier[0]), neuronwise(later[1], earlier[0]) + earlier[1]
 
-    P, by_l = lax.associative_scan(joined, (D, neuronwise(l, D)), reverse=True)
+    P, by_l = lax.associative_scan(compose, (D, neuronwise(l, D)), reverse=True)
     before = neuronwise(lam, P).at[:, :, :m].add(by_l)  # lam^0 ... lam^{K-1}
     after = jnp.concatenate([before[1:], lam[None]])
     return neuronwise(after.at[:, :, :m].add(l), D_f), before[0]
@@ -114,7 +115,7 @@ def weight_gradient(z: Array, dy: Array) -> Array:
 
 
 def forward_weights(below: int, error: Array, cell: Any, w: PerWeight, dX_dy: Array) -> Array:
-    """Feed back through the forward weights, as backpropagation does: dX/do [K, B, Q, J] of the layer below."""
+    """Feed dX/dy back through the forward weights, as backpropagation does: dX/do [K, B, Q, J] of the layer below."""
     return jnp.einsum("tbmgn,jgn->tbmj", dX_dy[..., cell.reads["x"], :], w["x"])
 
 
@@ -124,15 +125,15 @@ class Rule(NamedTuple):
     loss: str
     """Paths of the loss's adjoint: FULL, DIAGONAL or NONE."""
     carry: str = NONE
-    """Paths of the last states' adjoints, which update the carry; NONE: the algorithm carries the states alone."""
+    """Paths of the last states' adjoints, which update the carry; NONE if the algorithm carries the states alone."""
     jacobians: Callable[..., tuple[Array, Array]] = local_jacobians
-    """D and D_f, from the cell, its weights and its residuals."""
+    """The function that computes D and D_f from the cell, its weights and its residuals."""
     feedback: Callable[..., Array] = forward_weights
-    """dX/do of layer `below`, from the error dL/dlogits and from dX/dy of the layer above it."""
+    """The function that computes dX/do of layer `below`, from the error dL/dlogits or from dX/dy of the layer above."""
 
 
 def require_carry(rule: Rule, carry: str) -> None:
-    """Raise ValueError if an algorithm's `advance` is given a rule with another carry than it keeps."""
+    """Raise ValueError if a rule's carry is not the one that an algorithm's `advance` updates."""
     if rule.carry != carry:
         keeps = {NONE: "bptt", DIAGONAL: "drtrl", FULL: "rtrl"}
         raise ValueError(
@@ -169,18 +170,18 @@ def at_start(paths: str, adjoints: Adjoints) -> tuple[list[Array], list[Array]]:
     if paths == FULL:
         joined = [a.reshape(*a.shape[:2], -1) for a in adjoints]
         for layer in reversed(range(len(joined) - 1)):
-            above, own = joined[layer + 1], joined[layer]
-            above = jnp.pad(above, ((0, 0), (0, own.shape[1] - above.shape[1]), (0, 0)))
-            joined[layer] = jnp.concatenate([above, own], axis=-1)
+            above, lam = joined[layer + 1], joined[layer]
+            above = jnp.pad(above, ((0, 0), (0, lam.shape[1] - above.shape[1]), (0, 0)))
+            joined[layer] = jnp.concatenate([above, lam], axis=-1)
         adjoints = joined
     return [a[:, 0] for a in adjoints], [a[:, 1:] for a in adjoints]
 
 
 class Factors(NamedTuple):
-    """Return the update of a layer's carry as factors, sum_t z^t (x) ds^K/dy^t."""
+    """Hold the factors of the update of a layer's carry, sum_t z^t (x) ds^K/dy^t."""
 
     z: PerWeight
-    """Presynaptic activity [K, B, J] of each kind of weight, but the network's inputs."""
+    """Presynaptic activity [K, B, J] of each kind of weight, except the network's inputs."""
     dy: Array
     """ds^K/dy^t [K, B, Q, G, N]."""
 
@@ -194,10 +195,11 @@ def backward(
     adjoints: Adjoints,
     unroll: int = 1,
 ) -> tuple[Adjoints, Params, list[Factors]]:
-    """Go through a block backwards, the top layer first.
+    """Run a block backward, the top layer first, and return its adjoints, gradient and factors.
 
-    error: dL/dlogits [K, B, C]. adjoints: at the block's end. Returns the adjoints at the block's start, the loss's
-    gradient within the block and, if there are adjoints besides the loss's, the factors of each carry's update.
+    error: dL/dlogits [K, B, C]. adjoints: those at the block's end; those at its start are returned, with the gradient
+    of the loss within the block and, if there are adjoints besides the loss's, the factors of each carry's update.
+    Raises ValueError for a rule whose carry is FULL and whose loss is not.
     """
     if rule.carry == FULL != rule.loss:
         raise ValueError("a rule whose carry keeps FULL paths needs the loss's adjoint FULL, too")

@@ -1,9 +1,9 @@
-"""Run a chunk in blocks, in JAX: forwards, then backwards, so that what a step needs stays in the cache.
+"""Run a chunk in blocks of steps in JAX, forward and then backward, so that the arrays of a block stay in the cache.
 
-    forward     keeps the states and input currents of all K steps, or the first states of each block
+    forward     stores the states and input currents of all K steps, or the first states of each block
     backward    block by block, the last first: `adjoint_jax.backward`
 
-Everything else exists for one block at a time. A weight gets one product a block, not one a step.
+All other arrays exist for one block at a time. The gradient of a weight takes one product a block, not one a step.
 The twin is `blocks_torch.py`. Symbols and shapes: `implementations/README.md`.
 """
 
@@ -50,10 +50,10 @@ class Chunk(NamedTuple):
     """z [K, B, J] and ds^K/dy [K, B, Q, Gk, N] of each layer and kind of weight; empty if the carry is not updated."""
 
 
-def with_inputs(net: Any, firsts: States, kept: list[tuple[Array, Array]], inputs: Array) -> list[Residuals]:
+def with_inputs(net: Any, firsts: States, stored: list[tuple[Array, Array]], inputs: Array) -> list[Residuals]:
     """Recompute the residuals of a block from its first states, and from the states and currents of every layer."""
     x, residuals = inputs, []
-    for cell, s0, (s, y) in zip(net, firsts, kept, strict=True):
+    for cell, s0, (s, y) in zip(net, firsts, stored, strict=True):
         residuals.append(Residuals(previous(s0, s), s, y, x))
         x = cell.output(s)
     return residuals
@@ -71,48 +71,48 @@ def forward_backward(
     execution: Execution = PLAIN,
     recompute: bool = False,
 ) -> Chunk:
-    """Go through K steps forwards and backwards: inputs [K, B, I], targets [K, B].
+    """Run K steps forward and backward: inputs [K, B, I], targets [K, B].
 
-    last: nobody needs the carry after the chunk, so its update has no factors. recompute: only the first states of each
-    block are kept, and all blocks but the last are run forward twice.
+    last: no chunk follows, so the carry is not updated, and there are no factors. recompute: store only the first
+    states of each block, and run all blocks but the last forward twice.
     """
     paths = NONE if last else rule.carry
     K, length = len(inputs), min(execution.block, len(inputs))
-    whole = (K - recompute) // length * length  # what is left, a shorter block or one that need not run twice, is apart
-    starts = jnp.arange(0, whole, length)
+    looped = (K - recompute) // length * length  # without a last block that is shorter, or need not run twice
+    starts = jnp.arange(0, looped, length)
     layer = execution.unrolled
     forward_ = partial(forward, net, params, layer=layer)
     backward_ = partial(backward, rule, net, params, unroll=execution.unroll)
 
-    def part(a: Array, start: Array) -> Array:
+    def block_of(a: Array, start: Array) -> Array:
         return lax.dynamic_slice_in_dim(a, start, length)
 
     def forwards(states: States, start: Array) -> tuple[States, Any]:
-        x = part(inputs, start)
+        x = block_of(inputs, start)
         if recompute:
             return run(net, params, states, x, layer)[1], (states, None)
-        ends, loss, residuals, error = forward_(states, x, part(targets, start))
+        ends, loss, residuals, error = forward_(states, x, block_of(targets, start))
         return ends, (states, (loss, [(r.states, r.currents) for r in residuals], error))
 
-    def backwards(later: tuple[Adjoints, Params, Array], now: Any) -> tuple[Any, list[Factors]]:
-        (adjoints, sums, total), (start, (firsts, kept)) = later, now
-        x = part(inputs, start)
-        if kept is None:
-            _, loss, residuals, error = forward_(firsts, x, part(targets, start))
+    def backwards(later: tuple[Adjoints, Params, Array], block: Any) -> tuple[Any, list[Factors]]:
+        (adjoints, sums, total), (start, (firsts, stored)) = later, block
+        x = block_of(inputs, start)
+        if stored is None:
+            _, loss, residuals, error = forward_(firsts, x, block_of(targets, start))
         else:
-            loss, kept, error = kept
-            residuals = with_inputs(net, firsts, kept, x)
+            loss, states_and_currents, error = stored
+            residuals = with_inputs(net, firsts, states_and_currents, x)
         adjoints, grads, factors = backward_(residuals, error, adjoints)
         return (adjoints, jax.tree.map(jnp.add, sums, grads), total + loss), factors
 
-    ends, kept = lax.scan(forwards, states, starts)
+    ends, stored = lax.scan(forwards, states, starts)
     adjoints, sums = final_adjoints(paths, states), jax.tree.map(jnp.zeros_like, params)
     total, rest = jnp.zeros((), inputs.dtype), []
-    if whole < K:
-        ends, total, residuals, error = forward_(ends, inputs[whole:], targets[whole:])
+    if looped < K:
+        ends, total, residuals, error = forward_(ends, inputs[looped:], targets[looped:])
         adjoints, sums, rest = backward_(residuals, error, adjoints)
-    (adjoints, grads, total), factors = lax.scan(backwards, (adjoints, sums, total), (starts, kept), reverse=True)
-    factors = jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), factors)
+    (adjoints, grads, total), factors = lax.scan(backwards, (adjoints, sums, total), (starts, stored), reverse=True)
+    factors = jax.tree.map(lambda a: a.reshape(looped, *a.shape[2:]), factors)
     if rest:
         factors = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), factors, rest)
     lam, P = at_start(rule.carry, adjoints)
@@ -123,8 +123,8 @@ def per_weight(net: Any, inputs: Array, factors: list[Factors]) -> list[dict[str
     """Sort the factors by layer and kind of weight; without factors, an empty dict for each layer."""
     if not factors:
         return [{} for _ in net]
-    whole = [f.z | ({"x": inputs} if "x" not in f.z else {}) for f in factors]
+    presynaptic = [f.z | ({"x": inputs} if "x" not in f.z else {}) for f in factors]
     return [
         {k: (z[k], f.dy[..., reads, :]) for k, reads in cell.reads.items() if k in z}
-        for cell, f, z in zip(net, factors, whole, strict=True)
+        for cell, f, z in zip(net, factors, presynaptic, strict=True)
     ]

@@ -13,7 +13,7 @@ class Execution(NamedTuple):
     """Choose how a chunk is computed. The defaults run anywhere; `kernels/forward_pallas.py` is for a GPU."""
 
     block: int = 64
-    """Steps of a block. With fewer, more calls are made; with more, a block leaves the cache."""
+    """Steps of a block. Shorter blocks take more calls; the arrays of longer blocks do not stay in the cache."""
     unroll: int = 1
     """Steps of a sequential loop in one iteration of XLA's loop. On a CPU more than 1 was not seen to pay."""
     layer: network.Layer = network.layer
@@ -21,7 +21,7 @@ class Execution(NamedTuple):
 
     @property
     def unrolled(self) -> network.Layer:
-        """The forward pass of one layer, unrolled."""
+        """Return the forward pass of one layer with `unroll` steps in one iteration."""
         return partial(self.layer, unroll=self.unroll)
 
 

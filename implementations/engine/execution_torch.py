@@ -15,17 +15,17 @@ class Execution(NamedTuple):
     """Choose how a chunk is computed. The defaults run anywhere; `kernels/execution_triton.py` is for a GPU."""
 
     block: int = 64
-    """Steps of a block. With fewer, more calls are made; with more, a block leaves the cache."""
+    """Steps of a block. Shorter blocks take more calls; the arrays of longer blocks do not stay in the cache."""
     layer: network.Layer = network.layer
     """The forward pass of one layer."""
     forward: Callable[..., Any] = network.forward
-    """Run a block forward, with that pass of every layer."""
+    """The function that runs a block forward, with `layer` for every layer."""
     backward: Callable[..., Any] = adjoint.backward
-    """Go through a block backwards."""
+    """The function that runs a block backward."""
     trace_step: Callable[..., Any] = trace.step
-    """Contract and updates an eligibility trace."""
+    """The function that contracts and then updates an eligibility trace."""
     compiled: Callable[[Any], Any] = adjoint.as_written
-    """What is done to other functions of a block before they are called."""
+    """What is applied to other functions of a block before they are called: nothing, or torch.compile."""
 
 
 PLAIN = Execution()

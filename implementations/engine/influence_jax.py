@@ -1,9 +1,11 @@
-"""RTRL's influence of a weight, in JAX: M [B, n, G, N, J], the derivative of the n states of its layer and those above.
+"""Store and update RTRL's influence of a weight in JAX: M = ds/dW [B, n, G, N, J].
 
-    contract    lam M                                     its part of the gradient
-    update      P M + sum_t z^t (x) ds^K/dy^t             the influence K steps later
+s are the n states of the weight's layer and of all layers above.
 
-It is stored in tiles of a few neurons, so that its update needs one tile of scratch and not a second influence
+    contract    lam M                                     the gradient by the paths from earlier chunks
+    update      P M + sum_t z^t (x) ds^K/dy^t             the influence after K more steps
+
+M is stored in tiles of a few neurons, so that its update needs one tile of scratch and not a second influence
 (`xla_jax.tiles`). The twin is `influence_torch.py`.
 """
 
@@ -25,18 +27,18 @@ def zeros(batch: int, n: int, w: Array) -> Influence:
 
 def contract(lam: Array, M: Influence) -> Array:
     """Multiply the loss's adjoint with the influence: sum_{b,m} lam[b, m] M[b, m, g, n, j], as [J, G, N]."""
-    rows = [(lam.reshape(-1) @ tile.reshape(lam.size, -1)).reshape(tile.shape[2:]) for tile in M]
-    return jnp.moveaxis(jnp.concatenate(rows, axis=1), -1, 0)
+    tiles = [(lam.reshape(-1) @ tile.reshape(lam.size, -1)).reshape(tile.shape[2:]) for tile in M]
+    return jnp.moveaxis(jnp.concatenate(tiles, axis=1), -1, 0)
 
 
 def update(M: Influence, P: Array, z: Array, dy: Array) -> Influence:
-    """Return the influence K steps later: P [B, n, n'], z [K, B, J], dy = ds^K/dy [K, B, n, G, N]."""
-    updated, start, late = [], 0, 0
+    """Return the influence after K more steps: P [B, n, n'], z [K, B, J], dy = ds^K/dy [K, B, n, G, N]."""
+    updated, start, zero = [], 0, 0
     padded = jnp.concatenate([P, P[:1]])  # XLA would fold a slice that is all of P into P, and drop the ordering
     for tile in M:
-        dy_n = lax.dynamic_slice_in_dim(dy, start + late, tile.shape[3], axis=-1)
-        P_n = lax.dynamic_slice_in_dim(padded, late, len(P))
+        dy_n = lax.dynamic_slice_in_dim(dy, start + zero, tile.shape[3], axis=-1)
+        P_n = lax.dynamic_slice_in_dim(padded, zero, len(P))
         added = jnp.einsum("tbign,tbj->bignj", dy_n, z)
         updated.append(jnp.einsum("bim,bmgnj->bignj", P_n, tile) + added)
-        start, late = start + tile.shape[3], xla.later_than(updated[-1])
+        start, zero = start + tile.shape[3], xla.later_than(updated[-1])
     return updated

@@ -1,9 +1,11 @@
-"""RTRL's influence of a weight, in PyTorch: M [B, n, G, N, J], the derivative of the n states of its layer and above.
+"""Store and update RTRL's influence of a weight in PyTorch: M = ds/dW [B, n, G, N, J].
 
-    contract    lam M                                     its part of the gradient
-    update      P M + sum_t z^t (x) ds^K/dy^t             the influence K steps later, in place
+s are the n states of the weight's layer and of all layers above.
 
-It is updated in place, a few neurons at a time, so that no second one is allocated. The twin is `influence_jax.py`.
+    contract    lam M                                     the gradient by the paths from earlier chunks
+    update      P M + sum_t z^t (x) ds^K/dy^t             the influence after K more steps, in place
+
+M is updated in place, a few neurons at a time, so that no second one is allocated. The twin is `influence_jax.py`.
 """
 
 from torch import Tensor
@@ -27,14 +29,14 @@ def contract(lam: Tensor, M: Influence) -> Tensor:
 def update(M: Influence, P: Tensor, z: Tensor, dy: Tensor) -> None:
     """Update the influence in place: P [B, n, n'], z [K, B, J], dy = ds^K/dy [K, B, n, G, N]."""
     z = z.transpose(0, 1)
-    for part, dy_n in zip(M.split(NEURONS, dim=3), dy.split(NEURONS, dim=-1), strict=True):
-        updated = (P @ part.flatten(2)).view(part.shape)
+    for M_n, dy_n in zip(M.split(NEURONS, dim=3), dy.split(NEURONS, dim=-1), strict=True):
+        updated = (P @ M_n.flatten(2)).view(M_n.shape)
         updated.flatten(1, 3).baddbmm_(dy_n.permute(1, 2, 3, 4, 0).flatten(1, 3), z)
-        part.copy_(updated)
+        M_n.copy_(updated)
 
 
 def step(M: Influence, lam: Tensor, P: Tensor, factors: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Return lam M [J, G, N]; with factors z and dy, the influence is then updated in place."""
+    """Return lam M [J, G, N], and then, with factors z and dy, update the influence in place."""
     contracted = contract(lam, M)
     if factors is not None:
         update(M, P, *factors)

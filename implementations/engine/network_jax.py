@@ -1,4 +1,4 @@
-"""The network that the JAX algorithms differentiate: a layer's forward pass, the loss, and the fold over chunks.
+"""Run the network forward in JAX: the forward pass of a layer, the loss, and the fold over chunks.
 
 Symbols and shapes are those of the notation table in `implementations/README.md`. The twin is `network_torch.py`.
 """
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from drtrl_bench.implementations.cells import spec
+from drtrl_bench.implementations.cells.cell import network_masks
 from drtrl_bench.implementations.engine import xla_jax as xla
 
 PerWeight = dict[str, Array]
@@ -21,7 +21,7 @@ Params = list[PerWeight]
 States = list[Array]
 """The states [B, S, N] of every layer."""
 Layer = Callable[..., tuple[Array, Array]]
-"""A forward pass of one layer over a block, as `layer` below."""
+"""The forward pass of one layer over a block, with the arguments and results of `layer` below."""
 
 
 def initial_states(net: Any, params: Params, batch: int) -> States:
@@ -31,11 +31,11 @@ def initial_states(net: Any, params: Params, batch: int) -> States:
 
 
 def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
-    """Return the weights that the network computes with, and d(effective)/d(stored) where it is not 1.
+    """Return the weights that the network computes with, and d(effective)/d(stored) of the kinds where it is not 1.
 
-    A masked weight is effectively 0; a signed one acts by its absolute value.
+    The effective value of a masked weight is 0, that of a signed weight its absolute value.
     """
-    masks = spec.masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
+    masks = network_masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
     effective, derivatives = [], []
     for cell, w, mask in zip(net, params, masks, strict=True):
         derivative = {k: jnp.asarray(m, w[k].dtype) for k, m in mask.items()}
@@ -47,15 +47,15 @@ def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
 
 
 def to_stored(grads: Params, derivatives: Params) -> Params:
-    """Apply the chain rule: the gradient with respect to the stored weights, from that to the effective ones."""
+    """Apply the chain rule: from the gradient with respect to the effective weights to that of the stored weights."""
     return [{k: g * d.get(k, 1) for k, g in w.items()} for w, d in zip(grads, derivatives, strict=True)]
 
 
-def at_currents(cell: Any, kind: str, part: Array) -> Array:
-    """Pads the currents [..., Gk, N] that one kind of weight feeds to all currents [..., G, N] of the cell."""
+def at_currents(cell: Any, kind: str, currents: Array) -> Array:
+    """Pad the currents [..., Gk, N] that one kind of weight feeds to all currents [..., G, N] of the cell."""
     reads = cell.reads[kind]
-    padding = [(0, 0)] * (part.ndim - 2) + [(reads.start, cell.G - reads.stop), (0, 0)]
-    return jnp.pad(part, padding)
+    padding = [(0, 0)] * (currents.ndim - 2) + [(reads.start, cell.G - reads.stop), (0, 0)]
+    return jnp.pad(currents, padding)
 
 
 def external_currents(cell: Any, w: PerWeight, x: Array) -> Array:
@@ -108,7 +108,7 @@ def run(
 
 
 def previous(s0: Array, s: Array) -> Array:
-    """Shifts states by one step: s^0 ... s^{K-1}, from s^0 and s^1 ... s^K."""
+    """Shift states by one step: s^0 ... s^{K-1}, from s^0 and s^1 ... s^K."""
     return jnp.concatenate([s0[None], s[:-1]])
 
 
@@ -119,7 +119,7 @@ def presynaptic(cell: Any, s_prev: Array, x: Array) -> PerWeight:
 
 
 def readout_loss(logits: Array, targets: Array) -> Array:
-    """Sum the cross-entropy over time and averages it over the batch; a step with a negative target has none.
+    """Sum the cross-entropy over time and average it over the batch; a step with a negative target adds nothing.
 
     logits [K, B, C], targets [K, B] -> scalar. As a sum over time the loss adds up over chunks.
     """
@@ -146,14 +146,14 @@ def fold(
     K: int,
     last_differs: bool = True,
 ) -> tuple[Any, Array, Params]:
-    """Fold `advance(carry, inputs, targets, last=...)` over pieces of at most K steps: carry, loss and gradient.
+    """Fold `advance(carry, inputs, targets, last=...)` over chunks of at most K steps: carry, loss and gradient.
 
-    inputs [T, B, I], targets [T, B]. The last piece stands outside the loop if it is shorter or, with `last_differs`,
-    computed otherwise. XLA then gives it memory of its own.
+    inputs [T, B, I], targets [T, B]. The last chunk stands outside the loop if it is shorter or, with `last_differs`,
+    computed in another way. XLA then gives it memory beside the loop's.
     """
     T = len(targets)
     K = min(K, T)
-    whole = (T - last_differs) // K
+    looped = (T - last_differs) // K
 
     def body(state: tuple[Array, Any, Array, Params], _: None) -> tuple[tuple[Array, Any, Array, Params], None]:
         i, carry, total, sums = state
@@ -162,24 +162,24 @@ def fold(
         carry, loss, grads = advance(carry, x, t)
         return (i + 1, carry, total + loss, jax.tree.map(jnp.add, sums, grads)), None
 
-    if whole == 0:
+    if looped == 0:
         return advance(carry, inputs, targets, last=True)
     zero = (jnp.array(0), carry, jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, params))
-    (_, carry, total, sums), _ = lax.scan(body, zero, length=whole)
-    if whole * K == T:
+    (_, carry, total, sums), _ = lax.scan(body, zero, length=looped)
+    if looped * K == T:
         return carry, total, sums
-    x = xla.keep_layout(inputs[whole * K :])
-    carry, loss, grads = advance(carry, x, targets[whole * K :], last=True)
+    x = xla.keep_layout(inputs[looped * K :])
+    carry, loss, grads = advance(carry, x, targets[looped * K :], last=True)
     return carry, total + loss, jax.tree.map(jnp.add, sums, grads)
 
 
 def gradient(
     algorithm: Any, net: Any, params: Params, inputs: Array, targets: Array, chunk: int
 ) -> tuple[Array, Params]:
-    """Compute loss and gradient of a sequence: `algorithm.advance` folded over chunks of at most `chunk` steps.
+    """Compute loss and gradient of a sequence: fold `algorithm.advance` over chunks of at most `chunk` steps.
 
-    algorithm: what has `init` and `advance`, and False as `last_differs` if its `advance` does not look at `last`.
-    inputs [T, B, I], targets [T, B].
+    algorithm: a module, or an object, with `init` and `advance`, and False as `last_differs` if `advance` ignores
+    `last`. inputs [T, B, I], targets [T, B].
     """
     effective, derivatives = effective_weights(net, params)
     carry = algorithm.init(net, effective, targets.shape[1])

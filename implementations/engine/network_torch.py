@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from drtrl_bench.implementations.cells import spec
+from drtrl_bench.implementations.cells.cell import network_masks
 from drtrl_bench.implementations.cells.closed_torch import closed
 
 PerWeight = dict[str, Tensor]
@@ -42,7 +42,7 @@ def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
 
     A masked weight is effectively 0; a signed one acts by its absolute value.
     """
-    masks = spec.masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
+    masks = network_masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
     effective, derivatives = [], []
     for cell, w, mask in zip(net, params, masks, strict=True):
         derivative = {k: torch.from_numpy(m).to(w[k]) for k, m in mask.items()}

@@ -1,10 +1,10 @@
-"""Update the eligibility trace of a weight in PyTorch: eps [B, J, S, Gk, N], the derivative of its neuron's S states.
+"""Store and update the eligibility trace of a weight in PyTorch: eps [B, J, S, Gk, N], D-RTRL's ds/dW.
 
-    contract    lam eps                                   its part of the gradient
-    update      P eps + sum_t z^t (x) ds^K/dy^t           the trace K steps later, in place
+    contract    lam eps                                   the gradient by the paths from earlier chunks
+    update      P eps + sum_t z^t (x) ds^K/dy^t           the trace after K more steps, in place
 
-A trace is as large as its weight times B S, and costs what D-RTRL costs: it is updated in place, so that no second one
-is allocated. The twin is `trace_jax.py`.
+s are the S states of the weight's neuron. A trace is B S times as large as its weight, and is what D-RTRL costs: it is
+updated in place, so that no second trace is allocated. The twin is `trace_jax.py`.
 """
 
 from typing import Any
@@ -20,8 +20,8 @@ Trace = Tensor
 
 def zeros(batch: int, cell: Any, w: Tensor, dtype: str = "same") -> Trace:
     """Return the zero trace of one kind of weight w [J, Gk, N], stored as the weight or in another dtype."""
-    other = {} if dtype == "same" else {"dtype": getattr(torch, dtype)}
-    return w.new_zeros(batch, w.shape[0], cell.S, *w.shape[1:], **other)
+    stored = w.dtype if dtype == "same" else getattr(torch, dtype)
+    return w.new_zeros(batch, w.shape[0], cell.S, *w.shape[1:], dtype=stored)
 
 
 def contract(lam: Tensor, eps: Trace) -> Tensor:
@@ -39,7 +39,7 @@ def contract(lam: Tensor, eps: Trace) -> Tensor:
 def update(eps: Trace, P: Tensor, z: Tensor, dy: Tensor) -> None:
     """Update the trace in place: P [B, S, S', N], z [K, B, J], dy = ds^K/dy [K, B, S, G, N].
 
-    Sample by sample, so that scratch is of one sample; a trace that one factor scales needs none.
+    Sample by sample, so that scratch is needed for one sample only. A trace of one state (S = 1) needs none.
     """
     z, dy = z.permute(1, 2, 0), dy.flatten(2).transpose(0, 1)
     if eps.shape[2] == 1 and eps.dtype == P.dtype:
@@ -53,7 +53,7 @@ def update(eps: Trace, P: Tensor, z: Tensor, dy: Tensor) -> None:
 
 
 def step(eps: Trace, lam: Tensor, P: Tensor, factors: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Return lam eps [J, G, N]; with factors z and dy, the trace is then updated in place."""
+    """Return lam eps [J, G, N], and then, with factors z and dy, update the trace in place."""
     contracted = contract(lam, eps)
     if factors is not None:
         update(eps, P, *factors)

@@ -1,1 +1,1 @@
-"""Kernels for a GPU, each with the same result as the plain code beside it."""
+"""Compute parts of the engine in kernels for a GPU, each with the result of a function of the engine."""

@@ -1,10 +1,10 @@
-"""Compute the adjoint of a layer over a block of steps, as Triton kernels.
+"""Compute the adjoint recursion of a layer over a block of steps, in Triton kernels.
 
     dX/dy^t = lam^t D_f^t,  lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t         the loss's lam^t also gains l^t
 
-Without paths through the recurrent weights, as in D-RTRL, nothing couples the neurons: a program owns a block of
-neurons of one adjoint and walks back through the steps by itself, and a block of steps is one launch. With them, as in
-BPTT and RTRL, a step is a matrix product and one launch for all that is element-wise.
+Without paths through the recurrent weights, as in D-RTRL, nothing couples the neurons: a program computes all steps of
+one adjoint for a block of neurons, and a block of steps takes one launch. With these paths, as in BPTT and RTRL, each
+step takes a matrix product and one launch for all that is element-wise.
 The plain version is `recursion` in `adjoint_torch.py`. TRITON_INTERPRET=1 runs the kernels on a CPU, for tests.
 """
 
@@ -40,11 +40,11 @@ def steps(
     THROUGH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Walks back through K steps for one sample, one adjoint and BLOCK neurons.
+    """Run the adjoint recursion over K steps for one sample, one adjoint and BLOCK neurons.
 
     Row-major: adjoints and start [B, Q, S, N], l [K, B, m, S, N], D [K, B, S, S', N], D_f [K, B, S, G, N],
-    dy [K, B, Q, G, N]. STATES and CURRENTS are S and G, rounded up to powers of two. THROUGH first adds dr [B, Q, N]
-    times R [B, S, N], the path through the recurrent weights, to the adjoints.
+    dy [K, B, Q, G, N]. STATES and CURRENTS are S and G, rounded up to powers of two; M is Q. With THROUGH, dr [B, Q, N]
+    times R [B, S, N], the path through the recurrent weights, is added to the adjoints first.
     """
     b, i = tl.program_id(0), tl.program_id(1)
     n = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
@@ -84,7 +84,7 @@ def steps(
 def recursion(
     lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor, recurrent: tuple[Tensor, Tensor, slice] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Run the adjoint recursion over a block; arguments and results are those of `adjoint_torch.recursion`."""
+    """Run the adjoint recursion over a block, with the arguments and results of `adjoint_torch.recursion`."""
     K, B, m, S, N = l.shape
     M, G = lam.shape[1], D_f.shape[3]
     lam, l, D, D_f = (a.contiguous() for a in (lam, l, D, D_f))

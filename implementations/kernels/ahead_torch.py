@@ -1,7 +1,7 @@
-"""Run the forward pass of the next chunk beside the backward pass of this one: two streams of a GPU.
+"""Run the forward pass of the next chunk beside the backward pass of this one, in two streams of a GPU.
 
 The backward pass of a chunk waits for no later chunk, and the forward pass, one sample to a multiprocessor, leaves most
-of the GPU idle. Two chunks' states and currents are stored at a time, however long the sequence.
+of the GPU idle. States and currents of two chunks are stored at a time, however long the sequence.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,17 @@ from drtrl_bench.implementations.engine.network_torch import Layer, Params, Stat
 
 
 class Pending(NamedTuple):
-    """Hold the results of a forward pass, and the event that ends the backward pass that needs it."""
+    """Hold the results of a forward pass, and the event at the end of the backward pass that needs them."""
 
-    block: Any
-    over: torch.cuda.Event
+    results: Any
+    backward_end: torch.cuda.Event
 
 
 class Ahead:
-    """`forward` of an `Execution` for chunks of one block each, on a stream of its own; for one gradient only."""
+    """Offer a `forward` of an `Execution` that runs on a second stream, for chunks of one block each.
+
+    An object serves for one gradient.
+    """
 
     def __init__(self, forward: Callable[..., tuple[Any, ...]]) -> None:
         self.plain = forward
@@ -34,13 +37,13 @@ class Ahead:
         """Run a chunk forward, once the backward pass of the chunk before the last is over."""
         main = torch.cuda.current_stream()
         if self.pending:
-            self.pending[-1].over.record(main)
+            self.pending[-1].backward_end.record(main)
         else:
             self.stream.wait_stream(main)
         if len(self.pending) == 2:
-            self.stream.wait_event(self.pending.pop(0).over)
+            self.stream.wait_event(self.pending.pop(0).backward_end)
         with torch.cuda.stream(self.stream):
-            block = self.plain(net, params, states, inputs, targets, layer)
+            results = self.plain(net, params, states, inputs, targets, layer)
         main.wait_stream(self.stream)
-        self.pending.append(Pending(block, torch.cuda.Event()))
-        return block
+        self.pending.append(Pending(results, torch.cuda.Event()))
+        return results

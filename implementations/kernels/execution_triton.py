@@ -14,8 +14,9 @@ from drtrl_bench.implementations.kernels import adjoint_triton, forward_triton, 
 def execution(block: int, compiled: bool = True) -> Execution:
     """Return an execution in blocks of `block` steps; without `compiled`, only the kernels are Triton's.
 
-    torch.compile fuses what is element-wise. Without paths through the recurrent weights, that is all of a block's
-    backward pass around one kernel; with them, steps are launched one by one, and what is local to a step is fused.
+    torch.compile fuses element-wise operations. Without paths through the recurrent weights, these are all of a block's
+    backward pass but for one kernel; with such paths, steps are launched one by one, and the operations within a step
+    are fused.
     """
     fused = cache(partial(torch.compile, dynamic=False)) if compiled else adjoint.as_written
     by_kernel = partial(adjoint.backward, recursion=adjoint_triton.recursion)

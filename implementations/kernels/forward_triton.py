@@ -3,10 +3,10 @@
     y^t = u^t + sum of the rows of W_r of the neurons that spiked        u: the external currents, one GEMM before
     s^t = dynamics(s^{t-1}, y^t)
 
-A program owns a sample and keeps the states of all its neurons in registers. Few neurons spike in a step, so it makes a
-list of those that do and adds their rows of W_r, ROWS at a time. It computes what `layer` in
-`network_torch.py` does, in another order of summation, for the layers of `fits`; others are left to that version.
-TRITON_INTERPRET=1 runs it on a CPU, for tests.
+A program computes one sample and keeps the states of all its neurons in registers. Few neurons spike in a step, so the
+program makes a list of those that do and adds their rows of W_r, ROWS at a time. The kernel computes what `layer` in
+`network_torch.py` does, in another order of summation, for the layers that `fits` accepts; `layer` there computes the
+others. TRITON_INTERPRET=1 runs the kernel on a CPU, for tests.
 """
 
 # pyright: reportArgumentType=false, reportGeneralTypeIssues=false
@@ -25,7 +25,7 @@ from drtrl_bench.implementations.engine.network_torch import PerWeight, external
 from drtrl_bench.implementations.engine.network_torch import layer as plain_layer
 
 ROWS, NEURONS = 16, 128
-"""Rows of W_r that are added at once, while as many are on their way; neurons of a warp."""
+"""Rows of W_r that are added at once, while as many are being loaded; neurons of a warp."""
 
 
 @triton.jit
@@ -54,10 +54,10 @@ def steps(
 ):
     """Run all steps of one sample.
 
-    Row-major: currents [K, B, 1, N], in their own place; states [K + 1, B, S, N], of which the first are
-    there; w [N, 1, N]; lists [B, 2, 2, WIDTH], who spiked and how many, for two steps in turn, so that one barrier is
-    enough. V is the first state; A and SYNAPSE are the places of the states a and g, 0 where there is none. WIDTH is N,
-    made up to a power of two.
+    Row-major: currents [K, B, 1, N], updated in place from the external ones; states [K + 1, B, S, N], of which the
+    first are given and the others written; w [N, 1, N]; lists [B, 2, 2, WIDTH], the numbers of the neurons that spiked
+    and how many did, for two steps in turn, so that one barrier is enough. V is the first state; A and SYNAPSE are the
+    indices of the states a and g, 0 where there is none. WIDTH is N, rounded up to a power of two.
     """
     b = tl.program_id(0)
     n = tl.arange(0, WIDTH)
@@ -109,23 +109,23 @@ def steps(
 
 
 def fits(cell: Any) -> bool:
-    """Tells whether the kernel knows the layer: leaky integrate-and-fire without plasticity, or a readout."""
+    """Tell whether the kernel computes this layer: leaky integrate-and-fire without plasticity, or a readout."""
     if type(cell) is cells_torch.LIF:
         return set(cell.states) <= {"V", "a", "g"} and not cell.trainable and not cell.smooth
     return type(cell) in (cells_torch.LeakyReadout, cells_torch.LinearReadout) and not cell.trainable
 
 
 def constants(cell: Any) -> dict[str, Any]:
-    """Return the layer as the kernel wants it: the places of its states, and its constants."""
+    """Return the kernel's compile-time arguments of a layer: the indices of its states, and its constants."""
     if not isinstance(cell, cells.LIF):
         keep = math.exp(-1 / cell.tau) if isinstance(cell, cells.LeakyReadout) else 0.0
         kinds = {"A": 0, "SYNAPSE": 0, "SPIKES": False, "HARD": False}
         return kinds | {"keep": keep, "keep_a": 0.0, "jump": 0.0, "keep_g": 0.0, "gain": 0.0, "threshold": 1.0}
-    place = {name: i for i, name in enumerate(cell.states)}
+    index = {name: i for i, name in enumerate(cell.states)}
     keep = math.exp(-1 / cell.tau)
     return {
-        "A": place.get("a", 0),
-        "SYNAPSE": place.get("g", 0),
+        "A": index.get("a", 0),
+        "SYNAPSE": index.get("g", 0),
         "SPIKES": True,
         "HARD": cell.reset == "hard",
         "keep": keep,
@@ -147,7 +147,7 @@ def layer(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor
     states = s.new_empty(K + 1, *s.shape)
     states[0] = s
     lists = torch.empty(B, 2, 2, width, dtype=torch.int32, device=s.device)
-    recurrent = w.get("r", w["x"])  # not looked at without recurrence
+    recurrent = w.get("r", w["x"])  # without recurrence the kernel does not read it
     sizes = {"K": K, "N": N, "S": cell.S, "RECURRENT": "r" in w, "WIDTH": width, "ROWS": ROWS}
     sizes["num_warps"] = min(16, max(1, width // NEURONS))
     steps[(B,)](currents, states, recurrent.contiguous(), lists, B, **sizes, **constants(cell))

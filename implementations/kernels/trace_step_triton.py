@@ -1,13 +1,13 @@
-"""D-RTRL's pass over the eligibility trace, as one Triton kernel: contract, decay and, at K = 1, accumulate.
+"""Contract and update D-RTRL's eligibility trace in one pass, in a Triton kernel.
 
     contracted[j, g, n] = sum_{b,s} lam[b, s, n] eps[b, j, s, g, n]             of the trace before the update
     eps[b, j, s, g, n] <- sum_{s'} P[b, s, s', n] eps[b, j, s', g, n] + z[b, j] dy[b, s, g, n]
 
-The plain version is `step` in `trace_torch.py`, which reads the trace three times and writes it twice; this reads and
-writes it once. Of a chunk of more than one step, one batched product adds sum_t z^t (x) dy^t.
-A program owns a block of neurons of one presynaptic neuron j and one current g, and walks through the samples, a few at
-a time. XLA fuses the same step of `trace_jax.py` into one loop by itself.
-TRITON_INTERPRET=1 runs it on a CPU, for tests.
+The plain version is `step` in `trace_torch.py`, which reads the trace three times and writes it twice; the kernel reads
+and writes it once. The last term is the kernel's at K = 1 only; in a longer chunk one batched product adds
+sum_t z^t (x) dy^t. A program updates a block of neurons for one presynaptic neuron j and one current g, a few samples
+at a time. XLA fuses the same step of `trace_jax.py` into one loop by itself.
+TRITON_INTERPRET=1 runs the kernel on a CPU, for tests.
 """
 
 # pyright: reportArgumentType=false, reportGeneralTypeIssues=false
@@ -41,7 +41,7 @@ def pass_over(
     SAMPLES: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Contract and updates eps [B, J, S, G, N] for one presynaptic neuron j, one current g and BLOCK neurons.
+    """Contract and update eps [B, J, S, G, N] for one presynaptic neuron j, one current g and BLOCK neurons.
 
     Row-major: lam [B, S, N], P [B, S, S, N], z [B, J], dy [B, S, G, N], contracted [J, G, N]. STATES is S, rounded up
     to a power of two; SAMPLES are read at a time.
@@ -71,7 +71,7 @@ def pass_over(
 
 
 def step(eps: Tensor, lam: Tensor, P: Tensor, factors: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Return lam eps [J, G, N]; with factors z and dy, the trace is then updated in place: `trace_torch.step`.
+    """Return lam eps [J, G, N], and then, with factors z and dy, update the trace in place, as `trace_torch.step`.
 
     eps [B, J, S, G, N], float32 or bfloat16; lam [B, S, N]; P [B, S, S', N]; z [K, B, J]; dy [K, B, S, G, N].
     """

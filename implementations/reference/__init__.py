@@ -1,1 +1,1 @@
-"""Compute the ground truth in float64 NumPy: the algorithms and the cells, written for reading."""
+"""Compute every gradient and every cell in float64 NumPy, written for reading: what all code is compared with."""

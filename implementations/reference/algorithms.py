@@ -1,14 +1,12 @@
 """Compute the gradient of every algorithm in float64 NumPy, written for reading; the cells are in `cells.py`.
 
-Nothing here is shared with the JAX and PyTorch code but the specification of the cells and the random weights of
-`feedback.py`. Symbols and shapes: `implementations/README.md`. One step of a layer and its derivatives:
+This file shares with the JAX and PyTorch code only the specification of the cells and the random weights of
+`feedback.py`. Symbols (of Wang et al. 2026) and shapes: `implementations/README.md`. One step and its derivatives:
 
     r^t = emit(s^{t-1})            R = dr^t/ds^{t-1}   [B, S, N]
     y^t = sum_k z_k^t W_k          z = {"x": input, "r": r^t, "b": 1, "p": 1}
     s^t = dynamics(s^{t-1}, y^t)   D = ds^t/ds^{t-1}   [B, S, S', N]      D_f = ds^t/dy^t   [B, S, G, N]
     o^t = output(s^t)              l = dL/ds^t         [B, S, N]          of the same step only: the learning signal
-
-Source of the notation: Wang et al. 2026 (Nat. Commun. 17:1745).
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drtrl_bench.implementations.algorithms.approximate.feedback import random_feedback_weights
-from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.cells.cell import Cell, Network, network_masks
 from drtrl_bench.implementations.reference.cells import (
     dynamics,
     emit,
@@ -34,8 +32,8 @@ Array = NDArray[np.float64]
 Params = list[dict[str, Any]]
 """The weights {"x": [I, Gx, N], "r": [N, Gr, N], "b": [1, Gb, N], "p": [1, Gp, N]} of every layer, the readout last."""
 Grads = list[dict[str, Array]]
-Jacobians = Callable[[cells.Cell, dict[str, Any], Array, Array], tuple[Array, Array]]
-"""(cell, weights, s, y) -> what an algorithm takes for D, and D_f."""
+Jacobians = Callable[[Cell, dict[str, Any], Array, Array], tuple[Array, Array]]
+"""A function (cell, weights, s, y) that returns the Jacobian that an algorithm uses for D, and D_f."""
 
 
 class Residuals(NamedTuple):
@@ -63,11 +61,11 @@ def project_back(dy: Array, w: ArrayLike) -> Array:
     return dy.reshape(*dy.shape[:-2], -1) @ w.reshape(len(w), -1).T
 
 
-def effective_weights(net: cells.Network, params: Params) -> tuple[Params, Params]:
+def effective_weights(net: Network, params: Params) -> tuple[Params, Params]:
     """Return the weights that the network computes with, masked or by absolute value, and d(effective)/d(stored)."""
     sizes = tuple((len(w["x"]), w["x"].shape[-1]) for w in params)
     effective, derivatives = [], []
-    for cell, w, mask in zip(net, params, cells.masks(net, sizes), strict=True):
+    for cell, w, mask in zip(net, params, network_masks(net, sizes), strict=True):
         signs = {k: np.sign(v) if cell.signed and k == "r" else 1.0 for k, v in w.items()}
         derivatives.append({k: signs[k] * mask.get(k, 1.0) for k in w})
         effective.append({k: np.asarray(w[k], np.float64) * derivatives[-1][k] for k in w})
@@ -75,10 +73,10 @@ def effective_weights(net: cells.Network, params: Params) -> tuple[Params, Param
 
 
 def on_effective_weights(rule: Callable[..., tuple[float, Grads]]) -> Callable[..., tuple[float, Grads]]:
-    """Let a function compute with the effective weights; its gradient becomes that with respect to the stored ones."""
+    """Let a function of effective weights take stored weights; its gradient is then that of the stored weights."""
 
     @wraps(rule)
-    def with_stored(net: cells.Network, params: Params, *data: ArrayLike, **options: Any) -> tuple[float, Grads]:
+    def with_stored(net: Network, params: Params, *data: ArrayLike, **options: Any) -> tuple[float, Grads]:
         effective, derivatives = effective_weights(net, params)
         loss, grads = rule(net, effective, *data, **options)
         return loss, [{k: g * d[k] for k, g in w.items()} for w, d in zip(grads, derivatives, strict=True)]
@@ -86,7 +84,7 @@ def on_effective_weights(rule: Callable[..., tuple[float, Grads]]) -> Callable[.
     return with_stored
 
 
-def forward(net: cells.Network, params: Params, inputs: ArrayLike) -> list[Residuals]:
+def forward(net: Network, params: Params, inputs: ArrayLike) -> list[Residuals]:
     """Run the equations at the top of this file for every layer, from rest. inputs [T, B, I]."""
     x = np.asarray(inputs, np.float64)
     T, B, _ = x.shape
@@ -110,12 +108,13 @@ def forward(net: cells.Network, params: Params, inputs: ArrayLike) -> list[Resid
 
 
 def log_softmax(logits: Array) -> Array:
+    """Return the logarithm of the softmax over the last axis."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def loss(logits: ArrayLike, targets: ArrayLike) -> float:
-    """Return -sum_t mean_b log softmax(logits)[target] in nats: [T, B, C], [T, B] -> [], without negative targets."""
+    """Return -sum_t mean_b log softmax(logits)[target] in nats: [T, B, C], [T, B] -> []; targets below 0 add 0."""
     log_p, targets = log_softmax(np.asarray(logits, np.float64)), np.asarray(targets)
     t, b = np.nonzero(targets >= 0)
     return -float(log_p[t, b, targets[t, b]].sum()) / targets.shape[1]
@@ -129,13 +128,13 @@ def loss_gradient(logits: ArrayLike, targets: ArrayLike) -> Array:
     return np.where((targets >= 0)[..., None], p, 0) / targets.shape[1]
 
 
-def local_jacobians(cell: cells.Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
-    """Return D without any path through a weight, and D_f: D-RTRL."""
+def local_jacobians(cell: Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
+    """Return D-RTRL's Jacobians: D without any path through a weight, and D_f."""
     return jacobians(cell, s, y)
 
 
-def jacobians_with_own_weight(cell: cells.Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
-    """Return D with the path through the neuron's weight on itself, and D_f: SnAp-1."""
+def jacobians_with_own_weight(cell: Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
+    """Return SnAp-1's Jacobians: D with the path through each neuron's weight on itself, and D_f."""
     D, D_f = jacobians(cell, s, y)
     if "r" in cell.reads:
         itself = np.einsum("ngn->gn", w["r"])
@@ -144,14 +143,14 @@ def jacobians_with_own_weight(cell: cells.Cell, w: dict[str, Any], s: Array, y: 
     return D, D_f
 
 
-def no_jacobian(cell: cells.Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
-    """Return D = 0, no path from one step to the next, and D_f."""
+def no_jacobian(cell: Cell, w: dict[str, Any], s: Array, y: Array) -> tuple[Array, Array]:
+    """Return the Jacobians of `no_trace`: D = 0, no path from one step to the next, and D_f."""
     D, D_f = jacobians(cell, s, y)
     return np.zeros_like(D), D_f
 
 
 def adjoint(
-    net: cells.Network,
+    net: Network,
     params: Params,
     inputs: ArrayLike,
     targets: ArrayLike,
@@ -159,12 +158,13 @@ def adjoint(
     jacobian: Jacobians | None = None,
     random_feedback: bool = False,
 ) -> tuple[float, Grads, list[dict[int, Array]]]:
-    """Compute loss and gradient by one reverse pass per layer, the top one first; with `jacobian`, of the cut graph.
+    """Compute loss and gradient by one pass backward through each layer, the top layer first; and dL_chunk/ds^t.
 
-    Also dL/ds^t at the start of each chunk and layer, of the own loss of the chunk: [layer][t].
+    jacobian: D of an algorithm that cuts recurrent paths; the layer below then gets the learning signal of a step only.
+    dL_chunk/ds^t [B, S, N], by [layer][t], is for the start t and the loss of each chunk of truncated BPTT.
     """
     residuals = forward(net, params, inputs)
-    error = signal = loss_gradient(residuals[-1].outputs, targets)  # signal: dL/do of the layer at hand [T, B, N]
+    error = signal = loss_gradient(residuals[-1].outputs, targets)  # signal: dL/do of the layer in the loop [T, B, N]
     grads: Grads = []
     entries: list[dict[int, Array]] = []
     for layer, cell, w, r in zip(range(len(net))[::-1], net[::-1], params[::-1], residuals[::-1], strict=True):
@@ -198,7 +198,7 @@ def weight_gradient(z: Array, dy: Array) -> Array:
 
 @on_effective_weights
 def bptt(
-    net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int | None = None
+    net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int | None = None
 ) -> tuple[float, Grads]:
     """Return the gradient of backpropagation through time (Werbos 1990); in chunks of K steps, truncated BPTT(K).
 
@@ -211,7 +211,7 @@ def bptt(
 
 
 @on_effective_weights
-def drtrl_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def drtrl_by_cutting(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return D-RTRL's gradient by BPTT on the cut graph: fast and small, the same as that of `drtrl`.
 
         lam^t = l^t + lam^{t+1} D^{t+1},   dy^t = lam^t D_f^t,   grad W = sum_t z^t (x) dy^t
@@ -223,19 +223,19 @@ def drtrl_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targ
 
 
 @on_effective_weights
-def snap1_by_cutting(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def snap1_by_cutting(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return the gradient of `snap1`: `drtrl_by_cutting` with each neuron's weight on itself left in."""
     return adjoint(net, params, inputs, targets, jacobian=jacobians_with_own_weight)[:2]
 
 
 @on_effective_weights
-def no_trace(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """Return a control's gradient, the current step only: grad W = sum_t z^t (x) l^t D_f^t."""
+def no_trace(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+    """Return the gradient of a control that sees the current step only: grad W = sum_t z^t (x) l^t D_f^t."""
     return adjoint(net, params, inputs, targets, jacobian=no_jacobian)[:2]
 
 
 @on_effective_weights
-def random_feedback(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+def random_feedback(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
     """Return a control's gradient: D-RTRL whose hidden layers get the readout's error through fixed random weights.
 
     dL/do^t = dL/dlogits^t B_layer (Bellec et al. 2020, Nat. Commun. 11:3625: random e-prop).
@@ -245,7 +245,7 @@ def random_feedback(net: cells.Network, params: Params, inputs: ArrayLike, targe
 
 @on_effective_weights
 def drtrl_window(
-    net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int
+    net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike, chunk: int
 ) -> tuple[float, Grads]:
     """Return the gradient of BPTT inside each window of `chunk` steps, and of D-RTRL's trace before the window.
 
@@ -254,20 +254,20 @@ def drtrl_window(
     loss, grads, entries = adjoint(net, params, inputs, targets, chunk)
     for layer, (cell, w, r) in enumerate(zip(net, params, forward(net, params, inputs), strict=True)):
         for t, e in enumerate(traces(cell, w, r, local_jacobians)):
-            if t + 1 in entries[layer]:  # the trace after step t is what the next window enters with
+            if t + 1 in entries[layer]:  # the trace after step t is that at the start of the next window
                 for k in e:
                     grads[layer][k] += np.einsum("bsn,bjsgn->jgn", entries[layer][t + 1], e[k])
     return loss, grads
 
 
 @on_effective_weights
-def rtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """Return the gradient of real-time recurrent learning (Williams & Zipser 1989), textbook: tiny networks only.
+def rtrl(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+    """Return the gradient of real-time recurrent learning (Williams & Zipser 1989), its textbook form.
 
         M^t = D^t M^{t-1} + D_f^t dy^t/dtheta,   dy^t/dtheta = z^t + W_r (R^t M^{t-1}) + W_x dx^t/dtheta
         grad = sum_t dL/do^t (do/ds)^t M^t     dx^t/dtheta = (do/ds)^t M^t of the layer below
 
-    M = ds/dtheta [B, p, S, N] of every layer, theta all p weights of the network in a row.
+    M = ds/dtheta [B, p, S, N] of every layer, theta being the p weights of the network: for tiny networks only.
     """
     residuals = forward(net, params, inputs)
     signal = loss_gradient(residuals[-1].outputs, targets)
@@ -276,7 +276,7 @@ def rtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLi
     M = [np.zeros((B, p, cell.S, w["x"].shape[-1])) for cell, w in zip(net, params, strict=True)]
     gradient = np.zeros(p)
     for t in range(T):
-        start, dx = 0, np.zeros((B, p, residuals[0].z["x"].shape[-1]))  # start: of a weight in theta
+        start, dx = 0, np.zeros((B, p, residuals[0].z["x"].shape[-1]))  # start: a weight's first entry in theta
         for i, (cell, w, r) in enumerate(zip(net, params, residuals, strict=True)):
             D, D_f = jacobians(cell, r.states[t], r.currents[t])
             dz = {k: np.zeros((B, p, 1)) for k in r.z} | {"x": dx}
@@ -292,12 +292,12 @@ def rtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLi
             M[i] = np.einsum("bsun,bpun->bpsn", D, M[i]) + np.einsum("bsgn,bpgn->bpsn", D_f, dy)
             dx = push_output(cell, r.states[t + 1], M[i])
         gradient += np.einsum("bn,bpn->p", signal[t], dx)
-    parts = iter(np.split(gradient, np.cumsum([v.size for w in params for v in w.values()])))
-    grads = [{k: next(parts).reshape(v.shape) for k, v in w.items()} for w in params]
+    weights = iter(np.split(gradient, np.cumsum([v.size for w in params for v in w.values()])))
+    grads = [{k: next(weights).reshape(v.shape) for k, v in w.items()} for w in params]
     return loss(residuals[-1].outputs, targets), grads
 
 
-def traces(cell: cells.Cell, w: dict[str, Any], r: Residuals, jacobian: Jacobians) -> Iterator[dict[str, Array]]:
+def traces(cell: Cell, w: dict[str, Any], r: Residuals, jacobian: Jacobians) -> Iterator[dict[str, Array]]:
     """Yield eps^1, eps^2 ... [B, J, S, G, N] of a layer's weights: eps^t = D^t eps^{t-1} + D_f^t (x) z^t."""
     B = r.states.shape[1]
     e = {k: np.zeros((B, len(v), cell.S, *v.shape[1:])) for k, v in w.items()}
@@ -309,7 +309,7 @@ def traces(cell: cells.Cell, w: dict[str, Any], r: Residuals, jacobian: Jacobian
         yield {k: v.copy() for k, v in e.items()}
 
 
-def signals(net: cells.Network, params: Params, residuals: list[Residuals], targets: ArrayLike) -> list[Array]:
+def signals(net: Network, params: Params, residuals: list[Residuals], targets: ArrayLike) -> list[Array]:
     """Compute l^t = dL^t/ds^t [T, B, S, N] of every layer, through the weights of the same step only."""
     signal, by_layer = loss_gradient(residuals[-1].outputs, targets), []
     for cell, w, r in zip(net[::-1], params[::-1], residuals[::-1], strict=True):
@@ -321,9 +321,9 @@ def signals(net: cells.Network, params: Params, residuals: list[Residuals], targ
 
 
 def forward_in_time(
-    net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike, jacobian: Jacobians
+    net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike, jacobian: Jacobians
 ) -> tuple[float, Grads]:
-    """Compute the textbook form, grad W = sum_t l^t eps^t, with eps as large as the weights times B S."""
+    """Compute loss and gradient forward in time: grad W = sum_t l^t eps^t, eps being B S times as large as W."""
     residuals = forward(net, params, inputs)
     grads: Grads = [{k: np.zeros(v.shape) for k, v in w.items()} for w in params]
     for i, l in enumerate(signals(net, params, residuals, targets)):
@@ -334,8 +334,8 @@ def forward_in_time(
 
 
 @on_effective_weights
-def drtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """Return D-RTRL's gradient (Wang et al. 2026), textbook: every path through a weight is cut, time runs forward.
+def drtrl(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+    """Return D-RTRL's gradient (Wang et al. 2026) in its textbook form: forward in time, paths through weights cut.
 
     eps^t = D^t eps^{t-1} + D_f^t (x) z^t,   grad W = sum_t l^t eps^t
     """
@@ -343,21 +343,21 @@ def drtrl(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayL
 
 
 @on_effective_weights
-def snap1(net: cells.Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
-    """Return SnAp-1's gradient (Menick et al. 2021), textbook: D-RTRL with each neuron's weight on itself left in D."""
+def snap1(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+    """Return SnAp-1's gradient (Menick et al. 2021): that of `drtrl` with each neuron's weight on itself left in D."""
     return forward_in_time(net, params, inputs, targets, jacobians_with_own_weight)
 
 
 @on_effective_weights
 def es_drtrl(
-    net: cells.Network,
+    net: Network,
     params: Params,
     inputs: ArrayLike,
     targets: ArrayLike,
     decay: float = 0.9,
     bias_correction: str = "corrected",
 ) -> tuple[float, Grads]:
-    """Return the gradient of ES-D-RTRL, also pp-prop (Wang et al. 2026), textbook.
+    """Return the gradient of ES-D-RTRL, also called pp-prop (Wang et al. 2026), in its textbook form.
 
     eps_x^t = a eps_x^{t-1} + z^t,   eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t     eps_x = 1 for bias and parameters
     grad W = sum_t eps_x^t (x) l^t eps_f^t / c^t

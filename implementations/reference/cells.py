@@ -1,7 +1,8 @@
-"""Compute every cell in NumPy float64, its Jacobians by dual numbers: the independent twin of `cells_jax.py`.
+"""Compute every cell in NumPy float64, its Jacobians by dual numbers (`dual.py`).
 
-A dual number carries a value and its derivatives by m variables; the equations below run on plain arrays and on
-dual numbers alike. `spike` has psi for its derivative, `stop` drops derivatives. Sizes as in `cells.py`.
+`cells_jax.py` and `cells_torch.py` are checked against this file, which shares nothing with them but the specification.
+The equations take plain arrays and dual numbers alike. `spike` has psi for its derivative, `stop` drops derivatives.
+Sizes are those of `cells/cell.py`.
 """
 
 from collections.abc import Callable
@@ -12,88 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drtrl_bench.implementations.cells import spec as cells
-
-Array = NDArray[np.float64]
-Number = Any
-"""An array [..., N] or a Dual of such."""
-
-
-class Dual:
-    """Hold a value [..., N] and its derivatives [m, ..., N] with respect to m variables of the same neuron."""
-
-    __array_ufunc__ = None  # so that array * dual is the dual's business
-
-    def __init__(self, value: Array, by: Array) -> None:
-        self.value, self.by = value, by
-
-    def __add__(self, other: Number) -> "Dual":
-        value, by = parts(other)
-        return Dual(self.value + value, self.by + by)
-
-    def __mul__(self, other: Number) -> "Dual":
-        value, by = parts(other)
-        return Dual(self.value * value, self.by * value + self.value * by)
-
-    def __truediv__(self, other: Number) -> "Dual":
-        value, by = parts(other)
-        return Dual(self.value / value, (self.by - self.value / value * by) / value)
-
-    def __neg__(self) -> "Dual":
-        return self * -1.0
-
-    def __sub__(self, other: Number) -> "Dual":
-        return self + -other
-
-    def __rsub__(self, other: Number) -> "Dual":
-        return -self + other
-
-    def __rtruediv__(self, other: Number) -> "Dual":
-        return Dual(np.broadcast_to(other, self.value.shape), np.zeros_like(self.by)) / self
-
-    __radd__, __rmul__ = __add__, __mul__
-
-
-def parts(x: Number) -> tuple[Any, Any]:
-    """Return value and derivatives of a number that may be plain."""
-    return (x.value, x.by) if isinstance(x, Dual) else (x, 0.0)
-
-
-def apply(function: Callable[[Any], Any], slope: Callable[[Any], Any], x: Number) -> Number:
-    """Apply a function of one variable, and its derivative to the dual part."""
-    return Dual(function(x.value), slope(x.value) * x.by) if isinstance(x, Dual) else function(x)
-
-
-def stop(x: Number) -> Array:
-    """Return the value alone."""
-    return parts(x)[0]
-
-
-def exp(x: Number) -> Number:
-    return apply(np.exp, np.exp, x)
-
-
-def tanh(x: Number) -> Number:
-    return apply(np.tanh, lambda v: 1 - np.tanh(v) ** 2, x)
-
-
-def sigmoid(x: Number) -> Number:
-    return (1 + tanh(x / 2)) / 2
-
-
-def absolute(x: Number) -> Number:
-    return apply(np.abs, np.sign, x)
-
-
-def root(x: Number) -> Number:
-    return apply(np.sqrt, lambda v: 0.5 / np.sqrt(v), x)
+from drtrl_bench.implementations.reference.dual import (
+    Array,
+    Number,
+    absolute,
+    apply,
+    exp,
+    parts,
+    root,
+    sigmoid,
+    stop,
+    tanh,
+    variables,
+)
 
 
 def normal(v: Array, mean: float, deviation: float) -> Array:
+    """Return the density of a normal distribution at v."""
     return np.exp(-((v - mean) ** 2) / (2 * deviation**2)) / np.sqrt(2 * pi * deviation**2)
 
 
 def psi(cell: cells.Spiking, v: Array) -> Array:
-    """Return the surrogate derivatives of `cells.Spiking`."""
+    """Return the surrogate derivative of `cell.surrogate` at v; `cells.Spiking` has the equations."""
     logistic = 1 / (1 + np.exp(-4 * v))
     return {
         "relu": cell.alpha * np.maximum(cell.width - np.abs(v), 0),
@@ -121,13 +62,14 @@ def spike(cell: cells.Spiking, v: Number) -> Number:
 
 
 def constant(cell: cells.Cell, y: list[Number], name: str) -> Number:
-    """Return the cell's number, or the exponential of the neuron's parameter, which comes after the currents."""
+    """Return a constant of the cell: a number or, if it is trainable, exp of the input current that stands for it."""
     if name not in cell.trainable:
         return getattr(cell, name)
     return exp(y[len(cell.currents) + cell.trainable.index(name)])
 
 
 def decay(cell: cells.Cell, y: list[Number], name: str) -> Number:
+    """Return exp(-1/tau) of a time constant."""
     return exp(-1 / constant(cell, y, name))
 
 
@@ -143,6 +85,7 @@ def through_standardised(u: Array, d: Array) -> Array:
 
 
 def first(cell: cells.Cell, s: list[Number]) -> Number:
+    """Return the first state, which many cells emit."""
     return s[0]
 
 
@@ -172,7 +115,7 @@ def mgu(cell: cells.MGU, s: list[Number], y: list[Number]) -> list[Number]:
 
 
 def lru(cell: cells.LRU, s: list[Number], y: list[Number]) -> list[Number]:
-    """By Euler's formula; cos and sin of a plain or dual angle."""
+    """Compute the states after a step, exp(i angle) by Euler's formula."""
     rate, angle = constant(cell, y, "rate"), constant(cell, y, "frequency")
     cos = apply(np.cos, lambda v: -np.sin(v), angle)
     sin = apply(np.sin, np.cos, angle)
@@ -187,7 +130,7 @@ def lif_spikes(cell: cells.LIF, s: list[Number]) -> Number:
 
 
 def lif_synapse(cell: cells.LIF, s: list[Number], spikes: Number) -> tuple[dict[str, Number], Number]:
-    """Short-term depression (x) or plasticity (u, x): the states after the spikes, and the emitted value."""
+    """Compute short-term depression (x) or plasticity (u, x): the states after the spikes, and the emitted value."""
     if "x" not in cell.states:
         return {}, spikes
     x = s[cell.states.index("x")]
@@ -277,13 +220,13 @@ def linear_readout(cell: cells.LinearReadout, s: list[Number], y: list[Number]) 
 
 
 class Law(NamedTuple):
-    """Hold the equations of one kind of cell, on lists of S states and G input currents."""
+    """Hold the equations of one class of cells, as functions of lists of S states and G input currents."""
 
     emit: Callable[[Any, list[Number]], Number]
     dynamics: Callable[[Any, list[Number], list[Number]], list[Number]]
     output: Callable[[Any, list[Number]], Number]
     standardised: bool = False
-    """Whether the output is standardised over the layer after that."""
+    """Whether the output is then standardised over the neurons of the layer."""
 
 
 LAWS: dict[type[cells.Cell], Law] = {
@@ -303,70 +246,57 @@ LAWS: dict[type[cells.Cell], Law] = {
 
 
 def law(cell: cells.Cell) -> Law:
-    """Return the law of the cell's class, or of the specification it inherits from."""
+    """Return the law of the cell's class, or of a class that it inherits from. Raises KeyError if there is none."""
     for base in type(cell).__mro__:
         if base in LAWS:
             return LAWS[base]
     raise KeyError(f"no law for {type(cell).__name__}; the reference knows {[c.__name__ for c in LAWS]}")
 
 
-def listed(s: Array) -> list[Array]:
+def split(s: Array) -> list[Array]:
     """Split states or currents: [..., S, N] -> S arrays [..., N]."""
     return list(np.moveaxis(s, -2, 0))
 
 
-def variables(*groups: list[Array]) -> list[list[Dual]]:
-    """Return lists of arrays as lists of independent variables."""
-    m, duals, number = sum(len(group) for group in groups), [], 0
-    for group in groups:
-        duals.append([])
-        for x in group:
-            by = np.zeros((m, *x.shape))
-            by[number] = 1
-            duals[-1].append(Dual(x, by))
-            number += 1
-    return duals
-
-
 def emit(cell: cells.Cell, s: Array) -> Array:
     """Compute r [..., N] from states [..., S, N]."""
-    return law(cell).emit(cell, listed(s))
+    return law(cell).emit(cell, split(s))
 
 
 def output_jacobian(cell: cells.Cell, s: Array) -> Array:
     """Compute R = dr/ds [..., S, N]."""
-    (states,) = variables(listed(s))
+    (states,) = variables(split(s))
     return np.moveaxis(law(cell).emit(cell, states).by, 0, -2)
 
 
 def fired(cell: cells.Cell, s: Array) -> NDArray[np.bool_]:
-    """Tells where neurons spiked [..., N], from the states after a step."""
+    """Tell which neurons spike [..., N], from the states after a step."""
     return (s[..., 1, :] if isinstance(cell, cells.EGRU) else emit(cell, s)) != 0
 
 
 def dynamics(cell: cells.Cell, s: Array, y: Array) -> Array:
     """Compute the next states [..., S, N] from states and input currents [..., G, N]."""
-    states = law(cell).dynamics(cell, listed(s), listed(y))
+    states = law(cell).dynamics(cell, split(s), split(y))
     return np.stack([np.broadcast_to(x, s[..., 0, :].shape) for x in states], axis=-2)
 
 
 def jacobians(cell: cells.Cell, s: Array, y: Array) -> tuple[Array, Array]:
     """Compute D [..., S, S', N] and D_f [..., S, G, N] at states and input currents."""
     by = [parts(x)[1] + np.zeros((cell.S + cell.G, *s[..., 0, :].shape)) for x in
-          law(cell).dynamics(cell, *variables(listed(s), listed(y)))]  # fmt: skip
+          law(cell).dynamics(cell, *variables(split(s), split(y)))]  # fmt: skip
     rows = np.stack([np.moveaxis(row, 0, -2) for row in by], axis=-3)
     return rows[..., : cell.S, :], rows[..., cell.S :, :]
 
 
 def output(cell: cells.Cell, s: Array) -> Array:
     """Compute o [..., N] from states [..., S, N]."""
-    o = law(cell).output(cell, listed(s))
+    o = law(cell).output(cell, split(s))
     return standardised(o) if law(cell).standardised else o
 
 
 def pull_output(cell: cells.Cell, s: Array, signal: Array) -> Array:
     """Compute l = dL/ds [..., S, N] from dL/do [..., N]."""
-    (states,) = variables(listed(s))
+    (states,) = variables(split(s))
     o = law(cell).output(cell, states)
     if law(cell).standardised:
         signal = through_standardised(o.value, signal)
@@ -375,7 +305,7 @@ def pull_output(cell: cells.Cell, s: Array, signal: Array) -> Array:
 
 def push_output(cell: cells.Cell, s: Array, ds: Array) -> Array:
     """Compute do [..., p, N] from ds [..., p, S, N]: p directions at the states [..., S, N]."""
-    (states,) = variables(listed(s))
+    (states,) = variables(split(s))
     o = law(cell).output(cell, states)
     do = np.einsum("s...n,...psn->...pn", o.by, ds)
     return through_standardised(o.value[..., None, :], do) if law(cell).standardised else do

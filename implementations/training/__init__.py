@@ -1,1 +1,1 @@
-"""Training on top of `advance`, and sequences that are never in memory as a whole."""
+"""Train networks with `advance`, and compute gradients of sequences that are never in memory all at once."""

@@ -1,6 +1,6 @@
-"""Training on top of `advance`, in JAX: Adam with gradient clipping, an update per sequence or per chunk.
+"""Train a network in JAX: Adam with gradient clipping, one update of the weights per sequence or per chunk.
 
-The twin is `fit_torch.py`: on the same batches both walk through the same weights. Adam: Kingma & Ba 2015
+The twin is `fit_torch.py`: on the same batches both give the same weights. Adam: Kingma & Ba 2015
 (arXiv 1412.6980), with optax; a gradient whose L2 norm exceeds `clip` is scaled down to it.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from drtrl_bench.implementations.engine.network_jax import Params, effective_weights, gradient, to_stored
 
 Batch = Callable[[int], tuple[Any, Any]]
-"""Number of an update -> inputs [T, B, I], targets [T, B]; the same on every call with the same number."""
+"""A function from the number of an update to inputs [T, B, I] and targets [T, B], the same on every call."""
 
 
 def fit(
@@ -35,11 +35,12 @@ def fit(
     checkpoint: Path | None = None,
     every: int = 100,
 ) -> tuple[Params, NDArray[np.float64]]:
-    """Train on batch(0) ... batch(updates - 1). Returns the weights and each batch's loss.
+    """Train on batch(0) ... batch(updates - 1), and return the weights and the losses [updates] of the batches.
 
-    per_chunk: one update after each chunk of `chunk` steps, in the middle of the sequence, as online rules can;
-    otherwise one after each sequence. checkpoint: an `.npz`, written after every `every` batches and at the end; if it
-    is there, training goes on from it. Raises ValueError if it belongs to other weights.
+    algorithm: a module with `init` and `advance`. rate: Adam's learning rate. clip: largest L2 norm of a gradient.
+    per_chunk: update the weights after each chunk of `chunk` steps, in the middle of the sequence, as online algorithms
+    can; otherwise after each sequence. checkpoint: an `.npz` file, written after every `every` batches and at the end;
+    if the file exists, training continues from it. Raises ValueError if the file belongs to other weights.
     """
     adam = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
     state, losses = adam.init(params), []
@@ -57,19 +58,19 @@ def fit(
         carry, loss, grads = algorithm.advance(net, effective, carry, inputs, targets)
         return carry, loss, to_stored(grads, derivatives)
 
-    whole = jax.jit(partial(gradient, algorithm, net, chunk=chunk))
+    of_sequence = jax.jit(partial(gradient, algorithm, net, chunk=chunk))
     for number in range(len(losses), updates):
         inputs, targets = (jnp.asarray(a) for a in batch(number))
         inputs = inputs.astype(params[0]["x"].dtype)
         if per_chunk:
             carry, loss = algorithm.init(net, params, targets.shape[1]), 0.0
             for start in range(0, len(targets), chunk):
-                part = slice(start, start + chunk)
-                carry, more, grads = advance(params, carry, inputs[part], targets[part])
+                steps = slice(start, start + chunk)
+                carry, more, grads = advance(params, carry, inputs[steps], targets[steps])
                 params, state = update(params, state, grads)
                 loss = loss + more
         else:
-            loss, grads = whole(params, inputs, targets)
+            loss, grads = of_sequence(params, inputs, targets)
             params, state = update(params, state, grads)
         losses.append(float(loss))
         if checkpoint and (len(losses) % every == 0 or len(losses) == updates):
@@ -78,7 +79,7 @@ def fit(
 
 
 def save(path: Path, tree: Any, losses: list[float]) -> None:
-    """Write weights, Adam's moments and losses; a crash while writing leaves the file as it was."""
+    """Write weights, Adam's state and losses to an .npz file; a crash while writing leaves the file as it was."""
     leaves = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
     new = path.with_suffix(".new.npz")
     np.savez(new, losses=np.asarray(losses), **leaves)  # pyright: ignore[reportArgumentType]
@@ -86,11 +87,14 @@ def save(path: Path, tree: Any, losses: list[float]) -> None:
 
 
 def restore(path: Path, like: Any) -> tuple[Params, Any, list[float]]:
-    """Read what `save` wrote, in the shape of `like`."""
-    leaves, shape = jax.tree.flatten(like)
+    """Read the weights, Adam's state and losses that `save` wrote.
+
+    like: weights and Adam's state of the same shapes. Raises ValueError if the file's arrays have other shapes.
+    """
+    leaves, structure = jax.tree.flatten(like)
     with np.load(path, allow_pickle=False) as arrays:
         saved = [arrays[name] for i in range(len(leaves)) if (name := f"leaf{i}") in arrays]
         if [a.shape for a in saved] != [np.shape(leaf) for leaf in leaves] or len(arrays) != len(leaves) + 1:
             raise ValueError(f"{path} belongs to another network; remove it or choose another checkpoint")
-        params, state = jax.tree.unflatten(shape, [jnp.asarray(a) for a in saved])
+        params, state = jax.tree.unflatten(structure, [jnp.asarray(a) for a in saved])
         return params, state, arrays["losses"].tolist()

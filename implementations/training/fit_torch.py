@@ -1,6 +1,6 @@
-"""Training on top of `advance`, in PyTorch: Adam with gradient clipping, an update per sequence or per chunk.
+"""Train a network in PyTorch: Adam with gradient clipping, one update of the weights per sequence or per chunk.
 
-The twin is `fit_jax.py`: on the same batches both walk through the same weights. Adam: Kingma & Ba 2015
+The twin is `fit_jax.py`: on the same batches both give the same weights. Adam: Kingma & Ba 2015
 (arXiv 1412.6980), with torch.optim; a gradient whose L2 norm exceeds `clip` is scaled down to it.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from drtrl_bench.implementations.engine.network_torch import Params, effective_weights, gradient, to_stored
 
 Batch = Callable[[int], tuple[Any, Any]]
-"""Number of an update -> inputs [T, B, I], targets [T, B]; the same on every call with the same number."""
+"""A function from the number of an update to inputs [T, B, I] and targets [T, B], the same on every call."""
 
 
 def fit(
@@ -32,11 +32,12 @@ def fit(
     checkpoint: Path | None = None,
     every: int = 100,
 ) -> tuple[Params, NDArray[np.float64]]:
-    """Train on batch(0) ... batch(updates - 1). Returns the weights and each batch's loss.
+    """Train on batch(0) ... batch(updates - 1), and return the weights and the losses [updates] of the batches.
 
-    per_chunk: one update after each chunk of `chunk` steps, in the middle of the sequence, as online rules can;
-    otherwise one after each sequence. checkpoint: an `.npz`, written after every `every` batches and at the end; if it
-    is there, training goes on from it. Raises ValueError if it belongs to other weights.
+    algorithm: a module with `init` and `advance`. rate: Adam's learning rate. clip: largest L2 norm of a gradient.
+    per_chunk: update the weights after each chunk of `chunk` steps, in the middle of the sequence, as online algorithms
+    can; otherwise after each sequence. checkpoint: an `.npz` file, written after every `every` batches and at the end;
+    if the file exists, training continues from it. Raises ValueError if the file belongs to other weights.
     """
     params = [{k: v.detach().clone() for k, v in w.items()} for w in params]
     leaves = [v for w in params for v in w.values()]
@@ -78,7 +79,7 @@ def fit(
 
 
 def save(path: Path, tree: list[torch.Tensor], losses: list[float]) -> None:
-    """Write weights, Adam's moments and losses; a crash while writing leaves the file as it was."""
+    """Write weights, Adam's state and losses to an .npz file; a crash while writing leaves the file as it was."""
     leaves = {f"leaf{i}": leaf.cpu().numpy() for i, leaf in enumerate(tree)}
     new = path.with_suffix(".new.npz")
     np.savez(new, losses=np.asarray(losses), **leaves)  # pyright: ignore[reportArgumentType]
@@ -86,7 +87,10 @@ def save(path: Path, tree: list[torch.Tensor], losses: list[float]) -> None:
 
 
 def restore(path: Path, tree: list[torch.Tensor]) -> list[float]:
-    """Put what `save` wrote into the tensors of `tree`; returns the losses."""
+    """Copy the weights and Adam's state that `save` wrote into the tensors of `tree`, and return the losses.
+
+    Raises ValueError if the file's arrays have other shapes.
+    """
     with np.load(path, allow_pickle=False) as arrays:
         saved = [arrays[name] for i in range(len(tree)) if (name := f"leaf{i}") in arrays]
         if [a.shape for a in saved] != [tuple(leaf.shape) for leaf in tree] or len(arrays) != len(tree) + 1:

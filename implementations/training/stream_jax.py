@@ -1,4 +1,4 @@
-"""`advance` folded over a stream of chunks, in JAX: loss and gradient of a sequence that is never there as a whole.
+"""Fold `advance` over a stream of chunks in JAX: the gradient of a sequence that is never in memory all at once.
 
 The twin is `stream_torch.py`. `network_jax.gradient` is the same fold over a sequence on the device, in one program.
 """
@@ -14,14 +14,14 @@ from jax import Array
 from drtrl_bench.implementations.engine.network_jax import Params, effective_weights, to_stored
 
 Chunks = Iterable[tuple[Any, Any]]
-"""Inputs [K, B, I] of any type of number and targets [K, B], on the host."""
+"""Pairs of inputs [K, B, I], of any type of number, and targets [K, B], on the host."""
 
 
 def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Array, Params]]:
-    """The fold of one algorithm and network: a function of weights and chunks that returns loss and gradient.
+    """Return the function of weights and chunks that computes loss and gradient, for one algorithm and network.
 
-    A chunk crosses to the device as it is and becomes floating there. Carry and sums are updated in place. It compiles
-    once per length of chunk. ValueError if there is no chunk.
+    A chunk is copied to the device in its own type of number, and converted to the weights' type there. Carry and sums
+    are updated in place. The function is compiled once per length of chunk. It raises ValueError if there is no chunk.
     """
 
     def advance(params: Params, carry: Any, total: Array, sums: Params, chunk: tuple[Array, Array], last: bool) -> Any:
@@ -32,7 +32,7 @@ def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Arra
         sums = jax.tree.map(jnp.add, sums, to_stored(grads, derivatives))
         return (None if last else carry), total + loss, sums
 
-    # What the last chunk leaves of a carry nobody needs, so there is no place to update.
+    # After the last chunk no carry is returned, so its buffers cannot be reused for a result.
     middle = jax.jit(partial(advance, last=False), donate_argnums=(1, 2, 3))
     end = jax.jit(partial(advance, last=True), donate_argnums=(2, 3))
 
@@ -41,14 +41,14 @@ def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Arra
         zero = jnp.zeros((), params[0]["x"].dtype)
         return algorithm.init(net, effective, batch), zero, jax.tree.map(jnp.zeros_like, params)
 
-    begun = jax.jit(begin, static_argnames="batch")
+    compiled_begin = jax.jit(begin, static_argnames="batch")
 
     def gradient(params: Params, chunks: Chunks) -> tuple[Array, Params]:
         state: Any = None
         waiting = None
         for chunk in chunks:
             if state is None:
-                state = begun(params, batch=chunk[1].shape[1])
+                state = compiled_begin(params, batch=chunk[1].shape[1])
             if waiting is not None:
                 state = middle(params, *state, waiting)
                 # Without waiting, chunks would queue up on the device.

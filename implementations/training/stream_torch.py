@@ -1,4 +1,4 @@
-"""`advance` folded over a stream of chunks, in PyTorch: loss and gradient of a sequence never there as a whole.
+"""Fold `advance` over a stream of chunks in PyTorch: the gradient of a sequence that is never in memory all at once.
 
 The twin is `stream_jax.py`. `network_torch.gradient` is the same fold over a sequence on the device.
 """
@@ -12,13 +12,14 @@ from torch import Tensor
 from drtrl_bench.implementations.engine.network_torch import Params, add, effective_weights, to_stored
 
 Chunks = Iterable[tuple[Any, Any]]
-"""Inputs [K, B, I] of any type of number and targets [K, B], on the host."""
+"""Pairs of inputs [K, B, I], of any type of number, and targets [K, B], on the host."""
 
 
 def streaming(algorithm: Any, net: Any) -> Callable[[Params, Chunks], tuple[Tensor, Params]]:
-    """The fold of one algorithm and network: a function of weights and chunks that returns loss and gradient.
+    """Return the function of weights and chunks that computes loss and gradient, for one algorithm and network.
 
-    A chunk crosses to the device as it is and becomes floating there. ValueError if there is no chunk.
+    A chunk is copied to the device in its own type of number, and converted to the weights' type there. The function
+    raises ValueError if there is no chunk.
     """
 
     def gradient(params: Params, chunks: Chunks) -> tuple[Tensor, Params]:

@@ -181,7 +181,13 @@ WANTED = {
     "drtrl_bench.": {"registry"},
     "drtrl_bench.cost.": {"flops"},
     "drtrl_bench.measure.": {"clock", "environment", "fidelity", "memory", "problem", "stats", "worker"},
-    "drtrl_bench.implementations.": {"cells.spec", "reference.algorithms", "reference.cells"},
+    "drtrl_bench.implementations.": {
+        "cells.cell",
+        "cells.spec",
+        "reference.algorithms",
+        "reference.cells",
+        "reference.dual",
+    },
     f"{RULES}approximate.": {"feedback", "filtering"},
     "drtrl_bench.datasets.": {"digits", "events.folders"},
 }
@@ -204,8 +210,8 @@ def test_a_rule_is_measured_again_for_what_it_imports_only(name: str) -> None:
         found = parts(algorithm)
         assert {prefix + module for prefix, modules in WANTED.items() for module in modules} <= found
         engine = {f"implementations.{part}_{name}" for part in ("cells.cells", "engine.network", "engine.adjoint")}
-        own = {f"measure.backend_{name}", registry.place(algorithm, name), *engine}
-        assert {f"drtrl_bench.{part}" for part in own} <= found
+        needed = {f"measure.backend_{name}", registry.module_name(algorithm, name), *engine}
+        assert {f"drtrl_bench.{part}" for part in needed} <= found
         assert not {module for module in found if module.endswith(f"_{other}")}
     bptt = parts("bptt")
     drtrl = f"{RULES}approximate.drtrl_{name}"

@@ -417,7 +417,7 @@ def drawn(name: str) -> tuple[object, str]:
 
     published, module = data.module("events.published"), data.dataset(name)
     try:
-        data.loaded(name)
+        data.label_and_fingerprint(name)
         module.batch(4, 2, 0, split="test")
     except (published.DamagedError, published.MissingError, published.ReaderError, OSError) as error:
         return 1, f"{error}\n"

@@ -43,13 +43,13 @@ def test_what_is_published_has_events_and_nothing_else_has() -> None:
 
 def test_what_is_published_says_that_its_files_are_missing() -> None:
     for name in PUBLISHED:
-        assert data.loaded(name) == [f"{data.events(name).published.name} (no files)", ""]
+        assert data.label_and_fingerprint(name) == [f"{data.events(name).published.name} (no files)", ""]
         assert (data.unavailable(name) or "").endswith(f"drtrl-bench data make {name}")
 
 
 def test_what_is_generated_reads_nothing() -> None:
     for name in set(SIZES) - set(PUBLISHED):
-        assert (data.loaded(name), data.fingerprint(name), data.unavailable(name)) == ([], "", None)
+        assert (data.label_and_fingerprint(name), data.fingerprint(name), data.unavailable(name)) == ([], "", None)
 
 
 class Ones:

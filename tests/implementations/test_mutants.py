@@ -228,8 +228,8 @@ MUTANTS = [
     Mutant(
         "P transposed",
         "engine/influence_torch.py",
-        "(P @ part.flatten(2))",
-        "(P.mT @ part.flatten(2))",
+        "(P @ M_n.flatten(2))",
+        "(P.mT @ M_n.flatten(2))",
         f"rtrl-gru-{SHALLOW}",
     ),
     # D-RTRL
@@ -243,8 +243,8 @@ MUTANTS = [
     Mutant(
         "D of the step before",
         "engine/adjoint_jax.py",
-        "now = (l, D, D_f) if",
-        "now = (l, jnp.roll(D, 1, 0), D_f) if",
+        "steps = (l, D, D_f) if",
+        "steps = (l, jnp.roll(D, 1, 0), D_f) if",
         f"drtrl-gru-{SHALLOW}",
     ),
     Mutant(
@@ -395,8 +395,8 @@ MUTANTS = [
     Mutant(
         "normalised presynaptic filter",
         "algorithms/approximate/es_drtrl_torch.py",
-        "eps_x = a * eps_x + now",
-        "eps_x = a * eps_x + (1 - a) * now",
+        "eps_x = a * eps_x + z_t",
+        "eps_x = a * eps_x + (1 - a) * z_t",
         zoo("es_drtrl", "gru"),
     ),
     Mutant(
@@ -430,8 +430,8 @@ MUTANTS = [
     Mutant(
         "first states of another block",
         "engine/blocks_jax.py",
-        "with_inputs(net, firsts, kept, x)",
-        "with_inputs(net, [0 * s for s in firsts], kept, x)",
+        "with_inputs(net, firsts, states_and_currents, x)",
+        "with_inputs(net, [0 * s for s in firsts], states_and_currents, x)",
         blocks("bptt", 11),
     ),
     Mutant(
@@ -537,8 +537,8 @@ MUTANTS = [
     Mutant(
         "adjoints of an upper layer not joined",
         "engine/adjoint_jax.py",
-        "jnp.concatenate([above, own], axis=-1)",
-        "jnp.concatenate([0 * above, own], axis=-1)",
+        "jnp.concatenate([above, lam], axis=-1)",
+        "jnp.concatenate([0 * above, lam], axis=-1)",
         f"rtrl-gru-{DEEP}",
     ),
     # BPTT by the framework itself

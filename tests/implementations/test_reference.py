@@ -11,6 +11,7 @@ import pytest
 from support.problems import CELLS, READOUTS, ZOO, Grads, Problem, cosine, errors, in_framework, needs, network, problem
 
 from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.cells.cell import SURROGATES, Network
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as reference_cells
 
@@ -29,7 +30,7 @@ def test_forward_and_backward_in_time_agree(case: tuple[str, int, str]) -> None:
     assert cosine(diagonal[1], exact[1]) < 0.9999
 
 
-SMOOTH: dict[str, cells.Network] = {
+SMOOTH: dict[str, Network] = {
     "leaky_rnn": network("leaky_rnn", 2, "leaky"),
     "gru": network("gru", 2, "linear"),
     "lif_soft": network("lif_soft", 2, "leaky", smooth=True),
@@ -142,7 +143,7 @@ def value_and_slopes(framework: str, f: Callable[..., Any], *at: np.ndarray) -> 
     return f(*arrays).numpy(), [j.numpy() for j in jacobians]
 
 
-@pytest.mark.parametrize("surrogate", [*cells.SURROGATES, "smooth"])
+@pytest.mark.parametrize("surrogate", [*SURROGATES, "smooth"])
 def test_surrogate(framework: str, surrogate: str) -> None:
     """Exactly 0 or 1 going forward, psi going backward; `smooth` is psi's primitive, by the trapezoid rule."""
     spike = import_module(f"drtrl_bench.implementations.cells.cells_{framework}").spike

@@ -50,14 +50,14 @@ def test_a_stream_of_a_period_is_the_batch(name: str, chunk: int) -> None:
 
 @pytest.mark.parametrize(("name", "options"), [("nmnist", {}), ("nmnist", {"features": 50}), ("copying", {})])
 def test_chunks_cut_a_stream_anywhere(name: str, options: dict[str, Any]) -> None:
-    whole = joined(name, 100, 3, 1, 100, 24, **options)
-    assert whole[0].shape[:2] == whole[1].shape == (100, 3)
+    sequence = joined(name, 100, 3, 1, 100, 24, **options)
+    assert sequence[0].shape[:2] == sequence[1].shape == (100, 3)
     for chunk in (1, 10, 24, 30, 77):
         parts = list(stream.chunks(name, 100, 3, 1, chunk, 24, **options))
         assert {len(x) for x, _ in parts[:-1]} <= {chunk}
-        for a, b in zip(joined(name, 100, 3, 1, chunk, 24, **options), whole, strict=True):
+        for a, b in zip(joined(name, 100, 3, 1, chunk, 24, **options), sequence, strict=True):
             np.testing.assert_array_equal(a, b)
-    assert not np.array_equal(whole[0][:24], whole[0][24:48])
+    assert not np.array_equal(sequence[0][:24], sequence[0][24:48])
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("nmnist", np.uint8), ("bernoulli", np.uint8), ("dms", np.float32)])
@@ -83,14 +83,14 @@ def test_gradient_is_that_of_the_whole_sequence(framework: str, algorithm: str, 
     p = problem(NET, T=27, B=3, I=5, N=6)
     net, rule = in_framework(NET, framework), registry.ALGORITHMS[algorithm].module(algorithm, framework)
     params, inputs, targets = arrays(framework, p.params, p.inputs, p.targets)
-    whole = import_module(f"drtrl_bench.implementations.engine.network_{framework}").gradient(
+    sequence = import_module(f"drtrl_bench.implementations.engine.network_{framework}").gradient(
         rule, net, params, inputs, targets, chunk
     )
     fold = import_module(f"drtrl_bench.implementations.training.stream_{framework}").streaming(rule, net)
     cut = [(p.inputs[i : i + chunk], p.targets[i : i + chunk]) for i in range(0, 27, chunk)]
     loss, grads = fold(params, iter(cut))
-    np.testing.assert_allclose(loss, whole[0], rtol=1e-12)
-    for ours, theirs in zip(grads, whole[1], strict=True):
+    np.testing.assert_allclose(loss, sequence[0], rtol=1e-12)
+    for ours, theirs in zip(grads, sequence[1], strict=True):
         for k in ours:
             np.testing.assert_allclose(ours[k], theirs[k], rtol=1e-9, atol=1e-12)
 
@@ -108,11 +108,11 @@ def test_masks_and_signs_in_a_stream(framework: str, algorithm: str) -> None:
     loss, grads = fold(
         arrays(framework, p.params)[0], [(p.inputs[i : i + 9], p.targets[i : i + 9]) for i in (0, 9, 18)]
     )
-    found: Any = [{k: np.asarray(g) for k, g in w.items()} for w in grads]
-    assert_same((float(loss), found), TRUTHS[algorithm](p, 9))
+    gradients: Any = [{k: np.asarray(g) for k, g in w.items()} for w in grads]
+    assert_same((float(loss), gradients), TRUTHS[algorithm](p, 9))
     there = net[0].mask("r", 6, 6)
     assert there is not None
-    assert (found[0]["r"][there == 0] == 0).all()
+    assert (gradients[0]["r"][there == 0] == 0).all()
 
 
 def test_the_last_chunk_alone_is_called_the_last(framework: str) -> None:
@@ -120,7 +120,7 @@ def test_the_last_chunk_alone_is_called_the_last(framework: str) -> None:
     rule = import_module(f"drtrl_bench.implementations.algorithms.approximate.drtrl_{framework}")
     told: list[bool] = []
     watched = SimpleNamespace(
-        init=rule.init, advance=lambda *given, last: told.append(last) or rule.advance(*given, last=last)
+        init=rule.init, advance=lambda *arguments, last: told.append(last) or rule.advance(*arguments, last=last)
     )
     fold = import_module(f"drtrl_bench.implementations.training.stream_{framework}").streaming(
         watched, in_framework(NET, framework)
@@ -155,14 +155,14 @@ def arrays(framework: str, *trees: Any) -> list[Any]:
 def test_memory_of_the_loader_stops_at_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """From a cold start, with twice as many recordings as may be kept."""
     recordings = data.module("events.recordings")
-    held, available = data.events("nmnist").recordings("train")
-    everything = sum(recordings.size(held[i]) for i in available)
+    all_recordings, available = data.events("nmnist").recordings("train")
+    everything = sum(recordings.size(all_recordings[i]) for i in available)
     budget = everything // 2
     monkeypatch.setattr(recordings, "BUDGET", budget)
 
     def cold(steps: int) -> tuple[int, int]:
         """Bytes at the most, and bytes that stay."""
-        held.forget()
+        all_recordings.forget()
         gc.collect()
         tracemalloc.start()
         deque(stream.chunks("nmnist", steps, 4, 0, 20, 100), maxlen=0)

@@ -55,10 +55,10 @@ SWEEP = [
 
 @pytest.mark.parametrize(("rule", "cell", "layers"), SWEEP)
 def test_gradient(framework: str, rule: str, cell: str, layers: int, record_property: Callable[..., None]) -> None:
-    found = gradient(framework, rule, posed(cell, layers), DEPTHS[layers][0])
+    result = gradient(framework, rule, posed(cell, layers), DEPTHS[layers][0])
     right = truth(rule, cell, layers)
-    assert_same(found, right)
-    record_property("compared", (rule, cell, layers, framework, max(errors(found[1], right[1]).values())))
+    assert_same(result, right)
+    record_property("compared", (rule, cell, layers, framework, max(errors(result[1], right[1]).values())))
 
 
 @pytest.mark.parametrize("layers", DEPTHS)
@@ -99,8 +99,8 @@ def test_rules_differ_from_each_other() -> None:
 def test_without_memory_the_filters_are_the_current_step(framework: str) -> None:
     """ES-D-RTRL with decay 0 is D-RTRL with D = 0."""
     p = posed("alif_expcu", 2)
-    found = gradient(framework, "es_drtrl", p, 3, options={"decay": 0.0})
-    assert_same(found, truth("no_trace", "alif_expcu", 2))
+    result = gradient(framework, "es_drtrl", p, 3, options={"decay": 0.0})
+    assert_same(result, truth("no_trace", "alif_expcu", 2))
 
 
 def test_random_feedback_weights() -> None:
@@ -112,12 +112,12 @@ def test_random_feedback_weights() -> None:
 
 def test_a_rank_is_a_decay(framework: str) -> None:
     p = posed("gru", 2)
-    found = gradient(framework, "es_drtrl", p, 3, options={"decay": 9})
-    assert_same(found, reference.es_drtrl(*p, decay=0.8))
+    result = gradient(framework, "es_drtrl", p, 3, options={"decay": 9})
+    assert_same(result, reference.es_drtrl(*p, decay=0.8))
 
 
 @pytest.mark.parametrize(
-    ("decay", "correction", "said"),
+    ("decay", "correction", "message"),
     [
         (-0.1, "none", "decay"),
         (2.5, "none", "whole"),
@@ -125,8 +125,8 @@ def test_a_rank_is_a_decay(framework: str) -> None:
         (0.0, "as_published", "divides by 0"),
     ],
 )
-def test_options_without_a_meaning(decay: float, correction: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_options_without_a_meaning(decay: float, correction: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         smoothing(decay, correction)
 
 
@@ -175,8 +175,8 @@ def test_es_drtrl_options(framework: str, decay: float, correction: str) -> None
 @pytest.mark.parametrize("segments", [1, 2, 7])
 def test_segments_change_nothing(framework: str, segments: int, rule: str) -> None:
     p = posed("gru", 2)
-    found = gradient(framework, rule, p, T, options={"segments": segments})
-    assert_same(found, truth("rtrl", "gru", 2), 1e-12)
+    result = gradient(framework, rule, p, T, options={"segments": segments})
+    assert_same(result, truth("rtrl", "gru", 2), 1e-12)
 
 
 def test_every_cell_of_the_registry_is_in_the_zoo() -> None:

@@ -24,19 +24,19 @@ layer spikes. The largest relative error of any weight in any of these {number} 
 """
 
 
-def table(found: Iterable[tuple[str, str, int, str, float]]) -> str:
+def table(results: Iterable[tuple[str, str, int, str, float]]) -> str:
     """Markdown of (rule, cell, layers, framework, largest relative error) of the comparisons that passed."""
     from test_zoo import DEPTHS, truth
 
-    found = list(found)
-    frameworks = sorted({framework for *_, framework, _ in found})
-    done = {(rule, cell, layers, framework) for rule, cell, layers, framework, _ in found}
+    results = list(results)
+    frameworks = sorted({framework for *_, framework, _ in results})
+    done = {(rule, cell, layers, framework) for rule, cell, layers, framework, _ in results}
     lines = ["| cell | " + " | ".join(RULES) + " |", "|---" * (len(RULES) + 1) + "|"]
     for cell in ZOO:
         entries = []
         for rule in RULES:
-            whole = all((rule, cell, layers, f) in done for layers in DEPTHS for f in frameworks)
-            if not whole:
+            complete = all((rule, cell, layers, f) in done for layers in DEPTHS for f in frameworks)
+            if not complete:
                 entries.append("(x)")
                 continue
             if rule in ("rtrl", *registry.BPTT):
@@ -51,6 +51,6 @@ def table(found: Iterable[tuple[str, str, int, str, float]]) -> str:
         lines.append(f"| {cell} | " + " | ".join(entries) + " |")
     named = {"jax": "JAX", "torch": "PyTorch"}
     said = HEAD.format(
-        frameworks=" and ".join(named[f] for f in frameworks), number=len(found), worst=max(e for *_, e in found)
+        frameworks=" and ".join(named[f] for f in frameworks), number=len(results), worst=max(e for *_, e in results)
     )
     return said + "\n".join(lines) + "\n"

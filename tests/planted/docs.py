@@ -4,6 +4,7 @@ from planted import Planted
 
 DOCS = "tests/docs/test_docs.py"
 README = "tests/bench/view/test_readme.py"
+NUMBERS, SAMPLES = "tests/docs/test_numbers.py", "tests/docs/test_samples.py"
 
 PLANTED = [
     Planted(
@@ -75,5 +76,89 @@ PLANTED = [
         "\nversion: 0.1.0",
         "\nversion: 0.0.9",
         f"{DOCS}::test_what_is_cited_is_this_version_and_the_paper",
+    ),
+    Planted(
+        "a time in the text of an earlier measurement",
+        "docs/tables.md",
+        "and 165 against 167 ms in PyTorch",
+        "and 165 against 161 ms in PyTorch",
+        f"{NUMBERS}::test_chunks",
+    ),
+    Planted(
+        "memory of another chunk in the text",
+        "docs/tables.md",
+        "stays at 12.5 and 12.6 MiB",
+        "stays at 12.5 and 13.6 MiB",
+        f"{NUMBERS}::test_chunks",
+    ),
+    Planted(
+        "a norm ratio of another readout in the text",
+        "docs/tables.md",
+        "norm ratio .97, .97 and 1.01.",
+        "norm ratio .11, .97 and 1.01.",
+        f"{NUMBERS}::test_three_algorithms_on_digits",
+    ),
+    Planted(
+        "a time of another framework in the text",
+        "docs/tables.md",
+        "takes 4.1 ms in PyTorch and 4.9 in JAX",
+        "takes 4.9 ms in PyTorch and 4.1 in JAX",
+        f"{NUMBERS}::test_compiled_and_on_a_gpu",
+    ),
+    Planted(
+        "a share of memory the wrong way round",
+        "README.md",
+        "memory in JAX and 0.74 in PyTorch. Over",
+        "memory in JAX and 1.36 in PyTorch. Over",
+        f"{NUMBERS}::test_the_front_page_on_memory",
+    ),
+    Planted(
+        "an accuracy of another data set",
+        "docs/data.md",
+        "layout | 0.983 | 0.1 |",
+        "layout | 0.982 | 0.1 |",
+        f"{NUMBERS}::test_what_can_be_learned_from_stand_ins[nmnist]",
+    ),
+    Planted(
+        "a key of the sample plan that no case has",
+        "docs/own.md",
+        "\nneurons = 8\nbatch = 2\n",
+        "\nneuron = 8\nbatch = 2\n",
+        f"{SAMPLES}::test_the_sample_plan_of_your_own_is_read",
+    ),
+    Planted(
+        "a default of a plan that the code does not have",
+        "docs/plans.md",
+        "| `budget_s` | 5 |",
+        "| `budget_s` | 10 |",
+        f"{SAMPLES}::test_the_defaults_of_plans_are_those_of_the_code",
+    ),
+    Planted(
+        "an argument that fit does not take",
+        "docs/start.md",
+        "updates=1000, chunk=50,",
+        "steps=1000, chunk=50,",
+        f"{SAMPLES}::test_the_names_of_sample_code_exist[docs/start.md]",
+    ),
+    Planted(
+        "an option that the command does not have",
+        "docs/data.md",
+        "drtrl-bench data check shd --data /data",
+        "drtrl-bench data check shd --folder /data",
+        f"{SAMPLES}::test_a_command_of_a_page_is_one",
+    ),
+    Planted(
+        "a limit of the gate that the code does not have",
+        "docs/gate.md",
+        "more than 1.3 times the processor's time",
+        "more than 1.5 times the processor's time",
+        f"{NUMBERS}::test_limits_are_those_of_the_code",
+    ),
+    Planted(
+        "a looser gradient check than the page says",
+        "bench/measure/gradcheck.py",
+        "LIMIT = 1e-10\n",
+        "LIMIT = 1e-9\n",
+        f"{NUMBERS}::test_limits_are_those_of_the_code",
     ),
 ]

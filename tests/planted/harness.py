@@ -169,8 +169,8 @@ PLANTED = [
     Planted(
         "a case's key without its seed",
         "bench/case.py",
-        "return digest(set_apart(self))",
-        'return digest({k: v for k, v in set_apart(self).items() if k != "seed"})',
+        "return digest(non_defaults(self))",
+        'return digest({k: v for k, v in non_defaults(self).items() if k != "seed"})',
         f"{IDENTITY}test_every_field_makes_another_case",
     ),
     Planted(
@@ -183,8 +183,8 @@ PLANTED = [
     Planted(
         "relative imports do not count",
         "bench/provenance.py",
-        "above = package.split",
-        "above = [] and package.split",
+        "parents = package.split",
+        "parents = [] and package.split",
         f"{IDENTITY}test_imports_are_found_wherever_they_stand",
     ),
     Planted(

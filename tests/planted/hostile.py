@@ -20,14 +20,14 @@ PLANTED = [
     Planted(
         "true is a whole number",
         "bench/case.py",
-        "right = type(value) is which.type or",
-        "right = isinstance(value, which.type) or",
+        "has_type = type(value) is declared.type or",
+        "has_type = isinstance(value, declared.type) or",
         f"{VALUE}[neurons-true]",
     ),
     Planted(
         "fields of a case made in Python are not looked at",
         "bench/plan.py",
-        "key: v if key in apart else taken(path, where, key, v) for key, v",
+        "key: v if key in unchecked else case_value(path, where, key, v) for key, v",
         "key: v for key, v",
         f"{LIMITS}test_a_plan_made_in_python_has_the_same_ranges[a float for an int]",
     ),

@@ -48,15 +48,15 @@ PLANTED = [
     Planted(
         "a hard reset is a soft one, Pallas",
         TWIN,
-        'spikes if cell.reset == "soft" else now["V"] * spikes',
+        'spikes if cell.reset == "soft" else named["V"] * spikes',
         "spikes",
         f"{PALLAS}[bptt-lif_hard]",
     ),
     Planted(
         "the threshold does not adapt, Pallas",
         TWIN,
-        '(now["a"] + cell.beta / cell.threshold * spikes)',
-        'now["a"]',
+        '(named["a"] + cell.beta / cell.threshold * spikes)',
+        'named["a"]',
         f"{PALLAS}[drtrl-alif]",
     ),
     Planted(

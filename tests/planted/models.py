@@ -25,9 +25,9 @@ def everywhere(
     return Planted(error, f"implementations/{ours}.py", *numpy, test, also)
 
 
-def specified(error: str, test: str, old: str, new: str) -> Planted:
-    """An error in the specification, which all codes read."""
-    return Planted(error, "implementations/cells/spec.py", old, new, test)
+def specified(error: str, test: str, old: str, new: str, file: str = "spec") -> Planted:
+    """An error in the specification, which all codes read: of one cell, or of every one (`file="cell"`)."""
+    return Planted(error, f"implementations/cells/{file}.py", old, new, test)
 
 
 def listed(error: str, test: str, old: str, new: str) -> Planted:
@@ -251,7 +251,7 @@ PLANTED = [
         "postsynaptic filter not normalised",
         f"{NETWORK}filters",
         numpy=("eps_f + np.zeros_like(D_f)) + (1 - a) * D_f", "eps_f + np.zeros_like(D_f)) + D_f"),
-        jax=("(1 - a) * D_f\n", "D_f\n"),
+        jax=("(1 - a) * D_f[0]\n", "D_f[0]\n"),
         torch=("(1 - a) * D_f)", "D_f)"),
         files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
     ),
@@ -282,18 +282,21 @@ PLANTED = [
         f"{INITIAL}variance_is_the_scale_over_the_lines",
         "TRUNCATED_DEVIATION = 0.87962566",
         "TRUNCATED_DEVIATION = 1.0",
+        file="cell",
     ),
     specified(
         "weights cut at three deviations",
         f"{INITIAL}truncated_normal",
         "np.abs(draw) > 2).any()",
         "np.abs(draw) > 3).any()",
+        file="cell",
     ),
     specified(
         "recurrent weights as wide as the input's",
         f"{INITIAL}variance_is_the_scale_over_the_lines",
         "np.sqrt(scale[kind] / J)",
         "np.sqrt(scale[kind] / I)",
+        file="cell",
     ),
     specified(
         "inhibitory weights four times as large",
@@ -306,6 +309,7 @@ PLANTED = [
         f"{INITIAL}trained_constants_start_around_their_middle",
         "self.spread * draw",
         "self.spread**2 * draw",
+        file="cell",
     ),
     specified("nothing to release at rest", f"{INITIAL}states_at_rest", '"u": self.U}', '"u": 0.0}'),
     specified(
@@ -319,12 +323,14 @@ PLANTED = [
         f"{INITIAL}mask_of_a_sparse_recurrence",
         "reads.stop - reads.start, N)) < self.density",
         "reads.stop - reads.start, N)) > self.density",
+        file="cell",
     ),
     specified(
         "another mask at every call",
         f"{INITIAL}mask_of_a_sparse_recurrence",
         "np.random.default_rng([J, N]).random((J, reads.stop",
         "np.random.default_rng().random((J, reads.stop",
+        file="cell",
     ),
     specified(
         "one neuron in five excitatory",
@@ -423,8 +429,8 @@ PLANTED = [
     Planted(
         "trace kept as it is computed",
         "implementations/engine/trace_jax.py",
-        "updated.append(new.astype(tile.dtype))",
-        "updated.append(new)",
+        "updated.append(later.astype(tile.dtype))",
+        "updated.append(later)",
         f"{LONG}trace_is_stored_as_asked",
     ),
     Planted(

@@ -9,8 +9,8 @@ PLANTED = [
     Planted(
         "modules beside a plugin are not hashed",
         "bench/provenance.py",
-        "for name in (*named, above) if name and find(name)]",
-        "for name in (*named, above) if name and name != 'helper' and find(name)]",
+        "for name in (*imports, parent) if name and find(name)]",
+        "for name in (*imports, parent) if name and name != 'helper' and find(name)]",
         TEST + "test_a_change_of_a_plugin_changes_what_is_made_of_it",
     ),
     Planted(
@@ -65,8 +65,8 @@ PLANTED = [
     Planted(
         "plugins of a plan are looked for in the working directory",
         "bench/plan.py",
-        "plugins.load(named, beside=path.parent)",
-        "plugins.load(named)",
+        "plugins.load(files, beside=path.parent)",
+        "plugins.load(files)",
         TEST + "test_a_plan_with_plugins_is_measured_from_anywhere",
     ),
     Planted(
@@ -93,8 +93,8 @@ PLANTED = [
     Planted(
         "rounds of a call are left out",
         "bench/session.py",
-        "found, limit_s, budget_s, rounds)",
-        "found, limit_s, budget_s)",
+        "cases, limit_s, budget_s, rounds)",
+        "cases, limit_s, budget_s)",
         NOTEBOOK + "test_lists_make_a_grid_and_finished_cases_are_found_again",
     ),
 ]

@@ -31,9 +31,9 @@ class Played(NamedTuple):
 
 def weights(x: ArrayLike, r: ArrayLike | None = None, b: ArrayLike | None = None, p: ArrayLike | None = None) -> Any:
     """A layer's weights [J, G, N]; numbers in a row are the gates of one neuron with one input."""
-    given = {"x": x, "r": r, "b": b, "p": p}
-    found = {k: np.asarray(v, np.float64) for k, v in given.items() if v is not None}
-    return {k: v if v.ndim == 3 else v.reshape(1, -1, 1) for k, v in found.items()}
+    weights_by_kind = {"x": x, "r": r, "b": b, "p": p}
+    present = {k: np.asarray(v, np.float64) for k, v in weights_by_kind.items() if v is not None}
+    return {k: v if v.ndim == 3 else v.reshape(1, -1, 1) for k, v in present.items()}
 
 
 def played(code: str, cell: cells.Cell, w: Any, inputs: ArrayLike) -> Played:

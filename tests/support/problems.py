@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from drtrl_bench import registry
 from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.cells.cell import Network
 
 FRAMEWORKS = ("jax", "torch")
 ALGORITHMS = ("bptt", "rtrl", "drtrl", "bptt_native")
@@ -97,7 +98,7 @@ class Bound(NamedTuple):
 class Problem(NamedTuple):
     """A network, its weights and one batch. `net` holds specifications: the reference and both frameworks read it."""
 
-    net: cells.Network
+    net: Network
     params: Grads
     inputs: NDArray[np.float64]
     """[T, B, I]."""
@@ -105,7 +106,7 @@ class Problem(NamedTuple):
     """[T, B]; negative: no loss at that step."""
 
 
-def network(cell: str, layers: int, readout: str, **options: Any) -> cells.Network:
+def network(cell: str, layers: int, readout: str, **options: Any) -> Network:
     """`layers` layers of one cell, or "mixed": a GRU, an ALIF with hard reset, a LIF layer; then the readout."""
     mixed = (CELLS["gru"], replace(ALIF, reset="hard"), CELLS["lif_soft"])
     hidden = mixed if cell == "mixed" else (replace(CELLS.get(cell) or ZOO[cell], **options),) * layers
@@ -113,7 +114,7 @@ def network(cell: str, layers: int, readout: str, **options: Any) -> cells.Netwo
 
 
 def problem(
-    net: cells.Network,
+    net: Network,
     *,
     T: int = 11,
     B: int = 2,
@@ -138,7 +139,7 @@ def problem(
     return Problem(net, params, rng.standard_normal((T, B, I)), targets)
 
 
-def in_framework(net: cells.Network, framework: str) -> Any:
+def in_framework(net: Network, framework: str) -> Any:
     """The same network with the framework's equations; what a specification reads, its twin reads."""
     module, twins = import_module(f"drtrl_bench.implementations.cells.cells_{framework}"), []
     for cell in net:

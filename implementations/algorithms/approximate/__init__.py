@@ -1,1 +1,1 @@
-"""Algorithms that leave out paths through the recurrent weights, and their options."""
+"""Compute gradients that leave out paths through the recurrent weights."""

@@ -1,4 +1,6 @@
-"""D-RTRL, in JAX: RTRL without the paths through recurrent weights (Wang et al. 2026, Nat. Commun. 17:1745).
+"""Compute D-RTRL's gradient in JAX: RTRL without the paths through recurrent weights.
+
+Source: Wang et al. 2026 (Nat. Commun. 17:1745).
 
     trace       eps^t = D^t eps^{t-1} + z^t (x) D_f^t  D = ds^t/ds^{t-1} inside a neuron, its recurrent input held fixed
     gradient    dL/dW = sum_t l^t eps^t                l = dL^t/ds^t, the learning signal
@@ -32,7 +34,7 @@ RULE = Rule(loss=DIAGONAL, carry=DIAGONAL)
 
 
 class Carry(NamedTuple):
-    """What is carried across a chunk boundary."""
+    """Hold what is carried across a chunk boundary."""
 
     states: States
     """s [B, S, N] of each layer."""
@@ -41,7 +43,7 @@ class Carry(NamedTuple):
 
 
 def init(net: Any, params: Params, batch: int, *, trace_dtype: str = "same") -> Carry:
-    """Returns the states at rest and zero traces, in the dtype of the weights or in `trace_dtype`."""
+    """Return the states at rest and zero traces, in the dtype of the weights or in `trace_dtype`."""
     states = initial_states(net, params, batch)
     zeros = [{k: trace.zeros(batch, c, v, trace_dtype) for k, v in w.items()} for c, w in zip(net, params, strict=True)]
     return Carry(states, zeros)
@@ -58,7 +60,7 @@ def advance(
     rule: Rule = RULE,
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Array, Params]:
-    """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
+    """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
     last: no chunk follows, so the traces are not updated, but left out of the carry.
     """

@@ -1,8 +1,8 @@
-"""BPTT inside a window of K steps and D-RTRL's trace before it, in PyTorch; with K = T it is BPTT.
+"""Compute BPTT's gradient within windows of K steps, with D-RTRL's trace for earlier steps, in PyTorch.
 
-As `drtrl_torch.py`, but the loss's adjoint keeps all paths inside the chunk, so that the chunk is the window and K
-changes the gradient. Source: the multi-step mode of braintrace, the reference library of Wang et al. 2026 (Nat. Commun.
-17:1745).
+As `drtrl_torch.py`, but the loss's adjoint keeps all paths inside the chunk: the chunk is the window, and K changes the
+gradient. With K = T it is BPTT's. Source: the multi-step mode of braintrace, the reference library of Wang et al. 2026
+(Nat. Commun. 17:1745).
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""ES-D-RTRL, also called pp-prop, in JAX: D-RTRL's trace as the product of two filtered vectors.
+"""Compute the gradient of ES-D-RTRL (pp-prop) in JAX: two filtered vectors in place of D-RTRL's trace.
 
     eps_x^t = a eps_x^{t-1} + z^t                          presynaptic filter; z itself for bias and parameters
     eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t            postsynaptic filter
@@ -8,7 +8,7 @@
 
 No array is as large as the weights, so there is nothing to chunk: the filters run forward in time, block by block, and
 every K gives the same gradient. The learning signal l is D-RTRL's. Symbols and shapes: `implementations/README.md`.
-Source: Wang et al. 2026 (Nat. Commun. 17:1745); as_published: the paper's code, where c is near 1 at once.
+Source: Wang et al. 2026 (Nat. Commun. 17:1745); as_published: the paper's code, where c is near 1 from the first step.
 """
 
 from functools import partial
@@ -41,7 +41,7 @@ FILTERED = ("x", "r")
 
 
 class Carry(NamedTuple):
-    """What is carried across a chunk boundary."""
+    """Hold what is carried across a chunk boundary."""
 
     states: States
     """s [B, S, N] of each layer."""
@@ -54,7 +54,7 @@ class Carry(NamedTuple):
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """Returns the states at rest, zero filters, and t = 0."""
+    """Return the states at rest, zero filters, and t = 0."""
     states = initial_states(net, params, batch)
     eps_x = [{k: jnp.zeros((batch, v.shape[0]), v.dtype) for k, v in w.items() if k in FILTERED} for w in params]
     eps_f = [jnp.zeros((*s.shape[:2], cell.G, s.shape[-1]), s.dtype) for cell, s in zip(net, states, strict=True)]
@@ -62,14 +62,14 @@ def init(net: Any, params: Params, batch: int) -> Carry:
 
 
 def correction(kind: str, a: float, t: Array) -> Array:
-    """Computes c^t of the steps t."""
+    """Compute the bias correction c^t of the steps t [K]; kind: as above."""
     if kind == "none":
         return jnp.ones_like(t)
     return 1 - (a if kind == "corrected" else 1 - a) ** (t + 1)
 
 
 def filter_presynaptic(eps_x: Array, z: Array, a: float, unroll: int) -> tuple[Array, Array]:
-    """Filters z [K, B, J]: eps_x^K [B, J] and all eps_x^t [K, B, J]."""
+    """Filter z [K, B, J] from eps_x^0 [B, J]: the last eps_x^K [B, J], and all eps_x^t [K, B, J]."""
 
     def step(eps_x: Array, z: Array) -> tuple[Array, Array]:
         eps_x = a * eps_x + z
@@ -81,9 +81,9 @@ def filter_presynaptic(eps_x: Array, z: Array, a: float, unroll: int) -> tuple[A
 def filter_postsynaptic(
     cell: Any, w: PerWeight, residuals: Residuals, dL_do: Array, eps_f: Array, c: Array, a: float, unroll: int
 ) -> tuple[Array, Array, Array]:
-    """Filters D_f: eps_f^K [B, S, G, N], and of all steps l eps_f / c and l D_f [K, B, 1, G, N].
+    """Filter D_f: the last eps_f^K [B, S, G, N], and of all steps l eps_f / c and l D_f [K, B, 1, G, N].
 
-    A step's Jacobians are read in the step, so that none of the filters' arrays is there for all steps.
+    The Jacobians of a step are computed in the step, so that neither they nor eps_f are stored for all steps.
     """
 
     def step(eps_f: Array, now: tuple[Residuals, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
@@ -107,7 +107,7 @@ def backward(
     a: float,
     unroll: int,
 ) -> tuple[Params, list[PerWeight], list[Array]]:
-    """Goes through the layers of a block, the top one first: the gradient, and both filters after the block."""
+    """Compute the gradient of a block, the top layer first, and both filters of each layer after the block."""
     dL_do, grads, after_x, after_f = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
         cell, w, (s_prev, _, _, x) = net[layer], params[layer], residuals[layer]
@@ -135,7 +135,7 @@ def block(
     *,
     last: bool = False,
 ) -> tuple[Carry, Array, Params]:
-    """Advances a block of steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the block, its gradient."""
+    """Advance a block of steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the block, its gradient."""
     ends, loss, residuals, error = forward(net, params, carry.states, inputs, targets, execution.unrolled)
     c = correction(bias_correction, a, carry.time + jnp.arange(len(inputs)))
     grads, eps_x, eps_f = backward(net, params, residuals, error, carry, c, a, execution.unroll)
@@ -154,10 +154,10 @@ def advance(
     bias_correction: str = "corrected",
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Array, Params]:
-    """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
+    """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
     decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
     """
     a = smoothing(decay, bias_correction)
-    of_a_block = partial(block, net, params, a, bias_correction, execution)
-    return fold(of_a_block, carry, params, inputs, targets, execution.block, last_differs=False)
+    advance_block = partial(block, net, params, a, bias_correction, execution)
+    return fold(advance_block, carry, params, inputs, targets, execution.block, last_differs=False)

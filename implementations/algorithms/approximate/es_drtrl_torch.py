@@ -1,4 +1,4 @@
-"""ES-D-RTRL, also called pp-prop, in PyTorch: D-RTRL's trace as the product of two filtered vectors.
+"""Compute the gradient of ES-D-RTRL (pp-prop) in PyTorch: two filtered vectors in place of D-RTRL's trace.
 
     eps_x^t = a eps_x^{t-1} + z^t                          presynaptic filter; z itself for bias and parameters
     eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t            postsynaptic filter
@@ -8,7 +8,7 @@
 
 No array is as large as the weights, so there is nothing to chunk: the filters run forward in time, block by block, and
 every K gives the same gradient. The learning signal l is D-RTRL's. Symbols and shapes: `implementations/README.md`.
-Source: Wang et al. 2026 (Nat. Commun. 17:1745); as_published: the paper's code, where c is near 1 at once.
+Source: Wang et al. 2026 (Nat. Commun. 17:1745); as_published: the paper's code, where c is near 1 from the first step.
 """
 
 from functools import partial
@@ -40,7 +40,7 @@ FILTERED = ("x", "r")
 
 
 class Carry(NamedTuple):
-    """What is carried across a chunk boundary."""
+    """Hold what is carried across a chunk boundary."""
 
     states: States
     """s [B, S, N] of each layer."""
@@ -53,7 +53,7 @@ class Carry(NamedTuple):
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """Returns the states at rest, zero filters, and t = 0."""
+    """Return the states at rest, zero filters, and t = 0."""
     states = initial_states(net, params, batch)
     eps_x = [{k: v.new_zeros(batch, v.shape[0]) for k, v in w.items() if k in FILTERED} for w in params]
     eps_f = [s.new_zeros(*s.shape[:2], cell.G, s.shape[-1]) for cell, s in zip(net, states, strict=True)]
@@ -61,26 +61,26 @@ def init(net: Any, params: Params, batch: int) -> Carry:
 
 
 def correction(kind: str, a: float, t: Tensor) -> Tensor:
-    """Computes c^t of the steps t."""
+    """Compute the bias correction c^t of the steps t [K]; kind: as above."""
     if kind == "none":
         return torch.ones_like(t)
     return 1 - (a if kind == "corrected" else 1 - a) ** (t + 1)
 
 
 def filter_presynaptic(eps_x: Tensor, z: Tensor, a: float) -> tuple[Tensor, Tensor]:
-    """Filters z [K, B, J]: eps_x^K [B, J] and all eps_x^t [K, B, J]."""
+    """Filter z [K, B, J] from eps_x^0 [B, J]: the last eps_x^K [B, J], and all eps_x^t [K, B, J]."""
     filtered = []
-    for now in z.unbind(0):
-        eps_x = a * eps_x + now
+    for z_t in z.unbind(0):
+        eps_x = a * eps_x + z_t
         filtered.append(eps_x)
     return eps_x, torch.stack(filtered)
 
 
 def filter_postsynaptic(eps_f: Tensor, D: Tensor, D_f: Tensor, a: float) -> tuple[Tensor, Tensor]:
-    """Filters D_f [K, B, S, G, N]: eps_f^K [B, S, G, N] and all eps_f^t [K, B, S, G, N]."""
+    """Filter D_f [K, B, S, G, N]: the last eps_f^K [B, S, G, N], and all eps_f^t [K, B, S, G, N]."""
     filtered = []
-    for D_t, now in zip(D.unbind(0), ((1 - a) * D_f).unbind(0), strict=True):
-        eps_f = a * neuronwise(D_t, eps_f) + now
+    for D_t, added in zip(D.unbind(0), ((1 - a) * D_f).unbind(0), strict=True):
+        eps_f = a * neuronwise(D_t, eps_f) + added
         filtered.append(eps_f)
     return eps_f, torch.stack(filtered)
 
@@ -88,7 +88,7 @@ def filter_postsynaptic(eps_f: Tensor, D: Tensor, D_f: Tensor, a: float) -> tupl
 def backward(
     net: Any, params: Params, residuals: list[Residuals], error: Tensor, carry: Carry, c: Tensor, a: float
 ) -> tuple[Params, list[PerWeight], list[Tensor]]:
-    """Goes through the layers of a block, the top one first: the gradient, and both filters after the block."""
+    """Compute the gradient of a block, the top layer first, and both filters of each layer after the block."""
     dL_do, grads, after_x, after_f = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
         cell, w, (s_prev, s, _, x) = net[layer], params[layer], residuals[layer]
@@ -119,7 +119,7 @@ def block(
     *,
     last: bool = False,
 ) -> tuple[Carry, Tensor, Params]:
-    """Advances a block of steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the block, its gradient."""
+    """Advance a block of steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the block, its gradient."""
     ends, loss, residuals, error = execution.forward(net, params, carry.states, inputs, targets, execution.layer)
     steps = carry.time + torch.arange(len(inputs), dtype=inputs.dtype, device=inputs.device)
     c = correction(bias_correction, a, steps)[:, None, None, None]
@@ -140,10 +140,10 @@ def advance(
     bias_correction: str = "corrected",
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Tensor, Params]:
-    """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
+    """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
     decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
     """
     a = smoothing(decay, bias_correction)
-    of_a_block = partial(block, net, params, a, bias_correction, execution)
-    return fold(of_a_block, carry, params, inputs, targets, execution.block)
+    advance_block = partial(block, net, params, a, bias_correction, execution)
+    return fold(advance_block, carry, params, inputs, targets, execution.block)

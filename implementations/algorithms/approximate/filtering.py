@@ -1,10 +1,13 @@
-"""The options of ES-D-RTRL, read the same way in both frameworks."""
+"""Check the options of ES-D-RTRL, the same in both frameworks."""
 
 BIAS_CORRECTIONS = ("corrected", "as_published", "none")
 
 
 def smoothing(decay: float, bias_correction: str) -> float:
-    """a of the filters: decay itself, or (k - 1) / (k + 1) of a rank k >= 1. Raises ValueError for anything else."""
+    """Return the decay a of the filters: `decay`, or (k - 1) / (k + 1) if it is a rank k >= 1.
+
+    Raises ValueError for any other decay or bias correction.
+    """
     a = decay if decay < 1 else (decay - 1) / (decay + 1)
     if a < 0 or (decay >= 1 and decay != round(decay)):
         raise ValueError(f"decay is {decay}; it can be a number from 0 up to 1, or a whole number as a rank")

@@ -1,9 +1,9 @@
-"""Control, in PyTorch: the gradient of the current step only, as if no state remembered anything.
+"""Compute a control's gradient in PyTorch: that of the current step only, as if no state remembered anything.
 
     dL/dW = sum_t z^t (x) l^t D_f^t
 
 As `bptt_torch.py`, but the loss's adjoint keeps no path through time: lam^t = l^t. Carried across a chunk boundary: the
-states. What an algorithm gains over this, it gains by credit through time.
+states. What another algorithm gains over this control, it gains by assigning credit through time.
 """
 
 from functools import partial

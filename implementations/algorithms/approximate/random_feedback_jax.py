@@ -1,4 +1,4 @@
-"""Control, in JAX: D-RTRL whose hidden layers learn from the readout's error through fixed random weights.
+"""Compute a control's gradient in JAX: D-RTRL with the readout's error fed to hidden layers by random weights.
 
     dL/do^t = dL/dlogits^t B_layer                   B_layer [C, N]: drawn once, in `feedback.py`
 
@@ -18,7 +18,7 @@ from drtrl_bench.implementations.engine.network_jax import PerWeight
 
 
 def random_weights(below: int, error: Array, cell: Any, w: PerWeight, dX_dy: Array) -> Array:
-    """Feeds the error [K, B, C] back through random weights: dL/do [K, B, 1, J] of layer `below`."""
+    """Feed the error [K, B, C] back through random weights: dL/do [K, B, 1, J] of layer `below`."""
     B_layer = random_feedback_weights(below, error.shape[-1], w["x"].shape[0])
     return error[:, :, None] @ jnp.asarray(B_layer, error.dtype)
 

@@ -1,4 +1,4 @@
-"""Control, in PyTorch: D-RTRL whose hidden layers learn from the readout's error through fixed random weights.
+"""Compute a control's gradient in PyTorch: D-RTRL with the readout's error fed to hidden layers by random weights.
 
     dL/do^t = dL/dlogits^t B_layer                   B_layer [C, N]: drawn once, in `feedback.py`
 
@@ -18,14 +18,14 @@ from drtrl_bench.implementations.engine.network_torch import PerWeight
 
 
 @torch.compiler.assume_constant_result
-def drawn(below: int, C: int, N: int) -> Tensor:
-    """Draws B_layer [C, N] of layer `below`, in float64: with NumPy, which torch.compile cannot trace."""
+def draw(below: int, C: int, N: int) -> Tensor:
+    """Draw B_layer [C, N] of layer `below` in float64, with NumPy, which torch.compile cannot trace."""
     return torch.tensor(random_feedback_weights(below, C, N))
 
 
 def random_weights(below: int, error: Tensor, cell: Any, w: PerWeight, dX_dy: Tensor) -> Tensor:
-    """Feeds the error [K, B, C] back through random weights: dL/do [K, B, 1, J] of layer `below`."""
-    return error[:, :, None] @ drawn(below, error.shape[-1], w["x"].shape[0]).to(error)
+    """Feed the error [K, B, C] back through random weights: dL/do [K, B, 1, J] of layer `below`."""
+    return error[:, :, None] @ draw(below, error.shape[-1], w["x"].shape[0]).to(error)
 
 
 RULE = drtrl.RULE._replace(feedback=random_weights)

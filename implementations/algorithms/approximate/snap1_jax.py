@@ -1,9 +1,9 @@
-"""SnAp-1, in JAX: D-RTRL that keeps each neuron's weight on itself (Menick et al. 2021, ICLR; arXiv 2006.07232).
+"""Compute SnAp-1's gradient in JAX: D-RTRL that keeps each neuron's weight on itself.
 
     D + D_f W_nn R takes the place of D              W_nn: the weight of neuron n on itself; R = dr/ds, r: its output
 
-As `drtrl_jax.py`, but for the Jacobian. Of RTRL's influence it keeps the entries that a weight reaches in one step,
-with every path that stays inside its own neuron.
+As `drtrl_jax.py`, but for the Jacobian. Of RTRL's influence SnAp-1 keeps the entries that a weight reaches in one
+step, with every path that stays inside one neuron. Source: Menick et al. 2021 (ICLR; arXiv 2006.07232).
 """
 
 from functools import partial
@@ -18,7 +18,7 @@ from drtrl_bench.implementations.engine.network_jax import PerWeight, Residuals
 
 
 def jacobians_with_own_weight(cell: Any, w: PerWeight, residuals: Residuals) -> tuple[Array, Array]:
-    """Computes D + D_f W_nn R [K, B, S, S', N] and D_f [K, B, S, G, N]."""
+    """Compute D + D_f W_nn R [K, B, S, S', N] and D_f [K, B, S, G, N]."""
     D, D_f = local_jacobians(cell, w, residuals)
     if "r" not in cell.reads:
         return D, D_f

@@ -1,1 +1,1 @@
-"""Algorithms that give the exact gradient of the loss."""
+"""Compute the exact gradient of the loss."""

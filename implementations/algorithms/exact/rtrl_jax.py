@@ -1,4 +1,4 @@
-"""Real-time recurrent learning, in JAX (Williams & Zipser 1989, Neural Comput. 1(2):270).
+"""Compute the gradient of real-time recurrent learning in JAX (Williams & Zipser 1989, Neural Comput. 1(2):270).
 
     influence   M^t = A^t M^{t-1} + z^t (x) D_f^t      A = ds^t/ds^{t-1} by all paths
     gradient    dL/dW = sum_t l^t M^t                  l = dL^t/ds^t, the learning signal
@@ -33,7 +33,7 @@ RULE = Rule(loss=FULL, carry=FULL)
 
 
 class Carry(NamedTuple):
-    """What is carried across a chunk boundary."""
+    """Hold what is carried across a chunk boundary."""
 
     states: States
     """s [B, S, N] of each layer."""
@@ -42,7 +42,7 @@ class Carry(NamedTuple):
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """Returns the states at rest and zero influences."""
+    """Return the states at rest and zero influences."""
     states = initial_states(net, params, batch)
     n = [sum(s[0].size for s in states[layer:]) for layer in range(len(net))]
     zeros = [{k: influence.zeros(batch, above, v) for k, v in w.items()} for above, w in zip(n, params, strict=True)]
@@ -60,7 +60,7 @@ def advance(
     rule: Rule = RULE,
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Array, Params]:
-    """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
+    """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
     last: no chunk follows, so the influences are not updated, but left out of the carry.
     """

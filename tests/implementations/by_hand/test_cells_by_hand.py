@@ -34,11 +34,11 @@ def sig(v: float) -> float:
     return 1 / (1 + exp(-v))
 
 
-def assert_played(found: Played, states: Any, outputs: Any, last: Any) -> None:
+def assert_played(result: Played, states: Any, outputs: Any, last: Any) -> None:
     """States and outputs of one neuron are those worked out; `last` is what its last states come to."""
-    np.testing.assert_allclose(found.states[..., 0], states, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(found.outputs[..., 0], outputs, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(found.states[-1, :, 0], last, rtol=1e-9)
+    np.testing.assert_allclose(result.states[..., 0], states, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(result.outputs[..., 0], outputs, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(result.states[-1, :, 0], last, rtol=1e-9)
 
 
 # --- rate cells ----------------------------------------------------------------------------------------------------
@@ -59,8 +59,8 @@ def test_tanh_rnn(code: str) -> None:
     for x in GENTLE:
         h = tanh(0.5 * x + 0.2 * h + 0.1)
         states.append([h])
-    found = played(code, cells.TanhRNN(), weights(0.5, 0.2, 0.1), GENTLE)
-    assert_played(found, states, np.ravel(states), [0.7974202815])
+    result = played(code, cells.TanhRNN(), weights(0.5, 0.2, 0.1), GENTLE)
+    assert_played(result, states, np.ravel(states), [0.7974202815])
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -95,8 +95,8 @@ def test_lstm(code: str) -> None:
         c = sig(f + 1) * c + sig(i) * tanh(g)
         h = sig(o) * tanh(c)
         states.append([h, c])
-    found = played(code, cells.LSTM(), weights(**GATES), GENTLE)
-    assert_played(found, states, [h for h, _ in states], [-0.5730854738, -0.7769683083])
+    result = played(code, cells.LSTM(), weights(**GATES), GENTLE)
+    assert_played(result, states, [h for h, _ in states], [-0.5730854738, -0.7769683083])
 
 
 def test_mgu(code: str) -> None:
@@ -128,13 +128,13 @@ def test_lru(code: str) -> None:
 def test_leaky_readout(code: str, trained: bool) -> None:
     """rho' = kappa rho + I, the input not scaled by 1 - kappa: 2, then 2/4 - 1, then -1/8 + 4."""
     cell = cells.LeakyReadout(trainable=("tau",)) if trained else cells.LeakyReadout(tau=lasting(0.25))
-    found = played(code, cell, weights(2.0, p=log(lasting(0.25)) if trained else None), GENTLE)
-    assert_played(found, [[2.0], [-0.5], [3.875]], [2.0, -0.5, 3.875], [3.875])
+    result = played(code, cell, weights(2.0, p=log(lasting(0.25)) if trained else None), GENTLE)
+    assert_played(result, [[2.0], [-0.5], [3.875]], [2.0, -0.5, 3.875], [3.875])
 
 
 def test_linear_readout(code: str) -> None:
-    found = played(code, cells.LinearReadout(), weights(2.0, b=0.5), GENTLE)
-    assert_played(found, [[2.5], [-0.5], [4.5]], [2.5, -0.5, 4.5], [4.5])
+    result = played(code, cells.LinearReadout(), weights(2.0, b=0.5), GENTLE)
+    assert_played(result, [[2.5], [-0.5], [4.5]], [2.5, -0.5, 4.5], [4.5])
 
 
 # --- leaky integrate-and-fire --------------------------------------------------------------------------------------
@@ -143,9 +143,9 @@ def test_linear_readout(code: str) -> None:
 def test_a_spike_is_at_the_threshold(code: str) -> None:
     """V = 1 exactly spikes, and loses 1 at the start of the next step; half of it is left, a jump comes after."""
     cell = cells.LIF(tau=lasting(0.5))
-    found = played(code, cell, weights(1.0, 0.0, 0.0), (1.0, 0.5, 0.25, 1.0, 0.0))
+    result = played(code, cell, weights(1.0, 0.0, 0.0), (1.0, 0.5, 0.25, 1.0, 0.0))
     V = [1.0, 0.5 * (1 - 1) + 0.5, 0.5 * 0.5 + 0.25, 0.5 * 0.5 + 1.0, 0.5 * 0.25 + 0.0]
-    assert_played(found, np.transpose([V]), [1, 0, 0, 1, 0], [0.125])
+    assert_played(result, np.transpose([V]), [1, 0, 0, 1, 0], [0.125])
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -322,11 +322,11 @@ def test_gif(code: str, trained: bool) -> None:
         w["p"] = np.tile(np.log(list(constants.values()))[None, :, None], 2)
     else:
         cell = cells.GIF(A=A, **constants)
-    found = played(code, cell, w, STRONG)
-    np.testing.assert_allclose(found.states, states, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(found.outputs, outputs, rtol=1e-12, atol=1e-14)
+    result = played(code, cell, w, STRONG)
+    np.testing.assert_allclose(result.states, states, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(result.outputs, outputs, rtol=1e-12, atol=1e-14)
     last = [[1.592474858, 0.3268301436], [-2.211354, -1.725354], [4.633134155, 2.333985596]]
-    np.testing.assert_allclose(found.states[-1], last, rtol=1e-9)
+    np.testing.assert_allclose(result.states[-1], last, rtol=1e-9)
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -369,11 +369,11 @@ def test_ei_gif(code: str, trained: bool) -> None:
         w["p"] = np.tile(np.log(list(constants.values()))[None, :, None], 2)
     else:
         cell = cells.EIGIF(**options, **constants)
-    found = played(code, cell, w, STRONG)
-    np.testing.assert_allclose(found.states, states, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(found.outputs, outputs, rtol=1e-12, atol=1e-14)
+    result = played(code, cell, w, STRONG)
+    np.testing.assert_allclose(result.states, states, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(result.outputs, outputs, rtol=1e-12, atol=1e-14)
     last = [1.33300107, 0.45179904, -2.01233214, 1.90359808, 3.95756025, 0.912788006]
-    np.testing.assert_allclose(found.states[-1, :, 0], last, rtol=1e-9)
+    np.testing.assert_allclose(result.states[-1, :, 0], last, rtol=1e-9)
 
 
 # --- event-based GRU ------------------------------------------------------------------------------------------------
@@ -397,5 +397,5 @@ def test_egru(code: str, traced: bool) -> None:
         events += e
     assert events == 3
     w = weights(GATES["x"][:3], GATES["r"][:3], GATES["b"], log(theta))
-    found = played(code, cells.EGRU(traced=traced), w, inputs)
-    assert_played(found, states, [s[2 if traced else 1] for s in states], [-0.2767293575, 0.0, 0.09563889296])
+    result = played(code, cells.EGRU(traced=traced), w, inputs)
+    assert_played(result, states, [s[2 if traced else 1] for s in states], [-0.2767293575, 0.0, 0.09563889296])

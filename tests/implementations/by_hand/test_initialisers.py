@@ -13,6 +13,7 @@ from support.problems import in_framework
 
 from drtrl_bench.case import Case
 from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.cells.cell import TRUNCATED_DEVIATION, network_masks
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.measure import problem
 
@@ -98,7 +99,7 @@ def test_truncated_normal() -> None:
     """Cut at two deviations of the uncut one, which is wider by 1 / 0.8796 so that the variance stays."""
     within = erf(2 / sqrt(2))
     assert pytest.approx(sqrt(1 - 4 * exp(-2) / sqrt(2 * pi) / within), abs=5e-9) == 0.87962566
-    assert pytest.approx(0.87962566, abs=5e-9) == cells.TRUNCATED_DEVIATION
+    assert pytest.approx(0.87962566, abs=5e-9) == TRUNCATED_DEVIATION
     w = drawn(cells.LIF(scale_x=3.0, scale_r=3.0, initial="truncated"))["r"] / sqrt(3 / 400)
     assert 0.999 * 2 / 0.87962566 < np.abs(w).max() <= 2 / 0.87962566 * (1 + 1e-12)
     assert (np.abs(w) < 1 / 0.87962566).mean() == pytest.approx(erf(1 / sqrt(2)) / within, abs=0.006)
@@ -119,8 +120,8 @@ def test_trained_constants_start_around_their_middle() -> None:
     assert p.shape == (1, 2, 50 * N)
     assert p.mean(axis=(0, 2)) == pytest.approx([log(0.7), log(20.0)], abs=6 * 0.3 / sqrt(50 * N))
     assert p.std(axis=(0, 2)) == pytest.approx([0.3, 0.3], rel=0.03)
-    alike = drawn(replace(cell, spread=0.0))["p"]
-    np.testing.assert_allclose(alike, np.broadcast_to(np.log([[0.7], [20.0]]), (1, 2, N)), rtol=1e-15)
+    equal = drawn(replace(cell, spread=0.0))["p"]
+    np.testing.assert_allclose(equal, np.broadcast_to(np.log([[0.7], [20.0]]), (1, 2, N)), rtol=1e-15)
     for name, middle, spread in (("lru", (0.1, 0.3), 0.5), ("egru", (0.25,), 0.5)):
         p = np.concatenate([drawn(ALL[name], seed)["p"] for seed in range(50)], axis=2)
         assert p.mean(axis=(0, 2)) == pytest.approx(np.log(middle), abs=6 * spread / sqrt(50 * N))
@@ -189,14 +190,14 @@ def test_masks_and_signs_act(code: str) -> None:
     for signed, acts, slopes in ((True, [0, 3, 5, 0], [0, -1, 1, 0]), (False, [0, -3, 5, 0], [0, 1, 1, 0])):
         cell = cells.TanhRNN(signed=signed, density=0.5)
         w = weights(np.array([[[-2.0, 4.0]]]), np.array([[[2.0, -3.0]], [[5.0, -7.0]]]), np.zeros((1, 1, 2)))
-        cells.masks.cache_clear()
+        network_masks.cache_clear()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cells.Cell, "mask", lambda self, kind, J, N: there if kind == "r" else None)
-            found, by = acting(code, cell, w)
-        cells.masks.cache_clear()
-        np.testing.assert_array_equal(np.ravel(found["r"]), acts)
+            effective, by = acting(code, cell, w)
+        network_masks.cache_clear()
+        np.testing.assert_array_equal(np.ravel(effective["r"]), acts)
         np.testing.assert_array_equal(np.ravel(by["r"]), slopes)
-        np.testing.assert_array_equal(np.ravel(found["x"]), [-2, 4])
+        np.testing.assert_array_equal(np.ravel(effective["x"]), [-2, 4])
 
 
 def acting(code: str, cell: cells.Cell, w: Any) -> tuple[Any, Any]:

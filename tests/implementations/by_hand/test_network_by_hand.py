@@ -24,11 +24,11 @@ def loss_and_error(code: str, logits: Any, targets: Any) -> tuple[float, Any]:
         return reference.loss(logits, targets), reference.loss_gradient(logits, targets)
     prepare(code)
     network = import_module(f"drtrl_bench.implementations.engine.network_{code}")
-    given = arrays(code, logits, targets)
+    logits_and_targets = arrays(code, logits, targets)
     if code == "torch":
-        loss, error = network.loss_and_error(*given)
+        loss, error = network.loss_and_error(*logits_and_targets)
     else:
-        loss, error = import_module("jax").value_and_grad(network.readout_loss)(*given)
+        loss, error = import_module("jax").value_and_grad(network.readout_loss)(*logits_and_targets)
     return float(loss), np.asarray(error)
 
 
@@ -97,9 +97,9 @@ def test_gradient(code: str, rule: str) -> None:
         prepare(code)
         loss, grads = gradient(code, rule, p, 2)
     assert loss == pytest.approx(-log(1 - p0), rel=1e-13)
-    for found, right in zip(grads, expected, strict=True):
+    for result, right in zip(grads, expected, strict=True):
         for kind, value in right.items():
-            np.testing.assert_allclose(np.squeeze(found[kind]), np.squeeze(value), rtol=1e-11, err_msg=kind)
+            np.testing.assert_allclose(np.squeeze(result[kind]), np.squeeze(value), rtol=1e-11, err_msg=kind)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -132,5 +132,5 @@ def test_filters(code: str, correction: str) -> None:
 
 def test_ranks() -> None:
     """The paper's: 4 is 0.6, 10 is 0.818, 40 is 0.951; below 1 a decay is itself."""
-    found = [smoothing(rank, "none") for rank in (1, 4, 10, 40, 0.98)]
-    assert found == pytest.approx([0, 0.6, 9 / 11, 39 / 41, 0.98], rel=1e-15)
+    result = [smoothing(rank, "none") for rank in (1, 4, 10, 40, 0.98)]
+    assert result == pytest.approx([0, 0.6, 9 / 11, 39 / 41, 0.98], rel=1e-15)

@@ -145,5 +145,5 @@ ALGORITHMS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
 
 
 def test_algorithms() -> None:
-    found = {name: (a.reference, a.by, a.options, a.carry) for name, a in registry.ALGORITHMS.items()}
-    assert found == ALGORITHMS
+    facts = {name: (a.reference, a.by, a.options, a.carry) for name, a in registry.ALGORITHMS.items()}
+    assert facts == ALGORITHMS

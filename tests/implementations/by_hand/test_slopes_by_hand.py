@@ -29,9 +29,9 @@ def lasting(share: float) -> float:
     return -1 / log(share)
 
 
-def assert_slopes(found: Any, **expected: Any) -> None:
+def assert_slopes(result: Any, **expected: Any) -> None:
     for name, value in expected.items():
-        np.testing.assert_allclose(getattr(found, name), value, rtol=1e-12, atol=1e-15, err_msg=name)
+        np.testing.assert_allclose(getattr(result, name), value, rtol=1e-12, atol=1e-15, err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_lif(code: str, reset: str, V: float, D: float) -> None:
 def test_lif_by_its_constants(code: str) -> None:
     """By the logarithms of tau and the threshold: dk / dlog tau = k / tau, d(I / theta) / dlog theta = -I / theta."""
     cell = cells.LIF(trainable=("tau", "threshold"), **PSI)
-    found = slopes(code, cell, [1.25], [0.3, log(lasting(0.5)), log(0.8)])
-    assert_slopes(found, D=[[0.2]], F=[[1.25, 0.5 * log(2) * (1.25 - 1), -0.3 / 0.8]])
+    result = slopes(code, cell, [1.25], [0.3, log(lasting(0.5)), log(0.8)])
+    assert_slopes(result, D=[[0.2]], F=[[1.25, 0.5 * log(2) * (1.25 - 1), -0.3 / 0.8]])
 
 
 def test_alif(code: str) -> None:
@@ -63,16 +63,16 @@ def test_alif(code: str) -> None:
         **PSI,
     )  # fmt: skip
     D = [[0.5 * 0.4, 0.5 * 0.6, 0.75 / 1.6], [0.9 * 0.375 * 0.6, 0.9 * (1 - 0.375 * 0.6), 0], [0, 0, 0.75]]
-    found = slopes(code, cell, [1.5, 0.25, 0.4], [0.3])
-    assert_slopes(found, D=D, F=[[1 / 1.6], [0], [1]], R=[0.6, -0.6, 0], O=[0.6, -0.6, 0])
+    result = slopes(code, cell, [1.5, 0.25, 0.4], [0.3])
+    assert_slopes(result, D=D, F=[[1 / 1.6], [0], [1]], R=[0.6, -0.6, 0], O=[0.6, -0.6, 0])
 
 
 def test_alif_by_its_constants(code: str) -> None:
     """In another order than the cell's own: by log beta, log threshold and log tau_a."""
     cell = cells.LIF(states=("V", "a"), tau=lasting(0.5), trainable=("beta", "threshold", "tau_a"), **PSI)
-    found = slopes(code, cell, [1.5, 0.25], [0.3, log(0.3), log(0.8), log(lasting(0.9))])
+    result = slopes(code, cell, [1.5, 0.25], [0.3, log(0.3), log(0.8), log(lasting(0.9))])
     F = [[1.25, 0, -0.3 / 0.8, 0], [0, 0.9 * 0.375, -0.9 * 0.375, -0.9 * log(0.9) * (0.25 + 0.375)]]
-    assert_slopes(found, F=F)
+    assert_slopes(result, F=F)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_alif_by_its_constants(code: str) -> None:
 def test_depression(code: str, release: str, V: float, R: list[float]) -> None:
     """x' = 1 + 0.6 (x - 1) - s x / 4 at x = 0.7."""
     cell = cells.LIF(states=("V", "x", "g"), tau_std=lasting(0.6), U=0.25, release=release, **PSI)
-    found = slopes(code, cell, [V, 0.7, 0.4], [0.3])
+    result = slopes(code, cell, [V, 0.7, 0.4], [0.3])
     s = float(V > 1)
-    assert_slopes(found, R=R, O=[0.6, 0, 0])
-    np.testing.assert_allclose(found.D[1], [-0.25 * 0.7 * 0.6, 0.6 - 0.25 * s, 0], rtol=1e-12, atol=1e-15)
+    assert_slopes(result, R=R, O=[0.6, 0, 0])
+    np.testing.assert_allclose(result.D[1], [-0.25 * 0.7 * 0.6, 0.6 - 0.25 * s, 0], rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_plasticity(code: str, release: str, R: list[float]) -> None:
     cell = cells.LIF(
         states=("V", "u", "x", "g"), tau_f=lasting(0.7), tau_d=lasting(0.6), U=0.25, release=release, **PSI
     )
-    found = slopes(code, cell, [1.25, 0.4, 0.7, 0.4], [0.3])
+    result = slopes(code, cell, [1.25, 0.4, 0.7, 0.4], [0.3])
     u = [0.25 * 0.6 * 0.6, 0.7 - 0.25, 0, 0]
     x = [-(0.6 * 0.43 + 0.09) * 0.7, -0.7 * 0.45, 0.6 - 0.43, 0]
-    assert_slopes(found, R=R, O=[0.6, 0, 0, 0])
-    np.testing.assert_allclose(found.D[1:3], [u, x], rtol=1e-12, atol=1e-15)
+    assert_slopes(result, R=R, O=[0.6, 0, 0, 0])
+    np.testing.assert_allclose(result.D[1:3], [u, x], rtol=1e-12, atol=1e-15)
 
 
 def test_gif(code: str) -> None:
@@ -136,8 +136,8 @@ def test_ei_gif(code: str) -> None:
     D[0, 1:] = [k_fast * (1 - k) / total, k_slow * (1 - k) / total, -k, k_syn * by_gE, k_syn * by_gI]
     F = np.zeros((6, 3))
     F[0], F[4], F[5] = [by_gE, -by_gE, by_gI], [1, -1, 0], [0, 0, 1]
-    found = slopes(code, cell, [V, J1, J2, h, gE, gI], [0.5, -0.25, 0.1])
-    assert_slopes(found, D=D, F=F, R=[0.6 / 1.2, 0, 0, 0, 0, 0])
+    result = slopes(code, cell, [V, J1, J2, h, gE, gI], [0.5, -0.25, 0.1])
+    assert_slopes(result, D=D, F=F, R=[0.6 / 1.2, 0, 0, 0, 0, 0])
 
 
 @pytest.mark.parametrize("kind", ["gif", "ei_gif"])
@@ -156,11 +156,11 @@ def test_standardised_output(code: str, kind: str) -> None:
     expected = np.zeros((2, cell.S, 2))
     expected[:, 0] = np.array([[0.5, -0.5], [-0.5, 0.5]]) * by_d * slope
     if code == "reference":
-        found = np.stack([reference_cells.pull_output(cell, s, signal) for signal in np.eye(2)])
+        result = np.stack([reference_cells.pull_output(cell, s, signal) for signal in np.eye(2)])
     else:
         prepare(code)
-        (found,) = jacobian(code, in_framework((cell,), code)[0].output, s)
-    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-15)
+        (result,) = jacobian(code, in_framework((cell,), code)[0].output, s)
+    np.testing.assert_allclose(result, expected, rtol=1e-8, atol=1e-15)
 
 
 def test_egru(code: str) -> None:
@@ -176,8 +176,8 @@ def test_egru(code: str) -> None:
     F = np.zeros((3, 5))
     F[:, :4] = np.outer([of_h, of_y, 0.1 * of_y], c_by)
     F[:, 4] = np.array([theta * psi * theta - theta, -theta * psi * c, -0.1 * theta * psi * c])
-    found = slopes(code, cell, [h, 0.2, 0.1], [0.2, 0.0, 0.0, 0.4, log(theta)])
-    assert_slopes(found, D=D, F=F, R=[1, 0, 0], O=[0, 1, 0])
+    result = slopes(code, cell, [h, 0.2, 0.1], [0.2, 0.0, 0.0, 0.4, log(theta)])
+    assert_slopes(result, D=D, F=F, R=[1, 0, 0], O=[0, 1, 0])
     assert_slopes(slopes(code, cells.EGRU(traced=True), [h, 0.2, 0.1], [0.2, 0.0, 0.0, 0.4, log(theta)]), O=[0, 0, 1])
 
 
@@ -187,9 +187,9 @@ def test_smooth_spike(code: str, where: float) -> None:
     cell = cells.LIF(alpha=0.8, width=0.5, smooth=True)
     expected = {-0.75: 0.0, -0.25: 0.8 / 32, 0.0: 0.8 / 8, 0.25: 0.8 / 4 - 0.8 / 32, 0.75: 0.8 / 4}[where]
     if code == "reference":
-        found = reference_cells.spike(cell, np.array([where]))
+        result = reference_cells.spike(cell, np.array([where]))
     else:
         prepare(code)
         array = import_module({"jax": "jax.numpy", "torch": "torch"}[code]).asarray
-        found = import_module(f"drtrl_bench.implementations.cells.cells_{code}").spike(cell, array(np.array([where])))
-    np.testing.assert_allclose(np.asarray(found), [expected], rtol=1e-12, atol=1e-15)
+        result = import_module(f"drtrl_bench.implementations.cells.cells_{code}").spike(cell, array(np.array([where])))
+    np.testing.assert_allclose(np.asarray(result), [expected], rtol=1e-12, atol=1e-15)

@@ -11,7 +11,9 @@ from conftest import prepare
 from support.by_hand import CODES, jacobian
 
 from drtrl_bench.implementations.cells import spec as cells
+from drtrl_bench.implementations.cells.cell import SURROGATES
 from drtrl_bench.implementations.reference import cells as reference_cells
+from drtrl_bench.implementations.reference.dual import Dual
 
 THIRD, NINTH = log(3) / 4, log(9) / 4
 """Where sigma(4 v) is 3/4 and 9/10."""
@@ -44,7 +46,7 @@ def psi(code: str, cell: cells.Spiking, v: list[float]) -> np.ndarray:
     """The slope of the spike, as every gradient takes it."""
     at = np.array(v)
     if code == "reference":
-        dual = reference_cells.spike(cell, reference_cells.Dual(at, np.ones((1, len(v)))))
+        dual = reference_cells.spike(cell, Dual(at, np.ones((1, len(v)))))
         return dual.by[0]
     prepare(code)
     spike = import_module(f"drtrl_bench.implementations.cells.cells_{code}").spike
@@ -52,15 +54,15 @@ def psi(code: str, cell: cells.Spiking, v: list[float]) -> np.ndarray:
 
 
 def test_they_are_these() -> None:
-    assert tuple(PSI) == cells.SURROGATES
+    assert tuple(PSI) == SURROGATES
     assert cells.LIF().surrogate == cells.EGRU().surrogate == "relu"
 
 
 @pytest.mark.parametrize("surrogate", PSI)
 @pytest.mark.parametrize("code", CODES)
 def test_psi(code: str, surrogate: str) -> None:
-    found = psi(code, cells.LIF(surrogate=surrogate), list(PSI[surrogate]))
-    np.testing.assert_allclose(found, list(PSI[surrogate].values()), rtol=2e-8, atol=1e-12)
+    result = psi(code, cells.LIF(surrogate=surrogate), list(PSI[surrogate]))
+    np.testing.assert_allclose(result, list(PSI[surrogate].values()), rtol=2e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -103,9 +105,9 @@ def test_a_spike_is_0_or_1(code: str, surrogate: str) -> None:
     """Whatever its slope: at the threshold it is 1, just below it 0."""
     cell, at = cells.LIF(surrogate=surrogate), np.array([-1.0, -1e-300, 0.0, 1e-300, 1.0])
     if code == "reference":
-        found = reference_cells.spike(cell, at)
+        result = reference_cells.spike(cell, at)
     else:
         prepare(code)
         array = import_module({"jax": "jax.numpy", "torch": "torch"}[code]).asarray
-        found = import_module(f"drtrl_bench.implementations.cells.cells_{code}").spike(cell, array(at))
-    np.testing.assert_array_equal(np.asarray(found), [0, 0, 1, 1, 1])
+        result = import_module(f"drtrl_bench.implementations.cells.cells_{code}").spike(cell, array(at))
+    np.testing.assert_array_equal(np.asarray(result), [0, 0, 1, 1, 1])

@@ -1,0 +1,202 @@
+"""The numbers in the text of docs/tables.md, README.md and docs/data.md are those of the committed records."""
+
+import csv
+import json
+import math
+import re
+from statistics import median
+from typing import Any
+
+import pytest
+from support.copies import ROOT
+
+from drtrl_bench.gate import compare, slowdown, verdict
+from drtrl_bench.measure import gradcheck
+
+Records = list[dict[str, Any]]
+
+
+def page(name: str) -> str:
+    """The text of a page without its tables of records, in one line."""
+    text = re.sub(r"^```\n.*?^```$", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return " ".join(text.split())
+
+
+def records(name: str, algorithm: str, framework: str, **case: Any) -> Records:
+    """The records of a case in a file, as json reads them, in the order of rounds."""
+    lines = (ROOT / "results" / "records" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    wanted = {"algorithm": algorithm, "framework": framework, **case}
+    defaults = {"mode": "plain"}  # which the first records lack
+    chosen = [
+        r for r in map(json.loads, lines) if r["kind"] == "record" and wanted.items() <= (defaults | r["case"]).items()
+    ]
+    assert chosen, wanted
+    assert {r["status"] for r in chosen} == {"ok"}
+    return sorted(chosen, key=lambda r: (r.get("run", ""), r["round"]))
+
+
+def milliseconds(chosen: Records) -> float:
+    return 1e3 * median(median(r["time"]["samples_s"]) for r in chosen)
+
+
+def mebibytes(chosen: Records) -> float:
+    (working,) = {r["memory"]["working_bytes"] for r in chosen}
+    return working / 2**20
+
+
+def assert_stated(text: str, pattern: str, *values: float) -> None:
+    """The numbers that a pattern finds in a text are these values, to the last digit that is written."""
+    written = re.search(pattern, text)
+    assert written, pattern
+    for number, value in zip(written.groups(), values, strict=True):
+        digits = len(number.partition(".")[2])
+        # a printed number may have been rounded twice, from the table's digits
+        assert math.isclose(float(number), value, rel_tol=0, abs_tol=0.55 * 10**-digits), (pattern, number, value)
+
+
+TABLES = page("docs/tables.md")
+NUMBER = r"(\d*\.?\d+)"
+LIF = {"cell": "lif_delta"}
+
+
+def hidden(readout: str, key: str) -> list[float]:
+    """The hidden layer's cosine or norm ratio of D-RTRL under a readout, over the length of the sequence."""
+    chosen = [records("quick", "drtrl", "jax", readout=readout, steps=steps) for steps in (64, 256, 1024)]
+    return [median(r["fidelity"]["per_layer"]["layer0"][key] for r in each) for each in chosen]
+
+
+def test_three_algorithms_on_digits() -> None:
+    three = rf"{NUMBER}, {NUMBER} and {NUMBER}"
+    assert_stated(TABLES, rf"readout, a tenth of its norm\*\*: cosine {three} and norm", *hidden("leaky", "cosine"))
+    assert_stated(TABLES, rf"{three} at T = 64, 256 and 1024\. The factor", *hidden("leaky", "norm_ratio"))
+    assert_stated(TABLES, rf"the same network has cosine {three}", *hidden("linear", "cosine"))
+    assert_stated(TABLES, rf"{three}\. - \*\*The cosine of all", *hidden("linear", "norm_ratio"))
+    assert_stated(TABLES, rf"1 - exp\(-1/10\) = {NUMBER}", 1 - math.exp(-1 / 10))
+    overall = [
+        records("quick", "drtrl", "jax", readout="leaky", steps=steps)[0]["fidelity"]["overall"]["cosine"]
+        for steps in (64, 1024)
+    ]
+    assert_stated(TABLES, rf"falls from {NUMBER} to {NUMBER} under the leaky readout", *overall)
+
+
+def test_chunks() -> None:
+    def lif(algorithm: str, framework: str, steps: int, chunk: int) -> Records:
+        return records("headline", algorithm, framework, steps=steps, chunk=chunk, **LIF)
+
+    def ratios(framework: str, chunk: int) -> list[float]:
+        """BPTT's time over D-RTRL's in each round."""
+        pairs = zip(lif("bptt", framework, 512, 512), lif("drtrl", framework, 512, chunk), strict=True)
+        return [median(b["time"]["samples_s"]) / median(d["time"]["samples_s"]) for b, d in pairs]
+
+    jax = [milliseconds(lif("drtrl", "jax", 512, 128)), milliseconds(lif("bptt", "jax", 512, 512))]
+    assert_stated(TABLES, rf"{NUMBER} against {NUMBER} ms in JAX \(", *jax)
+    four = rf"{NUMBER}, {NUMBER}, {NUMBER} and {NUMBER}"
+    assert_stated(TABLES, rf"\(BPTT / D-RTRL {four} in the four", *ratios("jax", 128))
+    assert_stated(
+        TABLES, rf"BPTT took {NUMBER} ms\)", 1e3 * median(lif("bptt", "jax", 512, 512)[3]["time"]["samples_s"])
+    )
+    torch = [milliseconds(lif("drtrl", "torch", 512, 128)), milliseconds(lif("bptt", "torch", 512, 512))]
+    assert_stated(TABLES, rf"{NUMBER} against {NUMBER} ms in PyTorch \(", *torch)
+    assert_stated(TABLES, rf"in PyTorch \({four}\)", *ratios("torch", 128))
+    assert_stated(TABLES, rf"as quick as BPTT in JAX \({four}\)", *ratios("jax", 32))
+    assert_stated(
+        TABLES, rf"slower in PyTorch \({NUMBER} to {NUMBER}\)", min(ratios("torch", 32)), max(ratios("torch", 32))
+    )
+    long = [milliseconds(lif(*which)) for which in (("drtrl", "jax", 4096, 32), ("bptt", "jax", 4096, 4096))]
+    assert_stated(TABLES, rf"in every round \({NUMBER} against {NUMBER} ms\)", *long)
+    for bptt, drtrl in zip(lif("bptt", "jax", 4096, 4096), lif("drtrl", "jax", 4096, 32), strict=True):
+        assert median(drtrl["time"]["samples_s"]) < median(bptt["time"]["samples_s"])
+    long = [milliseconds(lif(*which)) for which in (("drtrl", "torch", 4096, 32), ("bptt", "torch", 4096, 4096))]
+    assert_stated(TABLES, rf"slower in PyTorch \({NUMBER} against {NUMBER}\)", *long)
+    flops = [lif(*which)[0]["floor"]["flops"] for which in (("bptt", "jax", 4096, 4096), ("drtrl", "jax", 4096, 32))]
+    assert_stated(TABLES, rf"There BPTT takes {NUMBER} of D-RTRL's operations", flops[0] / flops[1])
+
+    for framework, pattern in (("jax", r"goes from {0} to {0} MiB"), ("torch", r"and from {0} to {0} MiB")):
+        sizes = [mebibytes(lif("bptt", framework, steps, steps)) for steps in (512, 4096)]
+        assert_stated(TABLES, pattern.format(NUMBER), *sizes)
+    assert_stated(
+        TABLES,
+        rf"K = 32 stays at {NUMBER} and {NUMBER} MiB, to the byte",
+        *(mebibytes([*lif("drtrl", f, 512, 32), *lif("drtrl", f, 4096, 32)]) for f in ("jax", "torch")),
+    )
+    trace = 16 * (64 + 256 + 1) * 256 * 4 / 2**20  # B (I + N + 1) N numbers of 4 bytes; S = 1
+    assert_stated(TABLES, r"(\d) MiB of it are the trace", trace)
+    longest = [mebibytes(lif("drtrl", f, 512, 128)) for f in ("jax", "torch")]
+    assert_stated(TABLES, rf"K = 128 takes {NUMBER} and {NUMBER} MiB, at T = 512 more than BPTT", *longest)
+    assert [mebibytes(lif("bptt", f, 512, 512)) < m for f, m in zip(("jax", "torch"), longest, strict=True)] == [
+        True
+    ] * 2
+
+    forward = [median(r["time"]["forward_s"] for r in lif("drtrl", f, 512, 128)) * 1e3 for f in ("jax", "torch")]
+    times = [milliseconds(lif("drtrl", f, 512, 128)) for f in ("jax", "torch")]
+    over = [time / alone for time, alone in zip(times, forward, strict=True)]
+    assert_stated(TABLES, rf"takes {NUMBER} \(JAX\) and {NUMBER} \(PyTorch\) times the forward", *over)
+    rtrl = {(f, K): milliseconds(records("headline", "rtrl", f, chunk=K)) for f in ("jax", "torch") for K in (1, 128)}
+    faster = [rtrl[f, 1] / rtrl[f, 128] for f in ("jax", "torch")]
+    assert_stated(TABLES, rf"RTRL at K = 128 is {NUMBER} \(JAX\) and {NUMBER} \(PyTorch\) times faster", *faster)
+    faster = [milliseconds(lif("drtrl", f, 512, 1)) / milliseconds(lif("drtrl", f, 512, 128)) for f in ("jax", "torch")]
+    assert_stated(TABLES, rf"is only {NUMBER} and {NUMBER} times faster than at K = 1", *faster)
+
+    for framework, pattern in (
+        ("jax", r"in JAX {0} MiB at T = 512 and {0} at 4096, for {0} % and {0} % more time"),
+        ("torch", r"in PyTorch {0} and {0} MiB, at T = 4096 more than D-RTRL's, for {0} % and {0} % more time"),
+    ):
+        twice = [lif("bptt_checkpointed", framework, steps, steps) for steps in (512, 4096)]
+        once = [lif("bptt", framework, steps, steps) for steps in (512, 4096)]
+        more = [100 * (milliseconds(c) / milliseconds(b) - 1) for c, b in zip(twice, once, strict=True)]
+        assert_stated(TABLES, pattern.format(NUMBER), *map(mebibytes, twice), *more)
+
+
+def test_compiled_and_on_a_gpu() -> None:
+    def times(algorithm: str, chunk: int) -> list[float]:
+        return [
+            milliseconds(records("compiled", algorithm, "torch", chunk=chunk, mode=m)) for m in ("plain", "compile")
+        ]
+
+    assert_stated(TABLES, rf"BPTT {NUMBER} to {NUMBER} ms, D-RTRL at", *times("bptt", 512))
+    assert_stated(TABLES, rf"D-RTRL at K = 128 {NUMBER} to {NUMBER},", *times("drtrl", 128))
+    assert_stated(TABLES, rf"ES-D-RTRL {NUMBER} to {NUMBER}\.", *times("es_drtrl", 16))
+    sizes = {"neurons": 512, "batch": 32, "steps": 1024, "mode": "triton", "dataset": "bernoulli"}
+    gpu = {
+        (a, f): milliseconds(records("gpu_h100", a, f, chunk=K, **sizes))
+        for a, K in (("drtrl", 256), ("bptt", 1024))
+        for f in ("torch", "jax")
+    }
+    pattern = (
+        rf"takes {NUMBER} ms in PyTorch and {NUMBER} in JAX, and BPTT with the same .* kernel {NUMBER} and {NUMBER} ms"
+    )
+    assert_stated(TABLES, pattern, *gpu.values())
+
+
+def test_the_front_page_on_memory() -> None:
+    """The memory of D-RTRL over BPTT's, which the front table has, too."""
+    wanted = {"readout": "leaky", "layers": 2}
+    shares = [
+        mebibytes(records("algorithms", "drtrl", f, **wanted)) / mebibytes(records("algorithms", "bptt", f, **wanted))
+        for f in ("jax", "torch")
+    ]
+    assert_stated(page("README.md"), rf"takes {NUMBER} of BPTT's memory in JAX and {NUMBER} in PyTorch\. Over", *shares)
+
+
+@pytest.mark.parametrize("name", ["nmnist", "dvs_gesture", "shd", "ssc"])
+def test_what_can_be_learned_from_stand_ins(name: str) -> None:
+    layout = {"nmnist": "N-MNIST", "dvs_gesture": "DVS-Gesture", "shd": "SHD", "ssc": "SSC"}[name]
+    with (ROOT / "results" / "learning.csv").open(encoding="utf-8") as file:
+        (row,) = [row for row in csv.DictReader(file) if (row["dataset"], row["algorithm"]) == (name, "bptt")]
+    numbers = float(row["test_accuracy"]), float(row["chance"])
+    assert_stated(page("docs/data.md"), rf"in {layout}'s layout[^|]* \| {NUMBER} \| {NUMBER} \|", *numbers)
+
+
+def test_limits_are_those_of_the_code() -> None:
+    measuring, gate = page("docs/measuring.md"), page("docs/gate.md")
+    assert "must agree to 1e-10" in measuring
+    assert gradcheck.LIMIT == 1e-10
+    assert "every weight's gradient may differ by 2e-2" in measuring
+    assert gradcheck.PLAIN_LIMITS == {"bfloat16": 2e-2}
+    assert_stated(gate, rf"more than {NUMBER} % more \|", 100 * (compare.BYTES - 1))
+    assert_stated(gate, rf"\| more than {NUMBER} times the processor's time", slowdown.SLOWER)
+    assert re.findall(r"(\d+e-\d+) more of", gate) == ["2e-4", "1e-6"]
+    assert (compare.FIDELITY, compare.ROUNDING) == (2e-4, 1e-6)
+    codes = re.search(r"exits with (\d) for a regression, and with (\d) if a case could not be compared", gate)
+    assert codes
+    assert tuple(map(int, codes.groups())) == (verdict.REGRESSION, verdict.NOTHING) == (3, 4)
