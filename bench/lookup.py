@@ -14,7 +14,6 @@ from drtrl_bench.protocols import Reference
 
 def nearest(name: str, known: Collection[str]) -> str:
     """Return advice on an unknown name: the known names that are most like it, or all known names."""
-    name = name[:100]  # what is compared takes the square of the length
     close = sorted(k for k in known if k.startswith(name))[:3] or difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(known))}"
     return f"unknown; {hint}"

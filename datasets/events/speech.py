@@ -106,7 +106,7 @@ def recordings(published: Published, part: str, **options: Any) -> Recordings:
 
     Raises MissingError, DamagedError or ReaderError.
     """
-    file = regular(part_path(published, part))
+    file = part_path(published, part)
     stamp = cache_files.stamp(file)
     return file_recordings(published.folder, file, stamp, published.classes, published.clock, tuple(options.items()))
 

@@ -17,6 +17,7 @@ from support.problems import FRAMEWORKS, needs
 
 from drtrl_bench import data, provenance, registry
 from drtrl_bench.case import Case, Plan
+from drtrl_bench.files import diskcache
 from drtrl_bench.measure import problem, runner
 
 fingerprint, availability = data.module("events.fingerprint"), data.module("events.availability")
@@ -335,7 +336,8 @@ def test_a_memory_of_another_form_is_forgotten(entry: object, folder: Path) -> N
     before = fingerprint.folder_hash(folder)
     (memory,) = (folder.parent / "cache" / "fingerprints").iterdir()
     whole = memory.read_bytes()
-    memory.write_text(json.dumps({"a.bin": entry, "gone.bin": entry}), encoding="utf-8")
+    diskcache.save_content(memory, [json.dumps({"a.bin": entry, "gone.bin": entry}).encode()])
+    assert memory.read_bytes() != whole
     assert fingerprint.folder_hash(folder) == before
     assert memory.read_bytes() == whole
 

@@ -67,13 +67,6 @@ PLANTED = [
         f"{MUCH}[an escape sequence as key]",
     ),
     Planted(
-        "long names are compared whole",
-        "bench/lookup.py",
-        "    name = name[:100]  # what is compared takes the square of the length\n",
-        "",
-        f"{MUCH}[a long quoted key]",
-    ),
-    Planted(
         "brackets within strings count",
         "bench/plan_table.py",
         'bare = STRING.sub("_", text)',

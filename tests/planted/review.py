@@ -80,11 +80,18 @@ PLANTED = [
         f"{CHUNK}::test_only_what_the_cache_does_not_hold_goes_through_memory[8388608-0.00016]",
     ),
     Planted(
-        "the file's first environment for every row",
+        "the file's first environment for every row of a run",
+        "bench/records/frames.py",
+        'environments.get(r["env_hash"])',
+        "next(iter(environments.values()), None)",
+        f"{NOTEBOOK}::test_a_row_has_the_environment_that_its_record_names",
+    ),
+    Planted(
+        "the file's first environment for every record",
         "bench/records/reading.py",
         'environments.get(record["env_hash"])',
         "next(iter(environments.values()), None)",
-        f"{NOTEBOOK}::test_a_row_has_the_environment_that_its_record_names",
+        "tests/bench/records/test_record.py::test_concatenated_files_are_a_file",
     ),
     Planted(
         "rows of one round explained as of several",

@@ -58,8 +58,8 @@ PLANTED = [
     Planted(
         "files of words may be folders",
         "datasets/events/speech.py",
-        "regular(part_path(published, part))",
-        "part_path(published, part)",
+        "h5.File(regular(file))",
+        "h5.File(file)",
         f"{PIPE}[shd-SHD/shd_train.h5-mkdir-a folder]",
     ),
     Planted(

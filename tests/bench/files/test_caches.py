@@ -119,7 +119,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files aw
 FOREIGN = [
     renamed,
     without_hash,
-    holes,
+    pytest.param(holes, marks=pytest.mark.timeout(60)),
     a_pipe,
     a_link_to_nothing,
     shared,
