@@ -509,7 +509,12 @@ def test_a_stream_that_is_timed_ends_with_who_times_it(number: int, tmp_path: Pa
         timed = soon(lambda: [each for each in children.read_text().split() if working(each)], 60)
         process.send_signal(number)
         process.wait(5)
-    soon(lambda: not any(working(each) for each in timed), 5)
+    try:
+        soon(lambda: not any(working(each) for each in timed), 5)
+    finally:  # or it would go on timing beside all later tests
+        for each in timed:
+            with suppress(ProcessLookupError):
+                os.kill(int(each), signal.SIGKILL)
 
 
 def working(process: str) -> bool:
