@@ -60,7 +60,7 @@ def limits(rules: dict[str, Any]) -> tuple[float, float, str]:
 
 
 class Checks:
-    """Makes checks of values from a schema's definitions."""
+    """Make checks of values from a schema's definitions."""
 
     def __init__(self, definitions: dict[str, Any]) -> None:
         self.definitions = definitions

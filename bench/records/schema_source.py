@@ -7,7 +7,7 @@ from drtrl_bench.records.schema_checks import Checks, kinds, limits
 
 
 class Source:
-    """Writes functions that are true only of valid values; they may be false of a valid value, too."""
+    """Write functions that are true only of valid values; they may be false of a valid value, too."""
 
     def __init__(self, checks: Checks) -> None:
         self.checks = checks

@@ -23,7 +23,7 @@ class EventDataset:
     sparse: Callable[..., Sparse]
     """Bins a batch: (steps, size, seed, features, **options) -> the batch, not dense yet."""
     recordings: Callable[..., tuple[Recordings, NDArray[np.int64]]]
-    """Lists a split: (split) -> the recordings of the part that it is in, and the numbers of those that it has."""
+    """List a split: (split) -> the recordings of the part that it is in, and the numbers of those that it has."""
 
     @property
     def CLASSES(self) -> int:  # noqa: N802

@@ -66,7 +66,7 @@ class Published:
     counts: dict[str, int]
     """Recordings of each part."""
     count: Callable[[Path], int]
-    """Counts the recordings in what an archive unpacks to. Raises ReaderError or DamagedError."""
+    """Count the recordings in what an archive unpacks to. Raises ReaderError or DamagedError."""
     readers: tuple[str, ...]
     """The packages that read the files."""
     clock: Clock

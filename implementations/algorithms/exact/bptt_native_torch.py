@@ -43,7 +43,7 @@ def advance(
     segments: int = 0,
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Tensor, Params]:
-    """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
+    """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
     segments: 0 keeps what the differentiation needs of all K steps; K checkpoints every step.
     """

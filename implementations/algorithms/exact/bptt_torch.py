@@ -22,7 +22,7 @@ Carry = States
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
-    """Returns the states at rest, one [B, S, N] per layer."""
+    """Return the states at rest, one [B, S, N] per layer."""
     return initial_states(net, params, batch)
 
 
@@ -38,7 +38,7 @@ def advance(
     rule: Rule = RULE,
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Tensor, Params]:
-    """Advances K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient."""
+    """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient."""
     require_carry(rule, NONE)
     chunk = forward_backward(rule, net, params, carry, inputs, targets, last=last, execution=execution)
     return chunk.states, chunk.loss, chunk.grads
