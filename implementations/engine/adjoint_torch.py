@@ -7,8 +7,7 @@ chunk's last states, whose adjoints together are the Jacobian P^t = ds^K/ds^t. A
     lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t        the loss's adjoint also gains l^t, its derivative in the step
 
 The second term is the path through the recurrent weights. The algorithms differ in which adjoints keep it: see `Rule`.
-Symbols and shapes are those of the notation table in `implementations/README.md`; Q is the number of adjoints.
-The twin is `adjoint_jax.py`.
+Symbols and shapes: the notation table in `implementations/README.md`; Q adjoints. The twin is `adjoint_jax.py`.
 """
 
 from collections.abc import Callable
@@ -31,10 +30,9 @@ Recurrent = tuple[Tensor, Tensor, slice]
 
 def local_jacobians(cell: Any, w: PerWeight, residuals: Residuals) -> tuple[Tensor, Tensor]:
     """Compute D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
-    s_prev, s, y, _ = residuals
     if (form := closed(cell)) is not None:
-        return form.jacobians(s_prev, s, y)
-    s, vjp = torch.func.vjp(cell.dynamics, s_prev, y)[:2]
+        return form.jacobians(*residuals[:3])
+    s, vjp = torch.func.vjp(cell.dynamics, residuals.previous, residuals.currents)[:2]
     units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
     D, D_f = (torch.stack(each, dim=2) for each in zip(*(vjp(unit.expand_as(s)) for unit in units), strict=True))
     return D, D_f
@@ -80,23 +78,22 @@ def recursion(
     """
     K, B, m, S, N = l.shape
     dy = lam.new_empty(K, B, lam.shape[1], D_f.shape[3], N)
-    steps = list(zip(D.unbind(0), D_f.unbind(0), dy.unbind(0), strict=True))
     paths, W = [None] * K, dy
     if recurrent is not None:
         W, R, reads = recurrent[0].flatten(1).T, recurrent[1].unsqueeze(2), recurrent[2]  # W [G N, J]
         fed = dy[..., reads, :].flatten(3).flatten(1, 2)  # a view of dX/dy of the currents that W_r feeds
         paths = list(zip(fed.unbind(0), R.unbind(0), strict=True))
-    one_call = S == 1 and m == lam.shape[1]  # for lam^t D^t + l^{t-1}
-    earlier = [torch.zeros_like(l[0]), *l[:-1].unbind(0)]
+    earlier = (torch.zeros_like(l[0]), *l[:-1].unbind(0))  # l^{t-1}
     lam = lam.clone()
     lam[:, :m].add_(l[-1])
-    for (D_t, D_f_t, dy_t), path, l_t in zip(reversed(steps), reversed(paths), reversed(earlier), strict=True):
+    steps = list(zip(earlier, D.unbind(0), D_f.unbind(0), dy.unbind(0), paths, strict=True))
+    for l_before, D_t, D_f_t, dy_t, path in reversed(steps):
         neuronwise(lam, D_f_t, out=dy_t)
-        if one_call:
-            lam = torch.addcmul(l_t, lam, D_t)
+        if S == 1 and m == lam.shape[1]:
+            lam = torch.addcmul(l_before, lam, D_t)
         else:
             lam = neuronwise(lam, D_t)
-            lam[:, :m].add_(l_t)
+            lam[:, :m].add_(l_before)
         if path is not None:
             lam.addcmul_((path[0] @ W).view(B, -1, 1, N), path[1])
     return dy, lam
@@ -118,11 +115,11 @@ class Rule(NamedTuple):
     loss: str
     """Paths of the loss's adjoint: FULL, DIAGONAL or NONE."""
     carry: str = NONE
-    """Paths of the last states' adjoints, which update the carry; NONE: the algorithm carries the states alone."""
+    """Paths of the last states' adjoints, which update the carry; NONE if the algorithm carries the states alone."""
     jacobians: Callable[..., tuple[Tensor, Tensor]] = local_jacobians
-    """D and D_f, from the cell, its weights and its residuals."""
+    """The function that computes D and D_f from the cell, its weights and its residuals."""
     feedback: Callable[..., Tensor] = forward_weights
-    """dX/do of layer `below`, from the error dL/dlogits and from dX/dy of the layer above it."""
+    """The function that computes dX/do of layer `below`, from the error dL/dlogits or from dX/dy of the layer above."""
 
 
 def require_carry(rule: Rule, carry: str) -> None:
@@ -192,9 +189,8 @@ class Local(NamedTuple):
 def local_terms(rule: Rule, cell: Any, w: PerWeight, residuals: Residuals, dX_do: Tensor) -> Local:
     """Compute what is local to a step in a layer's backward pass."""
     D, D_f = rule.jacobians(cell, w, residuals)
-    recurrent = None
-    if "r" in w and FULL in (rule.loss, rule.carry):
-        recurrent = (w["r"], output_jacobian(cell, residuals.previous), cell.reads["r"])
+    reached = "r" in w and FULL in (rule.loss, rule.carry)
+    recurrent = (w["r"], output_jacobian(cell, residuals.previous), cell.reads["r"]) if reached else None
     return Local(D, D_f, learning_signals(cell, residuals.states, dX_do), recurrent)
 
 
