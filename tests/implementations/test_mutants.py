@@ -250,8 +250,15 @@ MUTANTS = [
     Mutant(
         "signals not summed over time",
         "engine/adjoint_torch.py",
-        "lam[:, :m].add_(l_t)",
-        "lam[:, :m].copy_(l_t)",
+        "lam[:, :m].add_(l_before)",
+        "lam[:, :m].copy_(l_before)",
+        f"bptt-alif-{SHALLOW}",
+    ),
+    Mutant(
+        "signals not summed over time where a neuron has one state",
+        "engine/adjoint_torch.py",
+        "torch.addcmul(l_before, lam, D_t)",
+        "torch.addcmul(l_before, lam, 0 * D_t)",
         f"drtrl-gru-{SHALLOW}",
     ),
     Mutant(
