@@ -1,4 +1,4 @@
-# make quick: set up and run the comparison.  make test: set up and pass the tests.
+# make quick: set up and run the comparison.  make test: set up and pass the tests.  make reproduce: the paper's experiments.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ EXTRAS_cuda := $(EXTRAS_cpu),cuda
 EXTRAS := $(or $(EXTRAS_$(DEVICE)),$(error DEVICE is cpu or cuda, not "$(DEVICE)"))
 READY := $(VENV)/.ready-$(DEVICE)
 
-.PHONY: quick test slow smoke gate rehearse coverage cores asv asv-html docs site lint lock figures clean
+.PHONY: quick reproduce test slow smoke gate rehearse coverage cores asv asv-html docs site lint lock figures clean
 .DEFAULT_GOAL := quick
 
 $(READY): pyproject.toml constraints.txt
@@ -23,6 +23,11 @@ $(READY): pyproject.toml constraints.txt
 quick: $(READY)
 	$(BIN)/drtrl-bench run quick
 	$(BIN)/drtrl-bench report results/local/quick.jsonl
+
+# The paper's experiments at the size of two cores, their figures and the table of verdicts; SIZE=paper for the published.
+SIZE ?= cpu
+reproduce: $(READY)
+	$(BIN)/drtrl-bench reproduce --size $(SIZE)
 
 figures: $(READY)
 	$(BIN)/drtrl-bench report results/records/quick.jsonl --out results/figures/quick

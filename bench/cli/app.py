@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from drtrl_bench import __version__, plan, plugins
-from drtrl_bench.cli import compare, data, data_check, gate, rehearse, run, show, trend
+from drtrl_bench.cli import compare, data, data_check, gate, rehearse, reproduce, run, show, trend
 from drtrl_bench.cli.terminal import UsageError, complaints
 from drtrl_bench.records import parsing
 from drtrl_bench.view import display
@@ -48,6 +48,7 @@ for name, command in {
     "baseline": gate.baseline_,
     "check": gate.check_,
     "rehearse": rehearse.rehearse,
+    "reproduce": reproduce.reproduce,
     "trend": trend.trend,
     "env": show.env,
 }.items():

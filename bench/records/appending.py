@@ -26,7 +26,11 @@ def append(path: Path, line: Line) -> None:
     The time does not grow with the file. Raises ValueError for a line that no reader would take, OSError for a path
     that is not a file and for a full disk; the file is then as it was.
     """
-    data = encode(line)
+    warn_of_removed(path, append_data(path, encode(line)))
+
+
+def append_data(path: Path, data: bytes) -> int:
+    """Append one line as bytes, as `append` does; return how many bytes of a last line cut short were removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path) as (file, alone):
         end, removed = mend_last_line(file, alone)
@@ -36,10 +40,10 @@ def append(path: Path, line: Line) -> None:
             os.ftruncate(file, end)
             raise
         os.fsync(file)
-    warn_of_removed(path, removed)
     if end == 0:  # the file is new and its folders may be; after a power cut only a folder on disk knows a new file
         for folder in path.absolute().parents:
             sync(folder)
+    return removed
 
 
 def encode(line: Line) -> bytes:

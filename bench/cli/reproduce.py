@@ -1,0 +1,160 @@
+"""`drtrl-bench reproduce`: runs the paper's experiments, draws their figures and writes the table of verdicts."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from drtrl_bench import lookup
+from drtrl_bench.cli.arguments import Data
+from drtrl_bench.cli.reading import LOCAL
+from drtrl_bench.cli.terminal import UsageError, complaints, console
+from drtrl_bench.paper import experiment
+from drtrl_bench.process import signals
+
+OFTEN_S = 15.0
+"""Seconds between two lines of progress, where there is no terminal."""
+
+
+def experiment_names(incomplete: str) -> list[str]:
+    """List the experiments that complete a name, for the shell."""
+    return [name for name in experiment.EXPERIMENTS if name.startswith(incomplete)]
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="Experiments; all if left out.", autocompletion=experiment_names, metavar="[NAME]..."),
+]
+
+
+def reproduce(
+    names: Names = None,
+    size: Annotated[str, typer.Option(help="cpu: minutes on two cores. paper: as the published code.")] = "cpu",
+    list_: Annotated[bool, typer.Option("--list", help="List what there is, what it costs and what is done.")] = False,
+    draw_only: Annotated[bool, typer.Option("--draw-only", help="Run nothing; draw what was run.")] = False,
+    records: Annotated[
+        Path, typer.Option(help="Folder of the results, NAME.jsonl for each experiment; or one file for all.")
+    ] = LOCAL / "paper",
+    out: Annotated[
+        Path, typer.Option(help="Folder of REPRODUCTION.md; the figures go to figures/paper in it.")
+    ] = LOCAL,
+    data: Data = None,
+) -> None:
+    """Run the paper's experiments, draw their figures, and write REPRODUCTION.md: which claims stand.
+
+    Only jobs without a result are run, or whose sources or data have changed; so an interrupted run goes on where it
+    stopped. Where a data set has no files, a small stand-in is made, and all that comes of it is called synthetic.
+
+    Examples: drtrl-bench reproduce --list     drtrl-bench reproduce rank1_theory     drtrl-bench reproduce --size paper
+
+    From committed results, without running anything: drtrl-bench reproduce --draw-only --records results/paper
+    """
+    chosen = choose(names, size)
+    if list_:
+        show(chosen, size, records)
+        return
+    from drtrl_bench import figures
+    from drtrl_bench.paper import records as results
+    from drtrl_bench.paper import report, runner
+
+    if not draw_only:
+        for name in chosen:
+            advice = "the finished jobs are kept, the same command goes on from here"
+            with signals.advising(advice), progress(name) as told:
+                runner.run(name, size, results.file_of(records, name), told, announce)
+    judged, drawn = [], 0
+    for name in experiment.EXPERIMENTS:
+        rows = rows_of(name, size, records, complain=name in chosen)
+        if rows is None:
+            judged.append((name, None, []))
+            continue
+        module = experiment.module(name)
+        judged.append((name, rows, module.verdicts(rows)))
+        if name in chosen:
+            for title, (figure, points) in module.figures(rows).items():
+                png, *_ = figures.save(figure, points, out / "figures" / "paper", title)
+                announce(f"{png.with_suffix('')}.png .pdf .csv")
+                drawn += 1
+    if not drawn:
+        what = " ".join(chosen) if names else "any experiment"
+        raise UsageError(f"no results of {what} at size {size} in {records}; without --draw-only they are made")
+    announce(f"{report.write(out, judged)}: which claims stand")
+
+
+def choose(names: list[str] | None, size: str) -> list[str]:
+    """Return the named experiments, or all. Raises UsageError for a name or a size that there is not."""
+    for name in names or ():
+        if name not in experiment.EXPERIMENTS:
+            raise UsageError(f"experiment {name!r}: {lookup.nearest(name, experiment.EXPERIMENTS)}")
+    if size not in experiment.SIZES:
+        raise UsageError(f"--size {size}: there are {' and '.join(experiment.SIZES)}")
+    return [name for name in experiment.EXPERIMENTS if not names or name in names]
+
+
+def rows_of(name: str, size: str, records: Path, complain: bool) -> Any:
+    """Return the frame of an experiment's newest results, or None if there are none.
+
+    complain: whether to print how many jobs are missing, or are of other sources or data than these.
+    """
+    from drtrl_bench.paper import records as results
+    from drtrl_bench.paper import runner
+
+    jobs = runner.jobs_of(name, size)
+    lines, environments = results.read(results.file_of(records, name))
+    found = results.newest(lines, name, jobs)
+    current = len(runner.finished(name, jobs, lines))
+    if complain and len(found) < len(jobs):
+        complaints.print(f"{name}: {len(jobs) - len(found)} of {len(jobs)} jobs have no result", style="yellow")
+    if complain and current < len(found):
+        complaints.print(
+            f"{name}: {len(found) - current} of {len(found)} results are of other sources or data than are here; "
+            f"to renew them: drtrl-bench reproduce {name} --size {size}",
+            style="yellow",
+        )
+    return results.frame(found, environments, size) if found else None
+
+
+def show(names: list[str], size: str, records: Path) -> None:
+    """Print each experiment: its section and question, what it costs, and how many of its jobs are done."""
+    from drtrl_bench.paper import records as results
+    from drtrl_bench.paper import runner
+
+    grid = Table.grid(padding=(0, 2))
+    for column in range(5):
+        grid.add_column(overflow="fold", no_wrap=column < 2)
+    for name in names:
+        about, jobs = experiment.module(name).ABOUT, runner.jobs_of(name, size)
+        lines, _ = results.read(results.file_of(records, name))
+        found = results.newest(lines, name, jobs)
+        took = sum(line.get("duration_s") or 0 for line in found)
+        done = f"{len(runner.finished(name, jobs, lines))} of {len(jobs)} jobs done at size {size}"
+        cost = f"{about.cpu_seconds:.0f} s at size cpu" + (f"; here {took:.0f} s so far" if found else "")
+        grid.add_row(name, about.section, about.question, cost, done)
+    console.print(grid)
+
+
+def announce(text: str) -> None:
+    """Print a line."""
+    console.print(text, soft_wrap=True)
+
+
+@contextmanager
+def progress(name: str) -> Iterator[Callable[[int, int, float | None], None]]:
+    """Yield what a run calls before each job: a bar on a terminal, and elsewhere a line now and then."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task, last = bar.add_task(name, total=None), [0.0]
+
+        def told(done: int, total: int, left: float | None) -> None:
+            bar.update(task, completed=done, total=total)
+            now = time.monotonic()
+            if not console.is_terminal and (done == total or now - last[0] > OFTEN_S):
+                last[0] = now
+                announce(f"{name}: {done} of {total} jobs done" + (f", about {left:.0f} s left" if left else ""))
+
+        yield told

@@ -1,0 +1,95 @@
+"""Says what a module of an experiment offers, and lists the modules.
+
+A module `drtrl_bench.paper.NAME` has
+
+    ABOUT                 what it asks, and which claims it judges
+    SIZES                 "cpu" and "paper": a frozen dataclass of numbers each
+    jobs(size)            the jobs of a size: what decides a job's rows, and nothing else, seed among it
+    compute(job)          the rows of one job, the same at every call
+    figures(rows)         the figures and the points that each plots, by name, from the rows of all jobs
+    verdicts(rows)        a verdict on each claim, from the rows of all jobs
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+EXPERIMENTS = {
+    "rank1_theory": "drtrl_bench.paper.rank1_theory",
+}
+"""The experiments by name, in the paper's order."""
+SIZES = ("cpu", "paper")
+"""cpu: minutes on two cores. paper: the numbers of the published code."""
+SHOWN = ("reproduced", "only at reduced size", "not reproduced", "cannot be judged here")
+Outcome = Literal["reproduced", "only at reduced size", "not reproduced", "cannot be judged here"]
+
+Job = dict[str, Any]
+"""What decides the rows of a job: numbers, texts and lists of them. "dataset" names its data set, if it has one."""
+Row = dict[str, Any]
+"""A row of numbers and texts; None where a number is undefined."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that the paper, or the code published with it, says or takes for granted."""
+
+    text: str
+    source: str
+    """Where it stands: [code] a file of the published code, [page] a page of the paper."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What an experiment is."""
+
+    section: str
+    """Its number in docs/paper.md."""
+    title: str
+    question: str
+    claims: Mapping[str, Claim]
+    cpu_seconds: float
+    """What the jobs of size cpu took together, as measured on one core."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rows say of a claim."""
+
+    claim: Claim
+    outcome: Outcome
+    measured: str
+    """The number with its interval, in words."""
+    why: str
+
+
+class Module(Protocol):
+    """What a module of an experiment offers."""
+
+    ABOUT: About
+    SIZES: Mapping[str, Any]
+
+    def jobs(self, size: Any) -> list[Job]:
+        """List the jobs of a size."""
+        ...
+
+    def compute(self, job: Job) -> list[Row]:
+        """Compute the rows of a job."""
+        ...
+
+    def figures(self, rows: "pd.DataFrame") -> dict[str, tuple["Figure", "pd.DataFrame"]]:
+        """Draw the figures, each with the points that it plots."""
+        ...
+
+    def verdicts(self, rows: "pd.DataFrame") -> list[Verdict]:
+        """Judge each claim."""
+        ...
+
+
+def module(name: str) -> Any:
+    """Import the module of an experiment, a `Module`."""
+    return importlib.import_module(EXPERIMENTS[name])

@@ -1,0 +1,182 @@
+"""Runs the jobs of an experiment that have no result yet, and appends a result for each.
+
+A job has a result if its file has one of the same job, the same sources and the same data: so an interrupted run goes
+on where it stopped, and a changed implementation reruns what depends on it. The sources of a job are `compute`, what it
+uses of its own module, and the modules that these import; figures and verdicts are none of them.
+"""
+
+import ast
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from drtrl_bench import data, lookup, provenance
+from drtrl_bench.case import digest
+from drtrl_bench.measure import environment
+from drtrl_bench.paper import experiment, records
+from drtrl_bench.paper.experiment import Job
+from drtrl_bench.paper.records import Line
+from drtrl_bench.process import locks
+from drtrl_bench.records import appending
+
+PER_CLASS = {"train": 2, "valid": 1, "test": 1}
+"""Recordings per class of a stand-in that is made because there are no files."""
+Progress = Callable[[int, int, float | None], None]
+"""Called before each job with the number that are finished, the number of all, and about how many seconds are left."""
+Say = Callable[[str], None]
+"""Called with a line of text."""
+
+
+def used(source: str, start: str) -> str:
+    """Return the text of a function and of all that it uses at the top of its module, imports among it."""
+    tree, lines = ast.parse(source), source.splitlines()
+    places: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        for name in names_bound(node):
+            places[name] = node
+    taken: dict[int, ast.stmt] = {}
+    waiting = [places[start]]
+    while waiting:
+        node = waiting.pop()
+        if node.lineno in taken:
+            continue
+        taken[node.lineno] = node
+        waiting += [places[name] for name in names_read(node) if name in places]
+    return "\n".join("\n".join(lines[first_line(node) - 1 : node.end_lineno]) for _, node in sorted(taken.items()))
+
+
+def names_read(node: ast.AST) -> Iterator[str]:
+    """Yield the names in a statement, except those of annotations, which compute nothing."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    for field, value in ast.iter_fields(node):
+        if field not in ("annotation", "returns"):
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, ast.AST):
+                    yield from names_read(each)
+
+
+def first_line(node: ast.stmt) -> int:
+    """Return the number of a statement's first line, that of its first decorator if it has one."""
+    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+
+
+def names_bound(node: ast.stmt) -> list[str]:
+    """List the names that a statement at the top of a module binds."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
+
+
+@cache
+def texts(module: str, dataset: str | None) -> tuple[str, ...]:
+    """Return the texts of all that the rows of a job depend on: `compute`, and the modules behind it."""
+    path = provenance.file_of(module)
+    assert path is not None
+    own = used(path.read_text(encoding="utf-8"), "compute")
+    imported = provenance.imported(own, module.rpartition(".")[0])
+    project = [name for name in imported if provenance.file_of(name)]
+    if dataset:
+        project += [f"{provenance.PACKAGE}.{name}" for name in provenance.dataset_module(dataset)]
+    return (own, *(file.read_text(encoding="utf-8") for file in provenance.closure(*project).values()))
+
+
+def implementation_sha(name: str, job: Job) -> str:
+    """Return the hash of the sources and of the data's files that a job's rows depend on."""
+    dataset = job.get("dataset")
+    return digest([*texts(experiment.EXPERIMENTS[name], dataset), *(data.loaded(dataset) if dataset else [])])
+
+
+def described(job: Job) -> dict[str, Any]:
+    """Describe the data of a job: its label, whether it is synthetic, and the hash of its files."""
+    if not (dataset := job.get("dataset")):
+        return {"label": "drawn numbers (synthetic)", "synthetic": True, "fingerprint": None}
+    chosen = data.dataset(dataset)
+    return {"label": chosen.LABEL, "synthetic": chosen.SYNTHETIC, "fingerprint": data.fingerprint(dataset) or None}
+
+
+def provide(jobs: list[Job], say: Say) -> None:
+    """Make a small stand-in, which is synthetic, of each data set that the jobs need and that has no files.
+
+    Raises OSError for a data set that cannot be read for another reason.
+    """
+    for name in dict.fromkeys(job["dataset"] for job in jobs if job.get("dataset")):
+        if (reason := data.unavailable(name)) is None:
+            continue
+        events = data.dataset(name).events
+        if events is None or data.module("events.availability").location(events.published):
+            raise OSError(reason)
+        say(f"no files of {events.published.name}: making a small stand-in, {events.published.stand_in}")
+        data.module("events.make_stand_in").make(events.published, lambda *_: None, PER_CLASS)
+        if reason := data.unavailable(name):
+            raise OSError(reason)
+
+
+def jobs_of(name: str, size: str) -> list[Job]:
+    """List the jobs of an experiment, as they are read back from a file."""
+    module = experiment.module(name)
+    return json.loads(json.dumps(module.jobs(module.SIZES[size])))
+
+
+def finished(name: str, jobs: list[Job], lines: list[Line]) -> list[Line]:
+    """Return the last result of each job that is of these sources and data, in the order of the jobs."""
+    shas = {records.key_of(name, job): implementation_sha(name, job) for job in jobs}
+    current = [line for line in lines if shas.get(line["job_key"]) == line["implementation_sha"]]
+    return records.newest(current, name, jobs)
+
+
+def possible(jobs: list[Job], say: Say) -> list[Job]:
+    """Return the jobs whose framework is installed, after a line of text for each framework that is not."""
+    lacking = {name: lookup.missing(name) for name in dict.fromkeys(job.get("framework") for job in jobs) if name}
+    for reason in filter(None, lacking.values()):
+        say(f"left out: {reason}")
+    return [job for job in jobs if not lacking.get(job.get("framework"))]
+
+
+def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
+    """Run the jobs of an experiment that have no result at `path`, and append a result for each.
+
+    Raises HeldError if another process writes this file, OSError for a data set that cannot be read.
+    """
+    jobs = possible(jobs_of(name, size), say)
+    with locks.writing(path):
+        provide(jobs, say)
+        lines, environments = records.read(path)
+        known = {line["job_key"] for line in finished(name, jobs, lines)}
+        todo, here = [job for job in jobs if records.key_of(name, job) not in known], environment.describe()
+        done, durations = len(jobs) - len(todo), 0.0
+        for number, job in enumerate(todo):
+            progress(done + number, len(jobs), durations / number * (len(todo) - number) if number else None)
+            if here["env_hash"] not in environments:
+                environments[here["env_hash"]] = here | {"kind": "environment", "schema_version": records.VERSION}
+                appending.append_data(path, encoded(environments[here["env_hash"]]))
+            started, clock = datetime.now(UTC), time.perf_counter()
+            line = {
+                "kind": "result",
+                "schema_version": records.VERSION,
+                "experiment": name,
+                "size": size,
+                "job": job,
+                "job_key": records.key_of(name, job),
+                "implementation_sha": implementation_sha(name, job),
+                "env_hash": here["env_hash"],
+                "data": described(job),
+                "rows": experiment.module(name).compute(job),
+                "started": started.isoformat(timespec="seconds"),
+                "duration_s": round(time.perf_counter() - clock, 3),
+                **environment.checkout(),
+            }
+            durations += line["duration_s"]
+            appending.append_data(path, encoded(line))
+        progress(len(jobs), len(jobs), None)
+
+
+def encoded(line: Line) -> bytes:
+    """Return a line as bytes, with its line feed. Raises ValueError for nan and infinity."""
+    return json.dumps(line, allow_nan=False).encode() + b"\n"

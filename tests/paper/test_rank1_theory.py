@@ -1,0 +1,96 @@
+"""Experiment 2.3: the cosine of outer products, the formula, and what is said of them."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drtrl_bench.paper import rank1_theory, records
+from drtrl_bench.paper.rank1_theory import Size
+
+TINY = Size(R=50, m=3, n=2, cells_p=3, cells_sigma=2, seeds=2)
+
+
+def rows_of(size: Size) -> Any:
+    """The frame of a size, as a run makes it."""
+    lines = [
+        {
+            "experiment": "rank1_theory",
+            "size": "cpu",
+            "job": job,
+            "job_key": str(number),
+            "implementation_sha": "",
+            "env_hash": "e",
+            "data": {"label": "drawn numbers (synthetic)", "synthetic": True},
+            "rows": rank1_theory.compute(job),
+        }
+        for number, job in enumerate(rank1_theory.jobs(size))
+    ]
+    return records.frame(lines, {}, "cpu")
+
+
+def test_the_cosine_of_two_rows_by_hand() -> None:
+    """x = (1, 0), (1, 1) and f = (1), (3): the sum is (4, 3), the mean (1, 0.5) times 4 is (4, 2)."""
+    x, f = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[1.0], [3.0]])
+    assert rank1_theory.cosine(x, f) == pytest.approx((16 + 6) / (5 * math.sqrt(20)))
+
+
+def test_a_cosine_with_nothing_is_undefined() -> None:
+    assert rank1_theory.cosine(np.zeros((3, 2)), np.ones((3, 2))) is None
+
+
+@pytest.mark.parametrize(
+    ("R", "p", "sigma", "value"), [(1, 0.5, 1.0, math.sqrt(3 / 4)), (9, 0.5, 2.0, math.sqrt(14 / 18))]
+)
+def test_the_formula_by_hand(R: int, p: float, sigma: float, value: float) -> None:
+    """p = 1/2 has r_a = 1; 1 + 1 + 1 + 1 = 4, and 9/4 + 1 + 1/4 + 1 = 18/4."""
+    assert rank1_theory.formula(R, p, sigma) == pytest.approx(value)
+
+
+def test_the_formula_is_the_ratio_of_expectations_up_to_one_over_rows() -> None:
+    """E |sum x f|^2 and E |mean x sum f|^2 of an entry, by the moments of independent rows."""
+    R, p, sigma = 1000, 0.05, 3.0
+    mean_x, var_x, mean_f, var_f = p, p * (1 - p), 1.0, sigma**2
+    rank1 = (var_x + R * mean_x**2) * (var_f + R * mean_f**2)
+    exact = R * (mean_x**2 + var_x) * (mean_f**2 + var_f) + R * (R - 1) * mean_x**2 * mean_f**2
+    assert rank1_theory.formula(R, p, sigma) == pytest.approx(math.sqrt(rank1 / exact), rel=1e-3)
+    assert rank1_theory.formula(R, p, sigma) != pytest.approx(math.sqrt(rank1 / exact), rel=1e-6)
+
+
+def test_draws_follow_the_formula_and_those_as_published_do_not() -> None:
+    job = rank1_theory.jobs(Size(R=4000, m=40, n=40, most_p=0.5, cells_p=2, least_sigma=30, cells_sigma=2))
+    one, *_ = [each for each in job if each["drawn"] == "bernoulli"]
+    two, *_ = [each for each in job if each["drawn"] == "binomial"]
+    theory = float(rank1_theory.formula(4000, 0.5, 30.0))
+    drawn, published = (rank1_theory.compute(each)[2]["cosine"] for each in (one, two))
+    assert drawn == pytest.approx(theory, abs=0.02)
+    assert published > theory + 0.04
+    assert [row["cosine"] for row in rank1_theory.compute(one)[:2]] == [None, None]  # p = 0
+
+
+def test_jobs_and_rows_of_a_size() -> None:
+    jobs = rank1_theory.jobs(TINY)
+    assert [(job["drawn"], job["seed"]) for job in jobs] == [
+        ("bernoulli", 0), ("bernoulli", 1), ("binomial", 0), ("binomial", 1)
+    ]  # fmt: skip
+    first = rank1_theory.compute(jobs[0])
+    assert [(row["p"], row["sigma"]) for row in first] == [
+        (0, 0.1), (0, 100), (0.05, 0.1), (0.05, 100), (0.1, 0.1), (0.1, 100)
+    ]  # fmt: skip
+    assert first == rank1_theory.compute(jobs[0]) != rank1_theory.compute(jobs[1])
+
+
+def test_verdict_and_points_of_rows() -> None:
+    frame = rows_of(TINY)
+    cells = rank1_theory.points(frame)
+    assert len(cells) == 12
+    own = frame[(frame["drawn"] == "binomial") & (frame["p"] == 0.1) & (frame["sigma"] == 100)]["cosine"]
+    assert cells["cosine"].iloc[-1] == pytest.approx(own.mean())  # the median of two
+    assert cells["difference"].iloc[-1] == pytest.approx(own.mean() - math.sqrt(1 - 1 / (50 / 9e4 + 1 / 9 + 1e-4 + 1)))
+    (verdict,) = rank1_theory.verdicts(frame)
+    assert verdict.outcome == "not reproduced"  # with 50 rows a draw is far from what is expected
+    frame["cosine"] = rank1_theory.formula(50, frame["p"], frame["sigma"])
+    (verdict,) = rank1_theory.verdicts(frame)
+    assert verdict.outcome == "reproduced"
+    assert "0.000 [0.000, 0.000]" in verdict.measured

@@ -1,0 +1,91 @@
+"""`drtrl-bench reproduce`: from nothing to figures and verdicts, and the lines of its errors."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from support.pictures import raw_mathtext, text_of, touching, unnamed
+from typer.testing import CliRunner
+
+from drtrl_bench.cli import app
+from drtrl_bench.cli.terminal import UsageError
+from drtrl_bench.paper import experiment, rank1_theory, records, report, runner
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the quickest experiment, at a size of milliseconds."""
+    size = rank1_theory.Size(R=50, m=3, n=2, cells_p=3, cells_sigma=3, seeds=2)
+    monkeypatch.setattr(experiment, "EXPERIMENTS", {"rank1_theory": "drtrl_bench.paper.rank1_theory"})
+    monkeypatch.setattr(rank1_theory, "SIZES", {"cpu": size, "paper": dataclasses.replace(size, seeds=3)})
+
+
+def invoke(*words: str) -> str:
+    done = CliRunner().invoke(app.app, ["reproduce", *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_from_nothing_to_figures_and_verdicts(tiny: None, tmp_path: Path) -> None:
+    places = ("--records", str(tmp_path / "rows"), "--out", str(tmp_path / "one"))
+    said = invoke(*places)
+    assert "rank1_theory: 4 of 4 jobs done" in said
+    assert "REPRODUCTION.md: which claims stand" in said
+    again = invoke("--draw-only", "--records", str(tmp_path / "rows"), "--out", str(tmp_path / "two"))
+    assert "jobs done" not in again
+    for name in ("rank1_theory.png", "rank1_theory.pdf", "rank1_theory.csv"):
+        one, two = (tmp_path / folder / "figures" / "paper" / name for folder in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+    one, two = ((tmp_path / folder / report.FILE).read_text(encoding="utf-8") for folder in ("one", "two"))
+    assert one == two
+    assert "| 2.3 theory of the rank-1 approximation | cos(sum of x_r" in one
+    assert "| [code] check_approx.py | cpu | drawn numbers (synthetic) |" in one
+
+
+def test_an_experiment_that_was_not_run_says_so(tiny: None, tmp_path: Path) -> None:
+    text = report.table([("rank1_theory", None, [])])
+    assert "| none |  |  | not run | drtrl-bench reproduce rank1_theory |" in text
+
+
+def test_the_list_says_what_is_done(tiny: None, tmp_path: Path) -> None:
+    assert "0 of 4 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
+    runner.run("rank1_theory", "cpu", tmp_path / "rank1_theory.jsonl", lambda *_: None, print)
+    assert "4 of 4 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
+    # at the larger size two seeds are the same jobs
+    assert "4 of 6 jobs done" in " ".join(invoke("--list", "--size", "paper", "--records", str(tmp_path)).split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rank1"], "experiment 'rank1': unknown; did you mean rank1_theory?"),
+        (["--size", "huge"], "--size huge: there are cpu and paper"),
+        (["--draw-only"], "no results of any experiment at size cpu in .*; without --draw-only they are made"),
+    ],
+)
+def test_errors_are_one_line_with_the_next_step(tiny: None, tmp_path: Path, words: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        CliRunner().invoke(app.app, ["reproduce", *words, "--records", str(tmp_path)], catch_exceptions=False)
+
+
+def test_the_figure_is_complete_and_legible(tiny: None, tmp_path: Path) -> None:
+    path = tmp_path / "rank1_theory.jsonl"
+    runner.run("rank1_theory", "cpu", path, lambda *_: None, print)
+    lines, environments = records.read(path)
+    rows = records.frame(lines, environments, "cpu")
+    for figure, _ in rank1_theory.figures(rows).values():
+        assert unnamed(figure) == []
+        assert touching(figure) == []
+        assert raw_mathtext(figure) == []
+        text = text_of(figure)
+        for said in ("drawn numbers (synthetic)", f"records {rows.attrs['results']}", "as published", "corrected"):
+            assert said in text
+
+
+def test_results_of_other_sources_are_drawn_and_named_so(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("--records", str(tmp_path), "--out", str(tmp_path))
+    monkeypatch.setattr(runner, "implementation_sha", lambda name, job: "f" * 16)
+    said = " ".join(invoke("--draw-only", "--records", str(tmp_path), "--out", str(tmp_path)).split())
+    assert "4 of 4 results are of other sources or data than are here" in said
