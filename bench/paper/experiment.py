@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXPERIMENTS = {
+    "jacobian": "drtrl_bench.paper.jacobian",
     "rank1_theory": "drtrl_bench.paper.rank1_theory",
 }
 """The experiments by name, in the paper's order."""
 SIZES = ("cpu", "paper")
 """cpu: minutes on two cores. paper: the numbers of the published code."""
-SHOWN = ("reproduced", "only at reduced size", "not reproduced", "cannot be judged here")
 Outcome = Literal["reproduced", "only at reduced size", "not reproduced", "cannot be judged here"]
 
 Job = dict[str, Any]

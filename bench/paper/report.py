@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from drtrl_bench.paper import experiment
-from drtrl_bench.paper.experiment import Verdict
+from drtrl_bench.paper.experiment import Outcome, Verdict
+from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view import caption, display
 
 FILE = "REPRODUCTION.md"
@@ -35,6 +36,21 @@ def footer(rows: Any, *said: str) -> list[str]:
     jobs = f"{of['jobs']} job{'s' * (of['jobs'] != 1)}, {of['seeds']} seeds"
     identity = f"records {of['results']} of {of['experiment']} at size {of['size']}: {jobs}"
     return [*said, f"data: {datasets(rows)}", identity, *caption.machines(rows)]
+
+
+def activity(rows: Any) -> str:
+    """Say how much the neurons of the rows spiked, and how dense their inputs are, as every cosine depends on both."""
+    rates = intervals.summary(rows.groupby("seed", sort=True)["rate"].apply(list).tolist())
+    silent = f"{int((rows['rate'] == 0).sum())} of {len(rows)} samples silent"
+    density = f"{100 * rows['density'].min():.2g} to {100 * rows['density'].max():.2g} % of the inputs not 0"
+    return f"firing rate {rates.median:.1f} [{rates.low:.1f}, {rates.high:.1f}] Hz, {silent}; {density}"
+
+
+def outcome(rows: Any, holds: bool) -> Outcome:
+    """Return the verdict on a claim that was measured on recordings; it is full only at the paper's size on these."""
+    if not holds:
+        return "not reproduced"
+    return "reproduced" if rows.attrs["size"] == "paper" and not rows["synthetic"].any() else "only at reduced size"
 
 
 def table(judged: Iterable[tuple[str, Any, list[Verdict]]]) -> str:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import data, lookup, provenance
+from drtrl_bench import data, lookup, provenance, registry
 from drtrl_bench.case import digest
 from drtrl_bench.measure import environment
 from drtrl_bench.paper import experiment, records
@@ -75,13 +75,17 @@ def names_bound(node: ast.stmt) -> list[str]:
 
 
 @cache
-def texts(module: str, dataset: str | None) -> tuple[str, ...]:
-    """Return the texts of all that the rows of a job depend on: `compute`, and the modules behind it."""
+def texts(module: str, dataset: str | None, framework: str | None) -> tuple[str, ...]:
+    """Return the texts of all that the rows of a job depend on: `compute`, and the modules behind it.
+
+    A module that ends in the name of another framework is none of them.
+    """
     path = provenance.file_of(module)
     assert path is not None
     own = used(path.read_text(encoding="utf-8"), "compute")
     imported = provenance.imported(own, module.rpartition(".")[0])
-    project = [name for name in imported if provenance.file_of(name)]
+    others = tuple(f"_{name}" for name in registry.FRAMEWORKS if framework and name != framework)
+    project = [name for name in imported if provenance.file_of(name) and not (others and name.endswith(others))]
     if dataset:
         project += [f"{provenance.PACKAGE}.{name}" for name in provenance.dataset_module(dataset)]
     return (own, *(file.read_text(encoding="utf-8") for file in provenance.closure(*project).values()))
@@ -90,7 +94,8 @@ def texts(module: str, dataset: str | None) -> tuple[str, ...]:
 def implementation_sha(name: str, job: Job) -> str:
     """Return the hash of the sources and of the data's files that a job's rows depend on."""
     dataset = job.get("dataset")
-    return digest([*texts(experiment.EXPERIMENTS[name], dataset), *(data.loaded(dataset) if dataset else [])])
+    sources = texts(experiment.EXPERIMENTS[name], dataset, job.get("framework"))
+    return digest([*sources, *(data.loaded(dataset) if dataset else [])])
 
 
 def described(job: Job) -> dict[str, Any]:

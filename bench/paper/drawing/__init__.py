@@ -1,0 +1,1 @@
+"""What the figures of the paper's experiments are drawn with."""

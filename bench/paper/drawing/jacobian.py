@@ -1,0 +1,165 @@
+"""Draws experiment 2.1: the models on each data set, and the sweeps over size and strength."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from drtrl_bench.figures import layout, scales, style
+from drtrl_bench.paper import report
+from drtrl_bench.paper.drawing import marks
+from drtrl_bench.paper.measures import intervals, settings
+from drtrl_bench.view.caption import Frame
+
+COLUMNS = {
+    "single": "cosine of J and D, one step",
+    "all": "cosine of their products over all steps",
+    "error": "|J - D| / |J|, one step",
+    "radius": "spectral radius of J - D, step in the middle",
+    "log_J": "log10 of the norm of the product of J over all steps",
+    "log_D": "log10 of the norm of the product of D over all steps",
+    "rate": "firing rate (Hz, at 1 ms per step)",
+}
+"""What is measured of a sample, as an axis names it."""
+SHORT = {"single": "cosine, one step", "all": "cosine, all steps", "rate": "firing rate (Hz)"}
+"""The measures of the sweeps, as an axis names them."""
+BANDS = ("single", "all", "error", "radius", "rate")
+ACROSS = {"neurons": "N, neurons", "ff_factor": "feed-forward strength, times that of the setting",
+          "rec_factor": "recurrent strength, times that of the setting"}  # fmt: skip
+
+
+def summary(rows: Frame, column: str) -> intervals.Summary:
+    """Return the median of a column with its interval, over the seeds and samples of the rows."""
+    return intervals.summary(rows.groupby("seed", sort=True)[column].apply(list).tolist())
+
+
+def published(rows: Frame, column: str) -> intervals.Summary | None:
+    """Return what the published protocol makes of a column, from one network; None where it is the same."""
+    one = rows[rows["seed"] == rows["seed"].min()]
+    if column == "single":
+        return marks.pooled(one["published"], one["published_square"], len(one) * int(one["steps"].iloc[0]))
+    if column == "all":
+        values = one["all_published"]
+        return marks.pooled(values, values**2, len(one))
+    return None
+
+
+def points(rows: Frame, by: list[str]) -> Frame:
+    """Return a row for each setting and column: the median with its interval, and the published value."""
+    found: list[dict[str, Any]] = []
+    for key, own in rows.groupby(by, sort=False):
+        common = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        common |= {"density": own["density"].mean(), "silent": int((own["rate"] == 0).sum()), "samples": len(own)}
+        for column in COLUMNS:
+            middle, pooled = summary(own, column), published(own, column)
+            values = {"median": middle.median, "low": middle.low, "high": middle.high, "undefined": middle.undefined}
+            values |= {"published": pooled.median if pooled else None}
+            found.append(common | {"measure": column} | values)
+    return pd.DataFrame(found)
+
+
+def panel(axes: Axes, rows: Frame, column: str) -> None:
+    """Draw a column for each model of a data set: corrected, as published, and in PyTorch."""
+    cells = [cell for cell in settings.MODELS if (rows["cell"] == cell).any()]
+    for framework, name, aside in (("jax", marks.CORRECTED, -0.12), ("torch", marks.TWIN, -0.12)):
+        own = {cell: rows[(rows["cell"] == cell) & (rows["framework"] == framework)] for cell in cells}
+        found = {place: summary(own[cell], column) for place, cell in enumerate(cells) if len(own[cell])}
+        if found:
+            marks.listed(axes, found, name, aside, f"{marks.TWIN}, first seed" if name == marks.TWIN else "")
+    own = rows[rows["framework"] == "jax"]
+    pooled = {place: published(own[own["cell"] == cell], column) for place, cell in enumerate(cells)}
+    if defined := {place: each for place, each in pooled.items() if each}:
+        marks.listed(axes, defined, marks.PUBLISHED, 0.2)
+    scales.list_lines(axes, [settings.MODELS[cell] for cell in cells])
+    axes.set_xlabel(COLUMNS[column])
+    if column in ("single", "all", "error"):
+        axes.set_xlim(min(-0.03, axes.get_xlim()[0]) if column == "all" else -0.03, 1.05)
+
+
+def apart(rows: Frame) -> str:
+    """Say how far the frameworks are apart at most, over all samples that both computed."""
+    by = ["cell", "dataset", "steps", "seed", "sample"]
+    both = rows[rows["framework"] == "jax"].merge(rows[rows["framework"] == "torch"], on=by, suffixes=("", "_torch"))
+    if both.empty:
+        return "PyTorch was not run"
+    columns = ["single", "all", "error", "radius", "rate"]
+    ours, twins = both[columns], both[[f"{column}_torch" for column in columns]]
+    most = np.nanmax(np.abs(ours.to_numpy(float) - twins.to_numpy(float)))
+    return f"JAX and PyTorch differ by {most:.1e} at most, in {len(both)} samples that both computed"
+
+
+def title(key: Any) -> str:
+    """Name a data set and a length."""
+    dataset, steps = key
+    return f"{settings.DATASETS.get(dataset, dataset)}, T = {steps}"
+
+
+def models(rows: Frame) -> Figure:
+    """Draw every model on every data set."""
+    panels = [(title(key), own) for key, own in rows.groupby(["dataset", "steps"], sort=False)]
+    bands = [
+        layout.Band("", [layout.Panel(name, partial(panel, rows=own, column=column)) for name, own in panels], 1.75)
+        for column in BANDS
+    ]
+    jax = rows[rows["framework"] == "jax"]
+    said = [
+        f"N = {jax['neurons'].iloc[0]}, {jax['sample'].nunique()} recordings of each seed; float64 · {apart(rows)}",
+        "corrected: steps of a sample averaged, then the median of all samples and seeds, undefined values left out",
+        "as published: steps of all samples pooled, one network, undefined values counted as 0, products in float32",
+        f"undefined: {int(jax['undefined'].sum())} cosines of a step, {int(jax['all'].isna().sum())} of all steps",
+        report.activity(jax),
+    ]
+    return layout.sheet("2.1 Hidden Jacobian J and its part D within the neurons", bands, report.footer(rows, *said))
+
+
+def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
+    """Draw a column of each model over one of the swept numbers."""
+    ticks = sorted(float(x) for x in rows[across].unique())
+    for cell, own in rows.groupby("cell", sort=False):
+        groups, colour = [own[own[across] == x] for x in ticks], marks.MODELS[str(cell)][0]
+        found = [summary(group, column) for group in groups]
+        marks.curve(axes, ticks, found, str(cell), settings.MODELS[str(cell)])
+        pooled = [each.median for group in groups if (each := published(group, column))]
+        if pooled:
+            axes.plot(ticks, pooled, color=colour, label=marks.PUBLISHED, **style.FORMULA)
+    axes.set(xscale="log", xlabel=ACROSS[across], ylabel=SHORT[column])
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def sweeps(rows: Frame) -> Figure:
+    """Draw the sweeps: rows of panels are what is measured, columns what is swept."""
+    bands, usual = [], int(rows.loc[rows["ff_factor"] != 1, "neurons"].iloc[0])
+    for key, own in rows.groupby(["dataset", "steps"], sort=False):
+        ff, rec = own["ff_factor"] == 1, own["rec_factor"] == 1
+        of = {
+            "neurons": own[ff & rec],
+            "ff_factor": own[rec & (own["neurons"] == usual)],
+            "rec_factor": own[ff & (own["neurons"] == usual)],
+        }
+        for column in SHORT:
+            panels = [layout.Panel("", partial(sweep, rows=of[name], across=name, column=column)) for name in ACROSS]
+            bands.append(layout.Band(title(key) if column == "single" else "", panels, 1.9))
+    said = [
+        f"strengths at N = {usual}; {rows['sample'].nunique()} recordings of each seed; float64, JAX",
+        "as published: pooled, one network, undefined values counted as 0; dotted, in the colour of the model",
+        report.activity(rows),
+    ]
+    return layout.sheet("2.1 Hidden Jacobian over size and strengths", bands, report.footer(rows, *said))
+
+
+def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
+    """Draw both figures, if their jobs were run."""
+    drawn = {}
+    for study, draw, by in (
+        ("models", models, ["framework", "dataset", "steps", "cell"]),
+        ("sweeps", sweeps, ["dataset", "steps", "cell", "neurons", "ff_factor", "rec_factor"]),
+    ):
+        own = rows[rows["study"] == study].reset_index(drop=True)
+        if len(own):
+            drawn["jacobian" if study == "models" else "jacobian_sweeps"] = (draw(own), points(own, by))
+    return drawn

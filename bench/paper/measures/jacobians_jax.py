@@ -1,0 +1,91 @@
+"""Compares the Jacobian J of a layer's step with D, its part within the neurons, in JAX. Twin: `jacobians_torch.py`.
+
+With the notation of `implementations/README.md`, for a cell with one input current
+
+    J = D + F W^T R        F = ds/dy [S, N], R = dr/ds [S, N], W [N, N] from presynaptic to postsynaptic neuron
+
+where D has a block [S, S] for each neuron and F W^T R the paths through the recurrent weights, a neuron's weight on
+itself among them. Both are the engine's own; J is never laid out for one step.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from drtrl_bench.implementations.cells import cells_jax
+from drtrl_bench.implementations.engine import adjoint_jax, network_jax
+from drtrl_bench.paper.measures import networks
+
+
+def measures(job: dict[str, Any], layer: networks.Layer) -> dict[str, np.ndarray]:
+    """Return per step [T, B] and per sample [B] what `compare` computes, of a job's network in float64."""
+    cell = networks.layer_cell(job, cells_jax)
+    with jax.enable_x64(True):
+        computed = compare(cell, {k: jnp.asarray(w) for k, w in layer.weights.items()}, jnp.asarray(layer.inputs))
+        return {name: np.asarray(value) for name, value in computed.items()}
+
+
+@partial(jax.jit, static_argnames="cell")
+def compare(cell: Any, weights: dict[str, Array], inputs: Array) -> dict[str, Array]:
+    """Compute cosines and norms of J and D, per step and over all steps, and what the neurons do.
+
+    single, error [T, B]: cos(J, D) and |J - D| / |J| of each step. all, log_J, log_D [B]: the cosine between the
+    products over all steps, and the decimal logarithms of their norms. rate [B]: spikes per neuron and step.
+    F, R [B, S, N]: of the step in the middle.
+    """
+    s0 = network_jax.initial_states([cell], [weights], inputs.shape[1])[0]
+    states, y = network_jax.layer(cell, weights, s0, inputs)
+    before = network_jax.previous(s0, states)
+    D, F = adjoint_jax.local_jacobians(cell, weights, before, y)
+    F, R, W = F[:, :, :, 0], adjoint_jax.output_jacobian(cell, before), weights["r"][:, 0]
+    single, error = one_step(D, F, R, W)
+    every, log_J, log_D = all_steps(D, F, R, W)
+    middle = len(inputs) // 2
+    return {
+        "single": single,
+        "error": error,
+        "all": every,
+        "log_J": log_J,
+        "log_D": log_D,
+        "rate": cell.output(states).mean(axis=(0, 2)),
+        "F": F[middle],
+        "R": R[middle],
+    }
+
+
+def one_step(D: Array, F: Array, R: Array, W: Array) -> tuple[Array, Array]:
+    """Compute cos(J, D) and |J - D| / |J| of each step [T, B]."""
+    D_D = (D**2).sum(axis=(2, 3, 4))
+    W_W = jnp.einsum("tbn,mn,tbm->tb", (F**2).sum(axis=2), W**2, (R**2).sum(axis=2))
+    D_W = jnp.einsum("tbsun,tbsn,tbun,n->tb", D, F, R, jnp.diagonal(W))
+    J_J = D_D + 2 * D_W + W_W
+    return (D_D + D_W) / jnp.sqrt(D_D * J_J), jnp.sqrt(W_W / J_J)
+
+
+def all_steps(D: Array, F: Array, R: Array, W: Array) -> tuple[Array, Array, Array]:
+    """Compute the cosine [B] between the products of J and of D over all steps, and log10 of their norms.
+
+    Both are scaled to norm 1 at every step, since they decay with the leak and would leave the range of float32.
+    """
+    _, B, S, _, N = D.shape
+    one = jnp.eye(S, dtype=D.dtype)
+    P_D = jnp.broadcast_to(one[:, :, None], (B, S, S, N))
+    P_J = jnp.broadcast_to(jnp.einsum("su,nm->snum", one, jnp.eye(N, dtype=D.dtype)), (B, S, N, S, N))
+
+    def step(carry: tuple[Array, ...], now: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
+        P_J, P_D, log_J, log_D = carry
+        D, F, R = now
+        through = jnp.einsum("mn,bvm,bvmuk->bnuk", W, R, P_J)
+        P_J = jnp.einsum("bsvn,bvnuk->bsnuk", D, P_J) + F[..., None, None] * through[:, None]
+        P_D = adjoint_jax.neuronwise(D, P_D)
+        norm_J, norm_D = (jnp.sqrt((P**2).sum(axis=tuple(range(1, P.ndim)), keepdims=True)) for P in (P_J, P_D))
+        P_J, P_D = P_J / norm_J, P_D / norm_D
+        return (P_J, P_D, log_J + jnp.log10(norm_J.reshape(-1)), log_D + jnp.log10(norm_D.reshape(-1))), None
+
+    zero = jnp.zeros(B, D.dtype)
+    (P_J, P_D, log_J, log_D), _ = lax.scan(step, (P_J, P_D, zero, zero), (D, F, R))
+    return jnp.einsum("bsnun,bsun->b", P_J, P_D), log_J, log_D

@@ -1,0 +1,70 @@
+"""Compares the Jacobian J of a layer's step with D, its part within the neurons, in PyTorch.
+
+Equations and shapes: `jacobians_jax.py`, its twin.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from drtrl_bench.implementations.cells import cells_torch
+from drtrl_bench.implementations.engine import adjoint_torch, network_torch
+from drtrl_bench.paper.measures import networks
+
+
+def measures(job: dict[str, Any], layer: networks.Layer) -> dict[str, np.ndarray]:
+    """Return per step [T, B] and per sample [B] what `compare` computes, of a job's network in float64."""
+    cell = networks.layer_cell(job, cells_torch)
+    computed = compare(cell, {k: torch.from_numpy(w) for k, w in layer.weights.items()}, torch.from_numpy(layer.inputs))
+    return {name: value.numpy() for name, value in computed.items()}
+
+
+def compare(cell: Any, weights: dict[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
+    """Compute cosines and norms of J and D, per step and over all steps, and what the neurons do."""
+    s0 = network_torch.initial_states([cell], [weights], inputs.shape[1])[0]
+    states, y = network_torch.layer(cell, weights, s0, inputs)
+    before, states = states[:-1], states[1:]
+    D, F = adjoint_torch.local_jacobians(cell, weights, before, y)
+    F, R, W = F[:, :, :, 0], adjoint_torch.output_jacobian(cell, before), weights["r"][:, 0]
+    single, error = one_step(D, F, R, W)
+    every, log_J, log_D = all_steps(D, F, R, W)
+    middle = len(inputs) // 2
+    return {
+        "single": single,
+        "error": error,
+        "all": every,
+        "log_J": log_J,
+        "log_D": log_D,
+        "rate": cell.output(states).mean(dim=(0, 2)),
+        "F": F[middle],
+        "R": R[middle],
+    }
+
+
+def one_step(D: Tensor, F: Tensor, R: Tensor, W: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute cos(J, D) and |J - D| / |J| of each step [T, B]."""
+    D_D = (D**2).sum(dim=(2, 3, 4))
+    W_W = torch.einsum("tbn,mn,tbm->tb", (F**2).sum(dim=2), W**2, (R**2).sum(dim=2))
+    D_W = torch.einsum("tbsun,tbsn,tbun,n->tb", D, F, R, torch.diagonal(W))
+    J_J = D_D + 2 * D_W + W_W
+    return (D_D + D_W) / torch.sqrt(D_D * J_J), torch.sqrt(W_W / J_J)
+
+
+def all_steps(D: Tensor, F: Tensor, R: Tensor, W: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute the cosine [B] between the products of J and of D over all steps, and log10 of their norms."""
+    _, B, S, _, N = D.shape
+    one = torch.eye(S, dtype=D.dtype)
+    P_D = one[:, :, None].expand(B, S, S, N)
+    P_J = torch.einsum("su,nm->snum", one, torch.eye(N, dtype=D.dtype)).expand(B, S, N, S, N)
+    log_J, log_D = D.new_zeros(B), D.new_zeros(B)
+    for D_t, F_t, R_t in zip(D, F, R, strict=True):
+        read = torch.einsum("bvm,bvmuk->bmuk", R_t, P_J)
+        through = torch.einsum("mn,bmuk->bnuk", W, read)
+        P_J = torch.einsum("bsvn,bvnuk->bsnuk", D_t, P_J) + F_t[..., None, None] * through[:, None]
+        P_D = adjoint_torch.neuronwise(D_t, P_D)
+        norm_J, norm_D = (torch.sqrt((P**2).sum(dim=tuple(range(1, P.ndim)), keepdim=True)) for P in (P_J, P_D))
+        P_J, P_D = P_J / norm_J, P_D / norm_D
+        log_J, log_D = log_J + torch.log10(norm_J.reshape(-1)), log_D + torch.log10(norm_D.reshape(-1))
+    return torch.einsum("bsnun,bsun->b", P_J, P_D), log_J, log_D
