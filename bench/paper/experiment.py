@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXPERIMENTS = {
     "jacobian": "drtrl_bench.paper.jacobian",
+    "rank1_time": "drtrl_bench.paper.rank1_time",
     "rank1_theory": "drtrl_bench.paper.rank1_theory",
 }
 """The experiments by name, in the paper's order."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.pictures import raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench.implementations.reference import cells as reference
-from drtrl_bench.paper import experiment, jacobian
+from drtrl_bench.paper import experiment, jacobian, records
 from drtrl_bench.paper.measures import networks, settings
 
 JOB: dict[str, Any] = {
@@ -54,8 +55,8 @@ def by_reference(job: dict[str, Any]) -> dict[str, np.ndarray]:
     N, S = job["neurons"], cell.S
     W, steps = layer.weights["r"][:, 0], []
     s = np.broadcast_to(cell.rest(N), (job["samples"], S, N))
-    for x in layer.inputs:
-        y = (x @ layer.weights["x"][:, 0] + reference.emit(cell, s) @ W)[:, None]
+    for u in layer.currents:
+        y = (u + reference.emit(cell, s) @ W)[:, None]
         D, F = reference.jacobians(cell, s, y)
         R = reference.output_jacobian(cell, s)
         own = np.einsum("bsun,nm->bsnum", D, np.eye(N))
@@ -97,8 +98,7 @@ def test_dense_jacobians_are_those_of_automatic_differentiation(cell: str) -> No
     made, layer, dense = networks.layer_cell(job, cells_jax), networks.draw(job), by_reference(job)
     W, size = layer.weights["r"][:, 0], (made.S, 5)
     s = made.rest(5)
-    for t, x in enumerate(layer.inputs[:, 0]):
-        u = x @ layer.weights["x"][:, 0]
+    for t, u in enumerate(layer.currents[:, 0]):
 
         def step(flat: Any, held: Any = None, u: Any = u) -> Any:
             states = flat.reshape(size)
@@ -127,15 +127,14 @@ def test_cosines_of_matrices_by_hand(framework: str) -> None:
         from drtrl_bench.paper.measures import jacobians_torch as jacobians
 
         array = torch.tensor
-    D, ones = [[[[[1.0, 2.0]]]]] * 2, [[[[1.0, 1.0]]]] * 2  # [T, B, S, S, N] and [T, B, S, N]
-    given = (array(D), array(ones), array(ones), array([[0.0, 3.0], [0.0, 0.0]]))
-    single, error = jacobians.one_step(*given)
+    D, ones, W = [[[[1.0, 2.0]]]] * 2, [[[1.0, 1.0]]] * 2, [[0.0, 3.0], [0.0, 0.0]]  # [T, S, S, N] and [T, S, N]
+    single, error = jacobians.one_step(array(D)[:, None], array(ones)[:, None], array(ones)[:, None], array(W))
     assert [float(each) for each in single[:, 0]] == pytest.approx([5 / math.sqrt(5 * 14)] * 2)
     assert [float(each) for each in error[:, 0]] == pytest.approx([3 / math.sqrt(14)] * 2)
-    every, log_J, log_D = jacobians.all_steps(*given)
-    assert float(every[0]) == pytest.approx(17 / math.sqrt(17 * 98))
-    assert float(log_J[0]) == pytest.approx(math.log10(98) / 2)
-    assert float(log_D[0]) == pytest.approx(math.log10(17) / 2)
+    every, log_J, log_D = jacobians.all_steps(array(D), array(ones), array(ones), array(W))
+    assert float(every) == pytest.approx(17 / math.sqrt(17 * 98))
+    assert float(log_J) == pytest.approx(math.log10(98) / 2)
+    assert float(log_D) == pytest.approx(math.log10(17) / 2)
 
 
 def test_steps_of_a_sample_corrected_and_as_published() -> None:
@@ -164,13 +163,24 @@ def test_settings_are_those_of_the_published_tables() -> None:
     assert settings.setting(settings.SETTING_1, "alif_delta", "dvs_gesture")[:2] == (0.5, 0.5)
 
 
-def test_weights_have_the_variance_of_their_kind() -> None:
-    layer = networks.draw(JOB | {"neurons": 400, "rec": 4.0, "ff": 3.0, "steps": 1})
-    assert layer.weights["x"].std() == pytest.approx(math.sqrt(3 / 12), rel=0.03)
+def test_weights_and_currents_are_drawn_as_the_job_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    from drtrl_bench import data
+
+    job = JOB | {"neurons": 400}
+    layer = networks.draw(job, products=True)
+    inputs, _ = data.dataset("bernoulli").batch(9, 2, 1, features=12, rate=0.3)
+    W, *_ = np.linalg.lstsq(inputs.reshape(18, 12), layer.currents.reshape(18, 400), rcond=None)
+    np.testing.assert_allclose(inputs @ W, layer.currents, atol=1e-10)
+    assert W.std() == pytest.approx(math.sqrt(3 / 12), rel=0.03)
     assert layer.weights["r"].std() == pytest.approx(math.sqrt(4 / 400), rel=0.01)
     assert np.abs(layer.weights["r"]).max() < 2.3 * math.sqrt(4 / 400)  # cut at two deviations
     assert not layer.weights["b"].any()
-    assert layer.density == pytest.approx(np.count_nonzero(layer.inputs) / layer.inputs.size)
+    np.testing.assert_array_equal(layer.weights["x"][:, 0], np.eye(400))
+    assert layer.density == pytest.approx(np.count_nonzero(inputs) / inputs.size)
+    assert layer.products is not None
+    assert layer.products[1, 2, 5] == pytest.approx(inputs[2, 1] @ inputs[5, 1])
+    monkeypatch.setattr(networks, "SLICE", 8 * 2 * 12 * 4)  # four steps at a time
+    np.testing.assert_allclose(networks.draw(job).currents, layer.currents, rtol=1e-12)
 
 
 def test_jobs_of_the_sizes() -> None:
@@ -185,3 +195,69 @@ def test_jobs_of_the_sizes() -> None:
     assert sorted((job["neurons"], job["ff"], job["rec"]) for job in ours) == [
         (10, 20, 4), (50, 20, 4), (100, 2, 4), (100, 20, 0.4), (100, 20, 4), (100, 20, 40), (100, 200, 4)
     ]  # fmt: skip
+
+
+def rows_of(size: jacobian.Size) -> Any:
+    """The frame of a size whose numbers are drawn, not computed: what a figure makes of them is known."""
+    rng, lines = np.random.default_rng(0), []
+    for number, job in enumerate(jacobian.jobs(size)):
+        rows = []
+        for sample in range(job["samples"]):
+            values = {"single": [0.8, 0.9], "error": [0.5, 0.4], "all": 0.3 + 0.1 * sample, "log_J": -3, "log_D": -4}
+            row = jacobian.per_sample(values | {"rate": 0.02 * rng.random()})
+            rows.append(row | {"sample": sample, "density": 0.02, "radius": 0.7})
+        data = {"label": "N-MNIST (event-converted digits)", "synthetic": False}
+        lines.append({
+            "experiment": "jacobian", "size": "cpu", "job": job, "job_key": str(number), "implementation_sha": "",
+            "env_hash": "e", "data": data, "rows": rows,
+        })  # fmt: skip
+    return records.frame(lines, {}, "cpu")
+
+
+SMALL = jacobian.Size(
+    lengths={"nmnist": (8,), "dvs_gesture": (8,), "shd": (8,)},
+    samples=2,
+    seeds=2,
+    sizes=(4, 8),
+    factors=(0.1, 1, 10),
+    neurons_swept=8,
+    samples_swept=2,
+)
+
+
+def test_figures_are_complete_and_show_both_protocols() -> None:
+    drawn = jacobian.figures(rows_of(SMALL))
+    assert list(drawn) == ["jacobian", "jacobian_sweeps"]
+    for figure, _ in drawn.values():
+        assert unnamed(figure) == []
+        assert touching(figure) == []
+        assert raw_mathtext(figure) == []
+        text = text_of(figure)
+        for said in ("as published", "corrected", "records", "N-MNIST (event-converted digits)", "Hz", "silent"):
+            assert said in text
+    assert "in 48 samples that both computed" in text_of(drawn["jacobian"][0])
+    points = drawn["jacobian"][1].set_index(["framework", "dataset", "cell", "measure"])
+    single = points.loc[("jax", "shd", "lif_stp", "single")]
+    assert (single["median"], single["low"], single["published"]) == pytest.approx((0.85, 0.85, 0.85))
+    every = points.loc[("jax", "nmnist", "alif_std", "all")]
+    assert (every["median"], every["low"], every["high"]) == pytest.approx((0.35, 0.3, 0.4))
+    swept = drawn["jacobian_sweeps"][1]
+    assert len(swept) == 4 * 6 * len(set(swept["measure"]))
+
+
+def test_the_verdict_asks_for_every_setting() -> None:
+    rows = rows_of(SMALL)
+    single, every = jacobian.verdicts(rows)
+    assert (single.outcome, every.outcome) == ("not reproduced", "not reproduced")
+    assert single.measured.startswith("0 of 24 settings above 0.9")
+    rows["single"] = 0.95
+    single, _ = jacobian.verdicts(rows)
+    assert single.outcome == "only at reduced size"
+    rows.attrs["size"] = "paper"
+    assert jacobian.verdicts(rows)[0].outcome == "reproduced"
+    rows["synthetic"] = True
+    assert jacobian.verdicts(rows)[0].outcome == "only at reduced size"
+    rows.loc[(rows["cell"] == "lif_std") & (rows["dataset"] == "shd"), "single"] = 0.85
+    single, _ = jacobian.verdicts(rows)
+    assert single.outcome == "not reproduced"
+    assert single.measured.startswith("23 of 24 settings above 0.9; from 0.850 [0.850, 0.850] (lif_std shd 8)")

@@ -2,7 +2,9 @@
 
 from planted import Planted
 
-THEORY, RUNNER, INTERVALS = (f"tests/paper/test_{name}.py::" for name in ("rank1_theory", "runner", "intervals"))
+THEORY, RUNNER, INTERVALS, JACOBIAN, TIME = (
+    f"tests/paper/test_{name}.py::" for name in ("rank1_theory", "runner", "intervals", "jacobian", "rank1_time")
+)
 
 PLANTED = [
     # 2.3
@@ -26,6 +28,78 @@ PLANTED = [
         "if norms else None",
         "if norms else 0.0",
         f"{THEORY}test_a_cosine_with_nothing_is_undefined",
+    ),
+    # 2.1
+    Planted(
+        "a neuron's weight on itself counted once in the square of a sum",
+        "bench/paper/measures/jacobians_jax.py",
+        "D_D + 2 * D_W + W_W",
+        "D_D + D_W + W_W",
+        f"{JACOBIAN}test_measures_are_those_of_dense_jacobians_of_the_reference",
+    ),
+    Planted(
+        "recurrent weights transposed in the product over all steps",
+        "bench/paper/measures/jacobians_torch.py",
+        '"mn,muk->nuk"',
+        '"nm,muk->nuk"',
+        f"{JACOBIAN}test_cosines_of_matrices_by_hand",
+    ),
+    Planted(
+        "norms that forget the scale of a step",
+        "bench/paper/measures/jacobians_torch.py",
+        "log_J, log_D = log_J + torch.log10",
+        "log_J, log_D = torch.log10",
+        f"{JACOBIAN}test_cosines_of_matrices_by_hand",
+    ),
+    Planted(
+        "an undefined step counted as 0 where it is to be left out",
+        "bench/paper/jacobian.py",
+        '"single": mean(single),',
+        '"single": mean(zeroed),',
+        f"{JACOBIAN}test_steps_of_a_sample_corrected_and_as_published",
+    ),
+    Planted(
+        "float32 without the square of a norm",
+        "bench/paper/jacobian.py",
+        "np.array([2 * log_J, 2 * log_D])",
+        "np.array([log_J, log_D])",
+        f"{JACOBIAN}test_steps_of_a_sample_corrected_and_as_published",
+    ),
+    Planted(
+        "weights that are not cut at two deviations",
+        "bench/paper/measures/networks.py",
+        'initial="truncated"',
+        'initial="normal"',
+        f"{JACOBIAN}test_weights_and_currents_are_drawn_as_the_job_says",
+    ),
+    Planted(
+        "the median of one setting for a claim on all",
+        "bench/paper/jacobian.py",
+        "report.outcome(rows, len(close) == len(by_setting))",
+        "report.outcome(rows, len(close) > 0)",
+        f"{JACOBIAN}test_the_verdict_asks_for_every_setting",
+    ),
+    # 2.2
+    Planted(
+        "a mean of inputs that are still to come",
+        "bench/paper/measures/traces_jax.py",
+        "so_far = (jnp.arange(T) <= t).astype(f.dtype)",
+        "so_far = (jnp.arange(T) <= T).astype(f.dtype)",
+        f"{TIME}test_two_steps_by_hand",
+    ),
+    Planted(
+        "the local Jacobian transposed",
+        "bench/paper/measures/traces_jax.py",
+        '"sun,run->rsn"',
+        '"usn,run->rsn"',
+        f"{TIME}test_cosines_are_those_of_a_trace_that_is_laid_out",
+    ),
+    Planted(
+        "the first half of the steps for the second",
+        "bench/paper/rank1_time.py",
+        "values[..., values.shape[-1] // 2 :]",
+        "values[..., : values.shape[-1] // 2]",
+        f"{TIME}test_the_second_half_leaves_out_what_is_undefined",
     ),
     # Running
     Planted(

@@ -25,7 +25,7 @@ def measures(job: dict[str, Any], layer: networks.Layer) -> dict[str, np.ndarray
     """Return per step [T, B] and per sample [B] what `compare` computes, of a job's network in float64."""
     cell = networks.layer_cell(job, cells_jax)
     with jax.enable_x64(True):
-        computed = compare(cell, {k: jnp.asarray(w) for k, w in layer.weights.items()}, jnp.asarray(layer.inputs))
+        computed = compare(cell, {k: jnp.asarray(w) for k, w in layer.weights.items()}, jnp.asarray(layer.currents))
         return {name: np.asarray(value) for name, value in computed.items()}
 
 
@@ -43,7 +43,7 @@ def compare(cell: Any, weights: dict[str, Array], inputs: Array) -> dict[str, Ar
     D, F = adjoint_jax.local_jacobians(cell, weights, before, y)
     F, R, W = F[:, :, :, 0], adjoint_jax.output_jacobian(cell, before), weights["r"][:, 0]
     single, error = one_step(D, F, R, W)
-    every, log_J, log_D = all_steps(D, F, R, W)
+    every, log_J, log_D = lax.map(lambda one: all_steps(*one, W), [x.swapaxes(0, 1) for x in (D, F, R)])
     middle = len(inputs) // 2
     return {
         "single": single,
@@ -67,25 +67,24 @@ def one_step(D: Array, F: Array, R: Array, W: Array) -> tuple[Array, Array]:
 
 
 def all_steps(D: Array, F: Array, R: Array, W: Array) -> tuple[Array, Array, Array]:
-    """Compute the cosine [B] between the products of J and of D over all steps, and log10 of their norms.
+    """Compute of one sample the cosine between the products of J and of D over all steps, and log10 of their norms.
 
-    Both are scaled to norm 1 at every step, since they decay with the leak and would leave the range of float32.
+    D [T, S, S, N], F and R [T, S, N]. Both products are scaled to norm 1 at every step, since they decay with the leak.
     """
-    _, B, S, _, N = D.shape
+    _, S, _, N = D.shape
     one = jnp.eye(S, dtype=D.dtype)
-    P_D = jnp.broadcast_to(one[:, :, None], (B, S, S, N))
-    P_J = jnp.broadcast_to(jnp.einsum("su,nm->snum", one, jnp.eye(N, dtype=D.dtype)), (B, S, N, S, N))
+    P_D = jnp.broadcast_to(one[:, :, None], (S, S, N))
+    P_J = jnp.einsum("su,nm->snum", one, jnp.eye(N, dtype=D.dtype))
 
     def step(carry: tuple[Array, ...], now: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
         P_J, P_D, log_J, log_D = carry
         D, F, R = now
-        through = jnp.einsum("mn,bvm,bvmuk->bnuk", W, R, P_J)
-        P_J = jnp.einsum("bsvn,bvnuk->bsnuk", D, P_J) + F[..., None, None] * through[:, None]
+        through = jnp.einsum("mn,muk->nuk", W, jnp.einsum("vm,vmuk->muk", R, P_J))
+        P_J = jnp.einsum("svn,vnuk->snuk", D, P_J) + F[..., None, None] * through
         P_D = adjoint_jax.neuronwise(D, P_D)
-        norm_J, norm_D = (jnp.sqrt((P**2).sum(axis=tuple(range(1, P.ndim)), keepdims=True)) for P in (P_J, P_D))
-        P_J, P_D = P_J / norm_J, P_D / norm_D
-        return (P_J, P_D, log_J + jnp.log10(norm_J.reshape(-1)), log_D + jnp.log10(norm_D.reshape(-1))), None
+        norm_J, norm_D = jnp.sqrt((P_J**2).sum()), jnp.sqrt((P_D**2).sum())
+        return (P_J / norm_J, P_D / norm_D, log_J + jnp.log10(norm_J), log_D + jnp.log10(norm_D)), None
 
-    zero = jnp.zeros(B, D.dtype)
+    zero = jnp.zeros((), D.dtype)
     (P_J, P_D, log_J, log_D), _ = lax.scan(step, (P_J, P_D, zero, zero), (D, F, R))
-    return jnp.einsum("bsnun,bsun->b", P_J, P_D), log_J, log_D
+    return jnp.einsum("snun,sun->", P_J, P_D), log_J, log_D

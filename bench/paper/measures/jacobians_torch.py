@@ -17,7 +17,9 @@ from drtrl_bench.paper.measures import networks
 def measures(job: dict[str, Any], layer: networks.Layer) -> dict[str, np.ndarray]:
     """Return per step [T, B] and per sample [B] what `compare` computes, of a job's network in float64."""
     cell = networks.layer_cell(job, cells_torch)
-    computed = compare(cell, {k: torch.from_numpy(w) for k, w in layer.weights.items()}, torch.from_numpy(layer.inputs))
+    computed = compare(
+        cell, {k: torch.from_numpy(w) for k, w in layer.weights.items()}, torch.from_numpy(layer.currents)
+    )
     return {name: value.numpy() for name, value in computed.items()}
 
 
@@ -29,7 +31,8 @@ def compare(cell: Any, weights: dict[str, Tensor], inputs: Tensor) -> dict[str, 
     D, F = adjoint_torch.local_jacobians(cell, weights, before, y)
     F, R, W = F[:, :, :, 0], adjoint_torch.output_jacobian(cell, before), weights["r"][:, 0]
     single, error = one_step(D, F, R, W)
-    every, log_J, log_D = all_steps(D, F, R, W)
+    each = [all_steps(*one, W) for one in zip(*(x.unbind(1) for x in (D, F, R)), strict=True)]
+    every, log_J, log_D = (torch.stack(values) for values in zip(*each, strict=True))
     middle = len(inputs) // 2
     return {
         "single": single,
@@ -53,18 +56,17 @@ def one_step(D: Tensor, F: Tensor, R: Tensor, W: Tensor) -> tuple[Tensor, Tensor
 
 
 def all_steps(D: Tensor, F: Tensor, R: Tensor, W: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute the cosine [B] between the products of J and of D over all steps, and log10 of their norms."""
-    _, B, S, _, N = D.shape
+    """Compute of one sample the cosine between the products of J and of D over all steps, and log10 of their norms."""
+    _, S, _, N = D.shape
     one = torch.eye(S, dtype=D.dtype)
-    P_D = one[:, :, None].expand(B, S, S, N)
-    P_J = torch.einsum("su,nm->snum", one, torch.eye(N, dtype=D.dtype)).expand(B, S, N, S, N)
-    log_J, log_D = D.new_zeros(B), D.new_zeros(B)
+    P_D = one[:, :, None].expand(S, S, N)
+    P_J = torch.einsum("su,nm->snum", one, torch.eye(N, dtype=D.dtype))
+    log_J, log_D = D.new_zeros(()), D.new_zeros(())
     for D_t, F_t, R_t in zip(D, F, R, strict=True):
-        read = torch.einsum("bvm,bvmuk->bmuk", R_t, P_J)
-        through = torch.einsum("mn,bmuk->bnuk", W, read)
-        P_J = torch.einsum("bsvn,bvnuk->bsnuk", D_t, P_J) + F_t[..., None, None] * through[:, None]
+        through = torch.einsum("mn,muk->nuk", W, torch.einsum("vm,vmuk->muk", R_t, P_J))
+        P_J = torch.einsum("svn,vnuk->snuk", D_t, P_J) + F_t[..., None, None] * through
         P_D = adjoint_torch.neuronwise(D_t, P_D)
-        norm_J, norm_D = (torch.sqrt((P**2).sum(dim=tuple(range(1, P.ndim)), keepdim=True)) for P in (P_J, P_D))
+        norm_J, norm_D = torch.sqrt((P_J**2).sum()), torch.sqrt((P_D**2).sum())
         P_J, P_D = P_J / norm_J, P_D / norm_D
-        log_J, log_D = log_J + torch.log10(norm_J.reshape(-1)), log_D + torch.log10(norm_D.reshape(-1))
-    return torch.einsum("bsnun,bsun->b", P_J, P_D), log_J, log_D
+        log_J, log_D = log_J + torch.log10(norm_J), log_D + torch.log10(norm_D)
+    return torch.einsum("snun,sun->", P_J, P_D), log_J, log_D

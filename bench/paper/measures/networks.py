@@ -13,16 +13,25 @@ from numpy.typing import NDArray
 from drtrl_bench import data, registry
 from drtrl_bench.implementations.cells import spec
 
+SLICE = 2**27
+"""Bytes of inputs that are laid out at a time."""
+
 
 class Layer(NamedTuple):
-    """One recurrent layer and what goes in."""
+    """One recurrent layer and what goes in.
+
+    The inputs of a camera are too many to be kept. What they feed to the neurons is computed once, and the layer reads
+    that, each neuron its own: `weights` x is the identity.
+    """
 
     weights: dict[str, NDArray[np.float64]]
-    """x [I, 1, N], r [N, 1, N], b [1, 1, N]."""
-    inputs: NDArray[np.float64]
-    """[T, B, I], events per step."""
+    """x [N, 1, N], r [N, 1, N], b [1, 1, N]."""
+    currents: NDArray[np.float64]
+    """Inputs times input weights [T, B, N]."""
     density: float
     """Share of the inputs that are not 0."""
+    products: NDArray[np.float64] | None
+    """x_t . x_q of the inputs of each sample [B, T, T], if asked for."""
 
 
 def layer_cell(job: dict[str, Any], module: Any = spec) -> Any:
@@ -32,11 +41,27 @@ def layer_cell(job: dict[str, Any], module: Any = spec) -> Any:
     return getattr(module, kind)(**options, **job["constants"])
 
 
-def draw(job: dict[str, Any]) -> Layer:
+def draw(job: dict[str, Any], products: bool = False) -> Layer:
     """Draw the weights and the recordings of a job, in float64."""
-    events = data.dataset(job["dataset"])
-    inputs, _ = events.batch(job["steps"], job["samples"], job["seed"], **job["reading"])
+    steps, neurons = job["steps"], job["neurons"]
+    dataset, reading = data.dataset(job["dataset"]), dict(job["reading"])
+    lines = reading.pop("features", dataset.FEATURES)
+    batch = dataset.sparse(steps, job["samples"], job["seed"], features=lines, **reading)
     cell = replace(layer_cell(job), scale_x=job["ff"], scale_r=job["rec"], initial="truncated")
     rng = np.random.default_rng([job["seed"], 1])  # apart from the stream that draws the recordings
-    weights = cell.initial_weights(rng, inputs.shape[-1], job["neurons"])
-    return Layer(weights, inputs.astype(np.float64), float(np.count_nonzero(inputs) / inputs.size))
+    weights = cell.initial_weights(rng, lines, neurons)
+    slices, filled = [], 0
+    width = max(1, SLICE // (8 * job["samples"] * lines))
+    for start in range(0, steps, width):
+        inputs = batch.dense(start, min(start + width, steps), np.float64)
+        filled += np.count_nonzero(inputs)
+        slices.append(inputs @ weights["x"][:, 0])
+    weights["x"] = np.eye(neurons)[:, None]
+    density = filled / (steps * job["samples"] * lines)
+    return Layer(weights, np.concatenate(slices), density, products_of(batch, steps) if products else None)
+
+
+def products_of(batch: Any, steps: int) -> NDArray[np.float64]:
+    """Return x_t . x_q of the inputs of each sample [B, T, T]; float32 holds every count."""
+    inputs = batch.dense(0, steps, np.float32)
+    return np.stack([sample @ sample.T for sample in np.moveaxis(inputs, 1, 0)]).astype(np.float64)
