@@ -131,9 +131,12 @@ def show(names: list[str], size: str, records: Path) -> None:
         about, jobs = experiment.module(name).ABOUT, runner.jobs_of(name, size)
         lines, _ = results.read(results.file_of(records, name))
         found = results.newest(lines, name, jobs)
-        took = sum(line.get("duration_s") or 0 for line in found)
+        took = sum(line.get("cpu_s") or 0 for line in found)
         done = f"{len(runner.finished(name, jobs, lines))} of {len(jobs)} jobs done at size {size}"
-        cost = f"{about.cpu_seconds:.0f} s at size cpu" + (f"; here {took:.0f} s so far" if found else "")
+        usual = (
+            "cost not measured yet" if about.cpu_seconds is None else f"{about.cpu_seconds:.0f} s of a core at size cpu"
+        )
+        cost = usual + (f"; these {took:.0f} s" if found else "")
         grid.add_row(name, about.section, about.question, cost, done)
     console.print(grid)
 

@@ -53,8 +53,8 @@ class About:
     title: str
     question: str
     claims: Mapping[str, Claim]
-    cpu_seconds: float
-    """What the jobs of size cpu took together, as measured on one core."""
+    cpu_seconds: float | None = None
+    """Seconds of a core that the jobs of size cpu took together, compilation among them; None: not measured yet."""
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
             if here["env_hash"] not in environments:
                 environments[here["env_hash"]] = here | {"kind": "environment", "schema_version": records.VERSION}
                 appending.append_data(path, encoded(environments[here["env_hash"]]))
-            started, clock = datetime.now(UTC), time.perf_counter()
+            started, clock, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
             line = {
                 "kind": "result",
                 "schema_version": records.VERSION,
@@ -175,6 +175,7 @@ def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
                 "rows": experiment.module(name).compute(job),
                 "started": started.isoformat(timespec="seconds"),
                 "duration_s": round(time.perf_counter() - clock, 3),
+                "cpu_s": round(time.process_time() - cpu, 3),
                 **environment.checkout(),
             }
             durations += line["duration_s"]

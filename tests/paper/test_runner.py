@@ -70,6 +70,8 @@ def test_all_jobs_are_run_once(doubling: Any, tmp_path: Path) -> None:
     first, *rest = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert (first["kind"], [line["kind"] for line in rest]) == ("environment", ["result"] * 3)
     assert rest[1]["commit"] == "c" * 40
+    assert rest[1]["duration_s"] >= 0
+    assert rest[1]["cpu_s"] >= 0
     assert rest[1]["data"] == {"label": "drawn numbers (synthetic)", "synthetic": True, "fingerprint": None}
 
 
@@ -145,17 +147,38 @@ def test_a_module_behind_compute_is_one_of_its_sources(doubling: Any, monkeypatc
     assert runner.implementation_sha("doubling", job) != with_median
 
 
-def test_the_list_of_experiments_is_no_source_of_any(doubling: Any) -> None:
-    """Or each new experiment would run all others again."""
-    from drtrl_bench import provenance
+@pytest.mark.parametrize("name", experiment.EXPERIMENTS)
+def test_lists_captions_and_figures_are_no_sources(name: str) -> None:
+    """Or each new experiment, and each word of a caption, would run all jobs again."""
+    files = behind(name)
+    assert not {"drtrl_bench.paper.experiment", "drtrl_bench.paper.report", "drtrl_bench.paper.runner"} & files
+    assert not any(file.startswith(("drtrl_bench.figures", "drtrl_bench.paper.drawing")) for file in files)
 
-    for module in ("drtrl_bench.paper.rank1_theory",):
-        source = provenance.HERE.joinpath("paper", f"{module.rpartition('.')[2]}.py").read_text(encoding="utf-8")
-        own = runner.used(source, "compute")
-        behind = provenance.imported(own, "drtrl_bench.paper")
-        files = provenance.closure(*(name for name in behind if provenance.file_of(name)))
-        assert not {"drtrl_bench.paper.experiment", "drtrl_bench.paper.report", "drtrl_bench.paper.runner"} & set(files)
-        assert not any(name.startswith("drtrl_bench.figures") for name in files)
+
+def behind(name: str) -> set[str]:
+    """The modules whose text decides the rows of an experiment, besides its own."""
+    module = experiment.EXPERIMENTS[name]
+    path = runner.provenance.file_of(module)
+    assert path is not None
+    own = runner.used(path.read_text(encoding="utf-8"), "compute")
+    imported = runner.provenance.imported(own, "drtrl_bench.paper")
+    return set(runner.provenance.closure(*(each for each in imported if runner.provenance.file_of(each))))
+
+
+def test_the_cells_and_the_engine_are_sources_of_the_jacobians() -> None:
+    files = behind("jacobian")
+    for name in ("cells.cells_jax", "cells.cells_torch", "cells.spec", "engine.adjoint_jax", "engine.network_torch"):
+        assert f"drtrl_bench.implementations.{name}" in files
+
+
+def test_a_job_of_one_framework_does_not_depend_on_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, text = experiment.EXPERIMENTS["jacobian"], "Compares the Jacobian J of a layer's step with D"
+    runner.texts.cache_clear()
+    for framework, other in (("jax", "torch"), ("torch", "jax")):
+        texts = runner.texts(module, None, framework)
+        (ours,) = [each for each in texts if text in each]
+        assert f"in {({'jax': 'JAX', 'torch': 'PyTorch'})[framework]}." in ours.splitlines()[0]
+        assert not any(f"adjoint_{other}" in each.partition("\n\n")[2].partition("\ndef ")[0] for each in [ours])
 
 
 def test_a_job_of_a_framework_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from drtrl_bench.figures import layout, scales, style
@@ -28,8 +29,8 @@ COLUMNS = {
 SHORT = {"single": "cosine, one step", "all": "cosine, all steps", "rate": "firing rate (Hz)"}
 """The measures of the sweeps, as an axis names them."""
 BANDS = ("single", "all", "error", "radius", "rate")
-ACROSS = {"neurons": "N, neurons", "ff_factor": "feed-forward strength, times that of the setting",
-          "rec_factor": "recurrent strength, times that of the setting"}  # fmt: skip
+ACROSS = {"neurons": "N, neurons", "ff_factor": "feed-forward strength / setting",
+          "rec_factor": "recurrent strength / setting"}  # fmt: skip
 
 
 def summary(rows: Frame, column: str) -> intervals.Summary:
@@ -149,7 +150,8 @@ def sweeps(rows: Frame) -> Figure:
         "as published: pooled, one network, undefined values counted as 0; dotted, in the colour of the model",
         report.activity(rows),
     ]
-    return layout.sheet("2.1 Hidden Jacobian over size and strengths", bands, report.footer(rows, *said))
+    keys = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
+    return layout.sheet("2.1 Hidden Jacobian over size and strengths", bands, report.footer(rows, *said), keys)
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
