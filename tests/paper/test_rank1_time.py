@@ -1,6 +1,7 @@
 """Experiment 2.2: the cosine between a trace and an outer product, by hand and against a trace that is laid out."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from support.pictures import text_of, touching, unnamed
 
+from drtrl_bench import figures
 from drtrl_bench.implementations.reference import cells as reference
 from drtrl_bench.paper import rank1_time, records
 from drtrl_bench.paper.measures import networks
@@ -115,7 +117,7 @@ def test_jobs_of_the_sizes() -> None:
     assert {job["steps"] for job in rank1_time.jobs(rank1_time.SIZES["paper"])} == {100, 200, 300, 400}
 
 
-def test_figures_are_complete_and_show_both_protocols() -> None:
+def test_figures_are_complete_and_the_same_each_time(tmp_path: Path) -> None:
     size, rng, lines = (
         rank1_time.Size(lengths={"shd": (6,)}, neurons=4, samples=3, seeds=2),
         np.random.default_rng(0),
@@ -140,6 +142,12 @@ def test_figures_are_complete_and_show_both_protocols() -> None:
     text = text_of(figure)
     for said in ("as published", "corrected", "SHD (synthetic speech)", "records", "throughout: LIF-STD x, LIF-STP x"):
         assert said in text
+    for folder in ("one", "two"):
+        ((_, drawn),) = rank1_time.figures(rows).items()
+        figures.save(*drawn, tmp_path / folder, name)
+    for ending in ("png", "pdf", "csv"):
+        one, two = (tmp_path / folder / f"{name}.{ending}" for folder in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
     first = points[(points["protocol"] == "corrected") & (points["cell"] == "lif_delta") & (points["step"] == 3)]
     own = rows[(rows["cell"] == "lif_delta") & (rows["state"] == "V")]["cosine"]
     assert first["cosine"].item() == pytest.approx(np.median([each[3] for each in own]))

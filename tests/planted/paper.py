@@ -40,8 +40,8 @@ PLANTED = [
     Planted(
         "recurrent weights transposed in the product over all steps",
         "bench/paper/measures/jacobians_torch.py",
-        '"mn,muk->nuk"',
-        '"nm,muk->nuk"',
+        "W.T @ read.flatten(1)",
+        "W @ read.flatten(1)",
         f"{JACOBIAN}test_cosines_of_matrices_by_hand",
     ),
     Planted(

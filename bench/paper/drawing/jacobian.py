@@ -32,6 +32,9 @@ BANDS = ("single", "all", "error", "radius", "rate")
 ACROSS = {"neurons": "N, neurons", "ff_factor": "feed-forward strength / setting",
           "rec_factor": "recurrent strength / setting"}  # fmt: skip
 
+CORRECTED = "corrected: steps of a sample averaged, then the median of all samples and seeds, undefined values left out"
+POOLED = "as published: steps of all samples pooled, one network, undefined values counted as 0, products in float32"
+
 
 def summary(rows: Frame, column: str) -> intervals.Summary:
     """Return the median of a column with its interval, over the seeds and samples of the rows."""
@@ -109,8 +112,8 @@ def models(rows: Frame) -> Figure:
     jax = rows[rows["framework"] == "jax"]
     said = [
         f"N = {jax['neurons'].iloc[0]}, {jax['sample'].nunique()} recordings of each seed; float64 · {apart(rows)}",
-        "corrected: steps of a sample averaged, then the median of all samples and seeds, undefined values left out",
-        "as published: steps of all samples pooled, one network, undefined values counted as 0, products in float32",
+        CORRECTED,
+        POOLED,
         f"undefined: {int(jax['undefined'].sum())} cosines of a step, {int(jax['all'].isna().sum())} of all steps",
         report.activity(jax),
     ]
@@ -147,7 +150,8 @@ def sweeps(rows: Frame) -> Figure:
             bands.append(layout.Band(title(key) if column == "single" else "", panels, 1.9))
     said = [
         f"strengths at N = {usual}; {rows['sample'].nunique()} recordings of each seed; float64, JAX",
-        "as published: pooled, one network, undefined values counted as 0; dotted, in the colour of the model",
+        CORRECTED,
+        f"{POOLED}; dotted, in the colour of the model",
         report.activity(rows),
     ]
     keys = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}

@@ -30,21 +30,22 @@ def measures(job: dict[str, Any], layer: networks.Layer) -> dict[str, np.ndarray
 
 
 @partial(jax.jit, static_argnames="cell")
-def compare(cell: Any, weights: dict[str, Array], inputs: Array) -> dict[str, Array]:
+def compare(cell: Any, weights: dict[str, Array], currents: Array) -> dict[str, Array]:
     """Compute cosines and norms of J and D, per step and over all steps, and what the neurons do.
 
     single, error [T, B]: cos(J, D) and |J - D| / |J| of each step. all, log_J, log_D [B]: the cosine between the
     products over all steps, and the decimal logarithms of their norms. rate [B]: spikes per neuron and step.
     F, R [B, S, N]: of the step in the middle.
     """
-    s0 = network_jax.initial_states([cell], [weights], inputs.shape[1])[0]
-    states, y = network_jax.layer(cell, weights, s0, inputs)
+    s0 = network_jax.initial_states([cell], [weights], currents.shape[1])[0]
+    states, y = network_jax.layer(cell, weights, s0, currents)
     before = network_jax.previous(s0, states)
     D, F = adjoint_jax.local_jacobians(cell, weights, before, y)
     F, R, W = F[:, :, :, 0], adjoint_jax.output_jacobian(cell, before), weights["r"][:, 0]
     single, error = one_step(D, F, R, W)
-    every, log_J, log_D = lax.map(lambda one: all_steps(*one, W), [x.swapaxes(0, 1) for x in (D, F, R)])
-    middle = len(inputs) // 2
+    of_samples = (D.swapaxes(0, 1), F.swapaxes(0, 1), R.swapaxes(0, 1))
+    every, log_J, log_D = lax.map(lambda one: all_steps(one[0], one[1], one[2], W), of_samples)
+    middle = len(currents) // 2
     return {
         "single": single,
         "error": error,

@@ -17,23 +17,23 @@ from drtrl_bench.paper.measures import networks
 def measures(job: dict[str, Any], layer: networks.Layer) -> dict[str, np.ndarray]:
     """Return per step [T, B] and per sample [B] what `compare` computes, of a job's network in float64."""
     cell = networks.layer_cell(job, cells_torch)
-    computed = compare(
-        cell, {k: torch.from_numpy(w) for k, w in layer.weights.items()}, torch.from_numpy(layer.currents)
-    )
+    weights = {k: torch.from_numpy(w) for k, w in layer.weights.items()}
+    computed = compare(cell, weights, torch.from_numpy(layer.currents))
     return {name: value.numpy() for name, value in computed.items()}
 
 
-def compare(cell: Any, weights: dict[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
+def compare(cell: Any, weights: dict[str, Tensor], currents: Tensor) -> dict[str, Tensor]:
     """Compute cosines and norms of J and D, per step and over all steps, and what the neurons do."""
-    s0 = network_torch.initial_states([cell], [weights], inputs.shape[1])[0]
-    states, y = network_torch.layer(cell, weights, s0, inputs)
+    s0 = network_torch.initial_states([cell], [weights], currents.shape[1])[0]
+    states, y = network_torch.layer(cell, weights, s0, currents)
     before, states = states[:-1], states[1:]
     D, F = adjoint_torch.local_jacobians(cell, weights, before, y)
     F, R, W = F[:, :, :, 0], adjoint_torch.output_jacobian(cell, before), weights["r"][:, 0]
     single, error = one_step(D, F, R, W)
-    each = [all_steps(*one, W) for one in zip(*(x.unbind(1) for x in (D, F, R)), strict=True)]
+    of_samples = zip(D.unbind(1), F.unbind(1), R.unbind(1), strict=True)
+    each = [all_steps(D_b, F_b, R_b, W) for D_b, F_b, R_b in of_samples]
     every, log_J, log_D = (torch.stack(values) for values in zip(*each, strict=True))
-    middle = len(inputs) // 2
+    middle = len(currents) // 2
     return {
         "single": single,
         "error": error,
@@ -63,8 +63,9 @@ def all_steps(D: Tensor, F: Tensor, R: Tensor, W: Tensor) -> tuple[Tensor, Tenso
     P_J = torch.einsum("su,nm->snum", one, torch.eye(N, dtype=D.dtype))
     log_J, log_D = D.new_zeros(()), D.new_zeros(())
     for D_t, F_t, R_t in zip(D, F, R, strict=True):
-        through = torch.einsum("mn,muk->nuk", W, torch.einsum("vm,vmuk->muk", R_t, P_J))
-        P_J = torch.einsum("svn,vnuk->snuk", D_t, P_J) + F_t[..., None, None] * through
+        read = (R_t[..., None, None] * P_J).sum(dim=0)
+        through = (W.T @ read.flatten(1)).view_as(read)
+        P_J = (D_t[..., None, None] * P_J).sum(dim=1) + F_t[..., None, None] * through
         P_D = adjoint_torch.neuronwise(D_t, P_D)
         norm_J, norm_D = torch.sqrt((P_J**2).sum()), torch.sqrt((P_D**2).sum())
         P_J, P_D = P_J / norm_J, P_D / norm_D
