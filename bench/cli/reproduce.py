@@ -52,7 +52,7 @@ def reproduce(
 
     Examples: drtrl-bench reproduce --list     drtrl-bench reproduce rank1_theory     drtrl-bench reproduce --size paper
 
-    From committed results, without running anything: drtrl-bench reproduce --draw-only --records results/paper
+    Draw and judge again what was run: drtrl-bench reproduce --draw-only
     """
     chosen = choose(names, size)
     if list_:
@@ -97,7 +97,7 @@ def choose(names: list[str] | None, size: str) -> list[str]:
 
 
 def rows_of(name: str, size: str, records: Path, complain: bool) -> Any:
-    """Return the frame of an experiment's newest results, or None if there are none.
+    """Return the frame of an experiment's newest results, or None if a job has none, whose framework is installed.
 
     complain: whether to print how many jobs are missing, or are of other sources or data than these.
     """
@@ -107,16 +107,17 @@ def rows_of(name: str, size: str, records: Path, complain: bool) -> Any:
     jobs = runner.jobs_of(name, size)
     lines, environments = results.read(results.file_of(records, name))
     found = results.newest(lines, name, jobs)
-    current = len(runner.finished(name, jobs, lines))
-    if complain and len(found) < len(jobs):
-        complaints.print(f"{name}: {len(jobs) - len(found)} of {len(jobs)} jobs have no result", style="yellow")
-    if complain and current < len(found):
-        complaints.print(
-            f"{name}: {len(found) - current} of {len(found)} results are of other sources or data than are here; "
-            f"to renew them: drtrl-bench reproduce {name} --size {size}",
-            style="yellow",
-        )
-    return results.frame(found, environments, size) if found else None
+    keys = {line["job_key"] for line in found}
+    needed = runner.possible(jobs, lambda _: None)
+    again, absent = f"drtrl-bench reproduce {name} --size {size}", 0
+    if found and (absent := sum(results.key_of(name, job) not in keys for job in needed)) and complain:
+        complaints.print(f"{name}: {absent} of {len(needed)} jobs have no result yet: {again}", style="yellow")
+    if not found or absent:
+        return None
+    if complain and (old := len(found) - len(runner.finished(name, jobs, lines))):
+        what = f"{old} of {len(found)} results are of other sources or data than are here"
+        complaints.print(f"{name}: {what}; to renew them: {again}", style="yellow")
+    return results.frame(found, environments, size)
 
 
 def show(names: list[str], size: str, records: Path) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import data, lookup, provenance, registry
+from drtrl_bench import data, lookup, protocols, provenance, registry
 from drtrl_bench.case import digest
 from drtrl_bench.measure import environment
 from drtrl_bench.paper import experiment, records
@@ -109,18 +109,25 @@ def described(job: Job) -> dict[str, Any]:
 def provide(jobs: list[Job], say: Say) -> None:
     """Make a small stand-in, which is synthetic, of each data set that the jobs need and that has no files.
 
-    Raises OSError for a data set that cannot be read for another reason.
+    Raises OSError for a data set that cannot be read for another reason, or has too few recordings for a job.
     """
     for name in dict.fromkeys(job["dataset"] for job in jobs if job.get("dataset")):
-        if (reason := data.unavailable(name)) is None:
-            continue
         events = data.dataset(name).events
-        if events is None or data.module("events.availability").location(events.published):
+        if (reason := data.unavailable(name)) and events and not location(events):
+            say(f"no files of {events.published.name}: making a small stand-in, {events.published.stand_in}")
+            data.module("events.make_stand_in").make(events.published, lambda *_: None, PER_CLASS)
+            reason = data.unavailable(name)
+        if reason:
             raise OSError(reason)
-        say(f"no files of {events.published.name}: making a small stand-in, {events.published.stand_in}")
-        data.module("events.make_stand_in").make(events.published, lambda *_: None, PER_CLASS)
-        if reason := data.unavailable(name):
-            raise OSError(reason)
+        most = max(job.get("samples", 0) for job in jobs if job.get("dataset") == name)
+        if events and most and (available := len(events.recordings("train")[1])) < most:
+            more = f"drtrl-bench data make {name} --train {-(-2 * most // events.CLASSES)}, or the genuine files"
+            raise OSError(f"{events.LABEL} has {available} recordings for training, a job needs {most}: {more}")
+
+
+def location(events: protocols.EventDataset) -> Any:
+    """Find the files of a data set, genuine ones or a stand-in's; None if there are none."""
+    return data.module("events.availability").location(events.published)
 
 
 def jobs_of(name: str, size: str) -> list[Job]:

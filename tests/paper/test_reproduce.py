@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.pictures import raw_mathtext, text_of, touching, unnamed
@@ -89,3 +90,44 @@ def test_results_of_other_sources_are_drawn_and_named_so(
     monkeypatch.setattr(runner, "implementation_sha", lambda name, job: "f" * 16)
     said = " ".join(invoke("--draw-only", "--records", str(tmp_path), "--out", str(tmp_path)).split())
     assert "4 of 4 results are of other sources or data than are here" in said
+
+
+def test_what_is_half_done_is_neither_drawn_nor_judged(tiny: None, tmp_path: Path) -> None:
+    invoke("--records", str(tmp_path), "--out", str(tmp_path))
+    path = tmp_path / "rank1_theory.jsonl"
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
+    words = ["reproduce", "--draw-only", "--records", str(tmp_path), "--out", str(tmp_path)]
+    with pytest.raises(UsageError, match="no results of any experiment"):
+        CliRunner().invoke(app.app, words, catch_exceptions=False)
+
+
+def test_too_few_recordings_are_named_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    published = SimpleNamespace(name="SHD", stand_in="synthetic speech")
+    events = SimpleNamespace(
+        published=published, CLASSES=20, LABEL="SHD layout (synthetic speech)", recordings=lambda split: ([], [0] * 36)
+    )
+    monkeypatch.setattr(runner.data, "dataset", lambda name: SimpleNamespace(events=events))
+    monkeypatch.setattr(runner.data, "unavailable", lambda name: None)
+    runner.provide([{"dataset": "shd", "samples": 36}], print)
+    with pytest.raises(
+        OSError, match="has 36 recordings for training, a job needs 100: drtrl-bench data make shd --train 10"
+    ):
+        runner.provide([{"dataset": "shd", "samples": 4}, {"dataset": "shd", "samples": 100}], print)
+
+
+def test_a_stand_in_is_made_where_there_are_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    published = SimpleNamespace(name="SHD", stand_in="synthetic speech")
+    events, files, said = SimpleNamespace(published=published, recordings=lambda split: ([], [0] * 36)), [], []
+    modules = {
+        "events.availability": SimpleNamespace(location=lambda of: files or None),
+        "events.make_stand_in": SimpleNamespace(make=lambda of, report, per_class: files.append(of.name)),
+    }
+    monkeypatch.setattr(runner.data, "dataset", lambda name: SimpleNamespace(events=events))
+    monkeypatch.setattr(runner.data, "unavailable", lambda name: None if files else "no files of SHD")
+    monkeypatch.setattr(runner.data, "module", modules.get)
+    runner.provide([{"dataset": "shd"}, {"seed": 0}], said.append)
+    assert files == ["SHD"]
+    assert said == ["no files of SHD: making a small stand-in, synthetic speech"]
+    monkeypatch.setattr(runner.data, "unavailable", lambda name: "h5py is not installed")
+    with pytest.raises(OSError, match="h5py is not installed"):
+        runner.provide([{"dataset": "shd"}], said.append)
