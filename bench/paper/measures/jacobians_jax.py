@@ -40,7 +40,8 @@ def compare(cell: Any, weights: dict[str, Array], currents: Array) -> dict[str, 
     s0 = network_jax.initial_states([cell], [weights], currents.shape[1])[0]
     states, y = network_jax.layer(cell, weights, s0, currents)
     before = network_jax.previous(s0, states)
-    D, F = adjoint_jax.local_jacobians(cell, weights, before, y)
+    residuals = network_jax.Residuals(before, states, y, currents)
+    D, F = adjoint_jax.local_jacobians(cell, weights, residuals)
     F, R, W = F[:, :, :, 0], adjoint_jax.output_jacobian(cell, before), weights["r"][:, 0]
     single, error = one_step(D, F, R, W)
     of_samples = (D.swapaxes(0, 1), F.swapaxes(0, 1), R.swapaxes(0, 1))

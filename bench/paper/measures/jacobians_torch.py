@@ -27,7 +27,8 @@ def compare(cell: Any, weights: dict[str, Tensor], currents: Tensor) -> dict[str
     s0 = network_torch.initial_states([cell], [weights], currents.shape[1])[0]
     states, y = network_torch.layer(cell, weights, s0, currents)
     before, states = states[:-1], states[1:]
-    D, F = adjoint_torch.local_jacobians(cell, weights, before, y)
+    residuals = network_torch.Residuals(before, states, y, currents)
+    D, F = adjoint_torch.local_jacobians(cell, weights, residuals)
     F, R, W = F[:, :, :, 0], adjoint_torch.output_jacobian(cell, before), weights["r"][:, 0]
     single, error = one_step(D, F, R, W)
     of_samples = zip(D.unbind(1), F.unbind(1), R.unbind(1), strict=True)

@@ -37,7 +37,8 @@ def compare(cell: Any, weights: dict[str, Array], currents: Array, products: Arr
     s0 = network_jax.initial_states([cell], [weights], currents.shape[1])[0]
     states, y = network_jax.layer(cell, weights, s0, currents)
     before = network_jax.previous(s0, states)
-    D, F = adjoint_jax.local_jacobians(cell, weights, before, y)
+    residuals = network_jax.Residuals(before, states, y, currents)
+    D, F = adjoint_jax.local_jacobians(cell, weights, residuals)
     recurrent = cell.emit(before)
     every = products + jnp.einsum("tbn,qbn->btq", recurrent, recurrent)
     return {
