@@ -95,7 +95,7 @@ def implementation_sha(name: str, job: Job) -> str:
     """Return the hash of the sources and of the data's files that a job's rows depend on."""
     dataset = job.get("dataset")
     sources = texts(experiment.EXPERIMENTS[name], dataset, job.get("framework"))
-    return digest([*sources, *(data.loaded(dataset) if dataset else [])])
+    return digest([*sources, *(data.label_and_fingerprint(dataset) if dataset else [])])
 
 
 def described(job: Job) -> dict[str, Any]:
