@@ -90,14 +90,9 @@ def rounded(cosine: Any) -> float | None:
     return round(float(cosine), 5) if np.isfinite(cosine) else None
 
 
-def curves_of(rows: Frame) -> np.ndarray:
-    """Return the cosines [seeds, samples, T] of rows of one state, nan where they are undefined."""
-    return np.array([list(own["cosine"]) for _, own in rows.groupby("seed", sort=True)], float)
-
-
 def second_half(rows: Frame) -> intervals.Summary:
     """Summarize the cosines of one state: the mean of each sample over the second half of the steps."""
-    values = curves_of(rows)
+    values = intervals.by_seed(rows, "cosine")
     late = values[..., values.shape[-1] // 2 :]
     defined = ~np.isnan(late)
     total = np.where(defined, late, 0).sum(axis=-1)

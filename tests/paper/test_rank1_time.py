@@ -12,7 +12,7 @@ from support.pictures import text_of, touching, unnamed
 from drtrl_bench import figures
 from drtrl_bench.implementations.reference import cells as reference
 from drtrl_bench.paper import rank1_time, records
-from drtrl_bench.paper.measures import networks
+from drtrl_bench.paper.measures import intervals, networks
 
 JOB: dict[str, Any] = {
     "cell": "alif_stp",
@@ -96,7 +96,7 @@ def test_the_second_half_leaves_out_what_is_undefined() -> None:
 def test_as_published_and_corrected_by_hand() -> None:
     from drtrl_bench.paper.drawing import rank1_time as drawing
 
-    values = rank1_time.curves_of(frame({0: [[1, NAN], [1, 0.6]], 1: [[0.2, 0.8], [0.4, 0.9]]}))
+    values = intervals.by_seed(frame({0: [[1, NAN], [1, 0.6]], 1: [[0.2, 0.8], [0.4, 0.9]]}), "cosine")
     assert values.shape == (2, 2, 2)
     published, corrected = drawing.published(values), drawing.corrected(values)
     assert published is not None

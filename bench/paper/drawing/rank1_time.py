@@ -13,7 +13,6 @@ from drtrl_bench.figures import layout
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.measures import intervals, settings
-from drtrl_bench.paper.rank1_time import curves_of
 from drtrl_bench.view.caption import Frame
 
 STATES: dict[str, tuple[str, Any]] = {
@@ -56,7 +55,7 @@ def curves(rows: Frame) -> dict[tuple[str, str, str], Curve]:
     """Return what is drawn, by protocol, model and state."""
     found: dict[tuple[str, str, str], Curve] = {}
     for (cell, state), own in rows.groupby(["cell", "state"], sort=False):
-        values = curves_of(own)
+        values = intervals.by_seed(own, "cosine")
         for protocol, curve in ((marks.PUBLISHED, published(values)), (marks.CORRECTED, corrected(values))):
             if curve:
                 found[protocol, str(cell), str(state)] = curve

@@ -5,10 +5,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from drtrl_bench.view.caption import Frame
+
 LEVEL = 0.95
 RESAMPLES = 2000
 EXPLAINED = "median, with the 95 % interval of a bootstrap over seeds and over the samples of each"
 """What an interval of `summary` is, for a caption."""
+
+
+def by_seed(rows: Frame, column: str) -> NDArray[np.float64]:
+    """Return a column of rows, each the values of a sample, as [seeds, samples, ...]; nan where one is undefined."""
+    return np.array([list(of_seed[column]) for _, of_seed in rows.groupby("seed", sort=True)], float)
 
 
 class Summary(NamedTuple):
