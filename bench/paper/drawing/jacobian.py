@@ -20,7 +20,7 @@ COLUMNS = {
     "single": "cosine of J and D, one step",
     "all": "cosine of their products over all steps",
     "error": "|J - D| / |J|, one step",
-    "radius": "spectral radius of J - D, step in the middle",
+    "radius": "spectral radius of J - D, mid step",
     "log_J": "log10 of the norm of the product of J over all steps",
     "log_D": "log10 of the norm of the product of D over all steps",
     "rate": "firing rate (Hz, at 1 ms per step)",
