@@ -402,8 +402,8 @@ MUTANTS = [
     Mutant(
         "normalised presynaptic filter",
         "algorithms/approximate/es_drtrl_torch.py",
-        "eps_x = a * eps_x + z_t",
-        "eps_x = a * eps_x + (1 - a) * z_t",
+        "eps_x = torch.add(z_t, eps_x, alpha=a, out=eps_x_t)",
+        "eps_x = torch.add((1 - a) * z_t, eps_x, alpha=a, out=eps_x_t)",
         zoo("es_drtrl", "gru"),
     ),
     Mutant(

@@ -68,21 +68,23 @@ def correction(kind: str, a: float, t: Tensor) -> Tensor:
 
 
 def filter_presynaptic(eps_x: Tensor, z: Tensor, a: float) -> tuple[Tensor, Tensor]:
-    """Filter z [K, B, J] from eps_x^0 [B, J]: the last eps_x^K [B, J], and all eps_x^t [K, B, J]."""
-    filtered = []
-    for z_t in z.unbind(0):
-        eps_x = a * eps_x + z_t
-        filtered.append(eps_x)
-    return eps_x, torch.stack(filtered)
+    """Filter z [K, B, J]: the last eps_x^K [B, J], and all eps_x^t [K, B, J]."""
+    filtered = torch.empty_like(z, memory_format=torch.contiguous_format)
+    for z_t, eps_x_t in zip(z.unbind(0), filtered.unbind(0), strict=True):
+        eps_x = torch.add(z_t, eps_x, alpha=a, out=eps_x_t)
+    return eps_x.clone(), filtered
 
 
 def filter_postsynaptic(eps_f: Tensor, D: Tensor, D_f: Tensor, a: float) -> tuple[Tensor, Tensor]:
     """Filter D_f [K, B, S, G, N]: the last eps_f^K [B, S, G, N], and all eps_f^t [K, B, S, G, N]."""
-    filtered = []
-    for D_t, added in zip(D.unbind(0), ((1 - a) * D_f).unbind(0), strict=True):
-        eps_f = a * neuronwise(D_t, eps_f) + added
-        filtered.append(eps_f)
-    return eps_f, torch.stack(filtered)
+    filtered = eps_f.new_empty(len(D), *eps_f.shape)
+    steps = zip((a * D).unbind(0), ((1 - a) * D_f).unbind(0), filtered.unbind(0), strict=True)
+    for D_t, D_f_t, eps_f_t in steps:
+        if D_t.shape[-2] == 1:
+            eps_f = torch.addcmul(D_f_t, D_t, eps_f, out=eps_f_t)
+        else:
+            eps_f = neuronwise(D_t, eps_f, out=eps_f_t).add_(D_f_t)
+    return eps_f.clone(), filtered
 
 
 def backward(
