@@ -3,7 +3,7 @@
 from planted import Planted
 
 THEORY, RUNNER, INTERVALS, JACOBIAN, TIME = (
-    f"tests/paper/test_{name}.py::" for name in ("rank1_theory", "runner", "intervals", "jacobian", "rank1_time")
+    f"tests/paper/test_{name}.py::" for name in ("rank1_theory", "paper_runner", "intervals", "jacobian", "rank1_time")
 )
 
 PLANTED = [

@@ -192,3 +192,11 @@ def test_a_number_that_is_none_is_no_row(doubling: Any, tmp_path: Path, monkeypa
     monkeypatch.setattr(doubling, "compute", lambda job: [{"value": float("nan")}])
     with pytest.raises(ValueError, match="not JSON compliant"):
         run(tmp_path / "doubling.jsonl")
+
+
+@pytest.mark.parametrize("name", experiment.EXPERIMENTS)
+def test_every_committed_line_is_read(name: str) -> None:
+    path = Path(__file__).parents[2] / "results" / "paper" / f"{name}.jsonl"
+    results, environments = records.read(path)
+    assert len(results) + len(environments) == len(path.read_text(encoding="utf-8").splitlines()) > 10
+    assert {line["experiment"] for line in results} == {name}
