@@ -31,9 +31,9 @@ def rows_of(size: Size) -> Any:
 
 
 def test_the_cosine_of_two_rows_by_hand() -> None:
-    """x = (1, 0), (1, 1) and f = (1), (3): the sum is (4, 3), the mean (1, 0.5) times 4 is (4, 2)."""
-    x, f = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[1.0], [3.0]])
-    assert rank1_theory.cosine(x, f) == pytest.approx((16 + 6) / (5 * math.sqrt(20)))
+    """x = (2, 0), (1, 1) and f = (1), (3): the sum is (5, 3), the mean (1.5, 0.5) times 4 is (6, 2)."""
+    x, f = np.array([[2.0, 0.0], [1.0, 1.0]]), np.array([[1.0], [3.0]])
+    assert rank1_theory.cosine(x, f) == pytest.approx((30 + 6) / (math.sqrt(34) * math.sqrt(40)))
 
 
 def test_a_cosine_with_nothing_is_undefined() -> None:
