@@ -98,18 +98,19 @@ def test_dense_jacobians_are_those_of_automatic_differentiation(cell: str) -> No
     made, layer, dense = networks.layer_cell(job, cells_jax), networks.draw(job), by_reference(job)
     W, size = layer.weights["r"][:, 0], (made.S, 5)
     s = made.rest(5)
-    for t, u in enumerate(layer.currents[:, 0]):
+    with jax.enable_x64(True):
+        for t, u in enumerate(layer.currents[:, 0]):
 
-        def step(flat: Any, held: Any = None, u: Any = u) -> Any:
-            states = flat.reshape(size)
-            y = u + (made.emit(states) if held is None else held) @ W
-            return made.dynamics(states, y[None]).reshape(-1)
+            def step(flat: Any, held: Any = None, u: Any = u) -> Any:
+                states = flat.reshape(size)
+                y = u + (made.emit(states) if held is None else held) @ W
+                return made.dynamics(states, y[None]).reshape(-1)
 
-        J = jax.jacrev(step)(s.reshape(-1))
-        D = jax.jacrev(partial(step, held=made.emit(s)))(s.reshape(-1))
-        np.testing.assert_allclose(J, dense["J"][t, 0], atol=1e-12)
-        np.testing.assert_allclose(D, dense["D"][t, 0], atol=1e-12)
-        s = np.asarray(step(s.reshape(-1))).reshape(size)
+            J = jax.jacrev(step)(s.reshape(-1))
+            D = jax.jacrev(partial(step, held=made.emit(s)))(s.reshape(-1))
+            np.testing.assert_allclose(J, dense["J"][t, 0], atol=1e-12)
+            np.testing.assert_allclose(D, dense["D"][t, 0], atol=1e-12)
+            s = np.asarray(step(s.reshape(-1))).reshape(size)
 
 
 def test_cosines_of_matrices_by_hand(framework: str) -> None:
