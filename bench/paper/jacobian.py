@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.measures import networks, settings
+from drtrl_bench.paper.measures import intervals, networks, settings
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] rsnn_hidden_jacobian_cosine.py, whose question it is; its values were not found"
@@ -192,17 +192,16 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge whether the median cosine is close to 1 in every setting of the models."""
     from drtrl_bench.paper import report
-    from drtrl_bench.paper.drawing.jacobian import summary
 
     models = rows[(rows["study"] == "models") & (rows["framework"] == "jax")]
     judged = []
     for column, claim in CLAIMS.items():
         groups = models.groupby(["cell", "dataset", "steps"], sort=False)
-        by_setting = {" ".join(map(str, key)): summary(own, column) for key, own in groups}  # type: ignore[arg-type]
+        by_setting = {" ".join(map(str, key)): intervals.of_column(own, column) for key, own in groups}  # type: ignore[arg-type]
         close = [name for name, found in by_setting.items() if found.low > LIMIT]
         worst = min(by_setting, key=lambda name: np.nan_to_num(by_setting[name].median, nan=-1))
         best = max(by_setting, key=lambda name: np.nan_to_num(by_setting[name].median, nan=-1))
-        errors = summary(models, "error")
+        errors = intervals.of_column(models, "error")
         measured = f"{len(close)} of {len(by_setting)} settings above {LIMIT}; from {by_setting[worst]} ({worst}) to "
         measured += f"{by_setting[best]} ({best})" + (f"; |J - D| / |J| of all {errors}" if column == "single" else "")
         why = f"limit: the interval above {LIMIT} in every setting; {report.activity(models)}"

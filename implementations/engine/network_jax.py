@@ -152,7 +152,8 @@ def fold(
     computed in another way. XLA then gives it memory beside the loop's.
     """
     T = len(targets)
-    K = min(K, T)
+    if K >= T:
+        return advance(carry, inputs, targets, last=True)
     looped = (T - last_differs) // K
 
     def body(state: tuple[Array, Any, Array, Params], _: None) -> tuple[tuple[Array, Any, Array, Params], None]:
@@ -162,8 +163,6 @@ def fold(
         carry, loss, grads = advance(carry, x, t)
         return (i + 1, carry, total + loss, jax.tree.map(jnp.add, sums, grads)), None
 
-    if looped == 0:
-        return advance(carry, inputs, targets, last=True)
     zero = (jnp.array(0), carry, jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, params))
     (_, carry, total, sums), _ = lax.scan(body, zero, length=looped)
     if looped * K == T:

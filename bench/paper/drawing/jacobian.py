@@ -36,11 +36,6 @@ CORRECTED = "corrected: steps of a sample averaged, then the median of all sampl
 POOLED = "as published: steps of all samples pooled, one network, undefined values counted as 0, products in float32"
 
 
-def summary(rows: Frame, column: str) -> intervals.Summary:
-    """Return the median of a column with its interval, over the seeds and samples of the rows."""
-    return intervals.summary(rows.groupby("seed", sort=True)[column].apply(list).tolist())
-
-
 def published(rows: Frame, column: str) -> intervals.Summary | None:
     """Return what the published protocol makes of a column, from one network; None where it is the same."""
     one = rows[rows["seed"] == rows["seed"].min()]
@@ -59,7 +54,7 @@ def points(rows: Frame, by: list[str]) -> Frame:
         common = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         common |= {"density": own["density"].mean(), "silent": int((own["rate"] == 0).sum()), "samples": len(own)}
         for column in COLUMNS:
-            middle, pooled = summary(own, column), published(own, column)
+            middle, pooled = intervals.of_column(own, column), published(own, column)
             values = {"median": middle.median, "low": middle.low, "high": middle.high, "undefined": middle.undefined}
             values |= {"published": pooled.median if pooled else None}
             found.append(common | {"measure": column} | values)
@@ -71,7 +66,7 @@ def panel(axes: Axes, rows: Frame, column: str) -> None:
     cells = [cell for cell in settings.MODELS if (rows["cell"] == cell).any()]
     for framework, name, aside in (("jax", marks.CORRECTED, -0.12), ("torch", marks.TWIN, -0.12)):
         own = {cell: rows[(rows["cell"] == cell) & (rows["framework"] == framework)] for cell in cells}
-        found = {place: summary(own[cell], column) for place, cell in enumerate(cells) if len(own[cell])}
+        found = {place: intervals.of_column(own[cell], column) for place, cell in enumerate(cells) if len(own[cell])}
         if found:
             marks.listed(axes, found, name, aside, f"{marks.TWIN}, first seed" if name == marks.TWIN else "")
     own = rows[rows["framework"] == "jax"]
@@ -125,7 +120,7 @@ def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
     ticks = sorted(float(x) for x in rows[across].unique())
     for cell, own in rows.groupby("cell", sort=False):
         groups, colour = [own[own[across] == x] for x in ticks], marks.MODELS[str(cell)][0]
-        found = [summary(group, column) for group in groups]
+        found = [intervals.of_column(group, column) for group in groups]
         marks.curve(axes, ticks, found, str(cell), settings.MODELS[str(cell)])
         pooled = [each.median for group in groups if (each := published(group, column))]
         if pooled:

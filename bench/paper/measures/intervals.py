@@ -65,6 +65,11 @@ def curves(values: ArrayLike, resamples: int = 500) -> tuple[NDArray[Any], NDArr
     return median(x.reshape(-1, *x.shape[2:]), axis=0), ends[0], ends[1]
 
 
+def of_column(rows: Frame, column: str) -> Summary:
+    """Return the median of a column with its interval, over the seeds and samples of the rows."""
+    return summary(by_seed(rows, column))
+
+
 def summary(values: ArrayLike) -> Summary:
     """Return the median of values [seeds, samples] with its interval, and how many are undefined."""
     x = np.asarray(values, float)
