@@ -28,6 +28,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_class_signature = "separated"
 autodoc_preserve_defaults = True
+# A method of torch.autograd.Function without a docstring of ours has PyTorch's, which is not of this project.
+autodoc_inherit_docstrings = False
 add_module_names = False
 
 html_theme = "furo"
