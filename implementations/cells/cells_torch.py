@@ -36,7 +36,7 @@ def spike(cell: cells.Spiking, v: Tensor) -> Tensor:
     if cell.smooth:
         u = v.clamp(-cell.width, cell.width)
         return cell.alpha * (cell.width * u - 0.5 * u * u.abs() + 0.5 * cell.width**2)
-    sigma = torch.heaviside(v.detach(), v.new_ones(()))
+    sigma = v.detach().clone().ge_(0)  # heaviside takes 30 times as long on a CPU
     if not v.requires_grad:
         return sigma
     return sigma + psi(cell, v).detach() * (v - v.detach())

@@ -259,6 +259,20 @@ MUTANTS = [
         "engine/adjoint_torch.py",
         "torch.addcmul(l_before, lam, D_t)",
         "torch.addcmul(l_before, lam, 0 * D_t)",
+        f"bptt-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "signals not summed over time where nothing couples neurons of one state",
+        "engine/adjoint_torch.py",
+        "before.addcmul_(now, D_t)",
+        "before.addcmul_(now, 0 * D_t)",
+        f"drtrl-gru-{SHALLOW}",
+    ),
+    Mutant(
+        "adjoint at a block's start without the first step's Jacobian",
+        "engine/adjoint_torch.py",
+        "start = adjoints[0] * D[0]",
+        "start = adjoints[0] * 1",
         f"drtrl-gru-{SHALLOW}",
     ),
     Mutant(
