@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from drtrl_bench.implementations.cells.closed_torch import closed
+from drtrl_bench.implementations.engine.derivatives_torch import learning_signals, local_jacobians, output_jacobian
 from drtrl_bench.implementations.engine.network_torch import Params, PerWeight, Residuals, States, presynaptic
 
 FULL, DIAGONAL, NONE = "FULL", "DIAGONAL", "NONE"
@@ -26,34 +26,6 @@ Adjoints = list[Tensor]
 """Adjoints [B, Q, S, N] of each layer, the loss's first."""
 Recurrent = tuple[Tensor, Tensor, slice]
 """The path through the recurrent weights: W_r, R, and the currents that W_r feeds."""
-
-
-def local_jacobians(cell: Any, w: PerWeight, residuals: Residuals) -> tuple[Tensor, Tensor]:
-    """Compute D = ds/ds_prev [K, B, S, S', N] and D_f = ds/dy [K, B, S, G, N] of all steps: one VJP per state."""
-    if (form := closed(cell)) is not None:
-        return form.jacobians(*residuals[:3])
-    s, vjp = torch.func.vjp(cell.dynamics, residuals.previous, residuals.currents)[:2]
-    units = torch.eye(cell.S, dtype=s.dtype, device=s.device)[:, :, None]
-    D, D_f = (torch.stack(each, dim=2) for each in zip(*(vjp(unit.expand_as(s)) for unit in units), strict=True))
-    return D, D_f
-
-
-def output_jacobian(cell: Any, s_prev: Tensor) -> Tensor:
-    """Compute R = dr/ds_prev [K, B, S, N], r being the recurrent output of a neuron."""
-    if (form := closed(cell)) is not None:
-        return form.recurrent_output(s_prev)
-    r, vjp = torch.func.vjp(cell.emit, s_prev)[:2]
-    return vjp(torch.ones_like(r))[0]
-
-
-def learning_signals(cell: Any, s: Tensor, dX_do: Tensor) -> Tensor:
-    """Compute l = dX^t/ds^t [K, B, Q, S, N] within the step, from dX^t/do^t [K, B, Q, N]."""
-    if (form := closed(cell)) is not None:
-        return form.learning_signal(s, dX_do)
-    vjp = torch.func.vjp(cell.output, s)[1]
-    if dX_do.shape[2] == 1:
-        return vjp(dX_do[:, :, 0])[0][:, :, None]
-    return torch.func.vmap(lambda one: vjp(one)[0], in_dims=2, out_dims=2)(dX_do)
 
 
 def neuronwise(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:

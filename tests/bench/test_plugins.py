@@ -106,7 +106,7 @@ FADING = """
 from functools import partial
 
 from drtrl_bench.implementations.algorithms.approximate import drtrl_jax as drtrl
-from drtrl_bench.implementations.engine.adjoint_jax import local_jacobians
+from drtrl_bench.implementations.engine.derivatives_jax import local_jacobians
 
 
 def fading(cell, w, residuals):

@@ -77,7 +77,7 @@ PLANTED = [
         f"{CELLS}a_spike_is_at_the_threshold",
         numpy=("np.where(v >= 0, 1.0, 0.0)", "np.where(v > 0, 1.0, 0.0)"),
         jax=("(v >= 0).astype(v.dtype)", "(v > 0).astype(v.dtype)"),
-        torch=("v.detach(), v.new_ones(())", "v.detach(), v.new_zeros(())"),
+        torch=(".clone().ge_(0)", ".clone().gt_(0)"),
     ),
     everywhere(
         "the synapse's current of the step before",

@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array, lax
 
 from drtrl_bench.implementations.cells import cells_jax
-from drtrl_bench.implementations.engine import adjoint_jax, network_jax
+from drtrl_bench.implementations.engine import adjoint_jax, derivatives_jax, network_jax
 from drtrl_bench.paper.measures import networks
 
 
@@ -41,8 +41,8 @@ def compare(cell: Any, weights: dict[str, Array], currents: Array) -> dict[str, 
     states, y = network_jax.layer(cell, weights, s0, currents)
     before = network_jax.previous(s0, states)
     residuals = network_jax.Residuals(before, states, y, currents)
-    D, F = adjoint_jax.local_jacobians(cell, weights, residuals)
-    F, R, W = F[:, :, :, 0], adjoint_jax.output_jacobian(cell, before), weights["r"][:, 0]
+    D, F = derivatives_jax.local_jacobians(cell, weights, residuals)
+    F, R, W = F[:, :, :, 0], derivatives_jax.output_jacobian(cell, before), weights["r"][:, 0]
     single, error = one_step(D, F, R, W)
     of_samples = (D.swapaxes(0, 1), F.swapaxes(0, 1), R.swapaxes(0, 1))
     every, log_J, log_D = lax.map(lambda one: all_steps(one[0], one[1], one[2], W), of_samples)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from drtrl_bench.implementations.cells import cells_torch
-from drtrl_bench.implementations.engine import adjoint_torch, network_torch
+from drtrl_bench.implementations.engine import adjoint_torch, derivatives_torch, network_torch
 from drtrl_bench.paper.measures import networks
 
 
@@ -28,8 +28,8 @@ def compare(cell: Any, weights: dict[str, Tensor], currents: Tensor) -> dict[str
     states, y = network_torch.layer(cell, weights, s0, currents)
     before, states = states[:-1], states[1:]
     residuals = network_torch.Residuals(before, states, y, currents)
-    D, F = adjoint_torch.local_jacobians(cell, weights, residuals)
-    F, R, W = F[:, :, :, 0], adjoint_torch.output_jacobian(cell, before), weights["r"][:, 0]
+    D, F = derivatives_torch.local_jacobians(cell, weights, residuals)
+    F, R, W = F[:, :, :, 0], derivatives_torch.output_jacobian(cell, before), weights["r"][:, 0]
     single, error = one_step(D, F, R, W)
     of_samples = zip(D.unbind(1), F.unbind(1), R.unbind(1), strict=True)
     each = [all_steps(D_b, F_b, R_b, W) for D_b, F_b, R_b in of_samples]

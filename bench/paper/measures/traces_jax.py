@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array, lax
 
 from drtrl_bench.implementations.cells import cells_jax
-from drtrl_bench.implementations.engine import adjoint_jax, network_jax
+from drtrl_bench.implementations.engine import derivatives_jax, network_jax
 from drtrl_bench.paper.measures import networks
 
 
@@ -38,7 +38,7 @@ def compare(cell: Any, weights: dict[str, Array], currents: Array, products: Arr
     states, y = network_jax.layer(cell, weights, s0, currents)
     before = network_jax.previous(s0, states)
     residuals = network_jax.Residuals(before, states, y, currents)
-    D, F = adjoint_jax.local_jacobians(cell, weights, residuals)
+    D, F = derivatives_jax.local_jacobians(cell, weights, residuals)
     recurrent = cell.emit(before)
     every = products + jnp.einsum("tbn,qbn->btq", recurrent, recurrent)
     return {

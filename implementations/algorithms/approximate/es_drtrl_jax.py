@@ -18,13 +18,8 @@ import jax.numpy as jnp
 from jax import Array, lax, tree
 
 from drtrl_bench.implementations.algorithms.approximate.filtering import smoothing
-from drtrl_bench.implementations.engine.adjoint_jax import (
-    forward_weights,
-    learning_signals,
-    local_jacobians,
-    neuronwise,
-    weight_gradient,
-)
+from drtrl_bench.implementations.engine.adjoint_jax import forward_weights, neuronwise, weight_gradient
+from drtrl_bench.implementations.engine.derivatives_jax import learning_signals, local_jacobians
 from drtrl_bench.implementations.engine.execution_jax import PLAIN, Execution
 from drtrl_bench.implementations.engine.network_jax import (
     Params,

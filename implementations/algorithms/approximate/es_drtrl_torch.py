@@ -18,13 +18,8 @@ import torch
 from torch import Tensor
 
 from drtrl_bench.implementations.algorithms.approximate.filtering import smoothing
-from drtrl_bench.implementations.engine.adjoint_torch import (
-    forward_weights,
-    learning_signals,
-    local_jacobians,
-    neuronwise,
-    weight_gradient,
-)
+from drtrl_bench.implementations.engine.adjoint_torch import forward_weights, neuronwise, weight_gradient
+from drtrl_bench.implementations.engine.derivatives_torch import learning_signals, local_jacobians
 from drtrl_bench.implementations.engine.execution_torch import PLAIN, Execution
 from drtrl_bench.implementations.engine.network_torch import (
     Params,

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from drtrl_bench.implementations.algorithms.approximate import drtrl_jax as drtrl
-from drtrl_bench.implementations.engine.adjoint_jax import local_jacobians, output_jacobian
+from drtrl_bench.implementations.engine.derivatives_jax import local_jacobians, output_jacobian
 from drtrl_bench.implementations.engine.network_jax import PerWeight, Residuals
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from drtrl_bench.implementations.algorithms.approximate import drtrl_torch as drtrl
-from drtrl_bench.implementations.engine.adjoint_torch import local_jacobians, output_jacobian
+from drtrl_bench.implementations.engine.derivatives_torch import local_jacobians, output_jacobian
 from drtrl_bench.implementations.engine.network_torch import PerWeight, Residuals
 
 
