@@ -139,11 +139,15 @@ def block(case: Case) -> int:
 def longest_block(case: Case) -> int:
     """Choose the most steps that a block may have, by how a case is run.
 
-    With mode "compile" blocks are unrolled, which takes torch.compile a second or two for each step. Two filters are
-    little beside a block's arrays: on a CPU ES-D-RTRL's blocks are as short as they can be without being much slower.
+    With mode "compile" blocks are unrolled, which takes torch.compile a second or two for each step. On a CPU the
+    arrays of a block should stay in the cache, and 512 rows, steps times samples, are enough for a GEMM over a block;
+    PyTorch takes more calls with shorter blocks. Two filters are little beside a block's arrays: ES-D-RTRL's blocks are
+    as short as they can be without being much slower.
     """
     if case.mode == "compile":
         return 16
     if case.device == "cpu" and registry.ALGORITHMS[case.algorithm].carry == "filters":
         return 8 if case.framework == "jax" else 32
-    return 256 if case.device == "gpu" and (case.framework == "jax" or case.mode == "triton") else 64
+    if case.device == "cpu":
+        return min(64, max(16 if case.framework == "jax" else 32, 512 // case.batch))
+    return 256 if case.framework == "jax" or case.mode == "triton" else 64

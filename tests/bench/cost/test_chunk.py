@@ -12,7 +12,7 @@ from drtrl_bench.case import Case
 from drtrl_bench.cost import chunk
 from drtrl_bench.cost.flops import LowerBound, lower_bound
 from drtrl_bench.cost.footprint import Footprint, footprint
-from drtrl_bench.cost.sizes import sizes
+from drtrl_bench.cost.sizes import longest_block, sizes
 
 HEADLINE = Case(dataset="bernoulli", features=64, neurons=256, batch=16, steps=512)
 SIZES = (64, 10)
@@ -176,8 +176,25 @@ def test_a_gpu_runs_a_case_its_fastest_way_unless_the_plan_says_how(
 
 
 def test_a_gpu_takes_longer_chunks() -> None:
-    """Its cache of 50 MiB holds a longer chunk's arrays than a CPU's of 8; what is larger than both is cut alike."""
+    """Its cache of 50 MiB holds a longer chunk's arrays than a CPU's of 8; but its blocks are longer, too."""
     on_gpu = replace(HEADLINE, device="gpu", mode="triton")
     assert [best(case) for case in (HEADLINE, on_gpu)] == [128, 512]
     larger = replace(on_gpu, neurons=512, batch=32)
-    assert [best(replace(larger, device=where)) for where in ("cpu", "gpu")] == [128, 128]
+    assert [best(replace(larger, device=where)) for where in ("cpu", "gpu")] == [256, 128]
+
+
+@pytest.mark.parametrize(
+    ("where", "batch", "steps"),
+    [
+        ("jax", 1, 64),
+        ("jax", 16, 32),
+        ("jax", 32, 16),
+        ("jax", 256, 16),
+        ("torch", 1, 64),
+        ("torch", 16, 32),
+        ("torch", 64, 32),
+    ],
+)
+def test_blocks_are_shorter_where_the_batch_is_larger(where: str, batch: int, steps: int) -> None:
+    """A GEMM over a block has 512 rows, steps times samples, and a block 16 steps at least, in PyTorch 32."""
+    assert longest_block(replace(HEADLINE, framework=where, batch=batch)) == steps
