@@ -111,7 +111,7 @@ def measures(row: dict[str, Any]) -> dict[str, Cell]:
         ),
         "cpu": Cell(digits(row["cpu_s"] * 1e3)),
         "x_time": Cell(share(row["x_time"]), mark=cell_grid.DOUBTFUL if row["x_doubtful"] else ""),
-        "memory": Cell(digits(row["working_bytes"] / 2**20)),
+        "memory": Cell(share(row["working_bytes"] / 2**20)),
         "x_memory": Cell(share(row["x_memory"])),
         **dict.fromkeys((layer_column(f"layer{i}") for i in range(EACH_LAYER)), cell_grid.EMPTY),
         **{layer_column(layer): Cell(agreement(row, layer)) for layer in (*hidden, "worst", "readout")},
@@ -142,7 +142,7 @@ def interval(spread: float) -> str:
 
 
 def share(value: float) -> str:
-    """Write a ratio or an error in at most four characters, if it is between 1e-9 and 9999."""
+    """Write a ratio, an error or MiB in at most four characters, if it is between 1e-9 and 9999."""
     if pd.isna(value):
         return ""
     if 0 < value < 0.01:
