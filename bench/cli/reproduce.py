@@ -127,13 +127,13 @@ def show(names: list[str], records: Path) -> None:
     from drtrl_bench.paper import records as results
 
     grid = Table.grid(padding=(0, 2))
-    for column in range(3 + len(experiment.SIZES)):
+    for column in range(3):
         grid.add_column(overflow="fold", no_wrap=column < 2)
     for name in names:
         about = experiment.module(name).ABOUT
         lines, _ = results.read(results.file_of(records, name))
         states = [f"{size}: {standing(name, size, lines)}" for size in experiment.SIZES]
-        grid.add_row(name, about.section, about.question, *states)
+        grid.add_row(name, about.section, "\n".join([about.question, *states]))
     console.print(grid)
 
 

@@ -34,7 +34,7 @@ CLAIMS = {
     "with_outer": Claim("that part and one outer product are closer to it than that part alone", SOURCE),
 }
 ABOUT = About(
-    section="2.1 (artificial states)",
+    section="2.1",
     title="diagonal dominance in states that are drawn",
     question="How does the share of neurons near the threshold decide what of the Jacobian lies within neurons?",
     claims=CLAIMS,
@@ -119,7 +119,7 @@ def points(rows: Frame) -> Frame:
 def lines(axes: Axes, found: Frame, columns: tuple[str, ...], label: str) -> None:
     """Draw measures over the share, JAX with its intervals and PyTorch as crosses."""
     for column in columns:
-        name, colour, marker = LOOKS.get(column, ("|J - D| / |J|", style.INK, "^"))
+        name, colour, marker = LOOKS.get(column, ("error of D, |J - D| over |J|", style.INK, "^"))
         for framework in ("jax", "torch"):
             own = found[(found["measure"] == column) & (found["framework"] == framework)].sort_values("share")
             if framework == "torch":

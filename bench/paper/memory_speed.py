@@ -180,7 +180,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
     from drtrl_bench.paper.measures import costs_compared as compared
 
     corrected, carried = (dict([*compared.of_study(rows, s).groupby("framework")]) for s in ("corrected", "carried"))
-    longest = {name: own[own["steps"] == own["steps"].max()] for name, own in corrected.items()}
+    beside = {name: compared.beside_bptt(own) for name, own in corrected.items()}
+    longest = {name: own[own["steps"] == own["steps"].max()] for name, own in beside.items()}
     T = max(own["steps"].max() for own in longest.values())
     grown = {f: {rule: compared.growth(own, rule) for rule in ("bptt", *ONLINE)} for f, own in corrected.items()}
     constant = all(g["bptt"] > CONSTANT >= max(g[rule] for rule in ONLINE) for g in grown.values())

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -67,25 +68,34 @@ def test_memory_of_the_whole_machine_is_what_is_not_available(tmp_path: Any, mon
     assert costs.machine_bytes() == 700 * 1024
 
 
-def test_lengths_end_where_memory_does() -> None:
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate\nmore")])
+def test_lengths_end_where_memory_does(error: Exception) -> None:
     def loop(case: Case, _: Any) -> Iterator[Batch]:
         while case.steps < 20:
             yield Batch(1.0, 1.0, case.steps)
-        raise MemoryError
+        raise error
 
     case = Case(dataset="bernoulli", features=4, neurons=2, batch=1)
-    rows = costs.published(case, [10, 20, 30], 0, 3, loop)
+    rows = costs.published(case, [10, 20, 30], 0, 3, loop, ("out of memory",))
     assert [(row["status"], row["steps"]) for row in rows] == [("ok", 10), ("oom", 20)]
-    assert (rows[0]["in_use_bytes"], rows[1]["reason"]) == (10, "out of memory")
+    assert rows[0]["in_use_bytes"] == 10
+    assert rows[1]["reason"] in ("out of memory", "CUDA out of memory. Tried to allocate")
 
 
 def test_another_error_is_not_called_a_lack_of_memory() -> None:
-    def loop(case: Case, _: Any) -> Iterator[Batch]:
-        yield from ()
-        raise ValueError("another")
+    """As the published loop does, which ends at any."""
 
-    with pytest.raises(ValueError, match="another"):
-        costs.published(Case(dataset="bernoulli", features=4, neurons=2, batch=1), [10], 0, 3, loop)
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("another")
+
+    case, backend = Case(dataset="bernoulli", features=4, neurons=2, batch=1, steps=4), SimpleNamespace(Backend=fails)
+    with pytest.raises(RuntimeError, match="another"):
+        costs.published(case, [10], 0, 3, fails, ("out of memory",))
+    backend.OUT_OF_MEMORY = ("exhausted",)
+    with pytest.raises(RuntimeError, match="another"):
+        costs.corrected(case, [0], 0.0, backend, fails)
+    backend.OUT_OF_MEMORY = ("another",)
+    assert costs.corrected(case, [0], 0.0, backend, fails) == [{"status": "oom", "reason": "another", "steps": 4}]
 
 
 def test_bytes_on_the_device_count_an_array_once(framework: str) -> None:
@@ -263,6 +273,20 @@ def test_ratios_are_paired_by_seed_and_of_the_quickest_bptt() -> None:
     assert (found.median, found.low, found.high) == pytest.approx((0.5, 0.5, 5.0))
     one.loc[one["algorithm"] == "bptt_checkpointed", "time_s"] /= 2
     assert compared.quickest(one) == "bptt_checkpointed"
+
+
+def test_lengths_that_bptt_did_not_reach_are_not_compared() -> None:
+    rows = rows_of(TIMES)
+    lost = (rows["study"] == "corrected") & (rows["steps"] == 20) & rows["algorithm"].str.startswith("bptt")
+    rows.loc[lost & (rows["framework"] == "jax"), "status"] = "oom"
+    corrected = compared.of_study(rows, "corrected")
+    beside = compared.beside_bptt(corrected)
+    assert set(zip(beside["framework"], beside["steps"], strict=True)) == {("jax", 10), ("torch", 10), ("torch", 20)}
+    steps, _, small, _ = memory_speed.verdicts(rows)
+    assert "JAX, over BPTT: BPTT, checkpointed 1.000" in small.measured
+    assert steps.measured.startswith("JAX: BPTT 1.00")
+    ((figure, _),) = memory_speed.figures(rows).values()
+    assert "out of memory: BPTT, JAX, corrected at T = 20" in text_of(figure)
 
 
 def test_growth_and_power_by_hand() -> None:

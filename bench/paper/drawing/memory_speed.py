@@ -89,6 +89,7 @@ def over_steps(axes: Axes, steps: list[int]) -> None:
 def ratio(axes: Axes, rows: Frame, quantity: str) -> None:
     """Draw memory or time of each rule over that of the quickest BPTT, seed by seed; of one framework."""
     column, *_ = MEASURES["corrected", quantity]
+    rows = compared.beside_bptt(rows)
     for rule, own in of_rules(rows):
         at = rows[rows["steps"].isin(own["steps"].unique())]
         curve(axes, over(at, "steps", partial(compared.against_bptt, rule=rule, column=column)), rule)
@@ -153,8 +154,14 @@ def said(rows: Frame) -> list[str]:
         *SAID.values(),
         f"firing rate of a layer {rates.min():.1f} to {rates.max():.1f} Hz (1 ms per step), in the window of the check",
         f"{doubtful} of {len(corrected)} corrected times unstable, or measured while the machine was busy",
-        f"out of memory: {len(lost)} jobs" if len(lost) else "",
+        f"out of memory: {', '.join(map(lost_at, lost.itertuples()))}" if len(lost) else "",
     ]
+
+
+def lost_at(row: Any) -> str:
+    """Name a case that memory did not hold."""
+    where = f" at T = {row.steps:.0f}" if row.steps == row.steps else ""
+    return f"{compared.name(row.algorithm)}, {selection.FRAMEWORKS[row.framework]}, {row.study}{where}"
 
 
 def points(rows: Frame) -> Frame:

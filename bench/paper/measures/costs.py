@@ -46,13 +46,32 @@ def drawn(case: Case) -> Problem:
     return Problem(*problems.draw(case), gradient=[], spikes=[])
 
 
-def corrected(case: Case, seeds: list[int], budget_s: float, make: Any, refill: Callable[..., Any]) -> list[Row]:
-    """Measure a case for each seed, of weights and data: a row each. Raises ValueError if its gradient is wrong.
+def lack_of_memory(error: Exception, signs: tuple[str, ...]) -> str | None:
+    """Return what an error says, if it is that memory ran out; None for any other error.
 
-    make: the backend of a case, a problem and a dtype. refill: that backend with the weights and data of another seed,
-    and the same program. budget_s: seconds of timing for each seed. Memory is measured once: it depends on no seed.
+    signs: the words by which a framework says so.
     """
-    case = replace(case, seed=seeds[0])
+    text = (str(error).splitlines() or ["out of memory"])[0][:200]
+    return text if isinstance(error, MemoryError) or any(sign in str(error) for sign in signs) else None
+
+
+def corrected(case: Case, seeds: list[int], budget_s: float, backend: Any, refill: Callable[..., Any]) -> list[Row]:
+    """Measure a case for each seed, of weights and data: a row each, or one that says that memory ran out.
+
+    backend: the module of a framework's backend. refill: its backend of a case with the weights and data of another
+    seed, and the same program. budget_s: seconds of timing for each seed. Memory is measured once: it depends on no
+    seed. Raises ValueError if the gradient is wrong.
+    """
+    try:
+        return measured(replace(case, seed=seeds[0]), seeds, budget_s, backend.Backend, refill)
+    except (MemoryError, RuntimeError) as error:
+        if reason := lack_of_memory(error, backend.OUT_OF_MEMORY):
+            return [{"status": "oom", "reason": reason, "steps": case.steps}]
+        raise
+
+
+def measured(case: Case, seeds: list[int], budget_s: float, make: Any, refill: Callable[..., Any]) -> list[Row]:
+    """Check, time and weigh a case, as `corrected` says."""
     problem = drawn(case)
     check = gradcheck.gradient_check(case, problem, make)
     if reason := gradcheck.failure(check, {"firing_rate": check["firing_rate"]}):
@@ -94,11 +113,16 @@ def summarized(timed: dict[str, Any]) -> Row:
 
 
 def published(
-    case: Case, lengths: list[int], seed: int, batches: int, loop: Callable[..., Iterator[Batch]]
+    case: Case,
+    lengths: list[int],
+    seed: int,
+    batches: int,
+    loop: Callable[..., Iterator[Batch]],
+    signs: tuple[str, ...],
 ) -> list[Row]:
     """Run batches of each length, one after the other in this process, up to one that memory does not hold.
 
-    loop: yields batch after batch of a case and its problem.
+    loop: yields batch after batch of a case and its problem. signs: those of `lack_of_memory`.
     """
     rows: list[Row] = []
     for steps in lengths:
@@ -107,11 +131,11 @@ def published(
             run = loop(case, drawn(case))
             found = [next(run) for _ in range(batches)]
         except (MemoryError, RuntimeError) as error:
-            reason = (str(error).splitlines() or ["out of memory"])[0][:200]
-            return [*rows, {"status": "oom", "reason": reason, "steps": steps, "seed": seed}]
-        rows.append(
-            {"status": "ok", "steps": steps, "seed": seed} | averaged(found) | {"machine_bytes": machine_bytes()}
-        )
+            if reason := lack_of_memory(error, signs):
+                return [*rows, {"status": "oom", "reason": reason, "steps": steps, "seed": seed}]
+            raise
+        of_length = {"status": "ok", "steps": steps, "seed": seed, "machine_bytes": machine_bytes()}
+        rows.append(of_length | averaged(found))
     return rows
 
 

@@ -15,6 +15,15 @@ def of_study(rows: Frame, study: str) -> Frame:
     return rows[(rows["study"] == study) & (rows["status"] == "ok")]
 
 
+def beside_bptt(rows: Frame) -> Frame:
+    """Return the corrected rows of the lengths at which BPTT was measured, too; longer ones memory may not hold."""
+    lengths = rows[rows["algorithm"].isin(registry.BPTT)].groupby("framework")["steps"].unique()
+    at = [
+        steps in lengths.get(framework, ()) for framework, steps in zip(rows["framework"], rows["steps"], strict=True)
+    ]
+    return rows[at]
+
+
 def quickest(rows: Frame) -> str:
     """Return the BPTT that takes least time, of the corrected rows of one framework and length."""
     times = rows[rows["algorithm"].isin(registry.BPTT)].groupby("algorithm")["time_s"].median()

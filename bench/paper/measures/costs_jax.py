@@ -19,7 +19,7 @@ from drtrl_bench.paper.measures import costs
 
 def corrected(case: Case, seeds: list[int], budget_s: float) -> list[costs.Row]:
     """Measure a case for each seed, by the harness's meters."""
-    return costs.corrected(case, seeds, budget_s, backend_jax.Backend, refill)
+    return costs.corrected(case, seeds, budget_s, backend_jax, refill)
 
 
 def refill(backend: Any, case: Case, problem: Problem) -> Any:
@@ -33,7 +33,7 @@ def refill(backend: Any, case: Case, problem: Problem) -> Any:
 
 def published(case: Case, lengths: list[int], seed: int, batches: int) -> list[costs.Row]:
     """Run batches of each length as published."""
-    return costs.published(case, lengths, seed, batches, loop)
+    return costs.published(case, lengths, seed, batches, loop, backend_jax.OUT_OF_MEMORY)
 
 
 def loop(case: Case, problem: Problem) -> Iterator[costs.Batch]:
