@@ -149,7 +149,7 @@ def draw(rows: Frame, found: Frame) -> Figure:
         f"{jax['spiking_after'].min():.1%} to {jax['spiking_after'].max():.1%}; {jax['density'].mean():.1%} of the "
         f"inputs not 0; undefined cosines: {int(jax['single'].isna().sum())}",
     ]
-    title = "2.1 Hidden Jacobian J and its part D within the neurons, artificial states"
+    title = "2.1 Hidden Jacobian J and its part D, artificial states"
     return layout.sheet(title, [layout.Band("", panels, 2.3)], report.footer(rows, *said))
 
 
