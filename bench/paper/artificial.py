@@ -51,7 +51,7 @@ class Size:
 
     neurons: int = 1000
     shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-    samples: int = 4
+    samples: int = 2
     """Of each seed."""
     seeds: int = 5
     twins: int = 1

@@ -95,9 +95,10 @@ def test_figure_and_verdicts() -> None:
     assert unnamed(figure) == []
     assert touching(figure) == []
     assert raw_mathtext(figure) == []
+    text = text_of(figure).replace("\n", " ")
     for said in ("as published", "drawn numbers (synthetic)", "records", "4 samples that both computed"):
-        assert said in text_of(figure)
-    assert float(text_of(figure).replace("\n", " ").partition("differ by ")[2].split()[0]) < 1e-12
+        assert said in text
+    assert float(text.partition("differ by ")[2].split()[0]) < 1e-12
     assert len(points) == 2 * 2 * 5
     rows["single"], rows["with_outer"] = 0.95, 0.97
     assert [each.outcome for each in artificial.verdicts(rows)] == ["reproduced", "reproduced"]
