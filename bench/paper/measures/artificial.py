@@ -80,4 +80,4 @@ def outer_product(A: Matrix, rounds: int = ROUNDS) -> Matrix:
         if not u.any():
             break
         v = u @ A / (u @ u)
-    return np.outer(u, v)
+    return u[:, None] * v

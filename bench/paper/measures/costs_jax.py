@@ -72,7 +72,7 @@ def loop(case: Case, problem: Problem) -> Iterator[costs.Batch]:
             carry, sums = of_step(params, carry, sums, jax.device_put(x), jax.device_put(target))
         return last_update(params, state, sums), (carry, sums)
 
-    run = stepwise
+    run: Any = stepwise
     if case.algorithm in registry.BPTT:
         run = partial(whole, jax.device_put(problem.inputs), jax.device_put(problem.targets))
     kept: list[Any] = []

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,10 +48,7 @@ def loop(case: Case, problem: Problem) -> Iterator[costs.Batch]:
         adam.step()
         adam.zero_grad()
 
-    if case.algorithm in registry.BPTT:
-        inputs, targets = torch.tensor(problem.inputs, **like), torch.tensor(problem.targets, device=device).long()
-
-    def whole() -> None:
+    def whole(inputs: torch.Tensor, targets: torch.Tensor) -> None:
         _, grads = network_torch.gradient(algorithm, net, params, inputs, targets, chunk=case.steps)
         update(grads, 1 / case.steps)
 
@@ -70,8 +68,12 @@ def loop(case: Case, problem: Problem) -> Iterator[costs.Batch]:
         if device == "cuda":
             torch.cuda.synchronize()
 
+    run: Any = stepwise
+    if case.algorithm in registry.BPTT:
+        on_device = torch.tensor(problem.inputs, **like), torch.tensor(problem.targets, device=device).long()
+        run = partial(whole, *on_device)
     while True:
-        yield costs.timed(whole if case.algorithm in registry.BPTT else stepwise, wait, in_use)
+        yield costs.timed(run, wait, in_use)
 
 
 def in_use() -> int:

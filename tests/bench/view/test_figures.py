@@ -391,7 +391,8 @@ def test_the_last_digit_of_the_layout_moves_no_pixel() -> None:
         figure = Figure(figsize=(4, 3))
         axes = figure.add_axes((0.1, 0.2, 0.3, 0.4))
         if last_digit:
-            axes.set_position([np.nextafter(share, 1) for share in (0.1, 0.2, 0.3, 0.4)])
+            left, bottom, width, height = (float(np.nextafter(share, 1)) for share in (0.1, 0.2, 0.3, 0.4))
+            axes.set_position((left, bottom, width, height))
         annotations.settle(figure)
         return [float(end) for end in axes.get_position().get_points().ravel()]
 
