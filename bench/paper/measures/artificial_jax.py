@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from drtrl_bench.implementations.cells import cells_jax
-from drtrl_bench.implementations.engine import adjoint_jax, network_jax
+from drtrl_bench.implementations.engine import derivatives_jax, network_jax
 from drtrl_bench.paper.measures import networks
 from drtrl_bench.paper.measures.artificial import Matrix, State
 
@@ -19,6 +19,6 @@ def parts(job: dict[str, Any], state: State) -> tuple[Matrix, ...]:
         weights = {"r": jnp.asarray(state.weights)[:, None], "x": jnp.eye(len(state.weights))[:, None]}
         before, currents = jnp.asarray(state.potentials)[:, None], jnp.asarray(state.currents)[None]
         after, y = network_jax.layer(cell, weights, before, currents)
-        D, F = adjoint_jax.local_jacobians(cell, weights, network_jax.Residuals(before[None], after, y, currents))
-        R = adjoint_jax.output_jacobian(cell, before[None])
+        D, F = derivatives_jax.local_jacobians(cell, weights, network_jax.Residuals(before[None], after, y, currents))
+        R = derivatives_jax.output_jacobian(cell, before[None])
         return tuple(np.asarray(each) for each in (D[0, :, 0, 0], F[0, :, 0, 0], R[0, :, 0], after[0, :, 0]))
