@@ -38,6 +38,7 @@ ABOUT = About(
     title="diagonal dominance in states that are drawn",
     question="How does the share of neurons near the threshold decide what of the Jacobian lies within neurons?",
     claims=CLAIMS,
+    cpu_seconds=32.5,
 )
 LIMIT = 0.9
 """Close: the interval of the median cosine lies above this for every share."""
