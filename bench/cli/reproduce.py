@@ -35,7 +35,9 @@ Names = Annotated[
 def reproduce(
     names: Names = None,
     size: Annotated[str, typer.Option(help="cpu: minutes on two cores. paper: as the published code.")] = "cpu",
-    list_: Annotated[bool, typer.Option("--list", help="List what there is, what it costs and what is done.")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List what there is, and of each size what is done and what it costs.")
+    ] = False,
     draw_only: Annotated[bool, typer.Option("--draw-only", help="Run nothing; draw what was run.")] = False,
     records: Annotated[
         Path, typer.Option(help="Folder of the results, NAME.jsonl for each experiment; or one file for all.")
@@ -56,7 +58,7 @@ def reproduce(
     """
     chosen = choose(names, size)
     if list_:
-        show(chosen, size, records)
+        show(chosen, records)
         return
     from drtrl_bench import figures
     from drtrl_bench.paper import records as results
@@ -120,26 +122,34 @@ def rows_of(name: str, size: str, records: Path, complain: bool) -> Any:
     return results.frame(found, environments, size)
 
 
-def show(names: list[str], size: str, records: Path) -> None:
-    """Print each experiment: its section and question, what it costs, and how many of its jobs are done."""
+def show(names: list[str], records: Path) -> None:
+    """Print each experiment: its section and question, and what of each size is done and what it costs."""
+    from drtrl_bench.paper import records as results
+
+    grid = Table.grid(padding=(0, 2))
+    for column in range(3):
+        grid.add_column(overflow="fold", no_wrap=column < 2)
+    for name in names:
+        about = experiment.module(name).ABOUT
+        lines, _ = results.read(results.file_of(records, name))
+        states = [f"{size}: {standing(name, size, lines)}" for size in experiment.SIZES]
+        grid.add_row(name, about.section, "\n".join([about.question, *states]))
+    console.print(grid)
+
+
+def standing(name: str, size: str, lines: list[dict[str, Any]]) -> str:
+    """Say how many jobs of a size are done, and how many seconds of a core all took, or would take."""
     from drtrl_bench.paper import records as results
     from drtrl_bench.paper import runner
 
-    grid = Table.grid(padding=(0, 2))
-    for column in range(5):
-        grid.add_column(overflow="fold", no_wrap=column < 2)
-    for name in names:
-        about, jobs = experiment.module(name).ABOUT, runner.jobs_of(name, size)
-        lines, _ = results.read(results.file_of(records, name))
-        found = results.newest(lines, name, jobs)
-        took = sum(line.get("cpu_s") or 0 for line in found)
-        done = f"{len(runner.finished(name, jobs, lines))} of {len(jobs)} jobs done at size {size}"
-        usual = (
-            "cost not measured yet" if about.cpu_seconds is None else f"{about.cpu_seconds:.0f} s of a core at size cpu"
-        )
-        cost = usual + (f"; these {took:.0f} s" if found else "")
-        grid.add_row(name, about.section, about.question, cost, done)
-    console.print(grid)
+    jobs, usual = runner.jobs_of(name, size), experiment.module(name).ABOUT.cpu_seconds
+    found = results.newest(lines, name, jobs)
+    took = sum(line.get("cpu_s") or 0 for line in found)
+    if found:
+        cost = f"{took:.0f} s of a core" + (" so far" if len(found) < len(jobs) else "")
+    else:
+        cost = "cost not measured yet" if usual is None or size != "cpu" else f"about {usual:.0f} s of a core"
+    return f"{len(runner.finished(name, jobs, lines))} of {len(jobs)} jobs done, {cost}"
 
 
 def announce(text: str) -> None:

@@ -18,15 +18,32 @@ NEAR = (7, 7)
 """Distance in points from a point to its annotation, before `settle` moves it."""
 
 
+DIGITS = 9
+"""Decimals that are kept of where axes lie, in shares of the figure."""
+
+
 def settle(figure: Figure) -> None:
     """Fix the layout, hide tick labels that would touch, and move annotations apart."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
+        fix(axes)
+    for axes in figure.axes:
         thin(axes.xaxis)
         thin(axes.yaxis)
     for axes in figure.axes:
         spread(axes)
+
+
+def fix(axes: Axes) -> None:
+    """Round where axes lie, so that the same figure gives the same pixels.
+
+    The solver of the layout takes its equations in the order of their addresses in memory, so that its last binary
+    digit differs from process to process; where a coordinate lies between two pixels, that digit chooses one.
+    """
+    place = axes.get_position(original=True)
+    axes.set_position(Bbox(np.round(place.get_points(), DIGITS)))
+    axes.set_in_layout(True)
 
 
 def thin(axis: Axis) -> None:

@@ -8,6 +8,11 @@ A module `drtrl_bench.paper.NAME` has
     compute(job)          the rows of one job, the same at every call
     figures(rows)         the figures and the points that each plots, by name, from the rows of all jobs
     verdicts(rows)        a verdict on each claim, from the rows of all jobs
+
+and, if it measures time or memory,
+
+    case(job)             the case whose sources count as the job's, and on whose threads and device the job is
+                          computed, in a process of its own; its rows are those of one run, and differ at every call
 """
 
 import importlib
@@ -21,13 +26,18 @@ if TYPE_CHECKING:
 
 EXPERIMENTS = {
     "jacobian": "drtrl_bench.paper.jacobian",
+    "artificial": "drtrl_bench.paper.artificial",
     "rank1_time": "drtrl_bench.paper.rank1_time",
     "rank1_theory": "drtrl_bench.paper.rank1_theory",
+    "memory_speed": "drtrl_bench.paper.memory_speed",
 }
 """The experiments by name, in the paper's order."""
 SIZES = ("cpu", "paper")
 """cpu: minutes on two cores. paper: the numbers of the published code."""
-Outcome = Literal["reproduced", "only at reduced size", "not reproduced", "cannot be judged here"]
+Outcome = Literal[
+    "reproduced", "not reproduced", "only at reduced size", "not at reduced size", "cannot be judged here"
+]
+"""What a verdict can be: `report.outcome` chooses."""
 
 Job = dict[str, Any]
 """What decides the rows of a job: numbers, texts and lists of them. "dataset" names its data set, if it has one."""

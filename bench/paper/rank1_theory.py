@@ -158,7 +158,7 @@ def verdicts(rows: Frame) -> list[Verdict]:
     return [
         Verdict(
             FORMULA,
-            "reproduced" if away.high < LIMIT else "not reproduced",
+            report.outcome(rows, away.high < LIMIT),
             f"median distance of a drawn cosine from the formula {away}; drawn as published {published}",
             f"limit {LIMIT}; R, m, n as published, {cells}; as published x is drawn from binomial(2, p), of which the "
             "formula is given the wrong moments",

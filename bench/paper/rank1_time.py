@@ -122,4 +122,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
     states = rows[rows["state"] == "V"]
     without = f"; undefined throughout: {len(every) - len(found)} states" if len(every) > len(found) else ""
     why = f"limit: the interval above {LIMIT} for every state, second half of the steps{without}; "
-    return [Verdict(CLAIM, report.outcome(rows, 0 < close == len(found)), measured, why + report.activity(states))]
+    return [
+        Verdict(
+            CLAIM, report.outcome(rows, close == len(found) if found else None), measured, why + report.activity(states)
+        )
+    ]

@@ -99,6 +99,6 @@ def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.Da
         "experiment": lines[0]["experiment"] if lines else "",
         "size": size,
         "jobs": len(lines),
-        "seeds": len({line["job"].get("seed") for line in lines}),
+        "seeds": max(1, made["seed"].nunique()) if "seed" in made else 1,
     }
     return made

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from drtrl_bench import data
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import Outcome, Verdict
 from drtrl_bench.paper.measures import intervals
@@ -18,8 +19,9 @@ Written by `drtrl-bench reproduce` from the records of the experiments; do not e
 A claim is a sentence of the paper, or what the code published with it takes for granted; its source says which. No
 value of the paper is compared with, because its values of these quantities were not found. An interval is the 95 % one
 of the median, of a bootstrap over seeds and over the samples of each. Where a verdict needs a limit, the limit is this
-project's, and the last column has it. A claim that is not reproduced at reduced size, or on synthetic data, missed that
-limit here; the published settings were chosen on the genuine data, so this does not refute it there.
+project's, and the last column has it. "Reproduced" and "not reproduced" are said only of the published size on the
+published data. Elsewhere a claim holds "only at reduced size", or "not at reduced size": that neither proves nor
+refutes it there, where the published settings were chosen. What the numbers leave open "cannot be judged here".
 """
 
 
@@ -47,11 +49,28 @@ def activity(rows: Any) -> str:
     return f"firing rate {rates.median:.1f} [{rates.low:.1f}, {rates.high:.1f}] Hz, {silent}; {density}"
 
 
-def outcome(rows: Any, holds: bool) -> Outcome:
-    """Return the verdict on a claim that was measured on recordings; it is full only at the paper's size on these."""
-    if not holds:
-        return "not reproduced"
-    return "reproduced" if rows.attrs["size"] == "paper" and not rows["synthetic"].any() else "only at reduced size"
+def outcome(rows: Any, holds: bool | None, full: bool = False) -> Outcome:
+    """Return the verdict on a claim, the same way for all: docs/paper.md has the rule as a table.
+
+    holds: whether the rows meet the limit of the claim; None if they cannot tell. full: whether the published numbers
+    are those of every size, because they take seconds.
+    """
+    if holds is None:
+        return "cannot be judged here"
+    if (full or rows.attrs["size"] == "paper") and not stands_in(rows):
+        return "reproduced" if holds else "not reproduced"
+    return "only at reduced size" if holds else "not at reduced size"
+
+
+def stands_in(rows: Any) -> bool:
+    """Tell whether a synthetic data set takes the place of one that is published as files.
+
+    Numbers that the published code draws, too, stand for nothing else.
+    """
+    if "dataset" not in rows:
+        return False
+    synthetic = rows.loc[rows["synthetic"].astype(bool), "dataset"].dropna().unique()
+    return any(data.dataset(name).events for name in synthetic)
 
 
 def table(judged: Iterable[tuple[str, Any, list[Verdict]]]) -> str:

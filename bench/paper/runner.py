@@ -2,11 +2,13 @@
 
 A job has a result if its file has one of the same job, the same sources and the same data: so an interrupted run goes
 on where it stopped, and a changed implementation reruns what depends on it. The sources of a job are `compute`, what it
-uses of its own module, and the modules that these import; figures and verdicts are none of them.
+uses of its own module, and the modules that these import; figures and verdicts are none of them. Where a module has
+`case(job)`, a job is computed apart (`apart.py`), and the sources of that case, by the registry's names, count as well.
 """
 
 import ast
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from drtrl_bench import data, lookup, protocols, provenance, registry
-from drtrl_bench.case import digest
+from drtrl_bench.case import Case, digest
 from drtrl_bench.measure import environment
-from drtrl_bench.paper import experiment, records
-from drtrl_bench.paper.experiment import Job
+from drtrl_bench.paper import apart, experiment, records
+from drtrl_bench.paper.experiment import Job, Row
 from drtrl_bench.paper.records import Line
 from drtrl_bench.process import locks
 from drtrl_bench.records import appending
@@ -91,11 +93,38 @@ def texts(module: str, dataset: str | None, framework: str | None) -> tuple[str,
     return (own, *(file.read_text(encoding="utf-8") for file in provenance.closure(*project).values()))
 
 
+@cache
+def texts_of_case(algorithm: str, framework: str, dataset: str) -> tuple[str, ...]:
+    """Return the texts of the modules that the names of a case stand for, and of those that measure a case."""
+    files = provenance.sources(algorithm, framework, dataset)
+    return tuple(file.read_text(encoding="utf-8") for file in files.values())
+
+
 def implementation_sha(name: str, job: Job) -> str:
     """Return the hash of the sources and of the data's files that a job's rows depend on."""
     dataset = job.get("dataset")
-    sources = texts(experiment.EXPERIMENTS[name], dataset, job.get("framework"))
+    sources = [*texts(experiment.EXPERIMENTS[name], dataset, job.get("framework"))]
+    if case := case_of(name, job):
+        sources += texts_of_case(case.algorithm, case.framework, case.dataset)
     return digest([*sources, *(data.label_and_fingerprint(dataset) if dataset else [])])
+
+
+def case_of(name: str, job: Job) -> Case | None:
+    """Return the case that a job measures; None for an experiment whose rows depend on no machine."""
+    of_job = getattr(experiment.module(name), "case", None)
+    return of_job and of_job(job)
+
+
+def rows_of(name: str, job: Job, say: Say) -> list[Row]:
+    """Compute the rows of a job: here, or in a process of its own if it measures a case."""
+    if case := case_of(name, job):
+        return apart.rows(experiment.EXPERIMENTS[name], job, case, say)
+    return experiment.module(name).compute(job)
+
+
+def cpu_seconds() -> float:
+    """Return the processor's seconds that this process has taken, and those of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def described(job: Job) -> dict[str, Any]:
@@ -168,7 +197,7 @@ def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
             if here["env_hash"] not in environments:
                 environments[here["env_hash"]] = here | {"kind": "environment", "schema_version": records.VERSION}
                 appending.append_data(path, encoded(environments[here["env_hash"]]))
-            started, clock, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
+            started, clock, cpu = datetime.now(UTC), time.perf_counter(), cpu_seconds()
             line = {
                 "kind": "result",
                 "schema_version": records.VERSION,
@@ -179,10 +208,10 @@ def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
                 "implementation_sha": implementation_sha(name, job),
                 "env_hash": here["env_hash"],
                 "data": described(job),
-                "rows": experiment.module(name).compute(job),
+                "rows": rows_of(name, job, say),
                 "started": started.isoformat(timespec="seconds"),
                 "duration_s": round(time.perf_counter() - clock, 3),
-                "cpu_s": round(time.process_time() - cpu, 3),
+                "cpu_s": round(cpu_seconds() - cpu, 3),
                 **environment.checkout(),
             }
             durations += line["duration_s"]

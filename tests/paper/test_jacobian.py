@@ -249,7 +249,7 @@ def test_figures_are_complete_and_show_both_protocols() -> None:
 def test_the_verdict_asks_for_every_setting() -> None:
     rows = rows_of(SMALL)
     single, every = jacobian.verdicts(rows)
-    assert (single.outcome, every.outcome) == ("not reproduced", "not reproduced")
+    assert (single.outcome, every.outcome) == ("not at reduced size", "not at reduced size")
     assert single.measured.startswith("0 of 24 settings above 0.9")
     rows["single"] = 0.95
     single, _ = jacobian.verdicts(rows)
@@ -260,5 +260,7 @@ def test_the_verdict_asks_for_every_setting() -> None:
     assert jacobian.verdicts(rows)[0].outcome == "only at reduced size"
     rows.loc[(rows["cell"] == "lif_std") & (rows["dataset"] == "shd"), "single"] = 0.85
     single, _ = jacobian.verdicts(rows)
-    assert single.outcome == "not reproduced"
+    assert single.outcome == "not at reduced size"
+    rows["synthetic"] = False
+    assert jacobian.verdicts(rows)[0].outcome == "not reproduced"
     assert single.measured.startswith("23 of 24 settings above 0.9; from 0.850 [0.850, 0.850] (lif_std shd 8)")

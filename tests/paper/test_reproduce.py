@@ -3,12 +3,14 @@
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
+import pandas as pd
 import pytest
 from support.pictures import raw_mathtext, text_of, touching, unnamed
 from typer.testing import CliRunner
 
-from drtrl_bench.cli import app
+from drtrl_bench.cli import app, reproduce
 from drtrl_bench.cli.terminal import UsageError
 from drtrl_bench.paper import experiment, rank1_theory, records, report, runner
 
@@ -53,7 +55,61 @@ def test_the_list_says_what_is_done(tiny: None, tmp_path: Path) -> None:
     runner.run("rank1_theory", "cpu", tmp_path / "rank1_theory.jsonl", lambda *_: None, print)
     assert "4 of 4 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
     # at the larger size two seeds are the same jobs
-    assert "4 of 6 jobs done" in " ".join(invoke("--list", "--size", "paper", "--records", str(tmp_path)).split())
+    assert "4 of 6 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
+
+
+def test_the_list_says_what_each_size_costs(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rank1_theory.jsonl"
+    monkeypatch.setattr(rank1_theory, "ABOUT", dataclasses.replace(rank1_theory.ABOUT, cpu_seconds=12.3))
+    assert reproduce.standing("rank1_theory", "cpu", []) == "0 of 4 jobs done, about 12 s of a core"
+    assert reproduce.standing("rank1_theory", "paper", []) == "0 of 6 jobs done, cost not measured yet"
+    seconds = iter([0.0, 10.0] * 4)
+    monkeypatch.setattr(runner, "cpu_seconds", lambda: next(seconds))
+    runner.run("rank1_theory", "cpu", path, lambda *_: None, print)
+    lines, _ = records.read(path)
+    assert reproduce.standing("rank1_theory", "cpu", lines) == "4 of 4 jobs done, 40 s of a core"
+    assert reproduce.standing("rank1_theory", "paper", lines) == "4 of 6 jobs done, 40 s of a core so far"
+
+
+@pytest.mark.parametrize(
+    ("size", "dataset", "synthetic", "holds", "said"),
+    [
+        ("paper", "shd", False, True, "reproduced"),
+        ("paper", "shd", False, False, "not reproduced"),
+        ("paper", "shd", True, True, "only at reduced size"),
+        ("paper", "shd", True, False, "not at reduced size"),
+        ("cpu", "shd", False, True, "only at reduced size"),
+        ("cpu", "shd", False, False, "not at reduced size"),
+        ("paper", "shd", False, None, "cannot be judged here"),
+        ("cpu", "shd", True, None, "cannot be judged here"),
+        # what the published code draws, too, stands for nothing else
+        ("paper", "bernoulli", True, True, "reproduced"),
+        ("paper", None, True, False, "not reproduced"),
+        ("cpu", "bernoulli", True, False, "not at reduced size"),
+    ],
+)
+def test_a_verdict_is_full_at_the_published_size_on_the_published_data(
+    size: str, dataset: str | None, synthetic: bool, holds: bool | None, said: str
+) -> None:
+    rows = pd.DataFrame({"dataset": [dataset], "synthetic": [synthetic]})
+    rows.attrs["size"] = size
+    assert report.outcome(rows, holds) == said
+    if dataset is None:
+        del rows["dataset"]
+        assert report.outcome(rows, holds) == said
+    if size == "cpu" and holds is not None:
+        full = report.outcome(rows, holds, full=True)
+        assert full == (said if dataset == "shd" and synthetic else "reproduced" if holds else "not reproduced")
+
+
+def test_every_verdict_is_by_the_one_rule() -> None:
+    """The words of a verdict stand in `report.outcome` alone."""
+    folder = Path(report.__file__).parent
+    others = [path for path in folder.rglob("*.py") if path.name not in ("report.py", "experiment.py")]
+    assert len(others) > 10
+    for path in others:
+        text = path.read_text(encoding="utf-8")
+        assert not [words for words in get_args(experiment.Outcome) if f'"{words}"' in text], path
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,13 @@ from planted import Planted
 
 PLANTED = [
     Planted(
+        "a layout to the last digit, which differs from process to process",
+        "bench/figures/annotations.py",
+        "        fix(axes)\n",
+        "        pass\n",
+        "tests/bench/view/test_figures.py::test_the_last_digit_of_the_layout_moves_no_pixel",
+    ),
+    Planted(
         "forward pass drawn without a name",
         "bench/figures/time_vs_t.py",
         "axes.plot(forward.index, forward, label=style.FORWARD_NAME, **style.FORWARD)",

@@ -5,6 +5,9 @@ from planted import Planted
 THEORY, RUNNER, INTERVALS, JACOBIAN, TIME = (
     f"tests/paper/test_{name}.py::" for name in ("rank1_theory", "paper_runner", "intervals", "jacobian", "rank1_time")
 )
+COST, ARTIFICIAL, APART, REPRODUCE = (
+    f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
+)
 
 PLANTED = [
     # 2.3
@@ -101,7 +104,90 @@ PLANTED = [
         "values[..., : values.shape[-1] // 2]",
         f"{TIME}test_the_second_half_leaves_out_what_is_undefined",
     ),
+    # 2.1, artificial states
+    Planted(
+        "recurrent weights transposed in the Jacobian of a step",
+        "bench/paper/measures/artificial.py",
+        "F[:, None] * W.T * R",
+        "F[:, None] * W * R",
+        f"{ARTIFICIAL}test_two_neurons_by_hand",
+    ),
+    Planted(
+        "potentials below the threshold that are not cut",
+        "bench/paper/measures/artificial.py",
+        "below(rng, (B, N), 1 - width)",
+        "rng.standard_normal((B, N))",
+        f"{ARTIFICIAL}test_states_are_drawn_as_the_job_says",
+    ),
+    Planted(
+        "an outer product of one round",
+        "bench/paper/measures/artificial.py",
+        "ROUNDS = 30",
+        "ROUNDS = 1",
+        f"{ARTIFICIAL}test_an_outer_product_is_the_best_one",
+    ),
+    # 2.5
+    Planted(
+        "the batch that compiles is published",
+        "bench/paper/measures/costs.py",
+        "middle = batches[1:-1]",
+        "middle = batches[:-1]",
+        f"{COST}test_the_first_and_the_last_batch_are_not_published",
+    ),
+    Planted(
+        "a published clock that waits",
+        "bench/paper/measures/costs.py",
+        """    sent = time.time()
+    wait(result)
+""",
+        """    wait(result)
+    sent = time.time()
+""",
+        f"{COST}test_the_published_clock_stops_before_the_device_is_done",
+    ),
+    Planted(
+        "ratios to the slowest BPTT",
+        "bench/paper/measures/costs_compared.py",
+        "times.idxmin()",
+        "times.idxmax()",
+        f"{COST}test_ratios_are_paired_by_seed_and_of_the_quickest_bptt",
+    ),
+    Planted(
+        "the first seed's weights and data for all seeds",
+        "bench/paper/measures/costs_torch.py",
+        "return backend_torch.Backend(case, problem, case.dtype)",
+        "return backend",
+        f"{COST}test_another_seed_is_measured_with_its_own_weights_and_data[torch]",
+    ),
+    Planted(
+        "a view counted beside its tensor",
+        "bench/paper/measures/costs_torch.py",
+        "sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())",
+        "sum(storage.nbytes() for storage in storages)",
+        f"{COST}test_bytes_on_the_device_count_an_array_once[torch]",
+    ),
+    Planted(
+        "a busy machine's times are judged",
+        "bench/paper/memory_speed.py",
+        "    if busy:\n",
+        "    if not busy:\n",
+        f"{COST}test_verdicts",
+    ),
     # Running
+    Planted(
+        "the algorithm that a job measures is no source",
+        "bench/paper/runner.py",
+        "sources += texts_of_case(case.algorithm, case.framework, case.dataset)",
+        "sources += []",
+        f"{APART}test_what_a_case_names_is_a_source",
+    ),
+    Planted(
+        "a full verdict on stand-ins",
+        "bench/paper/report.py",
+        'rows.attrs["size"] == "paper") and not stands_in(rows)',
+        'rows.attrs["size"] == "paper")',
+        f"{REPRODUCE}test_a_verdict_is_full_at_the_published_size_on_the_published_data",
+    ),
     Planted(
         "what compute calls is no source",
         "bench/paper/runner.py",

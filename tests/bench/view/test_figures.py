@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from drtrl_bench import figures, load
 from drtrl_bench.case import Case
 from drtrl_bench.cli import app
-from drtrl_bench.figures import scales, selection, style
+from drtrl_bench.figures import annotations, scales, selection, style
 from drtrl_bench.records import frames
 
 RESULTS = Path(__file__).parents[3] / "results"
@@ -382,3 +382,18 @@ def test_frame_has_fidelity_by_layer_and_by_weight(tmp_path: Path) -> None:
     frame: Any = frames.load(write(tmp_path, [one]))
     assert frame["per_layer"][0]["layer0"]["norm_ratio"] == 0.25
     assert sorted(frame["per_parameter"][0]) == ["layer0.r", "layer0.x", "readout.b"]
+
+
+def test_the_last_digit_of_the_layout_moves_no_pixel() -> None:
+    """It differs from process to process, because the solver orders its equations by their addresses."""
+
+    def places(last_digit: bool) -> list[float]:
+        figure = Figure(figsize=(4, 3))
+        axes = figure.add_axes((0.1, 0.2, 0.3, 0.4))
+        if last_digit:
+            left, bottom, width, height = (float(np.nextafter(share, 1)) for share in (0.1, 0.2, 0.3, 0.4))
+            axes.set_position((left, bottom, width, height))
+        annotations.settle(figure)
+        return [float(end) for end in axes.get_position().get_points().ravel()]
+
+    assert places(False) == places(True) == pytest.approx([0.1, 0.2, 0.4, 0.6])

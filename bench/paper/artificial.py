@@ -1,0 +1,194 @@
+"""Experiment 2.1, on artificial states: the Jacobian of one step of a layer whose potentials are drawn.
+
+The fewer neurons lie near the threshold, where the surrogate derivative is not 0, the fewer columns of J have anything
+outside the diagonal. Here their share is chosen. An outer product that is fitted to what D leaves out is compared as
+well, as in the published code.
+
+As published, the loop over the share hands on another variable, so that all points are one and the same; which share
+that had is not known here, so it is not drawn. Neither is known: the number of samples, the variance of the potentials
+below (1 here, before they are cut), the rounds of the fit (30 here), and the model, of which the potential is the only
+state that is described (LIF-Delta here).
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from drtrl_bench.figures import layout, style
+from drtrl_bench.paper import report
+from drtrl_bench.paper.drawing import marks
+from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
+from drtrl_bench.paper.measures import artificial, intervals
+from drtrl_bench.view.caption import Frame
+
+SOURCE = "[code] rsnn_hidden_jacobian_cosine.py, its study on artificial data, whose question it is; no values found"
+CLAIMS = {
+    "single": Claim(
+        "the Jacobian of one step is close to its part within the neurons, in states that are drawn", SOURCE
+    ),
+    "with_outer": Claim("that part and one outer product are closer to it than that part alone", SOURCE),
+}
+ABOUT = About(
+    section="2.1",
+    title="diagonal dominance in states that are drawn",
+    question="How does the share of neurons near the threshold decide what of the Jacobian lies within neurons?",
+    claims=CLAIMS,
+    cpu_seconds=32.5,
+)
+LIMIT = 0.9
+"""Close: the interval of the median cosine lies above this for every share."""
+ALONE, FITTED = "J and D", "J and D with one outer product"
+LOOKS: dict[str, tuple[str, str, str]] = {"single": (ALONE, "#0072B2", "o"), "with_outer": (FITTED, "#D55E00", "s")}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Network, shares and samples; steps of 0.1 ms."""
+
+    neurons: int = 1000
+    shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    samples: int = 2
+    """Of each seed."""
+    seeds: int = 5
+    twins: int = 1
+    """Seeds that are also computed in PyTorch."""
+
+
+SIZES = {"cpu": Size(), "paper": Size()}
+"""The published numbers take seconds."""
+
+
+def jobs(size: Size) -> list[Job]:
+    """List a job for each share and seed; the first seeds in both frameworks."""
+    return [
+        {
+            "cell": "lif_delta",
+            "constants": {"tau": 100.0, "width": 0.5},
+            "rec": 10,
+            "ff": 4,
+            "input_rate": 0.1,
+            "neurons": size.neurons,
+            "samples": size.samples,
+            "share": share,
+            "framework": framework,
+            "seed": seed,
+        }
+        for framework, seeds in (("jax", size.seeds), ("torch", size.twins))
+        for share in size.shares
+        for seed in range(seeds)
+    ]
+
+
+def compute(job: Job) -> list[Row]:
+    """Compute a row for each sample."""
+    state = artificial.draw(job)
+    if job["framework"] == "jax":
+        from drtrl_bench.paper.measures import artificial_jax as framework
+    else:
+        from drtrl_bench.paper.measures import artificial_torch as framework
+    D, F, R, after = framework.parts(job, state)
+    return [
+        {
+            "sample": sample,
+            **artificial.compared(D[sample], F[sample], R[sample], state.weights),
+            "sensitive": float((R[sample] != 0).mean()),
+            "spiking": float((state.potentials[sample] >= 1).mean()),
+            "spiking_after": float((after[sample] >= 1).mean()),
+            "density": state.density,
+        }
+        for sample in range(job["samples"])
+    ]
+
+
+def points(rows: Frame) -> Frame:
+    """Return a row for each framework, share and measure: the median with its interval."""
+    found = []
+    for (framework, share), own in rows.groupby(["framework", "share"], sort=False):
+        for column in ("single", "with_outer", "error", "spiking", "spiking_after"):
+            middle = intervals.of_column(own, column)
+            names = {"framework": framework, "share": share, "measure": column}
+            values = {"median": middle.median, "low": middle.low, "high": middle.high, "undefined": middle.undefined}
+            found.append(names | values)
+    return pd.DataFrame(found)
+
+
+def lines(axes: Axes, found: Frame, columns: tuple[str, ...], label: str) -> None:
+    """Draw measures over the share, JAX with its intervals and PyTorch as crosses."""
+    for column in columns:
+        name, colour, marker = LOOKS.get(column, ("error of D, |J - D| over |J|", style.INK, "^"))
+        for framework in ("jax", "torch"):
+            own = found[(found["measure"] == column) & (found["framework"] == framework)].sort_values("share")
+            if framework == "torch":
+                axes.plot(own["share"], own["median"], label=f"{marks.TWIN}, first seed", **marks.LOOKS[marks.TWIN])
+                continue
+            bars: dict[str, Any] = {"color": colour, "label": marks.INTERVAL, **style.BAR}
+            axes.errorbar(
+                own["share"], own["median"], yerr=[own["median"] - own["low"], own["high"] - own["median"]], **bars
+            )
+            axes.plot(own["share"], own["median"], color=colour, marker=marker, markeredgecolor="white", label=name)
+    axes.set(xlabel="share of neurons near the threshold", ylabel=label, ylim=(0, 1.03))
+
+
+def draw(rows: Frame, found: Frame) -> Figure:
+    """Draw the cosines and the relative error over the share."""
+    panels = [
+        layout.Panel("", partial(lines, found=found, columns=("single", "with_outer"), label="cosine, one step")),
+        layout.Panel("", partial(lines, found=found, columns=("error",), label="|J - D| / |J|, one step")),
+    ]
+    job = rows.iloc[0]
+    jax = rows[rows["framework"] == "jax"]
+    said = [
+        f"LIF-Delta, N = {job['neurons']}, {job['samples']} states of each seed; tau = 10 ms, steps of 0.1 ms; float64",
+        f"near the threshold: within 0.5 of it, where the surrogate derivative is not 0; {apart(rows)}",
+        "as published: all shares are one and the same, because the loop hands on another variable: not drawn",
+        f"spiking before the step: {jax['spiking'].min():.1%} to {jax['spiking'].max():.1%} of the neurons, after it "
+        f"{jax['spiking_after'].min():.1%} to {jax['spiking_after'].max():.1%}; {jax['density'].mean():.1%} of the "
+        f"inputs not 0; undefined cosines: {int(jax['single'].isna().sum())}",
+    ]
+    title = "2.1 Hidden Jacobian J and its part D, artificial states"
+    return layout.sheet(title, [layout.Band("", panels, 2.3)], report.footer(rows, *said))
+
+
+def apart(rows: Frame) -> str:
+    """Say how far the frameworks are apart at most, over all samples that both computed."""
+    by, columns = ["share", "seed", "sample"], ["single", "with_outer", "error"]
+    both = rows[rows["framework"] == "jax"].merge(rows[rows["framework"] == "torch"], on=by, suffixes=("", "_torch"))
+    if both.empty:
+        return "PyTorch was not run"
+    most = np.nanmax(np.abs(both[columns].to_numpy(float) - both[[f"{c}_torch" for c in columns]].to_numpy(float)))
+    return f"JAX and PyTorch differ by {most:.1e} at most, in {len(both)} samples that both computed"
+
+
+def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
+    """Draw the only figure."""
+    found = points(rows)
+    return {"jacobian_artificial": (draw(rows, found), found)}
+
+
+def verdicts(rows: Frame) -> list[Verdict]:
+    """Judge closeness for every share, and whether the outer product gains anything, sample by sample."""
+    jax = rows[rows["framework"] == "jax"]
+    alone, gains = {}, {}
+    for share, own in jax.groupby("share"):
+        alone[share] = intervals.of_column(own, "single")
+        gains[share] = intervals.of_column(own.assign(gain=own["with_outer"] - own["single"]), "gain")
+    close, better = ([s for s in alone if alone[s].low > LIMIT], [s for s in gains if gains[s].low > 0])
+    worst, most = min(alone, key=lambda s: alone[s].median), max(gains, key=lambda s: gains[s].median)
+    measured = {
+        "single": f"{len(close)} of {len(alone)} shares above {LIMIT}; least {alone[worst]} (share {worst:g})",
+        "with_outer": f"closer for {len(better)} of {len(gains)} shares, by {gains[most]} at most (share {most:g})",
+    }
+    why = {
+        "single": f"limit: the interval above {LIMIT} for every share",
+        "with_outer": "limit: the interval of the gain in cosine above 0 for every share",
+    }
+    holds = {"single": len(close) == len(alone), "with_outer": len(better) == len(gains)}
+    return [
+        Verdict(claim, report.outcome(rows, holds[k], full=True), measured[k], f"{why[k]}; published size, LIF-Delta")
+        for k, claim in CLAIMS.items()
+    ]

@@ -1,0 +1,189 @@
+"""Draws experiment 2.5: memory and time over the steps in both protocols, their ratios to BPTT, and what is carried."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from drtrl_bench.figures import layout, scales, selection, style
+from drtrl_bench.paper import report
+from drtrl_bench.paper.drawing import marks
+from drtrl_bench.paper.measures import costs_compared as compared
+from drtrl_bench.paper.measures import intervals
+from drtrl_bench.view.caption import Frame
+
+MIB, MS = 2.0**20, 1e-3
+WHOLE, INPUTS = "memory of the whole machine, the published meter on a CPU", "dense inputs, by formula"
+DONE, EQUAL = "until the device is done", "as the quickest BPTT"
+MEASURES = {
+    ("published", "memory"): ("in_use_bytes", MIB, "in use after a batch (MiB)"),
+    ("corrected", "memory"): ("working_bytes", MIB, "peak (MiB)"),
+    ("published", "time"): ("time_s", MS, "a batch (ms)"),
+    ("corrected", "time"): ("time_s", MS, "a gradient (ms)"),
+}
+"""By study and quantity: the column, its unit, and what an axis calls it."""
+SAID = {
+    "published": "as published: batches with clipping and Adam, one network, all lengths in one process; BPTT (native) "
+    "is one program over inputs on the device, an online rule a loop of a program a step, with copies; the mean leaves "
+    "out the first and last batch; the clock stops when the last program is sent off; memory is what is in use after",
+    "corrected": "corrected: gradient alone, checked in float64, a process per rule and length, the rules in turns; "
+    "inputs on the device for all and not counted; synchronised; median of the seeds of each seed's median; memory is "
+    "the peak beside the arguments",
+}
+Found = dict[float, intervals.Summary]
+
+
+def over(rows: Frame, across: str, summary: Callable[[Frame], intervals.Summary]) -> Found:
+    """Summarize the rows at each value of a column."""
+    return {float(x): summary(own) for x, own in rows.groupby(across)}
+
+
+def curve(axes: Axes, found: Found, rule: str, unit: float = 1.0) -> None:
+    """Draw the medians of a rule with their intervals."""
+    name, colour, marker = selection.ALGORITHMS[rule]
+    x = np.array(list(found))
+    middle, low, high = (np.array([each[i] for each in found.values()], float) / unit for i in range(3))
+    if (high > low).any():
+        bars: dict[str, Any] = {"color": colour, "label": marks.INTERVAL, **style.BAR}
+        axes.errorbar(x, middle, yerr=[middle - low, high - middle], **bars)
+    axes.plot(x, middle, color=colour, marker=marker, markeredgecolor="white", label=name)
+
+
+def of_rules(rows: Frame) -> list[tuple[str, Frame]]:
+    """Return the rows of each rule, in the order of the registry's names."""
+    return [(rule, own) for rule in selection.ALGORITHMS if len(own := rows[rows["algorithm"] == rule])]
+
+
+def cost(axes: Axes, rows: Frame, study: str, quantity: str) -> None:
+    """Draw memory or time of one protocol and framework over the steps."""
+    column, unit, label = MEASURES[study, quantity]
+    for rule, own in of_rules(rows):
+        curve(axes, over(own, "steps", partial(intervals.of_column, column=column)), rule, unit)
+        if (study, quantity) == ("published", "time"):
+            done = own.groupby("steps")["done_s"].median() / unit
+            axes.plot(done.index, done, color=selection.ALGORITHMS[rule][1], label=DONE, **style.FORMULA)
+    steps = sorted(int(T) for T in rows["steps"].unique())
+    if quantity == "memory":
+        job = rows.iloc[0]
+        inputs = [4 * T * job["batch"] * job["features"] / unit for T in steps]
+        axes.plot(steps, inputs, color=style.GREY, linestyle=(0, (4, 2)), linewidth=1.2, label=INPUTS)
+        if study == "published" and rows["machine_bytes"].notna().any():
+            whole = rows.groupby("steps")["machine_bytes"].median() / unit
+            axes.plot(whole.index, whole, color=style.INK, linestyle=(0, (1, 1)), linewidth=1.4, label=WHOLE)
+    over_steps(axes, steps)
+    scales.scale_values(axes, "y", label)
+
+
+def over_steps(axes: Axes, steps: list[int]) -> None:
+    """Set a logarithmic axis of T with a tick at each length."""
+    scales.scale_steps(axes, steps)
+    axes.set_xlabel("T, steps")
+
+
+def ratio(axes: Axes, rows: Frame, quantity: str) -> None:
+    """Draw memory or time of each rule over that of the quickest BPTT, seed by seed; of one framework."""
+    column, *_ = MEASURES["corrected", quantity]
+    rows = compared.beside_bptt(rows)
+    for rule, own in of_rules(rows):
+        at = rows[rows["steps"].isin(own["steps"].unique())]
+        curve(axes, over(at, "steps", partial(compared.against_bptt, rule=rule, column=column)), rule)
+    axes.axhline(1, color=style.GREY, linewidth=1, linestyle=(0, (4, 3)), label=EQUAL)
+    over_steps(axes, sorted(int(T) for T in rows["steps"].unique()))
+    scales.scale_values(axes, "y", f"{quantity} / BPTT's")
+
+
+def carried(axes: Axes, rows: Frame) -> None:
+    """Draw the bytes that each online rule carries over the width of the network; of one framework."""
+    for rule, own in of_rules(rows):
+        name, colour, marker = selection.ALGORITHMS[rule]
+        axes.plot(
+            own["width"], own["carried_bytes"] / MIB, color=colour, marker=marker, markeredgecolor="white", label=name
+        )
+    widths = sorted(float(w) for w in rows["width"].unique())
+    axes.set(xscale="log", xlabel="neurons and input lines, times")
+    axes.set_xticks(widths, [f"{w:g}" for w in widths])
+    axes.xaxis.set_minor_locator(NullLocator())
+    scales.scale_values(axes, "y", "carried (MiB)")
+
+
+def sheet(rows: Frame) -> Figure:
+    """Draw all panels: columns are frameworks and protocols, rows what is measured."""
+    of = {study: compared.of_study(rows, study) for study in (*SAID, "carried")}
+    frameworks = [f for f in selection.FRAMEWORKS if (of["corrected"]["framework"] == f).any()]
+    own = {(study, f): each[each["framework"] == f] for study, each in of.items() for f in frameworks}
+    bands = []
+    for quantity, heading in (("memory", "memory of a batch"), ("time", "time of a batch")):
+        panels = []
+        for f in frameworks:
+            for study, name in (("published", marks.PUBLISHED), ("corrected", marks.CORRECTED)):
+                if len(own[study, f]):
+                    draw = partial(cost, rows=own[study, f], study=study, quantity=quantity)
+                    panels.append(layout.Panel(f"{selection.FRAMEWORKS[f]}, {name}", draw))
+        bands.append(layout.Band(heading, panels, 1.9))
+    panels = [
+        layout.Panel(
+            f"{selection.FRAMEWORKS[f]}, {quantity}", partial(ratio, rows=own["corrected", f], quantity=quantity)
+        )
+        for f in frameworks
+        for quantity in ("memory", "time")
+    ]
+    bands.append(layout.Band("corrected: over that of the quickest BPTT, paired by seed", panels, 1.7))
+    panels = [layout.Panel(selection.FRAMEWORKS[f], partial(carried, rows=own["carried", f])) for f in frameworks]
+    bands.append(layout.Band("beyond the paper: what a rule carries from step to step", panels, 1.7))
+    keys = {DONE: Line2D([], [], color=style.INK, **style.FORMULA)}
+    return layout.sheet("2.5 Memory and time over the number of steps", bands, report.footer(rows, *said(rows)), keys)
+
+
+def said(rows: Frame) -> list[str]:
+    """Say which network was measured, how, and what went wrong."""
+    job, corrected = rows.iloc[0], compared.of_study(rows, "corrected")
+    online = corrected[corrected["algorithm"].isin(["drtrl"])]
+    K = ", ".join(f"{k:.0f}" for k in sorted(online["chunk"].unique()))
+    rates = np.array(corrected["rate"].tolist(), float)
+    doubtful = int(corrected[["busy", "unstable"]].any(axis=1).sum())
+    lost = rows[rows["status"] == "oom"]
+    network = f"3 layers of lif_delta, N = {job['neurons']}, I = {job['features']}, B = {job['batch']}, leaky readout"
+    return [
+        f"{network}, float32, {job['device']}, {job['threads']} thread(s); decay {job['decay']:g}; K = {K} for D-RTRL",
+        *SAID.values(),
+        f"firing rate of a layer {rates.min():.1f} to {rates.max():.1f} Hz (1 ms per step), in the window of the check",
+        f"{doubtful} of {len(corrected)} corrected times unstable, or measured while the machine was busy",
+        f"out of memory: {', '.join(map(lost_at, lost.itertuples()))}" if len(lost) else "",
+    ]
+
+
+def lost_at(row: Any) -> str:
+    """Name a case that memory did not hold."""
+    where = f" at T = {row.steps:.0f}" if row.steps == row.steps else ""
+    return f"{compared.name(row.algorithm)}, {selection.FRAMEWORKS[row.framework]}, {row.study}{where}"
+
+
+def points(rows: Frame) -> Frame:
+    """Return a row for each study, framework, rule and length or width: medians with their intervals."""
+    found: list[dict[str, Any]] = []
+    columns = {
+        "published": ("time_s", "done_s", "first_s", "in_use_bytes", "machine_bytes"),
+        "corrected": ("time_s", "cpu_s", "first_s", "working_bytes", "analytic_bytes"),
+        "carried": ("carried_bytes",),
+    }
+    for study, measured in columns.items():
+        across = "width" if study == "carried" else "steps"
+        own = compared.of_study(rows, study).assign(seed=lambda each: each["seed"].fillna(0))
+        for (framework, rule, x), group in own.groupby(["framework", "algorithm", across], sort=False):
+            for column in measured:
+                middle = intervals.of_column(group, column)
+                values = {"median": middle.median, "low": middle.low, "high": middle.high, "seeds": middle.values}
+                names = {"study": study, "framework": framework, "algorithm": rule, across: x, "measure": column}
+                found.append(names | values)
+    return pd.DataFrame(found)
+
+
+def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
+    """Draw the only figure."""
+    return {"memory_speed": (sheet(rows), points(rows))}

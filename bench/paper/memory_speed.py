@@ -1,0 +1,212 @@
+"""Experiment 2.5: memory and time of a batch over the number of steps, by BPTT, ES-D-RTRL and D-RTRL.
+
+Three layers of `lif_delta` read random spikes. As published, BPTT is one program over inputs that lie on the device, an
+online rule a Python loop of a program a step; the clock does not wait for the device, and memory is what is in use
+after the batch, when BPTT's residuals are gone and its inputs are not. Corrected, the harness measures the gradient:
+checked, synchronised, inputs on the device for every rule, peak of the memory beside them, BPTT with and without
+checkpoints. A rule is measured in two processes, between which all other rules are, and each measures other seeds.
+
+The published neurons have time constants from N(10, 1) steps and 11 classes; here the project's cell has 5 steps and
+its random data 10 classes: that changes which neurons spike, and neither what is computed of a step nor what is kept.
+
+Beyond the paper: the bytes that a rule carries from step to step, over the width of the network.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from drtrl_bench import registry
+from drtrl_bench.case import Case
+from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
+from drtrl_bench.view.caption import Frame
+
+ABSTRACT = "[page] abstract"
+CLAIMS = {
+    "steps": Claim(
+        "the memory of D-RTRL and ES-D-RTRL does not grow with the number of steps, and that of BPTT does",
+        "[code] task-memory-and-speed-evaluation.py, whose question it is; its values were not found",
+    ),
+    "linear": Claim('"linear-memory": what ES-D-RTRL carries grows as the number of neurons', ABSTRACT),
+    "memory": Claim('"low memory footprint": ES-D-RTRL takes less memory than BPTT', ABSTRACT),
+    "speed": Claim('"high computational throughput": ES-D-RTRL takes no more time than BPTT', ABSTRACT),
+}
+ABOUT = About(
+    section="2.5",
+    title="memory and speed over the number of steps",
+    question="What do BPTT, ES-D-RTRL and D-RTRL cost in memory and time, over the number of steps?",
+    claims=CLAIMS,
+)
+CONSTANT, LINEAR = 1.1, 1.1
+"""Most growth of a memory that does not grow, from the shortest sequence to the longest; and most exponent of a memory
+that is linear."""
+ONLINE = ("es_drtrl", "drtrl")
+PUBLISHED = ("bptt_native", "es_drtrl", "drtrl")
+"""The rules of the published code; its BPTT is its framework's own differentiation."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Network, lengths, and how they are measured."""
+
+    neurons: int = 512
+    features: int = 32768
+    batch: int = 128
+    lengths: tuple[int, ...] = (50, 100, 200, 300, 400, 600, 800, 1000)
+    rules: tuple[str, ...] = ("bptt", "bptt_checkpointed", "bptt_native", "drtrl", "es_drtrl")
+    """Of the corrected protocol."""
+    chunk: int = 25
+    """Steps K of a chunk of D-RTRL, a divisor of every length; no other rule here depends on it."""
+    passes: tuple[tuple[int, ...], ...] = ((0, 1, 2), (3, 4))
+    """The seeds that are measured in one process, for each round of all cases."""
+    budget_s: float = 0.3
+    """Seconds of timing for each seed."""
+    batches: int = 10
+    """Batches as published."""
+    widths: tuple[int, ...] = (1, 2, 4)
+    """By how much neurons and input lines are multiplied, where the bytes that are carried are counted."""
+    device: str = "gpu"
+    threads: int = 8
+
+
+SIZES = {
+    "cpu": Size(
+        neurons=64,
+        features=512,
+        batch=8,
+        lengths=(50, 100, 200, 400),
+        rules=("bptt", "bptt_checkpointed", "drtrl", "es_drtrl"),
+        batches=6,
+        device="cpu",
+        threads=2,
+    ),
+    "paper": Size(),
+}
+
+
+def jobs(size: Size) -> list[Job]:
+    """List the jobs in the order in which they are measured; the rules of one length stand together."""
+    return [*published_jobs(size), *carried_jobs(size), *corrected_jobs(size)]
+
+
+def corrected_jobs(size: Size) -> Iterator[Job]:
+    """Yield every rule at every length; every second pass goes the other way round."""
+    for number, seeds in enumerate(size.passes):
+        for steps in size.lengths:
+            for framework in registry.FRAMEWORKS:
+                for rule in size.rules[:: -1 if number % 2 else 1]:
+                    K = size.chunk if rule in ONLINE else steps
+                    more = {"seeds": seeds, "steps": steps, "chunk": K, "budget_s": size.budget_s}
+                    yield described(size, rule, framework) | {"study": "corrected"} | more | way(size, rule, framework)
+
+
+def published_jobs(size: Size) -> Iterator[Job]:
+    """Yield the published rules, each with one network and all lengths in one process."""
+    for framework in registry.FRAMEWORKS:
+        for rule in PUBLISHED:
+            more = {"seeds": size.passes[0][:1], "lengths": size.lengths, "batches": size.batches}
+            yield described(size, rule, framework) | {"study": "published"} | more
+
+
+def carried_jobs(size: Size) -> Iterator[Job]:
+    """Yield the online rules at each width."""
+    for framework in registry.FRAMEWORKS:
+        for rule in ONLINE:
+            yield described(size, rule, framework) | {"study": "carried", "widths": size.widths}
+
+
+def described(size: Size, rule: str, framework: str) -> Job:
+    """Describe the network of a job and how it is run."""
+    return {
+        "algorithm": rule,
+        "framework": framework,
+        "dataset": "bernoulli",
+        "features": size.features,
+        "layers": 3,
+        "neurons": size.neurons,
+        "batch": size.batch,
+        "scale_x": 10.0,
+        "scale_r": 2.0,
+        "decay": 0.9,
+        "device": size.device,
+        "threads": size.threads,
+    }
+
+
+def way(size: Size, rule: str, framework: str) -> Job:
+    """Return the mode and the unrolling with which a GPU runs a rule fastest; nothing for a CPU."""
+    if size.device == "cpu":
+        return {}
+    if rule == "bptt_native":
+        return {"mode": "cuda_graph"} if framework == "torch" else {"unroll": 16}
+    return {"mode": "triton"} | ({"unroll": 16} if framework == "jax" else {})
+
+
+def case(job: Job) -> Case:
+    """Return the case that a job measures; of a job of several lengths, the shortest."""
+    steps = job.get("steps") or min(job.get("lengths", [1]))
+    named = {key: value for key, value in job.items() if key in Case.__dataclass_fields__ and key != "steps"}
+    return Case(**{"chunk": steps} | named, steps=steps)
+
+
+def compute(job: Job) -> list[Row]:
+    """Measure a job in this process: a row for each seed, length or width."""
+    if job["framework"] == "jax":
+        from drtrl_bench.paper.measures import costs_jax as costs
+    else:
+        from drtrl_bench.paper.measures import costs_torch as costs
+    if job["study"] == "published":
+        return costs.published(case(job), job["lengths"], job["seeds"][0], job["batches"])
+    if job["study"] == "corrected":
+        return costs.corrected(case(job), job["seeds"], job["budget_s"])
+    rows = []
+    for width in job["widths"]:
+        wider = {"neurons": width * job["neurons"], "features": width * job["features"]}
+        carried = costs.carried_bytes(case(job | wider))
+        rows.append({"status": "ok", "width": width, "seed": None, "carried_bytes": carried})
+    return rows
+
+
+def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
+    """Draw memory and time over the steps, both protocols, and what is carried over the width."""
+    from drtrl_bench.paper.drawing import memory_speed
+
+    return memory_speed.figures(rows)
+
+
+def verdicts(rows: Frame) -> list[Verdict]:
+    """Judge the claims; each must hold in every framework that was measured."""
+    from drtrl_bench.paper import report
+    from drtrl_bench.paper.measures import costs_compared as compared
+
+    corrected, carried = (dict([*compared.of_study(rows, s).groupby("framework")]) for s in ("corrected", "carried"))
+    beside = {name: compared.beside_bptt(own) for name, own in corrected.items()}
+    longest = {name: own[own["steps"] == own["steps"].max()] for name, own in beside.items()}
+    T = max(own["steps"].max() for own in longest.values())
+    grown = {f: {rule: compared.growth(own, rule) for rule in ("bptt", *ONLINE)} for f, own in corrected.items()}
+    constant = all(g["bptt"] > CONSTANT >= max(g[rule] for rule in ONLINE) for g in grown.values())
+    powers = {f: {rule: compared.exponent(own, rule) for rule in ONLINE} for f, own in carried.items()}
+    measured = {
+        "steps": compared.told(grown, "{:.2f}"),
+        "linear": compared.told(powers, "{:.2f}"),
+        "memory": compared.told_against(longest, "working_bytes"),
+        "speed": compared.told_against(longest, "time_s"),
+    }
+    holds: dict[str, bool | None] = {
+        "steps": constant,
+        "linear": all(power["es_drtrl"] <= LINEAR for power in powers.values()),
+        "memory": compared.below(longest, "es_drtrl", "working_bytes"),
+        "speed": compared.below(longest, "es_drtrl", "time_s"),
+    }
+    busy = any(bool(own["busy"].any()) for own in longest.values())
+    why = {
+        "steps": f"limit: at most {CONSTANT} times from the shortest sequence to the longest; peak beside arguments",
+        "linear": f"limit: power of the width, of neurons and input lines, at most {LINEAR}; counted, so no interval",
+        "memory": f"limit: below the quickest BPTT at T = {T}; peak beside weights and inputs",
+        "speed": f"limit: the interval at most 1, of the ratio to the quickest BPTT at T = {T}",
+    }
+    if busy:
+        holds["speed"], why["speed"] = None, "measured while the machine was busy: run it again when it is not"
+    if any(own["setup"].nunique() > 1 for own in longest.values()):
+        holds["speed"], why["speed"] = None, "measured on several machines: run all of it on one"
+    return [Verdict(c, report.outcome(rows, holds[k]), measured[k], why[k]) for k, c in CLAIMS.items()]

@@ -1,0 +1,336 @@
+"""Experiment 2.5: clocks and meters of both protocols by hand, what is compared, and what is drawn and judged."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from support.pictures import raw_mathtext, text_of, touching, unnamed
+
+from drtrl_bench.case import Case
+from drtrl_bench.implementations.reference import algorithms as reference
+from drtrl_bench.measure import memory, problem
+from drtrl_bench.paper import memory_speed, records
+from drtrl_bench.paper.measures import costs
+from drtrl_bench.paper.measures import costs_compared as compared
+from drtrl_bench.paper.measures.costs import Batch
+
+TINY = dataclasses.replace(
+    memory_speed.SIZES["cpu"],
+    neurons=8,
+    features=16,
+    batch=2,
+    lengths=(10, 20),
+    chunk=5,
+    budget_s=0.0,
+    batches=3,
+    threads=1,
+    passes=((0, 1), (2,)),
+)
+
+
+def in_framework(framework: str) -> Any:
+    pytest.importorskip(framework)
+    if framework == "jax":
+        from drtrl_bench.paper.measures import costs_jax as own
+    else:
+        from drtrl_bench.paper.measures import costs_torch as own
+    return own
+
+
+def job(study: str, rule: str, framework: str) -> dict[str, Any]:
+    every = json.loads(json.dumps(memory_speed.jobs(TINY)))
+    return next(
+        each for each in every if (each["study"], each["algorithm"], each["framework"]) == (study, rule, framework)
+    )
+
+
+def test_the_first_and_the_last_batch_are_not_published() -> None:
+    batches = [Batch(9.0, 10.0, 1), Batch(1.0, 2.0, 2), Batch(3.0, 5.0, 3), Batch(7.0, 7.0, 4)]
+    assert costs.averaged(batches) == {"time_s": 2.0, "done_s": 3.5, "first_s": 10.0, "in_use_bytes": 4}
+
+
+def test_the_published_clock_stops_before_the_device_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, order = iter([10.0, 11.0, 14.0]), []
+    monkeypatch.setattr(costs.time, "time", lambda: order.append("clock") or next(now))
+    found = costs.timed(lambda: order.append("run") or "result", order.append, lambda: order.append("meter") or 5)
+    assert found == Batch(1.0, 4.0, 5)
+    assert order == ["clock", "run", "clock", "result", "clock", "meter"]
+
+
+def test_memory_of_the_whole_machine_is_what_is_not_available(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "meminfo"
+    file.write_text("MemTotal:  1000 kB\nMemFree:   100 kB\nMemAvailable:   300 kB\n", encoding="utf-8")
+    monkeypatch.setattr(memory, "MEMINFO", file)
+    assert costs.machine_bytes() == 700 * 1024
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate\nmore")])
+def test_lengths_end_where_memory_does(error: Exception) -> None:
+    def loop(case: Case, _: Any) -> Iterator[Batch]:
+        while case.steps < 20:
+            yield Batch(1.0, 1.0, case.steps)
+        raise error
+
+    case = Case(dataset="bernoulli", features=4, neurons=2, batch=1)
+    rows = costs.published(case, [10, 20, 30], 0, 3, loop, ("out of memory",))
+    assert [(row["status"], row["steps"]) for row in rows] == [("ok", 10), ("oom", 20)]
+    assert rows[0]["in_use_bytes"] == 10
+    assert rows[1]["reason"] in ("out of memory", "CUDA out of memory. Tried to allocate")
+
+
+def test_another_error_is_not_called_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the published loop does, which ends at any."""
+
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("another")
+
+    case, backend = Case(dataset="bernoulli", features=4, neurons=2, batch=1, steps=4), SimpleNamespace(Backend=None)
+    monkeypatch.setattr(costs.gradcheck, "gradient_check", fails)
+    with pytest.raises(RuntimeError, match="another"):
+        costs.published(case, [10], 0, 3, fails, ("out of memory",))
+    backend.OUT_OF_MEMORY = ("exhausted",)
+    with pytest.raises(RuntimeError, match="another"):
+        costs.corrected(case, [0], 0.0, backend, fails)
+    backend.OUT_OF_MEMORY = ("another",)
+    assert costs.corrected(case, [0], 0.0, backend, fails) == [{"status": "oom", "reason": "another", "steps": 4}]
+
+
+def test_bytes_on_the_device_count_an_array_once(framework: str) -> None:
+    own = in_framework(framework)
+    before = own.in_use()
+    if framework == "jax":
+        import jax.numpy as jnp
+
+        array: Any = jnp.zeros(1000, jnp.float32)
+    else:
+        import torch
+
+        array = torch.zeros(1000)
+    view = array[10:] if framework == "torch" else array
+    assert own.in_use() - before == 4000
+    del array, view
+    assert own.in_use() == before
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        # states 2 (3 * 8 + 10), filters of inputs 2 (16 + 8 + 8 + 8 + 8 + 8 + 8), of neurons 2 (3 * 8 + 10), the time
+        ("es_drtrl", 4 * (68 + 128 + 68 + 1)),
+        # states, and for each of 2 samples the weights (16 + 8 + 1) 8 + 2 (8 + 8 + 1) 8 + 8 * 10
+        ("drtrl", 4 * (68 + 2 * (200 + 272 + 80))),
+    ],
+)
+def test_carried_bytes_by_hand(rule: str, expected: int, framework: str) -> None:
+    in_framework(framework)
+    one, two = memory_speed.compute(job("carried", rule, framework) | {"widths": [1, 2]})
+    assert (one["width"], one["carried_bytes"]) == (1, expected)
+    assert two["width"] == 2
+    assert (1.5 if rule == "es_drtrl" else 3) < two["carried_bytes"] / expected < (2 if rule == "es_drtrl" else 4)
+
+
+def test_shapes_are_those_of_the_weights_that_are_drawn() -> None:
+    case = memory_speed.case(job("corrected", "drtrl", "jax"))
+    drawn, _, _ = problem.draw(case)
+    assert costs.weight_shapes(case) == [{k: v.shape for k, v in layer.items()} for layer in drawn]
+
+
+def test_another_seed_is_measured_with_its_own_weights_and_data(framework: str) -> None:
+    own = in_framework(framework)
+    case = memory_speed.case(job("corrected", "bptt", framework))
+    other = dataclasses.replace(case, seed=7)
+    make = own.backend_jax.Backend if framework == "jax" else own.backend_torch.Backend
+    backend = own.refill(make(case, costs.drawn(case), "float64"), other, costs.drawn(other))
+    loss, gradient = backend.gradient()
+    params, inputs, targets = problem.draw(other)
+    true_loss, true = reference.bptt(problem.network(other), params, inputs.astype(np.float64), targets)
+    assert loss == pytest.approx(true_loss, rel=1e-5 if framework == "torch" else 1e-10)
+    for found, right in zip(gradient, true, strict=True):
+        for kind, values in right.items():
+            np.testing.assert_allclose(found[kind], values, atol=1e-3 if framework == "torch" else 1e-9)
+
+
+def test_corrected_rows(framework: str) -> None:
+    in_framework(framework)
+    rows = memory_speed.compute(job("corrected", "drtrl", framework))
+    assert [row["seed"] for row in rows] == [0, 1]
+    json.dumps(rows, allow_nan=False)
+    for row in rows:
+        assert (row["status"], row["steps"], row["timings"]) == ("ok", 10, 5)
+        assert 0 < row["time_s"] < 10
+        assert len(row["rate"]) == 3
+        assert all(0 < rate < 1000 for rate in row["rate"])
+        assert row["working_bytes"] >= 4 * (200 + 272 + 80)  # the gradient alone
+    assert rows[0]["working_bytes"] == rows[1]["working_bytes"]
+
+
+def test_a_network_that_says_nothing_is_not_measured(framework: str) -> None:
+    in_framework(framework)
+    with pytest.raises(ValueError, match="never spikes"):
+        memory_speed.compute(job("corrected", "drtrl", framework) | {"scale_x": 0.0})
+
+
+@pytest.mark.parametrize("rule", ["bptt_native", "drtrl"])
+def test_published_batches_train(rule: str, framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adam's first step moves each weight that has a gradient by the rate, whatever the gradient's size."""
+    own, seen = in_framework(framework), []
+    case = memory_speed.case(job("published", rule, framework))
+    original = costs.timed
+
+    def timed(run: Any, wait: Any, in_use: Any) -> Batch:
+        def kept() -> Any:
+            result = run()
+            seen.append(result)
+            return result
+
+        return original(kept, wait, in_use)
+
+    drawn = costs.drawn(case)
+    before = [{k: np.array(v, np.float32) for k, v in layer.items()} for layer in drawn.params]
+    monkeypatch.setattr(own.costs, "timed", timed)
+    if framework == "torch":
+        import torch
+
+        made: list[Any] = []
+        adam = torch.optim.Adam
+        monkeypatch.setattr(torch.optim, "Adam", lambda leaves, lr: made.append(leaves) or adam(leaves, lr=lr))
+        next(own.loop(case, drawn))
+        after = [leaf.numpy() for leaf in made[0]]
+    else:
+        import jax
+
+        next(own.loop(case, drawn))
+        after = [np.asarray(leaf) for layer in seen[0][0] for leaf in layer.values()]
+        assert len(jax.tree.leaves(seen[0][0])) == len(after)
+    flat = [values for layer in before for values in layer.values()]
+    order = sorted(range(len(flat)), key=lambda i: flat[i].shape)
+    ours = sorted(after, key=lambda values: values.shape)
+    moved = 0.0
+    for i, values in zip(order, ours, strict=True):
+        if [each.shape for each in flat].count(flat[i].shape) > 1:
+            continue
+        step = np.abs(values - flat[i])
+        assert step.max() <= 1.01e-3
+        moved = max(moved, float(step.max()))
+    assert moved == pytest.approx(1e-3, rel=0.02)
+
+
+def test_jobs_of_the_sizes() -> None:
+    jobs = memory_speed.jobs(memory_speed.SIZES["cpu"])
+    assert len(jobs) == len({json.dumps(each) for each in jobs}) == 6 + 4 + 2 * 4 * 2 * 4
+    shortest = [each for each in jobs if each.get("steps") == 50]
+    one, two = ([each for each in shortest if each["seeds"] == seeds] for seeds in ((0, 1, 2), (3, 4)))
+    assert [each["algorithm"] for each in one[:4]] == ["bptt", "bptt_checkpointed", "drtrl", "es_drtrl"]
+    assert [each["algorithm"] for each in two[:4]] == ["es_drtrl", "drtrl", "bptt_checkpointed", "bptt"]
+    for size in memory_speed.SIZES.values():
+        for each in memory_speed.corrected_jobs(size):
+            case = memory_speed.case(each)
+            assert case.steps % case.chunk == 0
+            assert (case.scale_x, case.scale_r, case.decay, case.layers) == (10, 2, 0.9, 3)
+            assert case.chunk == (25 if "drtrl" in case.algorithm else case.steps)
+    paper = memory_speed.case(next(memory_speed.corrected_jobs(memory_speed.SIZES["paper"])))
+    assert (paper.neurons, paper.features, paper.batch, paper.device) == (512, 32768, 128, "gpu")
+
+
+def rows_of(times: dict[str, float], busy: bool = False) -> Any:
+    """The frame of a size, of made-up numbers: BPTT's memory grows with the steps, that of the others does not."""
+    lines = []
+    for number, each in enumerate(json.loads(json.dumps(memory_speed.jobs(TINY)))):
+        rule, rows = each["algorithm"], []
+        if each["study"] == "carried":
+            power = 1 if rule == "es_drtrl" else 2
+            rows = [{"status": "ok", "width": w, "seed": None, "carried_bytes": 1000 * w**power} for w in (1, 2, 4)]
+        for steps in each.get("lengths", []):
+            row = {"status": "ok", "steps": steps, "seed": 0, "time_s": 0.01 * steps, "done_s": 0.02 * steps}
+            rows.append(row | {"in_use_bytes": 10_000, "machine_bytes": 2 * 10**9, "first_s": 1.0})
+        for seed in each["seeds"] if each["study"] == "corrected" else []:
+            row = {"status": "ok", "steps": each["steps"], "seed": seed, "rate": [10.0, 20.0, 30.0], "first_s": 1.0}
+            bytes_taken = 10_000 if "drtrl" in rule else 2_000 * each["steps"]
+            row |= {"working_bytes": bytes_taken, "analytic_bytes": bytes_taken, "busy": busy, "unstable": False}
+            seconds = times[rule] * each["steps"] * (1 + 0.01 * seed)
+            rows.append(row | {"time_s": seconds, "cpu_s": seconds})
+        data = {"label": "bernoulli (synthetic)", "synthetic": True}
+        lines.append({
+            "experiment": "memory_speed", "size": "cpu", "job": each, "job_key": str(number), "implementation_sha": "",
+            "env_hash": "e", "data": data, "rows": rows,
+        })  # fmt: skip
+    return records.frame(lines, {}, "cpu")
+
+
+TIMES = {"bptt": 0.002, "bptt_checkpointed": 0.003, "drtrl": 0.004, "es_drtrl": 0.001}
+
+
+def test_ratios_are_paired_by_seed_and_of_the_quickest_bptt() -> None:
+    rows = compared.of_study(rows_of(TIMES), "corrected")
+    one = rows[(rows["framework"] == "jax") & (rows["steps"] == 20)].copy()
+    assert compared.quickest(one) == "bptt"
+    assert tuple(compared.against_bptt(one, "es_drtrl", "time_s"))[:3] == pytest.approx((0.5, 0.5, 0.5))
+    one.loc[(one["algorithm"] == "es_drtrl") & (one["seed"] == 2), "time_s"] *= 10
+    found = compared.against_bptt(one, "es_drtrl", "time_s")
+    assert (found.median, found.low, found.high) == pytest.approx((0.5, 0.5, 5.0))
+    one.loc[one["algorithm"] == "bptt_checkpointed", "time_s"] /= 2
+    assert compared.quickest(one) == "bptt_checkpointed"
+
+
+def test_lengths_that_bptt_did_not_reach_are_not_compared() -> None:
+    rows = rows_of(TIMES)
+    lost = (rows["study"] == "corrected") & (rows["steps"] == 20) & rows["algorithm"].str.startswith("bptt")
+    rows.loc[lost & (rows["framework"] == "jax"), "status"] = "oom"
+    corrected = compared.of_study(rows, "corrected")
+    beside = compared.beside_bptt(corrected)
+    assert set(zip(beside["framework"], beside["steps"], strict=True)) == {("jax", 10), ("torch", 10), ("torch", 20)}
+    steps, _, small, _ = memory_speed.verdicts(rows)
+    assert "JAX, over BPTT: BPTT, checkpointed 1.000" in small.measured
+    assert steps.measured.startswith("JAX: BPTT 1.00")
+    ((figure, _),) = memory_speed.figures(rows).values()
+    assert "out of memory: BPTT, JAX, corrected at T = 20" in text_of(figure)
+
+
+def test_growth_and_power_by_hand() -> None:
+    rows = rows_of(TIMES)
+    jax = rows[rows["framework"] == "jax"]
+    assert compared.growth(compared.of_study(jax, "corrected"), "bptt") == 2
+    assert compared.growth(compared.of_study(jax, "corrected"), "drtrl") == 1
+    assert compared.exponent(compared.of_study(jax, "carried"), "es_drtrl") == pytest.approx(1)
+    assert compared.exponent(compared.of_study(jax, "carried"), "drtrl") == pytest.approx(2)
+
+
+def test_verdicts() -> None:
+    steps, linear, small, fast = memory_speed.verdicts(rows_of(TIMES))
+    assert {each.outcome for each in (steps, linear, small, fast)} == {"only at reduced size"}
+    assert steps.measured.startswith("JAX: BPTT 2.00, ES-D-RTRL 1.00, D-RTRL 1.00; PyTorch:")
+    assert linear.measured.startswith("JAX: ES-D-RTRL 1.00, D-RTRL 2.00")
+    assert "over BPTT: BPTT, checkpointed 1.500 [1.500, 1.500], D-RTRL 2.000" in fast.measured
+    assert "ES-D-RTRL 0.250 [0.250, 0.250]" in small.measured
+    slow = memory_speed.verdicts(rows_of(TIMES | {"es_drtrl": 0.0021}))[3]
+    assert slow.outcome == "not at reduced size"
+    open_rows = rows_of(TIMES)
+    late = (open_rows["algorithm"] == "es_drtrl") & (open_rows["seed"] == 2)
+    open_rows.loc[late, "time_s"] *= 10
+    assert memory_speed.verdicts(open_rows)[3].outcome == "cannot be judged here"
+    busy = memory_speed.verdicts(rows_of(TIMES, busy=True))
+    assert [each.outcome for each in busy] == ["only at reduced size"] * 3 + ["cannot be judged here"]
+    two = rows_of(TIMES)
+    two.loc[two["algorithm"] == "drtrl", "setup"] = "B"
+    assert memory_speed.verdicts(two)[3].outcome == "cannot be judged here"
+    assert memory_speed.verdicts(two)[3].why == "measured on several machines: run all of it on one"
+
+
+def test_the_figure_is_complete_and_shows_both_protocols() -> None:
+    rows = rows_of(TIMES)
+    ((name, (figure, points)),) = memory_speed.figures(rows).items()
+    assert name == "memory_speed"
+    assert unnamed(figure) == []
+    assert touching(figure) == []
+    assert raw_mathtext(figure) == []
+    text = text_of(figure)
+    for said in ("as published", "corrected", "bernoulli (synthetic)", "records", "3 seeds", "10.0 to 30.0 Hz"):
+        assert said in text
+    found = points.set_index(["study", "framework", "algorithm", "measure"]).sort_index()
+    assert found.loc[("corrected", "jax", "bptt", "working_bytes")]["median"].tolist() == [20_000, 40_000]
+    assert found.loc[("published", "torch", "drtrl", "done_s")]["median"].tolist() == pytest.approx([0.2, 0.4])
+    assert found.loc[("carried", "jax", "drtrl", "carried_bytes")]["median"].tolist() == [1000, 4000, 16000]
