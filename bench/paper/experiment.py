@@ -23,8 +23,10 @@ EXPERIMENTS = {
     "jacobian": "drtrl_bench.paper.jacobian",
     "rank1_time": "drtrl_bench.paper.rank1_time",
     "rank1_theory": "drtrl_bench.paper.rank1_theory",
+    "weight_gradient": "drtrl_bench.paper.weight_gradient",
+    "lag": "drtrl_bench.paper.lag",
 }
-"""The experiments by name, in the paper's order."""
+"""The experiments by name, in the paper's order, and then those beyond it."""
 SIZES = ("cpu", "paper")
 """cpu: minutes on two cores. paper: the numbers of the published code."""
 Outcome = Literal["reproduced", "only at reduced size", "not reproduced", "cannot be judged here"]
