@@ -261,7 +261,7 @@ def test_figures_are_complete() -> None:
     points = drawn["weight_gradient"][1]
     points = points.set_index(["dataset", "cell", "warm_up", "traces", "part", "rule", "measure"])
     es = points.loc[("shd", "lif_std", 0.0, True, "layer0", "es_drtrl 10 corrected", "cosine")]
-    assert (es["median"], es["published"], es["undefined"]) == (0.65, pytest.approx(0.65), 0)
+    assert (es["median"], es["published"], es["undefined"]) == pytest.approx((0.65, 0.65, 0))
     late = points.loc[("shd", "lif_std", 0.9, False, "layer0", "drtrl", "cosine")]
     assert math.isnan(late["median"])
     assert (late["published"], late["undefined"]) == (0, 4)  # counted as 0, and counted apart

@@ -49,6 +49,7 @@ def depths(rows: Frame, points: Frame) -> Figure:
 
 def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
     """Draw a curve of each model over one of the swept numbers, corrected and as published."""
+    as_published = own[(own["rule"] == rule.replace("corrected", "as_published")) & (own["measure"] == measure)]
     own = own[(own["rule"] == rule) & (own["measure"] == measure)]
     ticks = sorted(float(x) for x in own[across].unique())
     for cell, of_cell in own.groupby("cell", sort=False):
@@ -57,8 +58,9 @@ def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
         found = [intervals.Summary(middle, low, high, 0, 0) for middle, low, high in ends]
         marks.curve(axes, ticks, found, str(cell), settings.MODELS[str(cell)])
         if measure == "cosine":
-            published = {"color": marks.MODELS[str(cell)][0], "label": marks.PUBLISHED, **style.FORMULA}
-            axes.plot(ticks, at["published"].to_numpy(float), **published)
+            other = as_published[as_published["cell"] == cell].set_index(across).loc[ticks, "published"]
+            look = {"color": marks.MODELS[str(cell)][0], "label": marks.PUBLISHED, **style.FORMULA}
+            axes.plot(ticks, other.to_numpy(float), **look)
     axes.set(xscale="log", xlabel=ACROSS[across], ylabel=AXES[measure])
     if measure == "cosine":
         axes.set_ylim(min(-0.03, float(np.nanmin(own["low"])) - 0.05), 1.05)
