@@ -73,7 +73,7 @@ def panel(axes: Axes, own: Frame, measure: str, rules: dict[str, tuple[str, dict
             scales.limit_around(axes, "y", drawn.clip(lower=drawn.max() * 1e-6))
     else:
         low, high = axes.get_ylim()
-        axes.set_ylim(min(-0.05, max(low, -0.5)), min(max(1.1, high), 2.5))
+        axes.set_ylim(min(-0.05, max(low, -0.5 if measure == "kept" else -1.05)), min(max(1.1, high), 2.5))
 
 
 def draw(rows: Frame, points: Frame) -> Figure:
@@ -96,7 +96,8 @@ def draw(rows: Frame, points: Frame) -> Figure:
     said = [
         f"{settings.DATASETS[one['dataset']]}, T = {one['steps']}, N = {one['neurons']}, "
         f"{rows['sample'].nunique()} recordings of each seed; input and recurrent weights; float64, JAX",
-        "shaded: 95 % interval of the median, bootstrap over seeds and samples; BPTT keeps 1 with cosine 1",
+        "shaded: 95 % interval of the median, bootstrap over seeds and samples; BPTT keeps 1 with cosine 1; "
+        "shares beyond -0.5 and 2.5 are not drawn",
         f"undefined and left out: {int(cosines['undefined'].sum())} of {int(cosines['values'].sum())} cosines; the "
         "delays that are drawn have marks",
         report.activity(rows[rows["rule"] == "bptt"]),
