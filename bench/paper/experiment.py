@@ -29,9 +29,11 @@ EXPERIMENTS = {
     "artificial": "drtrl_bench.paper.artificial",
     "rank1_time": "drtrl_bench.paper.rank1_time",
     "rank1_theory": "drtrl_bench.paper.rank1_theory",
+    "weight_gradient": "drtrl_bench.paper.weight_gradient",
     "memory_speed": "drtrl_bench.paper.memory_speed",
+    "lag": "drtrl_bench.paper.lag",
 }
-"""The experiments by name, in the paper's order."""
+"""The experiments by name, in the paper's order, and then those beyond it."""
 SIZES = ("cpu", "paper")
 """cpu: minutes on two cores. paper: the numbers of the published code."""
 Outcome = Literal[

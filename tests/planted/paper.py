@@ -8,6 +8,7 @@ THEORY, RUNNER, INTERVALS, JACOBIAN, TIME = (
 COST, ARTIFICIAL, APART, REPRODUCE = (
     f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
 )
+GRADIENT, LAG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag"))
 
 PLANTED = [
     # 2.3
@@ -172,6 +173,56 @@ PLANTED = [
         "    if busy:\n",
         "    if not busy:\n",
         f"{COST}test_verdicts",
+    # 2.4
+    Planted(
+        "gradients of the input weights by step, without the inputs",
+        "bench/paper/measures/gradients.py",
+        'own[0]["x"] = F @ own[0]["x"][:, 0]',
+        'own[0]["x"] = own[0]["x"][:, 0]',
+        f"{GRADIENT}test_gradients_compare_as_those_of_all_weights_laid_out_do",
+    ),
+    Planted(
+        "steps after the warm-up that read the currents of the warm-up",
+        "bench/paper/measures/gradients_jax.py",
+        "jnp.roll(currents, -start, axis=1), late",
+        "currents, late",
+        f"{GRADIENT}test_traces_that_start_after_the_warm_up_are_those_by_hand",
+    ),
+    Planted(
+        "a loss in the warm-up and none after it",
+        "bench/paper/measures/gradients_torch.py",
+        "targets[:start] = -1",
+        "targets[start:] = -1",
+        f"{GRADIENT}test_gradients_compare_as_those_of_all_weights_laid_out_do[torch-adaptive]",
+    ),
+    Planted(
+        "one setting for a claim on all",
+        "bench/paper/weight_gradient.py",
+        "return text, above == len(found)",
+        "return text, above > 0",
+        f"{GRADIENT}test_the_verdicts_ask_for_every_setting",
+    ),
+    Planted(
+        "an undefined cosine left out where it is to count as 0",
+        "bench/paper/drawing/weight_gradient.py",
+        "np.nan_to_num(values[0], nan=0.0)",
+        "values[0]",
+        f"{GRADIENT}test_figures_are_complete",
+    ),
+    # Beyond the paper
+    Planted(
+        "what the weights read at the loss, not at the delay",
+        "bench/paper/lag.py",
+        "F[:, : len(dy) - d]",
+        "F[:, d:]",
+        f"{LAG}test_gradients_through_a_delay_are_those_by_hand",
+    ),
+    Planted(
+        "a share that is kept as a length",
+        "bench/paper/lag.py",
+        "float(g @ exact) / norm**2",
+        "float(g @ exact) / norm",
+        f"{LAG}test_what_is_undefined_is_none",
     ),
     # Running
     Planted(

@@ -1,0 +1,115 @@
+"""Draws the fidelity per delay: for each model, what every rule keeps of the gradient through a delay."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from drtrl_bench.figures import layout, scales, selection
+from drtrl_bench.paper import report
+from drtrl_bench.paper.measures import gradients, intervals, settings
+from drtrl_bench.view.caption import Frame
+
+MEASURES = {
+    "kept": ("share kept of the gradient through a delay: projection on it", "share kept"),
+    "cosine": ("cosine with the gradient through a delay", "cosine"),
+    "share": ("norm of the gradient through a delay / norm of the gradient", "norm / whole"),
+}
+"""What is measured, as a heading and as an axis name it."""
+DASHES = ((0, (2.5, 1.2)), (0, (5, 1.5)), (0, (6, 1.5, 1.2, 1.5)))
+READOUTS = {"leaky": "leaky readout, as published", "linear": "linear readout, which keeps nothing"}
+
+
+def looks(rules: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return name and look of each rule; the ranks of ES-D-RTRL differ by dashes."""
+    found, number = {}, 0
+    for rule in rules:
+        kind, k, _ = gradients.split(rule)
+        name, colour, marker = selection.ALGORITHMS[kind]
+        look = {"color": colour, "marker": marker, "markersize": 3.6, "markeredgecolor": "white", "linewidth": 1.3}
+        if k:
+            name, look["linestyle"] = f"{name}, k = {k}", DASHES[number % len(DASHES)]
+            number += 1
+        found[rule] = (name, look)
+    return found
+
+
+def summarized(rows: Frame) -> Frame:
+    """Return a row for each readout, model, rule, measure and delay: the median with its interval."""
+    found = []
+    for (readout, cell, rule), own in rows.groupby(["readout", "cell", "rule"], sort=False):
+        for measure in MEASURES:
+            if (measure == "share") != (rule == "bptt"):
+                continue
+            values = intervals.by_seed(own, measure)
+            undefined = np.isnan(values).sum(axis=(0, 1))
+            for lag, *ends, absent in zip(own["lags"].iloc[0], *intervals.curves(values), undefined, strict=True):
+                keys = {"readout": readout, "cell": cell, "rule": rule, "measure": measure, "lag": lag}
+                ends = dict(zip(("median", "low", "high"), ends, strict=True))
+                found.append(keys | ends | {"undefined": absent, "values": values[..., 0].size})
+    return pd.DataFrame(found)
+
+
+def panel(axes: Axes, own: Frame, measure: str, rules: dict[str, tuple[str, dict[str, Any]]]) -> None:
+    """Draw the rules of a model over the delay."""
+    for rule, (name, look) in rules.items():
+        line = own[(own["rule"] == rule) & (own["measure"] == measure)]
+        if line["median"].notna().any():
+            x = line["lag"].to_numpy(float) + 1
+            axes.fill_between(x, line["low"], line["high"], color=look["color"], alpha=0.2, linewidth=0)
+            axes.plot(x, line["median"], label=name, **look)
+    ticks = [lag for lag in (0, 1, 3, 10, 30, 100) if lag <= own["lag"].max()]
+    axes.set(xscale="log", xlabel="delay d (steps)", ylabel=MEASURES[measure][1])
+    axes.set_xticks([tick + 1 for tick in ticks], [str(tick) for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    if measure == "share":
+        scales.scale_values(axes, "y", MEASURES[measure][1])
+        drawn = own.loc[own["measure"] == measure, "median"]
+        if (drawn > 0).any():
+            scales.limit_around(axes, "y", drawn.clip(lower=drawn.max() * 1e-6))
+    else:
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(-0.05, max(low, -0.5 if measure == "kept" else -1.05)), min(max(1.1, high), 2.5))
+
+
+def draw(rows: Frame, points: Frame) -> Figure:
+    """Draw the bands of all measures, four models in a band."""
+    names, bands = list(dict.fromkeys(rows["rule"])), []
+    cells = [cell for cell in settings.MODELS if (points["cell"] == cell).any()]
+    for measure, (heading, _) in MEASURES.items():
+        rules = looks([rule for rule in names if (rule == "bptt") == (measure == "share")])
+        for first in range(0, len(cells), 4):
+            panels = [
+                layout.Panel(
+                    settings.MODELS[cell],
+                    partial(panel, own=points[points["cell"] == cell], measure=measure, rules=rules),
+                )
+                for cell in cells[first : first + 4]
+            ]
+            bands.append(layout.Band(heading if first == 0 else "", panels, 1.4))
+    one = rows.iloc[0]
+    cosines = points[(points["measure"] == "cosine")]
+    said = [
+        f"{settings.DATASETS[one['dataset']]}, T = {one['steps']}, N = {one['neurons']}, "
+        f"{rows['sample'].nunique()} recordings of each seed; input and recurrent weights; float64, JAX",
+        "shaded: 95 % interval of the median, bootstrap over seeds and samples; BPTT keeps 1 with cosine 1; "
+        "shares beyond -0.5 and 2.5 are not drawn",
+        f"undefined and left out: {int(cosines['undefined'].sum())} of {int(cosines['values'].sum())} cosines; the "
+        "delays that are drawn have marks",
+        report.activity(rows[rows["rule"] == "bptt"]),
+    ]
+    title = f"Fidelity per delay: {READOUTS[one['readout']]}"
+    return layout.sheet(title, bands, report.footer(rows, *said))
+
+
+def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
+    """Draw a figure for each readout, with its points."""
+    drawn, points = {}, summarized(rows)
+    for readout, own in rows.groupby("readout", sort=False):
+        of_readout = points[points["readout"] == readout]
+        drawn[f"lag_{readout}"] = (draw(own, of_readout), of_readout)
+    return drawn

@@ -1,0 +1,238 @@
+"""Draws experiment 2.4: models, warm-up and parameters; `weight_gradient_studies.py` draws depths and sweeps."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from drtrl_bench.figures import layout, scales
+from drtrl_bench.paper import report
+from drtrl_bench.paper.drawing import marks
+from drtrl_bench.paper.measures import gradients, intervals, settings
+from drtrl_bench.view.caption import Frame
+
+COSINE, RATIO = "cosine with BPTT", "norm / BPTT's norm"
+AXES = {"cosine": COSINE, "norm_ratio": RATIO, "rate": "firing rate (Hz, at 1 ms per step)", "silent": "silent neurons"}
+"""What is measured, as an axis names it."""
+CORRECTED = "corrected: median of samples and seeds, undefined values left out; the filters' own bias correction"
+POOLED = (
+    "as published: mean of one network's samples, undefined values counted as 0; ES-D-RTRL with the bias correction "
+    "of the published code"
+)
+MIDDLE = 20
+"""The rank of ES-D-RTRL where one is drawn."""
+BY = ["study", "dataset", "steps", "cell", "layers", "neurons", "ff_factor", "rec_factor", "warm_up", "traces", "part"]
+KINDS = {"layer0": "all", "layer0.x": "input", "layer0.r": "rec.", "layer0.b": "bias", "all": "+ out"}
+"""The weights of the hidden layer that enter a cosine, and with those of the readout."""
+
+
+def summarized(rows: Frame) -> Frame:
+    """Return a row for each setting, part, rule and measure: the median with its interval, and the published value."""
+    found: list[dict[str, Any]] = []
+    for key, own in rows[rows["framework"] == "jax"].groupby(BY, sort=False):
+        common = dict(zip(BY, key, strict=True))
+        for measure in ("cosine", "norm_ratio"):
+            values = intervals.by_seed(own, measure)
+            middle, low, high = intervals.curves(values)
+            pooled = np.nan_to_num(values[0], nan=0.0).mean(axis=0)
+            undefined = np.isnan(values).sum(axis=(0, 1))
+            for i, rule in enumerate(own["rules"].iloc[0]):
+                one = {"median": middle[i], "low": low[i], "high": high[i], "undefined": undefined[i]}
+                found.append(common | {"rule": rule, "measure": measure} | one | {"published": pooled[i]})
+        for measure in ("rate", "silent") if common["part"] == "layer0" and not common["warm_up"] else ():
+            one = intervals.of_column(own, measure)
+            ends = {"median": one.median, "low": one.low, "high": one.high, "undefined": one.undefined}
+            found.append(common | {"rule": "", "measure": measure} | ends)
+    return pd.DataFrame(found)
+
+
+def name(rule: str) -> str:
+    """Name a rule, ES-D-RTRL with its rank."""
+    kind, k, _ = gradients.split(rule)
+    return {"no_trace": "no trace", "drtrl": "D-RTRL"}.get(kind) or f"ES-D-RTRL, k = {k}"
+
+
+def curves(
+    axes: Axes, own: Frame, column: str, places: Sequence[Any], published: bool = False, apart: Sequence[int] = ()
+) -> None:
+    """Draw a curve for each model over places, the values of a column.
+
+    Models stand beside each other at each place. apart: places that no line leads to. published: what the published
+    protocol makes of it, without intervals.
+    """
+    cells = [cell for cell in settings.MODELS if (own["cell"] == cell).any()]
+    for number, cell in enumerate(cells):
+        at = own[own["cell"] == cell].set_index(column)
+        where = [i for i, place in enumerate(places) if place in at.index]
+        chosen = at.loc[[places[i] for i in where]]
+        middle = chosen["published" if published else "median"].to_numpy(float)
+        x, colour, marker = np.array(where) + (number - (len(cells) - 1) / 2) * 0.07, *marks.MODELS[cell]
+        if not published:
+            ends = [middle - chosen["low"].to_numpy(float), chosen["high"].to_numpy(float) - middle]
+            bars: dict[str, Any] = {"linestyle": "none", "elinewidth": 0.9, "color": colour}
+            axes.errorbar(x, middle, yerr=np.maximum(ends, 0), label=marks.INTERVAL, **bars)
+        joined = np.where(np.isin(where, list(apart)), np.nan, middle)
+        look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5, "markeredgecolor": "white"}
+        label = settings.MODELS[cell]
+        axes.plot(x, joined, label=label, linewidth=1, **look)
+        axes.plot(x, np.where(np.isnan(joined), middle, np.nan), label=label, linestyle="none", **look)
+    axes.set_xlim(-0.6, len(places) - 0.4)
+
+
+def finish(axes: Axes, own: Frame, measure: str, ticks: Sequence[str], xlabel: str) -> None:
+    """Set the axes of a panel of cosines, or of ratios of norms."""
+    axes.set_xticks(range(len(ticks)), list(ticks))
+    axes.set_xlabel(xlabel)
+    if measure == "norm_ratio":
+        drawn = own["median"].to_numpy(float)
+        if (np.isfinite(drawn) & (drawn > 0)).any():
+            scales.scale_values(axes, "y", AXES[measure])
+            scales.limit_around(axes, "y", drawn)
+    else:
+        lowest = np.nanmin([0.0, *own["low"].to_numpy(float)])
+        axes.set(ylim=(min(-0.03, lowest - 0.05), 1.05), ylabel=AXES[measure])
+
+
+def over_rules(axes: Axes, own: Frame, measure: str, published: bool = False) -> None:
+    """Draw a measure over the rules: no trace, ES-D-RTRL by rank, D-RTRL."""
+    kind = "as_published" if published else "corrected"
+    rules = [rule for rule in own["rule"].unique() if rule and gradients.split(rule)[2] in (None, kind)]
+    own = own[(own["measure"] == measure) & own["rule"].isin(rules)]
+    curves(axes, own, "rule", rules, published, apart=(0, len(rules) - 1))
+    ticks = ["no\ntrace", *(str(gradients.split(rule)[1]) for rule in rules[1:-1]), "D-\nRTRL"]
+    finish(axes, own, measure, ticks, "rule; numbers: rank k of ES-D-RTRL")
+
+
+def over_models(axes: Axes, own: Frame, measure: str) -> None:
+    """Draw a measure of the activity of each model."""
+    own = own[own["measure"] == measure]
+    cells = [cell for cell in settings.MODELS if (own["cell"] == cell).any()]
+    found = {}
+    for place, cell in enumerate(cells):
+        one = own[own["cell"] == cell].iloc[0]
+        found[place] = intervals.Summary(one["median"], one["low"], one["high"], 0, 0)
+    marks.listed(axes, found, marks.CORRECTED)
+    scales.list_lines(axes, [settings.MODELS[cell] for cell in cells])
+    axes.set_xlabel(AXES[measure])
+
+
+def panels(points: Frame, draw: Any, **options: Any) -> list[layout.Panel]:
+    """Return a panel for each data set and length."""
+    groups = points.groupby(["dataset", "steps"], sort=False)
+    return [
+        layout.Panel(f"{settings.DATASETS.get(dataset, dataset)}, T = {steps}", partial(draw, own=own, **options))
+        for (dataset, steps), own in groups
+    ]
+
+
+def apart(rows: Frame) -> str:
+    """Say how far the cosines and norms of the frameworks are apart at most."""
+    by = ["cell", "dataset", "steps", "seed", "sample", "part", "warm_up"]
+    own = rows[(rows["study"] == "models") & rows["traces"]]
+    both = own[own["framework"] == "jax"].merge(own[own["framework"] == "torch"], on=by, suffixes=("", "_torch"))
+    if both.empty:
+        return "PyTorch was not run"
+    most = {}
+    for column in ("cosine", "norm_ratio"):
+        ours, twins = (np.array(both[f"{column}{end}"].tolist(), float) for end in ("", "_torch"))
+        most[column] = np.nanmax(np.abs(ours - twins) / (1 if column == "cosine" else np.maximum(ours, 1e-300)))
+    compared = f"{len(both)} comparisons of {len(both.drop_duplicates(by[:5]))} samples that both computed"
+    differ = f"by {most['cosine']:.0e} in a cosine and by {most['norm_ratio']:.0e} of a ratio of norms at most"
+    return f"JAX and PyTorch differ {differ}, of values kept to five digits, in {compared}"
+
+
+def said(rows: Frame, points: Frame) -> list[str]:
+    """Return the lines of a caption that all figures have."""
+    cosines = np.array([cosine for own in rows["cosine"] for cosine in own], float)
+    return [
+        f"N = {', '.join(str(n) for n in points['neurons'].unique())}; {rows['sample'].nunique()} recordings of each "
+        "seed, each a gradient of its own; sum of the losses of all steps; float64",
+        f"undefined: {int(np.isnan(cosines).sum())} of {cosines.size} cosines, of a gradient that is 0",
+        report.activity(rows.drop_duplicates(["dataset", "steps", "cell", "seed", "sample", "layers", "neurons"])),
+    ]
+
+
+def models(rows: Frame, points: Frame) -> Figure:
+    """Draw the rules for every model on every data set."""
+    own = points[(points["warm_up"] == 0) & points["part"].isin(["layer0", "readout"])]
+    hidden, readout = own[own["part"] == "layer0"], own[own["part"] == "readout"]
+    listed = [
+        ("hidden layer, corrected", hidden, over_rules, {"measure": "cosine"}, 1.9),
+        ("hidden layer, as published", hidden, over_rules, {"measure": "cosine", "published": True}, 1.9),
+        ("hidden layer, ratio of norms", hidden, over_rules, {"measure": "norm_ratio"}, 1.9),
+        ("readout, corrected", readout, over_rules, {"measure": "cosine"}, 1.5),
+        ("readout, ratio of norms", readout, over_rules, {"measure": "norm_ratio"}, 1.5),
+        ("activity", hidden, over_models, {"measure": "rate"}, 1.4),
+        ("", hidden, over_models, {"measure": "silent"}, 1.4),
+    ]
+    bands = [layout.Band(head, panels(of, draw, **options), height) for head, of, draw, options, height in listed]
+    plain = rows[(rows["warm_up"] == 0) & (rows["framework"] == "jax") & rows["part"].isin(["layer0", "readout"])]
+    text = [apart(rows), *said(plain, own), CORRECTED, POOLED]
+    return layout.sheet("2.4 Weight gradients and that of BPTT", bands, report.footer(rows, *text))
+
+
+def over_warm_up(axes: Axes, own: Frame, rule: str, measure: str, traces: bool) -> None:
+    """Draw a measure over the share of the steps that are without a loss."""
+    shares = sorted(own["warm_up"].unique())
+    chosen = (own["traces"] == traces) | (own["warm_up"] == 0)
+    own = own[(own["rule"] == rule) & (own["measure"] == measure) & chosen]
+    curves(axes, own, "warm_up", shares)
+    finish(axes, own, measure, [f"{share:g}" for share in shares], "share of the steps without loss")
+
+
+def warm_up(rows: Frame, points: Frame) -> Figure:
+    """Draw what traces that start after the warm-up do."""
+    own, bands = points[(points["part"] == "layer0")], []
+    for rule in ("drtrl", f"es_drtrl {MIDDLE} corrected"):
+        for measure in ("cosine", "norm_ratio"):
+            for traces in (True, False):
+                how = "corrected: traces run from the first step" if traces else "as published: traces start at 0 at t0"
+                options = {"rule": rule, "measure": measure, "traces": traces}
+                bands.append(layout.Band(f"{name(rule)}, {how}", panels(own, over_warm_up, **options), 1.5))
+    plain = rows[(rows["framework"] == "jax") & (rows["part"] == "layer0")]
+    text = [*said(plain, own), "hidden layer; BPTT goes back to the first step in both; median of samples and seeds"]
+    return layout.sheet("2.4 Warm-up without loss: with traces and without", bands, report.footer(rows, *text))
+
+
+def over_kinds(axes: Axes, own: Frame, rule: str) -> None:
+    """Draw the cosine over the parameters that enter it."""
+    own = own[(own["rule"] == rule) & (own["measure"] == "cosine")]
+    places = [part for part in KINDS if (own["part"] == part).any()]
+    curves(axes, own, "part", places, apart=range(len(places)))
+    finish(axes, own, "cosine", [KINDS[part] for part in places], "weights that enter")
+
+
+def parameters(rows: Frame, points: Frame) -> Figure:
+    """Draw which parameters enter the cosine."""
+    own = points[(points["warm_up"] == 0) & points["part"].isin(list(KINDS))]
+    rules = {"drtrl": "D-RTRL", f"es_drtrl {MIDDLE} corrected": f"ES-D-RTRL, k = {MIDDLE}, corrected"}
+    rules[f"es_drtrl {MIDDLE} as_published"] = f"ES-D-RTRL, k = {MIDDLE}, bias correction as published"
+    bands = [layout.Band(text, panels(own, over_kinds, rule=rule), 1.7) for rule, text in rules.items()]
+    plain = rows[(rows["warm_up"] == 0) & (rows["framework"] == "jax") & rows["part"].isin(list(KINDS))]
+    meaning = "all: a layer's weights as one vector, as published; input, rec., bias: each; + out: with the readout's"
+    return layout.sheet(
+        "2.4 Which parameters enter the cosine", bands, report.footer(rows, meaning, *said(plain, own), CORRECTED)
+    )
+
+
+def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
+    """Draw all figures whose jobs were run, with what each plots."""
+    from drtrl_bench.paper.drawing import weight_gradient_studies as studies
+
+    drawn, points = {}, summarized(rows)
+    for study, draw, title in (
+        ("models", models, "weight_gradient"),
+        ("models", warm_up, "weight_gradient_warm_up"),
+        ("models", parameters, "weight_gradient_parameters"),
+        ("depth", studies.depths, "weight_gradient_depth"),
+        ("sweeps", studies.sweeps, "weight_gradient_sweeps"),
+    ):
+        own = rows[rows["study"] == study]
+        if len(own):
+            of_study = points[points["study"] == study]
+            drawn[title] = (draw(own, of_study), of_study)
+    return drawn

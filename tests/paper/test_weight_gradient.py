@@ -1,0 +1,287 @@
+"""Experiment 2.4: cosines and norms of gradients against gradients that are laid out, and what is drawn of them."""
+
+import math
+from dataclasses import replace
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from support.pictures import raw_mathtext, text_of, touching, unnamed
+
+from drtrl_bench import data
+from drtrl_bench.implementations.cells import spec
+from drtrl_bench.implementations.reference import algorithms as reference
+from drtrl_bench.implementations.reference import cells as cells_of_reference
+from drtrl_bench.paper import experiment, records, weight_gradient
+from drtrl_bench.paper.measures import gradients
+
+RULES = gradients.rules([4, 40])
+JOB: dict[str, Any] = {
+    "study": "models",
+    "cell": "alif_stp",
+    "constants": {"tau_syn": 5.0, "tau_a": 100.0, "tau_f": 10.0, "tau_d": 100.0, "tau": 5.0},
+    "rec": 40.0,
+    "ff": 300.0,
+    "neurons": 4,
+    "layers": 1,
+    "dataset": "bernoulli",
+    "reading": {"features": 6, "rate": 0.3},
+    "steps": 12,
+    "samples": 2,
+    "computed": 2,
+    "seed": 1,
+    "rules": RULES,
+    "kinds": True,
+    "warm_ups": [0.0],
+    "framework": "jax",
+}
+ADAPTIVE = JOB | {"cell": "alif_expcu", "constants": {"tau": 10.0, "tau_syn": 5.0, "tau_a": 100.0}, "ff": 200.0}
+DEEP = JOB | {"cell": "lif_expcu", "constants": {"tau": 10.0, "tau_syn": 10.0}, "layers": 2}
+
+
+JOBS = {"one layer": JOB, "adaptive": ADAPTIVE, "deep": DEEP}
+
+
+def computing(framework: str) -> ModuleType:
+    pytest.importorskip(framework)
+    if framework == "jax":
+        from drtrl_bench.paper.measures import gradients_jax as measured
+    else:
+        from drtrl_bench.paper.measures import gradients_torch as measured
+    return measured
+
+
+@cache
+def laid_out(name: str) -> tuple[Any, list[dict[str, Any]], np.ndarray, np.ndarray]:
+    """Network, weights, inputs and targets of a job, with the input weights that its currents come from."""
+    job = JOBS[name]
+    inputs, targets = data.dataset("bernoulli").batch(12, 2, 1, features=6, rate=0.3)
+    problem = gradients.draw(job)
+    W, *_ = np.linalg.lstsq(inputs.reshape(24, 6).astype(float), problem.currents.reshape(24, 4), rcond=None)
+    return gradients.network(job, spec), [problem.params[0] | {"x": W[:, None]}, *problem.params[1:]], inputs, targets
+
+
+def by_reference(job: str, rule: str, sample: int, start: int = 0) -> list[dict[str, np.ndarray]]:
+    """The gradient of a rule by the NumPy reference, all weights laid out."""
+    net, params, inputs, targets = laid_out(job)
+    name, k, kind = gradients.split(rule)
+    function = getattr(reference, {"drtrl": "drtrl_by_cutting"}.get(name, name))
+    late = np.where(np.arange(12)[:, None] >= start, targets, -1)[:, sample : sample + 1]
+    options = {"decay": k, "bias_correction": kind} if kind else {}
+    return function(net, params, inputs[:, sample : sample + 1], late, **options)[1]
+
+
+def flat(gradient: list[dict[str, np.ndarray]], names: list[tuple[int, str]]) -> np.ndarray:
+    return np.concatenate([gradient[layer][kind].ravel() for layer, kind in names])
+
+
+PARTS = {
+    "layer0": [(0, "x"), (0, "r"), (0, "b")],
+    "layer1": [(1, "x"), (1, "r"), (1, "b")],
+    "layer0.x": [(0, "x")],
+    "layer0.b": [(0, "b")],
+}
+
+
+@pytest.mark.parametrize("name", list(JOBS))
+def test_gradients_compare_as_those_of_all_weights_laid_out_do(name: str, framework: str) -> None:
+    """Of the reference's gradients [I, N]; here the input weights' are in the coordinates of steps."""
+    job = JOBS[name]
+    measured, problem, readout = computing(framework), gradients.draw(job), job["layers"]
+    variants = [gradients.Variant(0, traces=True), gradients.Variant(8, traces=True)]
+    smallest = 1.0
+    for variant, found in zip(variants, measured.measures(job, problem, variants), strict=True):
+        own = {rule: found[rule] for rule in RULES}
+        listed = gradients.parts(readout, kinds=True)
+        for sample, part, agreement in gradients.compare(own, found["bptt"], problem, listed):
+            every = [(i, kind) for i in range(readout) for kind in "xrb"] + [(readout, "x")]
+            names = {"readout": [(readout, "x")], "all": every, "layer0.r": [(0, "r")]} | PARTS
+            true = flat(by_reference(name, "bptt", sample, variant.start), names[part])
+            assert np.linalg.norm(true) > 1e-6
+            for rule in RULES:
+                g = flat(by_reference(name, rule, sample, variant.start), names[part])
+                norm, ratio = float(np.linalg.norm(g)), agreement[rule]["norm_ratio"]
+                assert ratio == pytest.approx(norm / np.linalg.norm(true), rel=1e-6)
+                if norm == 0:
+                    assert agreement[rule]["cosine"] is None
+                    continue
+                cosine = float(g @ true / norm / np.linalg.norm(true))
+                assert agreement[rule]["cosine"] == pytest.approx(cosine, abs=1e-7)
+                smallest = min(smallest, cosine)
+    assert smallest < 0.8  # rules and parts differ
+
+
+def from_zero_traces(sample: int, start: int) -> np.ndarray:
+    """D-RTRL's gradient of the hidden layer, weight by weight, with traces that are zero at the start."""
+    net, params, inputs, targets = laid_out("adaptive")
+    x = inputs[:, sample : sample + 1]
+    hidden, readout = reference.forward(net, params, x)
+    error = reference.loss_gradient(readout.outputs, targets[:, sample : sample + 1])
+    eps, summed = np.zeros((11, net[0].S, 4)), np.zeros((11, 4))
+    for t in range(start, 12):
+        z = np.concatenate([hidden.z[kind][t, 0] for kind in "xrb"])
+        D, D_f = cells_of_reference.jacobians(net[0], hidden.states[t], hidden.currents[t])
+        eps = np.einsum("sun,jun->jsn", D[0], eps) + z[:, None, None] * D_f[0, :, 0]
+        l = cells_of_reference.pull_output(net[0], hidden.states[t + 1], error[t] @ params[1]["x"][:, 0].T)
+        summed += (eps * l[0]).sum(axis=1)
+    return summed.ravel()
+
+
+def test_traces_that_start_after_the_warm_up_are_those_by_hand() -> None:
+    measured, problem = computing("jax"), gradients.draw(ADAPTIVE)
+    (found,) = measured.measures(ADAPTIVE, problem, [gradients.Variant(5, traces=False)])
+    for sample in range(2):
+        own = gradients.vectors(found["drtrl"], problem.factors[sample], sample)
+        whole = np.concatenate([own[f"layer0.{kind}"] for kind in "xrb"])
+        one, other = from_zero_traces(sample, 5), from_zero_traces(sample, 0)
+        assert np.linalg.norm(one) > 1e-6
+        assert np.linalg.norm(whole) == pytest.approx(np.linalg.norm(one), rel=1e-6)
+        assert np.linalg.norm(other) != pytest.approx(np.linalg.norm(one), rel=1e-3)
+        rows = found["drtrl"][0]["x"][sample, :, 0]
+        assert not rows[:5].any()  # nothing of the warm-up is credited
+        assert rows[5:].any()
+
+
+def test_torch_has_no_late_traces() -> None:
+    measured = computing("torch")
+    with pytest.raises(ValueError, match="from the first step on"):
+        measured.measures(JOB, gradients.draw(JOB), [gradients.Variant(5, traces=False)])
+
+
+def test_factors_have_the_products_of_the_inputs() -> None:
+    inputs, _ = data.dataset("bernoulli").batch(12, 2, 1, features=6, rate=0.3)
+    for sample, F in enumerate(gradients.draw(JOB).factors):
+        np.testing.assert_allclose(F.T @ F, inputs[:, sample] @ inputs[:, sample].T, atol=1e-9)
+
+
+def test_deep_layers_are_drawn_with_the_strengths_of_the_job() -> None:
+    job = DEEP | {"neurons": 150, "layers": 3}
+    first, second, third, readout = gradients.draw(job).params
+    for layer in (second, third):
+        assert layer["x"].std() == pytest.approx(math.sqrt(300 / 150), rel=0.02)
+        assert layer["r"].std() == pytest.approx(math.sqrt(40 / 150), rel=0.02)
+    assert not (second["x"] == third["x"]).any()
+    assert readout["x"].std() == pytest.approx(math.sqrt(2 / 150), rel=0.05)
+    assert "x" not in first
+    largest = np.abs(second["x"]).max()
+    assert largest < 2.3 * math.sqrt(300 / 150)  # cut at two deviations
+
+
+def test_a_silent_network_has_no_cosine_and_a_silent_rule_a_norm_of_zero(framework: str) -> None:
+    job = JOB | {"framework": framework, "reading": {"features": 6, "rate": 0.0}, "kinds": False}
+    computing(framework)
+    rows = weight_gradient.compute(job)
+    assert [row["part"] for row in rows] == ["layer0", "readout"] * 2
+    for row in rows:
+        assert row["rate"] == 0
+        assert row["silent"] == 1
+        if row["part"] == "readout":
+            assert row["cosine"] == [None] * len(RULES)
+            assert row["norm_ratio"] == [None] * len(RULES)
+
+
+def test_rows_of_a_job_are_complete() -> None:
+    computing("jax")
+    job = JOB | {"warm_ups": [0.0, 0.5]}
+    rows = weight_gradient.compute(job)
+    kinds = [(row["warm_up"], row["traces"], row["part"]) for row in rows if row["sample"] == 0]
+    whole = ["layer0", "readout", "layer0.x", "layer0.r", "layer0.b", "all"]
+    assert kinds == [(0.0, True, part) for part in whole] + [
+        (0.5, traces, part) for traces in (True, False) for part in ("layer0", "readout")
+    ]
+    first = rows[0]
+    assert first["cosine"][RULES.index("drtrl")] == pytest.approx(
+        float(np.float64(f"{first['cosine'][RULES.index('drtrl')]:.5g}"))
+    )
+    assert 0 < first["rate"] < 1000
+    readout = rows[1]
+    assert readout["cosine"][RULES.index("drtrl")] == 1  # a leaky readout's trace is exact
+
+
+def test_jobs_of_the_sizes() -> None:
+    jobs: list[dict[str, Any]] = []
+    for name in experiment.SIZES:
+        jobs = weight_gradient.jobs(weight_gradient.SIZES[name])
+        assert len({str(sorted(job.items(), key=str)) for job in jobs}) == len(jobs)
+        assert {job["seed"] for job in jobs} == {0, 1, 2, 3, 4}
+        models = {(job["cell"], job["dataset"], job["framework"]) for job in jobs if job["study"] == "models"}
+        assert len(models) == 48
+        ranks = {k for job in jobs for k, _ in gradients.filtered(job["rules"]).values()}
+        assert ranks == {4, 10, 20, 40, 100}
+    deep = [job for job in jobs if job["study"] == "depth" and (job["cell"], job["seed"]) == ("alif_stp", 0)]
+    assert [(job["layers"], job["rec"], job["ff"], job["constants"]["tau"]) for job in deep] == [
+        (3, 6, 320, 5), (4, 6, 320, 5), (5, 6, 320, 5)
+    ]  # fmt: skip
+    assert not any("100" in rule for rule in deep[0]["rules"])
+
+
+def frame(size: weight_gradient.Size, drtrl: float = 0.95) -> Any:
+    """The frame of a size whose numbers are made up: what is drawn and judged of them is known."""
+    lines = []
+    for number, job in enumerate(weight_gradient.jobs(size)):
+        rows, n = [], len(job["rules"])
+        for share in job["warm_ups"]:
+            for traces in (True, False) if share else (True,):
+                for part in gradients.parts(job["layers"], job["kinds"] and not share):
+                    for sample in range(job["computed"]):
+                        cosine = [0.5, *[0.6 + 0.1 * sample] * (n - 2), drtrl if traces else None]
+                        rows.append({
+                            "sample": sample, "warm_up": share, "traces": traces, "part": part.name, "cosine": cosine,
+                            "norm_ratio": [0.01] * n, "rate": 20.0 + sample, "silent": 0.25, "density": 0.02,
+                        })  # fmt: skip
+        lines.append({
+            "experiment": "weight_gradient", "size": "cpu", "job": job, "job_key": str(number),
+            "implementation_sha": "", "env_hash": "e",
+            "data": {"label": "SHD (synthetic speech)", "synthetic": True}, "rows": rows,
+        })  # fmt: skip
+    return records.frame(lines, {}, "cpu")
+
+
+SMALL = replace(
+    weight_gradient.SIZES["cpu"], lengths={"dvs_gesture": (100,), "shd": (100,)}, neurons=8, samples=2, seeds=2,
+    sizes=(4, 8), factors=(0.1, 1, 10), samples_swept=2,
+    samples_deep=2, depths=(3,),
+)  # fmt: skip
+
+
+def test_figures_are_complete() -> None:
+    drawn = weight_gradient.figures(frame(SMALL))
+    assert list(drawn) == [f"weight_gradient{name}" for name in ("", "_warm_up", "_parameters", "_depth", "_sweeps")]
+    for figure, _ in drawn.values():
+        assert unnamed(figure) == []
+        assert touching(figure) == []
+        assert raw_mathtext(figure) == []
+        text = text_of(figure)
+        for said in ("records", "SHD (synthetic speech)", "undefined", "firing rate", "LIF-Delta"):
+            assert said in text
+    assert "as published" in text_of(drawn["weight_gradient"][0])
+    assert "of 16 samples that both computed" in text_of(drawn["weight_gradient"][0])
+    points = drawn["weight_gradient"][1]
+    points = points.set_index(["dataset", "cell", "warm_up", "traces", "part", "rule", "measure"])
+    es = points.loc[("shd", "lif_std", 0.0, True, "layer0", "es_drtrl 10 corrected", "cosine")]
+    assert (es["median"], es["published"], es["undefined"]) == pytest.approx((0.65, 0.65, 0))
+    late = points.loc[("shd", "lif_std", 0.9, False, "layer0", "drtrl", "cosine")]
+    assert math.isnan(late["median"])
+    assert (late["published"], late["undefined"]) == (0, 4)  # counted as 0, and counted apart
+
+
+def test_the_verdicts_ask_for_every_setting() -> None:
+    rows = frame(SMALL)
+    drtrl, es, depth, order = weight_gradient.verdicts(rows)
+    assert (drtrl.outcome, es.outcome, order.outcome) == (
+        "only at reduced size", "not reproduced", "only at reduced size"
+    )  # fmt: skip
+    assert drtrl.measured.startswith("16 of 16 settings above 0.9; from 0.950 [0.950, 0.950]")
+    assert "0 of 64 undefined" in drtrl.measured
+    assert "median of all cosines is 0.500 [0.500, 0.500]" in drtrl.why
+    assert depth.measured.startswith("24 of 24 settings")  # 8 models, 3 layers
+    assert order.measured.startswith("cosine of D-RTRL minus that of ES-D-RTRL, paired: 0.300")
+    one = rows["part"].eq("layer0") & rows["cell"].eq("lif_std") & rows["dataset"].eq("shd") & rows["warm_up"].eq(0)
+    rows["cosine"] = [[*own[:-1], 0.85] if low else own for own, low in zip(rows["cosine"], one, strict=True)]
+    drtrl, *_ = weight_gradient.verdicts(rows)
+    assert drtrl.outcome == "not reproduced"
+    assert drtrl.measured.startswith("15 of 16 settings above 0.9; from 0.850 [0.850, 0.850] (lif_std shd 100)")
+    drtrl, *_, order = weight_gradient.verdicts(frame(SMALL, drtrl=0.65))
+    assert (drtrl.outcome, order.outcome) == ("not reproduced", "not reproduced")
