@@ -23,6 +23,7 @@ EXPERIMENTS = {
     "jacobian": "drtrl_bench.paper.jacobian",
     "rank1_time": "drtrl_bench.paper.rank1_time",
     "rank1_theory": "drtrl_bench.paper.rank1_theory",
+    "dms": "drtrl_bench.paper.dms",
 }
 """The experiments by name, in the paper's order."""
 SIZES = ("cpu", "paper")

@@ -42,10 +42,8 @@ def over(axes: Axes, rows: Frame, across: str, chance: float) -> None:
         at = x * (seconds if across == "seconds" else 1)
         colour = selection.ALGORITHMS[str(rule)][1]
         axes.fill_between(at, 100 * low, 100 * high, color=colour, alpha=0.13, linewidth=0)
-        every: dict[str, Any] = look(str(rule), str(variant)) | {"markevery": max(1, len(x) // 6)}
-        axes.plot(
-            at, 100 * middle, label=name(str(rule), str(variant)), markevery=every, **look(str(rule), str(variant))
-        )
+        options: dict[str, Any] = look(str(rule), str(variant)) | {"markevery": max(1, len(x) // 6)}
+        axes.plot(at, 100 * middle, label=name(str(rule), str(variant)), **options)
     level(axes, chance)
     axes.set(xlabel="updates" if across == "updates" else "wall time of updates (s)", ylabel="validation accuracy (%)")
     axes.set_xlim(left=0)

@@ -37,9 +37,9 @@ class Curve(NamedTuple):
 
     at: list[int]
     """Updates."""
-    valid_loss: list[float]
+    valid_loss: list[float | None]
     valid_accuracy: list[float]
-    loss: list[float]
+    loss: list[float | None]
     """Of the training batches between two validations, per step with a target."""
     seconds_per_update: float
     """The median; neither drawing the batch, nor validation, nor compilation is counted."""
@@ -116,6 +116,11 @@ def cross_entropy(logits: NDArray[Any], targets: NDArray[Any]) -> float:
     return float(-picked[targets >= 0].mean())
 
 
+def finite(value: Any) -> float | None:
+    """Return a number to six digits, None for nan and infinity, as of weights that ran away."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
 def in_framework(framework: str) -> Any:
     """Import the functions that differ between the frameworks."""
     if framework == "jax":
@@ -149,7 +154,7 @@ def train(job: Job, rate: float) -> Curve:
             return False
         logits, _ = steps.outputs(net, params, inputs)
         curve["at"].append(number)
-        curve["valid_loss"].append(round(cross_entropy(logits, targets), 5))
+        curve["valid_loss"].append(finite(cross_entropy(logits, targets)))
         curve["valid_accuracy"].append(round(float(hits(logits, targets, job["per_step"]).mean()), 5))
         return job["enough"] is not None and curve["valid_accuracy"][-1] >= job["enough"]
 
@@ -158,7 +163,7 @@ def train(job: Job, rate: float) -> Curve:
         frozen=frozen(job), observe=validated, of_sequence=gradient.of_sequence,
     )  # fmt: skip
     between = losses[: len(losses) // job["every"] * job["every"]].reshape(-1, job["every"]).mean(axis=1) / labelled
-    loss = [round(float(value), 5) for value in between]
+    loss = [finite(value) for value in between]
     return Curve(**curve, loss=loss, seconds_per_update=float(np.median(taken)), params=params,
                  working_bytes=gradient.working_bytes)  # fmt: skip
 
