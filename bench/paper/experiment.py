@@ -24,6 +24,9 @@ EXPERIMENTS = {
     "rank1_time": "drtrl_bench.paper.rank1_time",
     "rank1_theory": "drtrl_bench.paper.rank1_theory",
     "dms": "drtrl_bench.paper.dms",
+    "shd": "drtrl_bench.paper.shd",
+    "evidence": "drtrl_bench.paper.evidence",
+    "copying": "drtrl_bench.paper.copying",
 }
 """The experiments by name, in the paper's order."""
 SIZES = ("cpu", "paper")

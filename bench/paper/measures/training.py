@@ -54,8 +54,9 @@ def network(job: Job, framework: str | None = None) -> tuple[Any, ...]:
     cells = importlib.import_module(f"drtrl_bench.implementations.cells.{suffix}")
     kind, options = registry.CELLS[job["cell"]]
     assert isinstance(kind, str)
+    own = {name: tuple(value) if isinstance(value, list) else value for name, value in job["options"].items()}
     apart = {"trainable": tuple(job["uniform"])} if job.get("uniform") else {}
-    hidden = getattr(cells, kind)(**options | job["options"] | apart)
+    hidden = getattr(cells, kind)(**options | own | apart)
     readout = getattr(cells, registry.READOUTS[job["readout"]])(**job["readout_options"])
     summed = (cells.LeakyReadout(tau=np.inf),) if job.get("summed") else ()
     return (*[hidden] * job["layers"], readout, *summed)
