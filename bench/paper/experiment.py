@@ -25,6 +25,7 @@ EXPERIMENTS = {
     "rank1_theory": "drtrl_bench.paper.rank1_theory",
     "dms": "drtrl_bench.paper.dms",
     "shd": "drtrl_bench.paper.shd",
+    "gesture": "drtrl_bench.paper.gesture",
     "evidence": "drtrl_bench.paper.evidence",
     "copying": "drtrl_bench.paper.copying",
 }

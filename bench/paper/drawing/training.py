@@ -15,7 +15,8 @@ from drtrl_bench.paper import report
 from drtrl_bench.paper.measures import intervals, trainings
 from drtrl_bench.view.caption import Frame
 
-BAND = "shaded and bars: 95 % interval of the median, bootstrap over seeds; after the end of a training its last value"
+INTERVAL = "95 % interval, bootstrap over seeds"
+BAND = "shaded and bars: 95 % interval of the median, bootstrap over seeds; a training that ended keeps its last value"
 PUBLISHED: dict[str, Any] = {"linestyle": (0, (2.5, 1.2)), "markerfacecolor": "white"}
 """How lines of a rule as published differ from the corrected ones."""
 
@@ -60,7 +61,7 @@ def memory(axes: Axes, rows: Frame, chance: float) -> None:
         found, at = intervals.of_column(own, "test_accuracy"), float(own["working_bytes"].iloc[0]) / 2**20
         ends = [[100 * (found.median - found.low)], [100 * (found.high - found.median)]]
         options: dict[str, Any] = look(str(rule), str(variant)) | {"linestyle": "none"}
-        axes.errorbar([at], [100 * found.median], yerr=ends, color=options["color"], **style.BAR)
+        axes.errorbar([at], [100 * found.median], yerr=ends, color=options["color"], label=INTERVAL, **style.BAR)
         axes.plot([at], [100 * found.median], label=name(str(rule), str(variant)), **options)
     level(axes, chance)
     scales.scale_values(axes, "x", "peak memory of a gradient (MiB)")

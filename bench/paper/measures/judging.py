@@ -1,5 +1,6 @@
 """Judges claims that a rule learns a task, and that it learns it as well as another."""
 
+from drtrl_bench.figures import selection
 from drtrl_bench.paper import report
 from drtrl_bench.paper.experiment import Claim, Outcome, Verdict
 from drtrl_bench.paper.measures import intervals, trainings
@@ -25,7 +26,7 @@ def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
     others = []
     for other in every["rule"].unique():
         found = trainings.of_rule(rows, other, condition)
-        others += [f"{other} {int(found['solved'].sum())}"] if other != rule else []
+        others += [f"{selection.ALGORITHMS[other][0]} {int(found['solved'].sum())}"] if other != rule else []
     job = own.iloc[0]
     why = f"solved: {100 * job['enough']:g} % of the validation trials right within {job['updates']} updates of "
     why += f"{job['batch']} trials, with every seed; other rules: {', '.join(others)} seeds"
@@ -39,7 +40,8 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     own, others = (trainings.of_rule(rows, name, condition) for name in (rule, base))
     difference = trainings.paired(own, others, "test_accuracy")
     ours, theirs = (intervals.of_column(each, "test_accuracy") for each in (own, others))
-    measured = f"test accuracy {ours}, {base} {theirs}; difference of pairs {difference} ({condition})"
+    measured = f"test accuracy {ours}, {selection.ALGORITHMS[base][0]} {theirs}; "
+    measured += f"difference of pairs {difference} ({condition})"
     why = f"limit: the interval of the difference above -{margin:g}; chance {chance:g}"
     if max(ours.low, theirs.low) <= chance + margin:
         return Verdict(claim, "cannot be judged here", measured, f"{why}; neither is clearly above chance")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drtrl_bench.figures import selection
 from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
@@ -37,11 +38,12 @@ def protocol(rows: Frame) -> str:
     rates = ", ".join(f"{rate:g}" for rate in job["rates"])
     end = f", or until {100 * job['enough']:g} % of the validation trials are right" if job["enough"] else ""
     chosen = "; ".join(
-        f"{rule} {' '.join(f'{rate:g}' for rate in sorted(own['rate'].unique()))}"
+        f"{selection.ALGORITHMS[str(rule)][0]} {' '.join(f'{rate:g}' for rate in sorted(own['rate'].unique()))}"
         for rule, own in rows[rows["variant"] == ""].groupby("rule", sort=False)
     )
+    cut = f"norm of a gradient cut to {job['clip']:g}" if job["clip"] < 1e9 else "gradients not cut"
     return (
-        f"{job['updates']} updates of {job['batch']} trials{end}; Adam, norm of a gradient cut to {job['clip']:g}; "
+        f"{job['updates']} updates of {job['batch']} trials{end}; Adam, {cut}; "
         f"rates {rates} for every rule, chosen on validation data of another seed: {chosen}; tested once"
     )
 
