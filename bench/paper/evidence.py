@@ -61,10 +61,10 @@ SIZES = {
         neurons=100,
         batch=16,
         updates=100,
-        every=10,
+        every=5,
         rates=(1e-3, 3e-3, 1e-2),
         held=256,
-        twin=10,
+        twin=5,
     ),
     "paper": Size(),
 }

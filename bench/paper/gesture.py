@@ -56,7 +56,7 @@ class Size:
 
 
 SIZES = {
-    "cpu": Size(neurons=64, batch=16, updates=100, every=10, rates=(1e-3, 3e-3, 1e-2), held=128, twin=10),
+    "cpu": Size(neurons=64, batch=8, updates=100, every=10, rates=(1e-3, 3e-3, 1e-2), held=128, twin=10),
     "paper": Size(),
 }
 

@@ -147,6 +147,9 @@ def test_a_module_behind_compute_is_one_of_its_sources(doubling: Any, monkeypatc
     assert runner.implementation_sha("doubling", job) != with_median
 
 
+COMMITTED = sorted((Path(__file__).parents[2] / "results" / "paper").glob("*.jsonl"))
+
+
 @pytest.mark.parametrize("name", experiment.EXPERIMENTS)
 def test_lists_captions_and_figures_are_no_sources(name: str) -> None:
     """Or each new experiment, and each word of a caption, would run all jobs again."""
@@ -163,6 +166,14 @@ def behind(name: str) -> set[str]:
     own = runner.used(path.read_text(encoding="utf-8"), "compute")
     imported = runner.provenance.imported(own, "drtrl_bench.paper")
     return set(runner.provenance.closure(*(each for each in imported if runner.provenance.file_of(each))))
+
+
+def test_rules_and_cells_are_sources_of_the_trainings() -> None:
+    files = behind("dms")
+    rules = [f"algorithms.{name}" for name in ("exact.bptt", "approximate.es_drtrl", "approximate.random_feedback")]
+    for name in (*rules, "cells.cells", "engine.trace", "training.fit"):
+        for framework in ("jax", "torch"):
+            assert f"drtrl_bench.implementations.{name}_{framework}" in files
 
 
 def test_the_cells_and_the_engine_are_sources_of_the_jacobians() -> None:
@@ -194,9 +205,9 @@ def test_a_number_that_is_none_is_no_row(doubling: Any, tmp_path: Path, monkeypa
         run(tmp_path / "doubling.jsonl")
 
 
-@pytest.mark.parametrize("name", experiment.EXPERIMENTS)
-def test_every_committed_line_is_read(name: str) -> None:
-    path = Path(__file__).parents[2] / "results" / "paper" / f"{name}.jsonl"
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_every_committed_line_is_read(path: Path) -> None:
     results, environments = records.read(path)
     assert len(results) + len(environments) == len(path.read_text(encoding="utf-8").splitlines()) > 10
-    assert {line["experiment"] for line in results} == {name}
+    assert {line["experiment"] for line in results} == {path.stem}
+    assert path.stem in experiment.EXPERIMENTS

@@ -18,7 +18,8 @@ def row(rule: str, seed: int, test: float | None, valid: list[float], **more: An
     job = {"condition": "delay of 1000 ms", "delay": 1000, "ms": 5.0, "rule": rule, "variant": "", "seed": seed}
     job |= {"framework": "jax", "dataset": "dms", "every": 10, "updates": 40, "until": None, "batch": 4, "clip": 1.0}
     job |= {"neurons": 3, "rates": [0.001, 0.01], "rule_options": {"decay": 0.951}, "enough": 0.95}
-    job |= {"at": [10 * (i + 1) for i in range(len(valid))], "valid_accuracy": valid, "loss": [0.5] * len(valid)}
+    job |= {"at": [10 * (i + 1) for i in range(len(valid))], "valid_accuracy": valid, "valid_loss": [0.6] * len(valid)}
+    job |= {"loss": [0.5] * len(valid)}
     job |= {"solved": valid[-1] >= 0.95, "test_accuracy": test, "rate": 0.01, "seconds_per_update": 0.5}
     job |= {"working_bytes": 3 * 2**20, "density": 0.1, "rate_per_step": 0.2, "silent": 0.0, "env_hash": "e"}
     return job | {"data": "delayed match-to-sample (synthetic)", "synthetic": True, "setup": "A"} | more
@@ -93,6 +94,7 @@ def test_the_figure_is_complete_and_legible() -> None:
     bptt = points[(points["rule"] == "bptt") & (points["framework"] == "jax")]
     assert bptt["seconds"].tolist() == [5, 10, 15, 20]
     np.testing.assert_allclose(bptt["valid"], [0.55, 0.835, 0.885, 0.965])
+    np.testing.assert_allclose(bptt["loss"], 0.6)
     assert (bptt["solved"] == 2).all()
 
 

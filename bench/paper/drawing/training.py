@@ -1,4 +1,4 @@
-"""Draws trainings: validation accuracy over updates, over wall time and over peak memory, a band for each condition."""
+"""Draws trainings: loss and accuracy over updates, accuracy over wall time and over peak memory, by condition."""
 
 from functools import partial
 from typing import Any
@@ -16,7 +16,10 @@ from drtrl_bench.paper.measures import intervals, trainings
 from drtrl_bench.view.caption import Frame
 
 INTERVAL = "95 % interval, bootstrap over seeds"
-BAND = "shaded and bars: 95 % interval of the median, bootstrap over seeds; a training that ended keeps its last value"
+BAND = (
+    "peak memory: of a gradient, beyond weights and batch; shaded and bars: 95 % interval of the median, bootstrap "
+    "over seeds; a training that ended keeps its last value"
+)
 PUBLISHED: dict[str, Any] = {"linestyle": (0, (2.5, 1.2)), "markerfacecolor": "white"}
 """How lines of a rule as published differ from the corrected ones."""
 
@@ -50,6 +53,18 @@ def over(axes: Axes, rows: Frame, across: str, chance: float) -> None:
     axes.set_xlim(left=0)
 
 
+def loss(axes: Axes, rows: Frame) -> None:
+    """Draw the validation loss of each rule over updates."""
+    for (rule, variant), own in rows.groupby(["rule", "variant"], sort=False):
+        x, values = trainings.held(own, "valid_loss")
+        middle, low, high = curves(values)
+        options: dict[str, Any] = look(str(rule), str(variant)) | {"markevery": max(1, len(x) // 6)}
+        axes.fill_between(x, low, high, color=options["color"], alpha=0.13, linewidth=0)
+        axes.plot(x, middle, label=name(str(rule), str(variant)), **options)
+    axes.set(xlabel="updates", ylabel="validation loss (nats)")
+    axes.set_xlim(left=0)
+
+
 def level(axes: Axes, chance: float) -> None:
     """Draw the accuracy of guesses."""
     axes.axhline(100 * chance, color=style.INK, label="chance", **style.FORMULA)
@@ -64,7 +79,7 @@ def memory(axes: Axes, rows: Frame, chance: float) -> None:
         axes.errorbar([at], [100 * found.median], yerr=ends, color=options["color"], label=INTERVAL, **style.BAR)
         axes.plot([at], [100 * found.median], label=name(str(rule), str(variant)), **options)
     level(axes, chance)
-    scales.scale_values(axes, "x", "peak memory of a gradient (MiB)")
+    scales.scale_values(axes, "x", "peak memory (MiB)")
     axes.set_ylabel("test accuracy (%)")
     low, high = axes.get_xlim()
     axes.set_xlim(low / 1.5, high * 1.5)
@@ -75,6 +90,7 @@ def figure(rows: Frame, title: str, chance: float, said: list[str]) -> Figure:
     ours, bands = rows[rows["framework"] == "jax"], []
     for condition, own in ours.groupby("condition", sort=False):
         panels = [
+            layout.Panel("", partial(loss, rows=own)),
             layout.Panel("", partial(over, rows=own, across="updates", chance=chance)),
             layout.Panel("", partial(over, rows=own, across="seconds", chance=chance)),
             layout.Panel("", partial(memory, rows=own, chance=chance)),
@@ -98,8 +114,9 @@ def points(rows: Frame) -> Frame:
         common |= {"seeds": len(own), "solved": int(own["solved"].sum())}
         common |= {"test": test.median, "test_low": test.low, "test_high": test.high}
         x, values = trainings.held(own, "valid_accuracy")
-        for number, *accuracy in zip(x, *curves(values), strict=True):
-            ends = dict(zip(("valid", "low", "high"), accuracy, strict=True))
+        losses = intervals.median(trainings.held(own, "valid_loss")[1], axis=0)
+        for number, lost, *accuracy in zip(x, losses, *curves(values), strict=True):
+            ends = dict(zip(("loss", "valid", "low", "high"), (lost, *accuracy), strict=True))
             found.append(common | {"updates": int(number), "seconds": number * seconds} | ends)
     return pd.DataFrame(found)
 

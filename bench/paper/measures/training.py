@@ -15,7 +15,6 @@ of the validation accuracies of the whole training, so that both speed and level
 are others there. The test part is seen by the last weights of the chosen rate alone.
 """
 
-import importlib
 import json
 import time
 from functools import cache
@@ -25,11 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drtrl_bench import data, registry
-from drtrl_bench.paper.experiment import Job, Row
+from drtrl_bench.implementations.cells import spec
 
 TUNING = 2**10
 """The seed of weights and data on which rates are chosen."""
 Weights = list[dict[str, NDArray[np.float64]]]
+Job = dict[str, Any]
+Row = dict[str, Any]
 
 
 class Curve(NamedTuple):
@@ -50,8 +51,7 @@ class Curve(NamedTuple):
 
 def network(job: Job, framework: str | None = None) -> tuple[Any, ...]:
     """Return the cells of a job's network, the readout last: those of a framework, or their specifications."""
-    suffix = f"cells_{framework}" if framework else "spec"
-    cells = importlib.import_module(f"drtrl_bench.implementations.cells.{suffix}")
+    cells: Any = in_framework(framework).cells if framework else spec
     kind, options = registry.CELLS[job["cell"]]
     assert isinstance(kind, str)
     own = {name: tuple(value) if isinstance(value, list) else value for name, value in job["options"].items()}

@@ -1,6 +1,7 @@
 """Does in JAX what differs between the frameworks in a training. Twin: `training_torch.py`."""
 
 from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
@@ -8,12 +9,35 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench import lookup
+from drtrl_bench.implementations.algorithms.approximate import (
+    drtrl_jax,
+    es_drtrl_jax,
+    no_trace_jax,
+    random_feedback_jax,
+)
+from drtrl_bench.implementations.algorithms.exact import bptt_jax
+from drtrl_bench.implementations.cells import cells_jax as cells
 from drtrl_bench.implementations.engine import network_jax
 from drtrl_bench.implementations.training import fit_jax
 from drtrl_bench.measure import memory
 
+__all__ = ["cells", "fit", "on_device", "outputs", "prepared"]
+
 fit = fit_jax.fit
+RULES: dict[str, Any] = {
+    "bptt": bptt_jax,
+    "drtrl": drtrl_jax,
+    "es_drtrl": es_drtrl_jax,
+    "no_trace": no_trace_jax,
+    "random_feedback": random_feedback_jax,
+}
+"""Imported by name, so that they are among the sources of a job's rows."""
+
+
+def rule(name: str, options: dict[str, Any]) -> SimpleNamespace:
+    """Return a rule with its options bound, of which only ES-D-RTRL takes any."""
+    bound = partial(RULES[name].advance, **options) if name == "es_drtrl" else RULES[name].advance
+    return SimpleNamespace(init=RULES[name].init, advance=bound)
 
 
 class Gradient(NamedTuple):
@@ -39,10 +63,10 @@ def prepared(job: dict[str, Any], net: Any, params: Any) -> Gradient:
 
 @cache
 def compiled(
-    rule: str, options: tuple[tuple[str, Any], ...], net: Any, shapes: Any, structure: Any, of_batch: Any, chunk: int
+    name: str, options: tuple[tuple[str, Any], ...], net: Any, shapes: Any, structure: Any, of_batch: Any, chunk: int
 ) -> Gradient:
     """Compile the gradient of a rule for weights and batches of these shapes."""
-    algorithm = lookup.algorithm(rule, "jax", {"trace_dtype": "same"} | dict(options))
+    algorithm = rule(name, dict(options))
     params = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes])
     inputs, targets = jax.ShapeDtypeStruct(of_batch, jnp.float32), jax.ShapeDtypeStruct(of_batch[:2], jnp.int32)
     call = jax.jit(partial(network_jax.gradient, algorithm, net, chunk=chunk))
