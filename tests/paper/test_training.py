@@ -58,8 +58,8 @@ def test_frameworks_train_alike() -> None:
         pytest.importorskip(name)
     ours, theirs = (training.train(JOB | {"framework": name}, 0.01) for name in ("jax", "torch"))
     assert ours.at == theirs.at == [2, 4, 6]
-    np.testing.assert_allclose(ours.loss, theirs.loss, rtol=1e-4)
-    np.testing.assert_allclose(ours.valid_loss, theirs.valid_loss, rtol=1e-4)
+    np.testing.assert_allclose(np.array(ours.loss), np.array(theirs.loss), rtol=1e-4)
+    np.testing.assert_allclose(np.array(ours.valid_loss), np.array(theirs.valid_loss), rtol=1e-4)
     assert ours.valid_accuracy == theirs.valid_accuracy
 
 
