@@ -31,6 +31,11 @@ EXPERIMENTS = {
     "rank1_theory": "drtrl_bench.paper.rank1_theory",
     "weight_gradient": "drtrl_bench.paper.weight_gradient",
     "memory_speed": "drtrl_bench.paper.memory_speed",
+    "dms": "drtrl_bench.paper.dms",
+    "shd": "drtrl_bench.paper.shd",
+    "gesture": "drtrl_bench.paper.gesture",
+    "evidence": "drtrl_bench.paper.evidence",
+    "copying": "drtrl_bench.paper.copying",
     "lag": "drtrl_bench.paper.lag",
 }
 """The experiments by name, in the paper's order, and then those beyond it."""

@@ -191,6 +191,11 @@ class GIF(cells.GIF):
         return jnp.stack([a * (V - spikes) + (1 - a) * (g + J), J, g], axis=-2)
 
 
+def absolute(x: Array) -> Array:
+    """Compute |x|, with the derivative 0 at 0; that of jnp.abs is 1 there, where no presynaptic neuron spikes."""
+    return x * jnp.sign(x)
+
+
 class EIGIF(cells.EIGIF):
     def excess(self, s: Array) -> Array:
         V, h = s[..., 0, :], lax.stop_gradient(s[..., 3, :])
@@ -211,7 +216,7 @@ class EIGIF(cells.EIGIF):
         J2 = decay(self, y, "tau_slow") * (J2 - self.A_slow * spikes)
         h = h + self.A_h * spikes
         h = h - (h - 1) / self.tau_h
-        gE, gI = kept * gE + jnp.abs(I_x) + jnp.abs(I_E), kept * gI + jnp.abs(I_I)
+        gE, gI = kept * gE + absolute(I_x) + absolute(I_E), kept * gI + absolute(I_I)
         leak = 1 + gE + gI
         k = jnp.exp(-leak / constant(self, y, "tau"))
         V = k * V + (1 - k) * (gE * self.E_E + gI * self.E_I + J1 + J2) / leak

@@ -19,6 +19,10 @@ from drtrl_bench.implementations.engine.network_jax import Params, effective_wei
 
 Batch = Callable[[int], tuple[Any, Any]]
 """A function from the number of an update to inputs [T, B, I] and targets [T, B], the same on every call."""
+Frozen = frozenset[tuple[int, str]]
+"""Layers and kinds of weights that keep their values: their gradient counts as 0, before it is clipped."""
+Observe = Callable[[int, Any], bool]
+"""A function of the number of batches so far and the weights; True ends the training."""
 
 
 def fit(
@@ -34,23 +38,24 @@ def fit(
     per_chunk: bool = False,
     checkpoint: Path | None = None,
     every: int = 100,
+    frozen: Frozen = frozenset(),
+    observe: Observe | None = None,
+    of_sequence: Callable[..., tuple[Any, Params]] | None = None,
 ) -> tuple[Params, NDArray[np.float64]]:
     """Train on batch(0) ... batch(updates - 1), and return the weights and the losses [updates] of the batches.
 
     algorithm: a module with `init` and `advance`. rate: Adam's learning rate. clip: largest L2 norm of a gradient.
     per_chunk: update the weights after each chunk of `chunk` steps, in the middle of the sequence, as online algorithms
     can; otherwise after each sequence. checkpoint: an `.npz` file, written after every `every` batches and at the end;
-    if the file exists, training continues from it. Raises ValueError if the file belongs to other weights.
+    if the file exists, training continues from it. Raises ValueError if the file belongs to other weights. frozen: what
+    is not trained. observe: called after every batch; training ends where it returns True. of_sequence: the gradient
+    (params, inputs, targets) -> loss, gradient, compiled before, so that several trainings share it.
     """
-    adam = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
-    state, losses = adam.init(params), []
+    state, losses = clipped_adam(clip).init(params), []
     if checkpoint and checkpoint.exists():
         params, state, losses = restore(checkpoint, (params, state))
 
-    @jax.jit
-    def update(params: Params, state: Any, grads: Params) -> tuple[Params, Any]:
-        change, state = adam.update(grads, state, params)
-        return jax.tree.map(jnp.add, params, change), state
+    change_weights = partial(update, rate=rate, clip=clip, frozen=frozen)
 
     @jax.jit
     def advance(params: Params, carry: Any, inputs: Any, targets: Any) -> tuple[Any, Any, Params]:
@@ -58,7 +63,7 @@ def fit(
         carry, loss, grads = algorithm.advance(net, effective, carry, inputs, targets)
         return carry, loss, to_stored(grads, derivatives)
 
-    of_sequence = jax.jit(partial(gradient, algorithm, net, chunk=chunk))
+    of_sequence = of_sequence or jax.jit(partial(gradient, algorithm, net, chunk=chunk))
     for number in range(len(losses), updates):
         inputs, targets = (jnp.asarray(a) for a in batch(number))
         inputs = inputs.astype(params[0]["x"].dtype)
@@ -67,15 +72,34 @@ def fit(
             for start in range(0, len(targets), chunk):
                 steps = slice(start, start + chunk)
                 carry, more, grads = advance(params, carry, inputs[steps], targets[steps])
-                params, state = update(params, state, grads)
+                params, state = change_weights(params, state, grads)
                 loss = loss + more
         else:
             loss, grads = of_sequence(params, inputs, targets)
-            params, state = update(params, state, grads)
+            params, state = change_weights(params, state, grads)
         losses.append(float(loss))
         if checkpoint and (len(losses) % every == 0 or len(losses) == updates):
             save(checkpoint, (params, state), losses)
+        if observe and observe(len(losses), params):
+            break
     return params, np.asarray(losses)
+
+
+def clipped_adam(clip: float) -> optax.GradientTransformation:
+    """Return what makes a clipped gradient Adam's direction, which the learning rate scales."""
+    return optax.chain(optax.clip_by_global_norm(clip), optax.scale_by_adam())
+
+
+@partial(jax.jit, static_argnames=("clip", "frozen"))
+def update(
+    params: Params, state: Any, grads: Params, rate: float, *, clip: float, frozen: Frozen
+) -> tuple[Params, Any]:
+    """Change the weights by a gradient, which is 0 for frozen ones: the weights, and Adam's state."""
+    grads = [
+        {k: jnp.zeros_like(g) if (layer, k) in frozen else g for k, g in w.items()} for layer, w in enumerate(grads)
+    ]
+    direction, state = clipped_adam(clip).update(grads, state)
+    return jax.tree.map(lambda w, d: w - rate * d, params, direction), state
 
 
 def save(path: Path, tree: Any, losses: list[float]) -> None:

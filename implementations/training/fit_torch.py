@@ -5,6 +5,7 @@ The twin is `fit_jax.py`: on the same batches both give the same weights. Adam: 
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from drtrl_bench.implementations.engine.network_torch import Params, effective_w
 
 Batch = Callable[[int], tuple[Any, Any]]
 """A function from the number of an update to inputs [T, B, I] and targets [T, B], the same on every call."""
+Frozen = frozenset[tuple[int, str]]
+"""Layers and kinds of weights that keep their values: their gradient counts as 0, before it is clipped."""
+Observe = Callable[[int, Any], bool]
+"""A function of the number of batches so far and the weights; True ends the training."""
 
 
 def fit(
@@ -31,14 +36,20 @@ def fit(
     per_chunk: bool = False,
     checkpoint: Path | None = None,
     every: int = 100,
+    frozen: Frozen = frozenset(),
+    observe: Observe | None = None,
+    of_sequence: Callable[..., tuple[Any, Params]] | None = None,
 ) -> tuple[Params, NDArray[np.float64]]:
     """Train on batch(0) ... batch(updates - 1), and return the weights and the losses [updates] of the batches.
 
     algorithm: a module with `init` and `advance`. rate: Adam's learning rate. clip: largest L2 norm of a gradient.
     per_chunk: update the weights after each chunk of `chunk` steps, in the middle of the sequence, as online algorithms
     can; otherwise after each sequence. checkpoint: an `.npz` file, written after every `every` batches and at the end;
-    if the file exists, training continues from it. Raises ValueError if the file belongs to other weights.
+    if the file exists, training continues from it. Raises ValueError if the file belongs to other weights. frozen: what
+    is not trained. observe: called after every batch; training ends where it returns True. of_sequence: the gradient
+    (params, inputs, targets) -> loss, gradient, compiled before, so that several trainings share it.
     """
+    of_sequence = of_sequence or partial(gradient, algorithm, net, chunk=chunk)
     params = [{k: v.detach().clone() for k, v in w.items()} for w in params]
     leaves = [v for w in params for v in w.values()]
     adam, losses = torch.optim.Adam(leaves, lr=rate), []
@@ -53,7 +64,9 @@ def fit(
         losses = restore(checkpoint, tree)
 
     def update(grads: Params) -> None:
-        flat = [g for w in grads for g in w.values()]
+        flat = [
+            torch.zeros_like(g) if (layer, k) in frozen else g for layer, w in enumerate(grads) for k, g in w.items()
+        ]
         norm = torch.stack([g.norm() for g in flat]).norm()
         for leaf, g in zip(leaves, flat, strict=True):
             leaf.grad = g if norm < clip else g / norm * clip
@@ -70,11 +83,13 @@ def fit(
                 update(to_stored(grads, derivatives))
                 loss += float(more)
         else:
-            loss, grads = gradient(algorithm, net, params, inputs, targets, chunk)
+            loss, grads = of_sequence(params, inputs, targets)
             update(grads)
         losses.append(float(loss))
         if checkpoint and (len(losses) % every == 0 or len(losses) == updates):
             save(checkpoint, tree, losses)
+        if observe and observe(len(losses), params):
+            break
     return params, np.asarray(losses)
 
 

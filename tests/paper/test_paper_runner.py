@@ -165,6 +165,14 @@ def behind(name: str) -> set[str]:
     return set(runner.provenance.closure(*(each for each in imported if runner.provenance.file_of(each))))
 
 
+def test_rules_and_cells_are_sources_of_the_trainings() -> None:
+    files = behind("dms")
+    rules = [f"algorithms.{name}" for name in ("exact.bptt", "approximate.es_drtrl", "approximate.random_feedback")]
+    for name in (*rules, "cells.cells", "engine.trace", "training.fit"):
+        for framework in ("jax", "torch"):
+            assert f"drtrl_bench.implementations.{name}_{framework}" in files
+
+
 def test_the_cells_and_the_engine_are_sources_of_the_jacobians() -> None:
     files = behind("jacobian")
     for name in ("cells.cells_jax", "cells.cells_torch", "cells.spec", "engine.adjoint_jax", "engine.network_torch"):

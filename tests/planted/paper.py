@@ -2,8 +2,9 @@
 
 from planted import Planted
 
-THEORY, RUNNER, INTERVALS, JACOBIAN, TIME = (
-    f"tests/paper/test_{name}.py::" for name in ("rank1_theory", "paper_runner", "intervals", "jacobian", "rank1_time")
+THEORY, RUNNER, INTERVALS, JACOBIAN, TIME, TRAINING, TRAININGS = (
+    f"tests/paper/test_{name}.py::"
+    for name in ("rank1_theory", "paper_runner", "intervals", "jacobian", "rank1_time", "training", "trainings")
 )
 COST, ARTIFICIAL, APART, REPRODUCE = (
     f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
@@ -173,6 +174,7 @@ PLANTED = [
         "    if busy:\n",
         "    if not busy:\n",
         f"{COST}test_verdicts",
+    ),
     # 2.4
     Planted(
         "gradients of the input weights by step, without the inputs",
@@ -223,6 +225,49 @@ PLANTED = [
         "float(g @ exact) / norm**2",
         "float(g @ exact) / norm",
         f"{LAG}test_what_is_undefined_is_none",
+    ),
+    # Trainings
+    Planted(
+        "trained constants that are to be fixed",
+        "bench/paper/measures/training.py",
+        "frozen=frozen(job), observe",
+        "observe",
+        f"{TRAINING}test_fixed_constants_differ_and_are_not_trained[jax]",
+    ),
+    Planted(
+        "validation on the trials of the test",
+        "bench/paper/measures/training.py",
+        '"valid": 2 * job["seed"] + 1',
+        '"valid": 2 * job["seed"]',
+        f"{TRAINING}test_parts_are_drawn_apart_and_by_seed",
+    ),
+    Planted(
+        "the first rate for the best",
+        "bench/paper/measures/training.py",
+        'job["rates"][int(np.argmax(worth))]',
+        'job["rates"][0]',
+        f"{TRAINING}test_the_best_rate_is_chosen_on_its_own_seed_for_both_frameworks",
+    ),
+    Planted(
+        "the steps without a target count",
+        "bench/paper/measures/training.py",
+        "(logits * labelled[..., None]).sum(axis=0)",
+        "logits.sum(axis=0)",
+        f"{TRAINING}test_hits_by_hand",
+    ),
+    Planted(
+        "differences of other seeds",
+        "bench/paper/measures/trainings.py",
+        'both = rows.merge(others, on="seed"',
+        'both = rows.assign(n=range(len(rows))).merge(others.assign(n=range(len(others))), on="n"',
+        f"{TRAININGS}test_differences_are_of_the_same_seed",
+    ),
+    Planted(
+        "one seed that solves a task is enough",
+        "bench/paper/measures/judging.py",
+        "number == len(own)",
+        "number > 0",
+        f"{TRAININGS}test_a_task_is_solved_with_every_seed_or_not",
     ),
     # Running
     Planted(

@@ -1,0 +1,172 @@
+"""Experiment 2.6: delayed match to sample; which rules bridge a delay of up to a second?
+
+A layer of GIF neurons with slow adaptation currents, whose time constants differ, reads two directions, one before and
+one after the delay, and says whether they match. Only the steps of the test have a loss; the traces of online rules run
+on from the first step.
+
+As published, the weights of ES-D-RTRL's network are drawn with strengths ff = rec = 1, because the script never passes
+the 6 and 2 that its README names, and BPTT's loss is the mean of the steps, where that of the online rules is their
+sum. Corrected, all rules have the strengths 6 and 2 and the sum. As Adam does not see the scale of a gradient, the mean
+differs only where a norm is cut: the sum is cut to as many times 1 as there are steps with a loss.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
+from drtrl_bench.paper.measures import training
+from drtrl_bench.view.caption import Frame
+
+SOURCE = "[code] task-rsnn-long-term-dependency.py, which trains until it is learned; its curves were not found"
+CLAIMS = {
+    "es_drtrl": Claim("ES-D-RTRL learns to match samples over a delay of a second", SOURCE),
+    "drtrl": Claim("D-RTRL learns to match samples over a delay of a second", f"{SOURCE} (preprint's version)"),
+    "bptt": Claim("BPTT learns to match samples over a delay of a second", f"{SOURCE} (preprint's version)"),
+}
+ABOUT = About(
+    section="2.6",
+    title="delayed match to sample",
+    question="Which rules bridge a delay of up to a second?",
+    claims=CLAIMS,
+)
+RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
+FIXATION, SAMPLE, TEST = 10, 500, 500
+"""ms."""
+CHANCE = 0.5
+
+
+@dataclass(frozen=True)
+class Size:
+    """Network, task and training."""
+
+    ms: float = 1.0
+    """A step."""
+    delays: tuple[int, ...] = (1000,)
+    """ms."""
+    neurons: int = 200
+    batch: int = 128
+    updates: int = 2000
+    every: int = 100
+    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    enough: float = 0.95
+    held: int = 1024
+    seeds: int = 5
+    controls: tuple[int, ...] = (1000,)
+    """Delays at which the controls are trained, too."""
+    twin: int = 100
+    """Updates of the first seed that are also computed in PyTorch."""
+
+
+SIZES = {
+    "cpu": Size(
+        ms=5.0,
+        delays=(100, 250, 500, 1000),
+        neurons=50,
+        batch=32,
+        updates=200,
+        every=20,
+        rates=(1e-3, 3e-3, 6e-3),
+        held=256,
+        controls=(100,),
+        twin=20,
+    ),
+    "paper": Size(),
+}
+
+
+def jobs(size: Size) -> list[Job]:
+    """List the trainings, those of a rule and a delay together, and then the twins in PyTorch."""
+    return [*trainings(size), *twins(size)]
+
+
+def trainings(size: Size) -> Iterator[Job]:
+    """Yield every rule at every delay and seed, and the two protocols as published at the shortest delay."""
+    for delay in size.delays:
+        for rule in RULES:
+            if rule in RULES[:3] or delay in size.controls:
+                for seed in range(size.seeds):
+                    yield described(size, rule, delay, seed)
+    for seed in range(size.seeds):
+        plain = described(size, "bptt", size.delays[0], seed)
+        yield plain | {"variant": "mean of steps", "clip": float(round(TEST / size.ms))}
+    for seed in range(size.seeds):
+        plain = described(size, "es_drtrl", size.delays[0], seed)
+        weak: dict[str, Any] = {"options": plain["options"] | {"scale_x": 1.0, "scale_r": 1.0}}
+        yield plain | weak | {"variant": "ff = rec = 1"}
+
+
+def twins(size: Size) -> Iterator[Job]:
+    """Yield the first updates of the first seed in PyTorch, at the shortest delay."""
+    for rule in RULES:
+        yield described(size, rule, size.delays[0], 0) | {"framework": "torch", "until": size.twin}
+
+
+def described(size: Size, rule: str, delay: int, seed: int) -> Job:
+    """Describe a training; times are in steps. Rates are chosen at the shortest delay."""
+    return {
+        "condition": f"delay of {delay} ms",
+        "ms": size.ms,
+        "rule": rule,
+        "variant": "",
+        "cell": "gif",
+        "options": {"tau": 100 / size.ms, "tau_syn": 100 / size.ms, "scale_x": 6.0, "scale_r": 2.0},
+        "uniform": {"tau_slow": [100 / size.ms, 1.5 * 1500 / size.ms]},
+        "layers": 1,
+        "neurons": size.neurons,
+        "readout": "leaky",
+        "readout_options": {"tau": 5 / size.ms},
+        "dataset": "dms",
+        "batch": size.batch,
+        "per_step": False,
+        "rule_options": {"decay": decay(size.ms), "bias_correction": "corrected"},
+        "clip": 1.0,
+        "rates": list(size.rates),
+        "updates": size.updates,
+        "every": size.every,
+        "enough": size.enough,
+        "held": size.held,
+        "seed": seed,
+        "framework": "jax",
+        "until": None,
+        **task(size, rule, delay),
+        "tuning": task(size, rule, size.delays[0]),
+    }
+
+
+def task(size: Size, rule: str, delay: int) -> Job:
+    """Describe the trials of a delay, and in how many chunks a rule takes them."""
+    steps = round((FIXATION + SAMPLE + delay + TEST) / size.ms)
+    periods = [FIXATION, SAMPLE, delay, TEST]
+    return {"delay": delay, "steps": steps, "reading": {"periods": periods}, "chunk": steps if rule == "bptt" else 64}
+
+
+def decay(ms: float) -> float:
+    """Return the decay of ES-D-RTRL's filters: .99 at a step of 1 ms, and the same time constant at others."""
+    return 0.99**ms
+
+
+def compute(job: Job) -> list[Row]:
+    """Train, and test once."""
+    return training.rows(job)
+
+
+def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
+    """Draw the curves of all delays."""
+    from drtrl_bench.paper.drawing import training as drawing
+
+    job = rows.iloc[0]
+    said = [
+        f"delayed match to sample, steps of {job['ms']:g} ms; {job['neurons']} GIF neurons, ff = 6, rec = 2, "
+        f"slow currents of 100 to 2250 ms; decay of ES-D-RTRL {job['rule_options']['decay']:.3g} per step",
+        "no loss before the test; traces run on from the first step; corrected unless a line says 'as published'",
+    ]
+    return {"dms": (drawing.figure(rows, "2.6 Delayed match to sample", CHANCE, said), drawing.points(rows))}
+
+
+def verdicts(rows: Frame) -> list[Verdict]:
+    """Judge which rules solve the longest delay within the updates of this size."""
+    from drtrl_bench.paper.measures import judging
+
+    longest = rows.loc[rows["delay"].idxmax(), "condition"]
+    return [judging.solved(rows, claim, rule, str(longest)) for rule, claim in CLAIMS.items()]

@@ -1,0 +1,48 @@
+"""Judges claims that a rule learns a task, and that it learns it as well as another."""
+
+from drtrl_bench.figures import selection
+from drtrl_bench.paper import report
+from drtrl_bench.paper.experiment import Claim, Outcome, Verdict
+from drtrl_bench.paper.measures import intervals, trainings
+from drtrl_bench.view.caption import Frame
+
+
+def outcome(rows: Frame, holds: bool) -> Outcome:
+    """Return the verdict on a task that the paper draws as well: being drawn does not reduce it."""
+    drawn = rows["dataset"].isin(["dms", "evidence", "copying", "integrator"])
+    same = rows.assign(synthetic=rows["synthetic"] & ~drawn)
+    same.attrs = rows.attrs
+    return report.outcome(same, holds)
+
+
+def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
+    """Judge whether a rule solves a condition with every seed.
+
+    If no rule does with any seed, the updates of this size are too few to judge.
+    """
+    own, every = trainings.of_rule(rows, rule, condition), rows[rows["condition"] == condition]
+    number, test = int(own["solved"].sum()), intervals.of_column(own, "test_accuracy")
+    measured = f"{number} of {len(own)} seeds solved ({condition}), test accuracy {test}"
+    others = []
+    for other in every["rule"].unique():
+        found = trainings.of_rule(rows, other, condition)
+        others += [f"{selection.ALGORITHMS[other][0]} {int(found['solved'].sum())}"] if other != rule else []
+    job = own.iloc[0]
+    why = f"solved: {100 * job['enough']:g} % of the validation trials right within {job['updates']} updates of "
+    why += f"{job['batch']} trials, with every seed; other rules: {', '.join(others)} seeds"
+    if not every["solved"].any():
+        return Verdict(claim, "cannot be judged here", measured, f"{why}; no rule solves it in so few updates")
+    return Verdict(claim, outcome(rows, number == len(own)), measured, why)
+
+
+def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, margin: float, chance: float) -> Verdict:
+    """Judge whether a rule's test accuracy is at most `margin` below that of another, which must be above chance."""
+    own, others = (trainings.of_rule(rows, name, condition) for name in (rule, base))
+    difference = trainings.paired(own, others, "test_accuracy")
+    ours, theirs = (intervals.of_column(each, "test_accuracy") for each in (own, others))
+    measured = f"test accuracy {ours}, {selection.ALGORITHMS[base][0]} {theirs}; "
+    measured += f"difference of pairs {difference} ({condition})"
+    why = f"limit: the interval of the difference above -{margin:g}; chance {chance:g}"
+    if max(ours.low, theirs.low) <= chance + margin:
+        return Verdict(claim, "cannot be judged here", measured, f"{why}; neither is clearly above chance")
+    return Verdict(claim, outcome(rows, difference.low > -margin), measured, why)

@@ -1,0 +1,82 @@
+"""Summarizes trainings of several seeds: curves of one length, differences from BPTT, and how far frameworks agree."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drtrl_bench.figures import selection
+from drtrl_bench.paper.measures import intervals
+from drtrl_bench.view.caption import Frame
+
+
+def held(rows: Frame, column: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the updates [points], and a column's curves [seeds, points]; after an early end the last value counts."""
+    lists = [list(values) for values in rows.sort_values("seed")[column]]
+    every = int(rows["every"].iloc[0])
+    last = rows["until"].iloc[0] if "until" in rows and rows["until"].notna().all() else rows["updates"].iloc[0]
+    points = int(last) // every
+    curves = np.array([values + values[-1:] * (points - len(values)) for values in lists], float)
+    return every * np.arange(1, points + 1), curves
+
+
+def of_rule(rows: Frame, rule: str, condition: str | None = None, variant: str = "") -> Frame:
+    """Return the trainings in JAX by a rule."""
+    own = rows[(rows["framework"] == "jax") & (rows["rule"] == rule) & (rows["variant"] == variant)]
+    return own if condition is None else own[own["condition"] == condition]
+
+
+def paired(rows: Frame, others: Frame, column: str) -> intervals.Summary:
+    """Return the median of the differences between rows and others of the same seed, with its interval."""
+    both = rows.merge(others, on="seed", suffixes=("", "_other"))
+    return intervals.summary((both[column] - both[f"{column}_other"]).to_numpy(float)[:, None])
+
+
+def protocol(rows: Frame) -> str:
+    """Say how the rules were trained."""
+    job = rows.iloc[0]
+    rates = ", ".join(f"{rate:g}" for rate in job["rates"])
+    end = f", or until {100 * job['enough']:g} % of the validation trials are right" if job["enough"] else ""
+    chosen = "; ".join(
+        f"{selection.ALGORITHMS[str(rule)][0]} {' '.join(f'{rate:g}' for rate in sorted(own['rate'].unique()))}"
+        for rule, own in rows[rows["variant"] == ""].groupby("rule", sort=False)
+    )
+    cut = f"norm of a gradient cut to {job['clip']:g}" if job["clip"] < 1e9 else "gradients not cut"
+    return (
+        f"{job['updates']} updates of {job['batch']} trials{end}; Adam, {cut}; "
+        f"rates {rates} for every rule, chosen on validation data of another seed: {chosen}; tested once"
+    )
+
+
+def activity(rows: Frame) -> str:
+    """Say how much the neurons spike after training, how many are silent, and how dense the inputs are."""
+    density = f"{100 * rows['density'].min():.2g} to {100 * rows['density'].max():.2g} % of the inputs not 0"
+    if rows["rate_per_step"].isna().all():
+        return f"no spikes in this cell; {density}"
+    spikes, silent = (intervals.of_column(rows, name) for name in ("rate_per_step", "silent"))
+    return f"after training, spikes of a neuron per step {spikes}, share of silent neurons {silent}; {density}"
+
+
+def agreement(rows: Frame) -> str:
+    """Say how far the frameworks are apart, in the validations of trainings that both ran."""
+    both = pairs(rows)
+    if not both:
+        return "PyTorch was not run"
+    loss = max(float(np.abs(np.subtract(a["loss"][:n], b["loss"][:n])).max()) for a, b, n in both)
+    first = max(abs(a["loss"][0] - b["loss"][0]) for a, b, n in both)
+    right = max(float(np.abs(np.subtract(a["valid_accuracy"][:n], b["valid_accuracy"][:n])).max()) for a, b, n in both)
+    most = max(n for *_, n in both) * int(rows["every"].iloc[0])
+    return (
+        f"JAX and PyTorch, float32, {len(both)} trainings of seed 0, {most} updates: training losses differ by "
+        f"{first:.1e} at most in the first interval, {loss:.1e} in all; validation accuracies by {100 * right:.2g} %"
+    )
+
+
+def pairs(rows: Frame) -> list[tuple[Any, Any, int]]:
+    """List the trainings that both frameworks ran, with the number of validations that both have."""
+    found = []
+    for _, twin in rows[rows["framework"] == "torch"].iterrows():
+        own = of_rule(rows, twin["rule"], twin["condition"], twin["variant"])
+        for _, ours in own[own["seed"] == twin["seed"]].iterrows():
+            found.append((ours, twin, min(len(ours["loss"]), len(twin["loss"]))))
+    return found

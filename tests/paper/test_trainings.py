@@ -1,0 +1,142 @@
+"""What is said and drawn of trainings: curves of one length, differences, agreement, verdicts and jobs, by hand."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.pictures import raw_mathtext, text_of, touching, unnamed
+
+from drtrl_bench.implementations.cells import spec
+from drtrl_bench.paper import copying, dms, evidence, experiment, gesture, shd
+from drtrl_bench.paper.measures import judging, training, trainings
+
+CLAIM = experiment.Claim("it learns", "[code] x.py")
+
+
+def row(rule: str, seed: int, test: float | None, valid: list[float], **more: Any) -> dict[str, Any]:
+    job = {"condition": "delay of 1000 ms", "delay": 1000, "ms": 5.0, "rule": rule, "variant": "", "seed": seed}
+    job |= {"framework": "jax", "dataset": "dms", "every": 10, "updates": 40, "until": None, "batch": 4, "clip": 1.0}
+    job |= {"neurons": 3, "rates": [0.001, 0.01], "rule_options": {"decay": 0.951}, "enough": 0.95}
+    job |= {"at": [10 * (i + 1) for i in range(len(valid))], "valid_accuracy": valid, "valid_loss": [0.6] * len(valid)}
+    job |= {"loss": [0.5] * len(valid)}
+    job |= {"solved": valid[-1] >= 0.95, "test_accuracy": test, "rate": 0.01, "seconds_per_update": 0.5}
+    job |= {"working_bytes": 3 * 2**20, "density": 0.1, "rate_per_step": 0.2, "silent": 0.0, "env_hash": "e"}
+    return job | {"data": "delayed match-to-sample (synthetic)", "synthetic": True, "setup": "A"} | more
+
+
+def framed(*rows: dict[str, Any], size: str = "cpu") -> Any:
+    made = pd.DataFrame([each | {"commits": frozenset()} for each in rows])
+    made.attrs = {"environments": {"e": {}}, "results": "0" * 16, "experiment": "dms", "size": size}
+    made.attrs |= {"jobs": len(rows), "seeds": 2}
+    return made
+
+
+SOLVING = framed(
+    row("bptt", 0, 0.9, [0.5, 0.97]),
+    row("bptt", 1, 1.0, [0.6, 0.7, 0.8, 0.96]),
+    row("drtrl", 0, 0.7, [0.5, 0.6, 0.6, 0.7]),
+    row("drtrl", 1, 0.9, [0.5, 0.6, 0.7, 0.98]),
+    row("bptt", 0, None, [0.54], framework="torch", until=10, loss=[0.625]),
+)
+
+
+def test_a_training_that_ended_keeps_its_last_value() -> None:
+    at, curves = trainings.held(trainings.of_rule(SOLVING, "bptt"), "valid_accuracy")
+    assert at.tolist() == [10, 20, 30, 40]
+    assert curves.tolist() == [[0.5, 0.97, 0.97, 0.97], [0.6, 0.7, 0.8, 0.96]]
+
+
+def test_differences_are_of_the_same_seed() -> None:
+    ours, theirs = trainings.of_rule(SOLVING, "drtrl").iloc[::-1], trainings.of_rule(SOLVING, "bptt")
+    assert trainings.paired(ours, theirs, "test_accuracy").median == pytest.approx(-0.15)  # -0.2 and -0.1
+    assert trainings.paired(ours, theirs, "test_accuracy").low == pytest.approx(-0.2)
+
+
+def test_frameworks_are_compared_where_both_ran() -> None:
+    said = trainings.agreement(SOLVING)
+    assert "1 trainings of seed 0, 10 updates" in said
+    assert "differ by 1.2e-01 at most in the first interval, 1.2e-01 in all; validation accuracies by 4 %" in said
+    assert trainings.agreement(trainings.of_rule(SOLVING, "bptt")) == "PyTorch was not run"
+
+
+def test_a_task_is_solved_with_every_seed_or_not() -> None:
+    bptt, drtrl = (judging.solved(SOLVING, CLAIM, rule, "delay of 1000 ms") for rule in ("bptt", "drtrl"))
+    assert (bptt.outcome, drtrl.outcome) == ("only at reduced size", "not reproduced")
+    assert "2 of 2 seeds solved" in bptt.measured
+    assert "1 of 2 seeds solved (delay of 1000 ms), test accuracy 0.800 [0.700, 0.900]" in drtrl.measured
+    paper = framed(*SOLVING.to_dict("records"), size="paper")
+    assert judging.solved(paper, CLAIM, "bptt", "delay of 1000 ms").outcome == "reproduced"
+
+
+def test_what_nothing_solves_cannot_be_judged() -> None:
+    rows = trainings.of_rule(SOLVING, "drtrl").iloc[:1].copy()
+    rows.attrs = SOLVING.attrs
+    judged = judging.solved(rows, CLAIM, "drtrl", "delay of 1000 ms")
+    assert judged.outcome == "cannot be judged here"
+
+
+def test_as_good_as_another_rule() -> None:
+    close = judging.as_good(SOLVING, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.25, 0.5)
+    apart = judging.as_good(SOLVING, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.15, 0.5)
+    guessed = judging.as_good(SOLVING, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.15, 0.8)
+    outcomes = [each.outcome for each in (close, apart, guessed)]
+    assert outcomes == ["only at reduced size", "not reproduced", "cannot be judged here"]
+
+
+def test_the_figure_is_complete_and_legible() -> None:
+    ((figure, points),) = dms.figures(SOLVING).values()
+    assert unnamed(figure) == []
+    assert touching(figure) == []
+    assert raw_mathtext(figure) == []
+    for said in ("delayed match-to-sample (synthetic)", "records 0000", "tested once", "BPTT", "chance"):
+        assert said in text_of(figure)
+    bptt = points[(points["rule"] == "bptt") & (points["framework"] == "jax")]
+    assert bptt["seconds"].tolist() == [5, 10, 15, 20]
+    np.testing.assert_allclose(bptt["valid"], [0.55, 0.835, 0.885, 0.965])
+    np.testing.assert_allclose(bptt["loss"], 0.6)
+    assert (bptt["solved"] == 2).all()
+
+
+@pytest.mark.parametrize("module", [dms, shd, gesture, evidence, copying])
+@pytest.mark.parametrize("size", experiment.SIZES)
+def test_every_rule_has_the_same_budget(module: Any, size: str) -> None:
+    jobs = module.jobs(module.SIZES[size])
+    budgets = {(tuple(job["rates"]), job["updates"], job["batch"], job["held"], job["every"]) for job in jobs}
+    assert len(budgets) == 1
+    (budget,) = budgets
+    assert budget[1] % budget[4] == 0
+    seeds = {(job["rule"], job["condition"], job["variant"]): set() for job in jobs if job["framework"] == "jax"}
+    for job in jobs:
+        if job["framework"] == "jax":
+            seeds[job["rule"], job["condition"], job["variant"]].add(job["seed"])
+    assert all(found == set(range(5)) for found in seeds.values())
+    assert {job["rule"] for job in jobs if job["framework"] == "torch"} == set(module.RULES)
+
+
+def test_the_published_numbers_of_delayed_match() -> None:
+    jobs = dms.jobs(dms.SIZES["paper"])
+    job = next(job for job in jobs if job["rule"] == "es_drtrl")
+    assert (job["steps"], job["batch"], job["neurons"], job["rule_options"]["decay"]) == (2010, 128, 200, 0.99)
+    gif, readout = training.network(job)
+    assert isinstance(gif, spec.GIF)
+    assert (gif.tau, gif.tau_syn, gif.A, gif.scale_x, gif.scale_r, readout.tau) == (100, 100, 1, 6, 2, 5)
+    assert training.draw(job)[0]["p"].shape == (1, 1, 200)
+    assert job["uniform"] == {"tau_slow": [100, 2250]}
+    (weak,) = {tuple(j["options"].values())[2:] for j in jobs if j["variant"] == "ff = rec = 1"}
+    assert weak == (1, 1)
+    (cut,) = {j["clip"] for j in jobs if j["variant"] == "mean of steps"}
+    assert cut == 500
+    halved = dms.jobs(dms.SIZES["cpu"])[0]
+    assert (halved["steps"], halved["options"]["tau"]) == (222, 20)
+
+
+def test_the_published_numbers_of_evidence_and_copying() -> None:
+    job = next(job for job in evidence.jobs(evidence.SIZES["paper"]) if job["rule"] == "es_drtrl")
+    assert (job["steps"], job["neurons"], job["rule_options"]["decay"]) == (2200, 800, 0.9)
+    cell, readout = training.network(job)
+    assert isinstance(cell, spec.EIGIF)
+    assert cell == spec.EIGIF(scale_x=4.0, scale_r=2.0)  # whose times are those of steps of 1 ms
+    assert readout.tau == 10
+    job = copying.jobs(copying.SIZES["paper"])[0]
+    assert (job["steps"], job["lag"], job["neurons"], job["batch"]) == (520, 500, 200, 128)
