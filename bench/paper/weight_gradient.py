@@ -190,9 +190,9 @@ def rounded(value: float | None) -> float | None:
 
 def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     """Draw the models, the warm-up, the parameters, the depths and the sweeps."""
-    from drtrl_bench.paper.drawing import weight_gradient
+    from drtrl_bench.paper.drawing import weight_gradient_studies
 
-    return weight_gradient.figures(rows)
+    return weight_gradient_studies.figures(rows)
 
 
 def values(rows: Frame, rule: str, column: str = "cosine") -> Any:

@@ -191,11 +191,6 @@ class GIF(cells.GIF):
         return jnp.stack([a * (V - spikes) + (1 - a) * (g + J), J, g], axis=-2)
 
 
-def absolute(x: Array) -> Array:
-    """Compute |x|, with the derivative 0 at 0; that of jnp.abs is 1 there, where no presynaptic neuron spikes."""
-    return x * jnp.sign(x)
-
-
 class EIGIF(cells.EIGIF):
     def excess(self, s: Array) -> Array:
         V, h = s[..., 0, :], lax.stop_gradient(s[..., 3, :])
@@ -209,14 +204,14 @@ class EIGIF(cells.EIGIF):
 
     def dynamics(self, s: Array, y: Array) -> Array:
         V, J1, J2, h, gE, gI = jnp.unstack(s, axis=-2)
-        I_x, I_E, I_I = jnp.unstack(y, axis=-2)[:3]
+        I_x, I_E, I_I = jnp.unstack(y * jnp.sign(y), axis=-2)[:3]  # |I|; the derivative of jnp.abs at 0 is 1, not 0
         spikes, kept = lax.stop_gradient(self.emit(s)), decay(self, y, "tau_syn")
         V = V - h * spikes
         J1 = math.exp(-1 / self.tau_fast) * (J1 + self.A_fast * spikes)
         J2 = decay(self, y, "tau_slow") * (J2 - self.A_slow * spikes)
         h = h + self.A_h * spikes
         h = h - (h - 1) / self.tau_h
-        gE, gI = kept * gE + absolute(I_x) + absolute(I_E), kept * gI + absolute(I_I)
+        gE, gI = kept * gE + I_x + I_E, kept * gI + I_I
         leak = 1 + gE + gI
         k = jnp.exp(-leak / constant(self, y, "tau"))
         V = k * V + (1 - k) * (gE * self.E_E + gI * self.E_I + J1 + J2) / leak

@@ -217,22 +217,3 @@ def parameters(rows: Frame, points: Frame) -> Figure:
     return layout.sheet(
         "2.4 Which parameters enter the cosine", bands, report.footer(rows, meaning, *said(plain, own), CORRECTED)
     )
-
-
-def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
-    """Draw all figures whose jobs were run, with what each plots."""
-    from drtrl_bench.paper.drawing import weight_gradient_studies as studies
-
-    drawn, points = {}, summarized(rows)
-    for study, draw, title in (
-        ("models", models, "weight_gradient"),
-        ("models", warm_up, "weight_gradient_warm_up"),
-        ("models", parameters, "weight_gradient_parameters"),
-        ("depth", studies.depths, "weight_gradient_depth"),
-        ("sweeps", studies.sweeps, "weight_gradient_sweeps"),
-    ):
-        own = rows[rows["study"] == study]
-        if len(own):
-            of_study = points[points["study"] == study]
-            drawn[title] = (draw(own, of_study), of_study)
-    return drawn

@@ -1,4 +1,4 @@
-"""Draws the deep networks and the sweeps of experiment 2.4."""
+"""Draws depths and sweeps of experiment 2.4, and lists all its figures; `weight_gradient.py` draws the others."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
-from drtrl_bench.paper.drawing import marks
+from drtrl_bench.paper.drawing import marks, weight_gradient
 from drtrl_bench.paper.drawing.weight_gradient import AXES, CORRECTED, MIDDLE, POOLED, curves, finish, name, said
 from drtrl_bench.paper.measures import intervals, settings
 from drtrl_bench.view.caption import Frame
@@ -92,3 +92,20 @@ def sweeps(rows: Frame, points: Frame) -> Figure:
     text.append(f"{POOLED}; dotted, in the colour of the model")
     keys = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
     return layout.sheet("2.4 Weight gradients over size and strengths", bands, report.footer(rows, *text), keys)
+
+
+def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
+    """Draw all figures whose jobs were run, with what each plots."""
+    drawn, points = {}, weight_gradient.summarized(rows)
+    for study, draw, title in (
+        ("models", weight_gradient.models, "weight_gradient"),
+        ("models", weight_gradient.warm_up, "weight_gradient_warm_up"),
+        ("models", weight_gradient.parameters, "weight_gradient_parameters"),
+        ("depth", depths, "weight_gradient_depth"),
+        ("sweeps", sweeps, "weight_gradient_sweeps"),
+    ):
+        own = rows[rows["study"] == study]
+        if len(own):
+            of_study = points[points["study"] == study]
+            drawn[title] = (draw(own, of_study), of_study)
+    return drawn
