@@ -49,7 +49,7 @@ def recursion(
     Views of all steps are made before the loop, which is bound by the calls of a step.
     """
     K, B, m, S, N = l.shape
-    if S == 1 and recurrent is None:
+    if S == 1 == D_f.shape[3] and recurrent is None:
         return recursion_of_one_state(lam, l, D, D_f)
     dy = lam.new_empty(K, B, lam.shape[1], D_f.shape[3], N)
     paths, W = [None] * K, dy
@@ -74,7 +74,7 @@ def recursion(
 
 
 def recursion_of_one_state(lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor) -> tuple[Tensor, Tensor]:
-    """Run the adjoint recursion of neurons of one state that nothing couples: one call a step, for all adjoints."""
+    """Run the recursion for neurons of one state and current that nothing couples: one call a step, for all adjoints."""
     adjoints = l.new_zeros(len(l), *lam.shape)
     adjoints[:, :, : l.shape[2]] = l
     adjoints[-1] += lam
@@ -82,7 +82,7 @@ def recursion_of_one_state(lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor) -> tu
     for (now, D_t), (before, _) in zip(steps[:0:-1], steps[-2::-1], strict=True):
         before.addcmul_(now, D_t)
     start = adjoints[0] * D[0]
-    return adjoints.mul_(D_f) if D_f.shape[3] == 1 else adjoints * D_f, start
+    return adjoints.mul_(D_f), start
 
 
 def weight_gradient(z: Tensor, dy: Tensor) -> Tensor:

@@ -266,14 +266,14 @@ MUTANTS = [
         "engine/adjoint_torch.py",
         "before.addcmul_(now, D_t)",
         "before.addcmul_(now, 0 * D_t)",
-        f"drtrl-gru-{SHALLOW}",
+        f"drtrl-lif_soft-{SHALLOW}",
     ),
     Mutant(
         "adjoint at a block's start without the first step's Jacobian",
         "engine/adjoint_torch.py",
         "start = adjoints[0] * D[0]",
         "start = adjoints[0] * 1",
-        f"drtrl-gru-{SHALLOW}",
+        f"drtrl-lif_soft-{SHALLOW}",
     ),
     Mutant(
         "trace not read", "engine/trace_torch.py", "return contracted", "return 0 * contracted", f"drtrl-gru-{SHALLOW}"
