@@ -74,7 +74,7 @@ def recursion(
 
 
 def recursion_of_one_state(lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor) -> tuple[Tensor, Tensor]:
-    """Run the recursion for neurons of one state and current that nothing couples: one call a step, for all adjoints."""
+    """Run the recursion for uncoupled neurons of one state and one current: one call a step, for all adjoints."""
     adjoints = l.new_zeros(len(l), *lam.shape)
     adjoints[:, :, : l.shape[2]] = l
     adjoints[-1] += lam
