@@ -113,6 +113,15 @@ def test_drtrl_is_exact_without_recurrence(framework: str, cell: str, K: int) ->
     assert_same(gradient(framework, "drtrl", p, K), reference.bptt(*p))
 
 
+@pytest.mark.parametrize("K", CHUNKS)
+def test_states_above_reach_layers_without_recurrence(framework: str, K: int) -> None:
+    """RTRL has an adjoint for every state above a layer, and each gains what that state owes to the step."""
+    recurrent, readout = network("leaky_rnn", 1, "leaky")
+    alone = without(type(recurrent), "r")(**vars(recurrent))
+    p = problem((alone, alone, readout), T=T)
+    assert_same(gradient(framework, "rtrl", p, K), reference.bptt(*p))
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_drtrl_is_exact_for_a_leaky_readout(framework: str, cell: str) -> None:
     """Its trace is all there is: no weight stands between a readout's state and its own past."""

@@ -2,17 +2,9 @@
 
 from drtrl_bench.figures import selection
 from drtrl_bench.paper import report
-from drtrl_bench.paper.experiment import Claim, Outcome, Verdict
+from drtrl_bench.paper.experiment import Claim, Verdict
 from drtrl_bench.paper.measures import intervals, trainings
 from drtrl_bench.view.caption import Frame
-
-
-def outcome(rows: Frame, holds: bool | None) -> Outcome:
-    """Return the verdict on a task that the paper draws as well: being drawn does not reduce it."""
-    drawn = rows["dataset"].isin(["dms", "evidence", "copying", "integrator"])
-    same = rows.assign(synthetic=rows["synthetic"] & ~drawn)
-    same.attrs = rows.attrs
-    return report.outcome(same, holds)
 
 
 def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
@@ -31,8 +23,8 @@ def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
     why = f"solved: {100 * job['enough']:g} % of the validation trials right within {job['updates']} updates of "
     why += f"{job['batch']} trials, with every seed; other rules: {', '.join(others)} seeds"
     if not every["solved"].any():
-        return Verdict(claim, outcome(rows, None), measured, f"{why}; no rule solves it in so few updates")
-    return Verdict(claim, outcome(rows, number == len(own)), measured, why)
+        return Verdict(claim, report.outcome(rows, None), measured, f"{why}; no rule solves it in so few updates")
+    return Verdict(claim, report.outcome(rows, number == len(own)), measured, why)
 
 
 def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, margin: float, chance: float) -> Verdict:
@@ -44,5 +36,5 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     measured += f"difference of pairs {difference} ({condition})"
     why = f"limit: the interval of the difference above -{margin:g}; chance {chance:g}"
     if max(ours.low, theirs.low) <= chance + margin:
-        return Verdict(claim, outcome(rows, None), measured, f"{why}; neither is clearly above chance")
-    return Verdict(claim, outcome(rows, difference.low > -margin), measured, why)
+        return Verdict(claim, report.outcome(rows, None), measured, f"{why}; neither is clearly above chance")
+    return Verdict(claim, report.outcome(rows, difference.low > -margin), measured, why)

@@ -198,3 +198,18 @@ def test_a_gpu_takes_longer_chunks() -> None:
 def test_blocks_are_shorter_where_the_batch_is_larger(where: str, batch: int, steps: int) -> None:
     """A GEMM over a block has 512 rows, steps times samples, and a block 16 steps at least, in PyTorch 32."""
     assert longest_block(replace(HEADLINE, framework=where, batch=batch)) == steps
+
+
+@pytest.mark.parametrize(
+    ("where", "how", "steps"),
+    [
+        ("jax", {"algorithm": "es_drtrl"}, 8),
+        ("torch", {"algorithm": "es_drtrl"}, 32),
+        ("torch", {"mode": "compile"}, 16),
+        ("jax", {"device": "gpu"}, 256),
+        ("torch", {"device": "gpu", "mode": "triton"}, 256),
+        ("torch", {"device": "gpu", "mode": "cuda_graph"}, 64),
+    ],
+)
+def test_blocks_are_as_long_as_the_way_a_case_is_run_asks_for(where: str, how: dict[str, Any], steps: int) -> None:
+    assert longest_block(replace(HEADLINE, framework=where, **how)) == steps
