@@ -202,8 +202,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
     why = {
         "steps": f"limit: at most {CONSTANT} times from the shortest sequence to the longest; peak beside arguments",
         "linear": f"limit: power of the width, of neurons and input lines, at most {LINEAR}; counted, so no interval",
-        "memory": f"limit: below the quickest BPTT at T = {T}; peak beside weights and inputs",
-        "speed": f"limit: the interval at most 1, of the ratio to the quickest BPTT at T = {T}",
+        "memory": f"limit: below the quickest BPTT at T = {T:g}; peak beside weights and inputs",
+        "speed": f"limit: the interval at most 1, of the ratio to the quickest BPTT at T = {T:g}",
     }
     if busy:
         holds["speed"], why["speed"] = None, "measured while the machine was busy: run it again when it is not"

@@ -20,7 +20,7 @@ def row(rule: str, seed: int, test: float | None, valid: list[float], **more: An
     job |= {"neurons": 3, "rates": [0.001, 0.01], "rule_options": {"decay": 0.951}, "enough": 0.95}
     job |= {"at": [10 * (i + 1) for i in range(len(valid))], "valid_accuracy": valid, "valid_loss": [0.6] * len(valid)}
     job |= {"loss": [0.5] * len(valid)}
-    job |= {"solved": valid[-1] >= 0.95, "test_accuracy": test, "rate": 0.01, "seconds_per_update": 0.5}
+    job |= {"solved": valid[-1] >= 0.95, "test_accuracy": test, "tested": 256, "rate": 0.01, "seconds_per_update": 0.5}
     job |= {"working_bytes": 3 * 2**20, "density": 0.1, "rate_per_step": 0.2, "silent": 0.0, "env_hash": "e"}
     return job | {"data": "delayed match-to-sample (synthetic)", "synthetic": True, "setup": "A"} | more
 

@@ -34,7 +34,8 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     ours, theirs = (intervals.of_column(each, "test_accuracy") for each in (own, others))
     measured = f"test accuracy {ours}, {selection.ALGORITHMS[base][0]} {theirs}; "
     measured += f"difference of pairs {difference} ({condition})"
-    why = f"limit: the interval of the difference above -{margin:g}; chance {chance:g}"
+    why = f"limit: the interval of the difference above -{margin:g}; chance {chance:.2g}; "
+    why += f"{int(own['tested'].max())} test trials of each seed"
     if max(ours.low, theirs.low) <= chance + margin:
         return Verdict(claim, report.outcome(rows, None), measured, f"{why}; neither is clearly above chance")
     return Verdict(claim, report.outcome(rows, difference.low > -margin), measured, why)
