@@ -26,6 +26,7 @@ ABOUT = About(
     title="copying with a GRU",
     question="After how long a lag do the rules say ten symbols again?",
     claims=CLAIMS,
+    cpu_seconds=353.9,
 )
 RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
 SYMBOLS = 10

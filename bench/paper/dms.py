@@ -29,6 +29,7 @@ ABOUT = About(
     title="delayed match to sample",
     question="Which rules bridge a delay of up to a second?",
     claims=CLAIMS,
+    cpu_seconds=912.7,
 )
 RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
 FIXATION, SAMPLE, TEST = 10, 500, 500

@@ -29,6 +29,7 @@ ABOUT = About(
     title="evidence accumulation",
     question="Which rules teach an E/I network to count cues over two seconds?",
     claims=CLAIMS,
+    cpu_seconds=521.3,
 )
 RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
 LENGTH, RECALL = 2200, 150

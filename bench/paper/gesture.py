@@ -27,6 +27,7 @@ ABOUT = About(
     title="gestures with an event-based GRU",
     question="How well do the rules teach an event-based GRU to tell gestures apart?",
     claims=CLAIMS,
+    cpu_seconds=72.0,
 )
 RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
 CHANCE = 1 / 11

@@ -27,6 +27,7 @@ ABOUT = About(
     title="spoken digits (SHD)",
     question="How well do the rules teach a spiking network to tell spoken digits apart?",
     claims=CLAIMS,
+    cpu_seconds=158.6,
 )
 RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
 CHANCE = 1 / 20
