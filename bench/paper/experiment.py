@@ -1,6 +1,6 @@
 """Says what a module of an experiment offers, and lists the modules.
 
-A module `drtrl_bench.paper.NAME` has
+A module of an experiment, in `drtrl_bench.paper.studies` or `drtrl_bench.paper.tasks`, has
 
     ABOUT                 what it asks, and which claims it judges
     SIZES                 "cpu" and "paper": a frozen dataclass of numbers each
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXPERIMENTS = {
-    "jacobian": "drtrl_bench.paper.jacobian",
-    "artificial": "drtrl_bench.paper.artificial",
-    "rank1_time": "drtrl_bench.paper.rank1_time",
-    "rank1_theory": "drtrl_bench.paper.rank1_theory",
-    "weight_gradient": "drtrl_bench.paper.weight_gradient",
-    "memory_speed": "drtrl_bench.paper.memory_speed",
-    "dms": "drtrl_bench.paper.dms",
-    "shd": "drtrl_bench.paper.shd",
-    "gesture": "drtrl_bench.paper.gesture",
-    "evidence": "drtrl_bench.paper.evidence",
-    "copying": "drtrl_bench.paper.copying",
-    "lag": "drtrl_bench.paper.lag",
+    "jacobian": "drtrl_bench.paper.studies.jacobian",
+    "artificial": "drtrl_bench.paper.studies.artificial",
+    "rank1_time": "drtrl_bench.paper.studies.rank1_time",
+    "rank1_theory": "drtrl_bench.paper.studies.rank1_theory",
+    "weight_gradient": "drtrl_bench.paper.studies.weight_gradient",
+    "memory_speed": "drtrl_bench.paper.studies.memory_speed",
+    "dms": "drtrl_bench.paper.tasks.dms",
+    "shd": "drtrl_bench.paper.tasks.shd",
+    "gesture": "drtrl_bench.paper.tasks.gesture",
+    "evidence": "drtrl_bench.paper.tasks.evidence",
+    "copying": "drtrl_bench.paper.tasks.copying",
+    "lag": "drtrl_bench.paper.studies.lag",
 }
 """The experiments by name, in the paper's order, and then those beyond it."""
 SIZES = ("cpu", "paper")

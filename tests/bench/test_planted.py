@@ -19,8 +19,9 @@ from support.copies import ROOT, copied
 
 ALL = [
     pytest.param(each, id=f"{name}: {each.error}")
-    for _, name, _ in pkgutil.iter_modules(planted.__path__)
-    for each in import_module(f"planted.{name}").PLANTED
+    for _, name, is_folder in pkgutil.walk_packages(planted.__path__, "planted.")
+    if not is_folder
+    for each in import_module(name).PLANTED
 ]
 
 

@@ -11,6 +11,8 @@ from drtrl_bench import provenance
 HARNESS = sorted(path for path in (ROOT / "bench").rglob("*.py") if not path.is_symlink())
 """The modules of bench/, without those that lie in implementations/ and datasets/, to which it has links."""
 SCIENCE = sorted(path for folder in ("datasets", "implementations") for path in (ROOT / folder).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+FOLDERS = sorted({path.parent for path in (*HARNESS, *SCIENCE, *TESTS)})
 MOST_LINES = 250
 MOST_MODULES = 15
 """In a folder."""
@@ -85,10 +87,8 @@ def test_a_module_of_the_science_is_short(path: Path) -> None:
     assert lines <= LONGER.get(path.relative_to(ROOT).as_posix(), MOST_LINES)
 
 
-@pytest.mark.parametrize(
-    "folder", sorted({path.parent for path in SCIENCE}), ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_a_folder_of_the_science_can_be_overlooked(folder: Path) -> None:
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_folder_can_be_overlooked(folder: Path) -> None:
     assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES
 
 

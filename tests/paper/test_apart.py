@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from drtrl_bench.case import Case
-from drtrl_bench.paper import apart, experiment, rank1_theory, runner
+from drtrl_bench.paper import apart, experiment, runner
+from drtrl_bench.paper.studies import rank1_theory
 from drtrl_bench.process.supervised import Ended
 
 CASE = Case(threads=1)
-MODULE = "drtrl_bench.paper.rank1_theory"
+MODULE = "drtrl_bench.paper.studies.rank1_theory"
 JOB: dict[str, Any] = rank1_theory.jobs(rank1_theory.Size(R=20, m=3, n=2, cells_p=2, cells_sigma=2, seeds=1))[0]
 
 
@@ -62,7 +63,8 @@ def test_what_a_case_names_is_a_source(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_only_an_experiment_with_a_case_is_computed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "rows", lambda module, job, case, say: [{"apart": (module, case.algorithm)}])
     job = {"algorithm": "drtrl", "framework": "jax", "steps": 10}
-    assert runner.rows_of("memory_speed", job, print) == [{"apart": ("drtrl_bench.paper.memory_speed", "drtrl")}]
+    answer = [{"apart": ("drtrl_bench.paper.studies.memory_speed", "drtrl")}]
+    assert runner.rows_of("memory_speed", job, print) == answer
     assert runner.rows_of("rank1_theory", JOB, print) == rank1_theory.compute(JOB)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from support.pictures import raw_mathtext, text_of, touching, unnamed
 
-from drtrl_bench.paper import artificial, records
+from drtrl_bench.paper import records
 from drtrl_bench.paper.measures import artificial as measures
+from drtrl_bench.paper.studies import artificial
 
 SMALL = artificial.Size(neurons=30, shares=(0.1, 0.6), samples=2, seeds=2)
 

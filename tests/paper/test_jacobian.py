@@ -9,8 +9,9 @@ import pytest
 from support.pictures import raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench.implementations.reference import cells as reference
-from drtrl_bench.paper import experiment, jacobian, records
+from drtrl_bench.paper import experiment, records
 from drtrl_bench.paper.measures import networks, settings
+from drtrl_bench.paper.studies import jacobian
 
 JOB: dict[str, Any] = {
     "cell": "lif_delta",

@@ -11,8 +11,9 @@ from drtrl_bench import data
 from drtrl_bench.implementations.cells import spec
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as cells_of_reference
-from drtrl_bench.paper import lag, records
+from drtrl_bench.paper import records
 from drtrl_bench.paper.measures import gradients
+from drtrl_bench.paper.studies import lag
 
 T, N, LAGS = 10, 4, list(range(10))
 ROUNDED = 6e-5  # of five digits

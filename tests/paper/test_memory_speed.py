@@ -13,10 +13,11 @@ from support.pictures import raw_mathtext, text_of, touching, unnamed
 from drtrl_bench.case import Case
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.measure import memory, problem
-from drtrl_bench.paper import memory_speed, records
-from drtrl_bench.paper.measures import costs
-from drtrl_bench.paper.measures import costs_compared as compared
-from drtrl_bench.paper.measures.costs import Batch
+from drtrl_bench.paper import records
+from drtrl_bench.paper.metering import costs
+from drtrl_bench.paper.metering import costs_compared as compared
+from drtrl_bench.paper.metering.costs import Batch
+from drtrl_bench.paper.studies import memory_speed
 
 TINY = dataclasses.replace(
     memory_speed.SIZES["cpu"],
@@ -35,9 +36,9 @@ TINY = dataclasses.replace(
 def in_framework(framework: str) -> Any:
     pytest.importorskip(framework)
     if framework == "jax":
-        from drtrl_bench.paper.measures import costs_jax as own
+        from drtrl_bench.paper.metering import costs_jax as own
     else:
-        from drtrl_bench.paper.measures import costs_torch as own
+        from drtrl_bench.paper.metering import costs_torch as own
     return own
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drtrl_bench.paper import rank1_theory, records
-from drtrl_bench.paper.rank1_theory import Size
+from drtrl_bench.paper import records
+from drtrl_bench.paper.studies import rank1_theory
+from drtrl_bench.paper.studies.rank1_theory import Size
 
 TINY = Size(R=50, m=3, n=2, cells_p=3, cells_sigma=2, seeds=2)
 

@@ -11,8 +11,9 @@ from support.pictures import text_of, touching, unnamed
 
 from drtrl_bench import figures
 from drtrl_bench.implementations.reference import cells as reference
-from drtrl_bench.paper import rank1_time, records
+from drtrl_bench.paper import records
 from drtrl_bench.paper.measures import intervals, networks
+from drtrl_bench.paper.studies import rank1_time
 
 JOB: dict[str, Any] = {
     "cell": "alif_stp",

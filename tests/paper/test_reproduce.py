@@ -12,14 +12,15 @@ from typer.testing import CliRunner
 
 from drtrl_bench.cli import app, reproduce
 from drtrl_bench.cli.terminal import UsageError
-from drtrl_bench.paper import experiment, rank1_theory, records, report, runner
+from drtrl_bench.paper import experiment, records, report, runner
+from drtrl_bench.paper.studies import rank1_theory
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the quickest experiment, at a size of milliseconds."""
     size = rank1_theory.Size(R=50, m=3, n=2, cells_p=3, cells_sigma=3, seeds=2)
-    monkeypatch.setattr(experiment, "EXPERIMENTS", {"rank1_theory": "drtrl_bench.paper.rank1_theory"})
+    monkeypatch.setattr(experiment, "EXPERIMENTS", {"rank1_theory": "drtrl_bench.paper.studies.rank1_theory"})
     monkeypatch.setattr(rank1_theory, "SIZES", {"cpu": size, "paper": dataclasses.replace(size, seeds=3)})
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from drtrl_bench.datasets import dms
-from drtrl_bench.paper.measures import training
+from drtrl_bench.paper.learning import training
 
 JOB: dict[str, Any] = {
     "cell": "gif",
@@ -92,7 +92,7 @@ def test_cross_entropy_by_hand() -> None:
 
 def test_the_loss_of_the_sum_is_that_of_all_steps() -> None:
     pytest.importorskip("jax")
-    from drtrl_bench.paper.measures import training_jax
+    from drtrl_bench.paper.learning import training_jax
 
     job = JOB | {"summed": True, "rule": "bptt", "chunk": 15, "rule_options": {}}
     plain = dict(JOB)

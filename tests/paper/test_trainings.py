@@ -8,8 +8,9 @@ import pytest
 from support.pictures import raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench.implementations.cells import spec
-from drtrl_bench.paper import copying, dms, evidence, experiment, gesture, shd
-from drtrl_bench.paper.measures import judging, training, trainings
+from drtrl_bench.paper import experiment
+from drtrl_bench.paper.learning import judging, training, trainings
+from drtrl_bench.paper.tasks import copying, dms, evidence, gesture, shd
 
 CLAIM = experiment.Claim("it learns", "[code] x.py")
 

@@ -14,8 +14,9 @@ from drtrl_bench import data
 from drtrl_bench.implementations.cells import spec
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as cells_of_reference
-from drtrl_bench.paper import experiment, records, weight_gradient
+from drtrl_bench.paper import experiment, records
 from drtrl_bench.paper.measures import gradients
+from drtrl_bench.paper.studies import weight_gradient
 
 RULES = gradients.rules([4, 40])
 JOB: dict[str, Any] = {

@@ -14,8 +14,8 @@ from matplotlib.ticker import NullLocator
 from drtrl_bench.figures import layout, scales, selection, style
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks
-from drtrl_bench.paper.measures import costs_compared as compared
 from drtrl_bench.paper.measures import intervals
+from drtrl_bench.paper.metering import costs_compared as compared
 from drtrl_bench.view.caption import Frame
 
 MIB, MS = 2.0**20, 1e-3

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from drtrl_bench.figures import layout, scales, selection, style
 from drtrl_bench.paper import report
-from drtrl_bench.paper.measures import intervals, trainings
+from drtrl_bench.paper.learning import trainings
+from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
 INTERVAL = "95 % interval, bootstrap over seeds"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.measures import training
+from drtrl_bench.paper.learning import training
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] event_gru_dvs_gesture, which trains by all three; accuracies were not found"
@@ -127,6 +127,6 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge whether both online rules test as well as BPTT."""
-    from drtrl_bench.paper.measures import judging
+    from drtrl_bench.paper.learning import judging
 
     return [judging.as_good(rows, claim, rule, "bptt", CONDITION, MARGIN, CHANCE) for rule, claim in CLAIMS.items()]

@@ -3,7 +3,8 @@
 from drtrl_bench.figures import selection
 from drtrl_bench.paper import report
 from drtrl_bench.paper.experiment import Claim, Verdict
-from drtrl_bench.paper.measures import intervals, trainings
+from drtrl_bench.paper.learning import trainings
+from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.measures import training
+from drtrl_bench.paper.learning import training
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] ei_coba_net_decision_making, which trains until it is learned; its curves were not found"
@@ -142,6 +142,6 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge which rules solve the task within the updates of this size."""
-    from drtrl_bench.paper.measures import judging
+    from drtrl_bench.paper.learning import judging
 
     return [judging.solved(rows, claim, rule, CONDITION) for rule, claim in CLAIMS.items()]

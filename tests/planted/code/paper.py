@@ -15,21 +15,21 @@ PLANTED = [
     # 2.3
     Planted(
         "the rank-1 trace of squares",
-        "bench/paper/rank1_theory.py",
+        "bench/paper/studies/rank1_theory.py",
         "np.outer(x.mean(axis=0), f.sum(axis=0))",
         "np.outer((x**2).mean(axis=0), (f**2).sum(axis=0))",
         f"{THEORY}test_the_cosine_of_two_rows_by_hand",
     ),
     Planted(
         "the formula without R",
-        "bench/paper/rank1_theory.py",
+        "bench/paper/studies/rank1_theory.py",
         "R * r_a * r_b + r_a",
         "r_a * r_b + r_a",
         f"{THEORY}test_the_formula_by_hand",
     ),
     Planted(
         "an undefined cosine counted as 0",
-        "bench/paper/rank1_theory.py",
+        "bench/paper/studies/rank1_theory.py",
         "if norms else None",
         "if norms else 0.0",
         f"{THEORY}test_a_cosine_with_nothing_is_undefined",
@@ -58,14 +58,14 @@ PLANTED = [
     ),
     Planted(
         "an undefined step counted as 0 where it is to be left out",
-        "bench/paper/jacobian.py",
+        "bench/paper/studies/jacobian.py",
         '"single": mean(single),',
         '"single": mean(zeroed),',
         f"{JACOBIAN}test_steps_of_a_sample_corrected_and_as_published",
     ),
     Planted(
         "float32 without the square of a norm",
-        "bench/paper/jacobian.py",
+        "bench/paper/studies/jacobian.py",
         "np.array([2 * log_J, 2 * log_D])",
         "np.array([log_J, log_D])",
         f"{JACOBIAN}test_steps_of_a_sample_corrected_and_as_published",
@@ -79,7 +79,7 @@ PLANTED = [
     ),
     Planted(
         "the median of one setting for a claim on all",
-        "bench/paper/jacobian.py",
+        "bench/paper/studies/jacobian.py",
         "report.outcome(rows, len(close) == len(by_setting))",
         "report.outcome(rows, len(close) > 0)",
         f"{JACOBIAN}test_the_verdict_asks_for_every_setting",
@@ -101,7 +101,7 @@ PLANTED = [
     ),
     Planted(
         "the first half of the steps for the second",
-        "bench/paper/rank1_time.py",
+        "bench/paper/studies/rank1_time.py",
         "values[..., values.shape[-1] // 2 :]",
         "values[..., : values.shape[-1] // 2]",
         f"{TIME}test_the_second_half_leaves_out_what_is_undefined",
@@ -131,14 +131,14 @@ PLANTED = [
     # 2.5
     Planted(
         "the batch that compiles is published",
-        "bench/paper/measures/costs.py",
+        "bench/paper/metering/costs.py",
         "middle = batches[1:-1]",
         "middle = batches[:-1]",
         f"{COST}test_the_first_and_the_last_batch_are_not_published",
     ),
     Planted(
         "a published clock that waits",
-        "bench/paper/measures/costs.py",
+        "bench/paper/metering/costs.py",
         """    sent = time.time()
     wait(result)
 """,
@@ -149,28 +149,28 @@ PLANTED = [
     ),
     Planted(
         "ratios to the slowest BPTT",
-        "bench/paper/measures/costs_compared.py",
+        "bench/paper/metering/costs_compared.py",
         "times.idxmin()",
         "times.idxmax()",
         f"{COST}test_ratios_are_paired_by_seed_and_of_the_quickest_bptt",
     ),
     Planted(
         "the first seed's weights and data for all seeds",
-        "bench/paper/measures/costs_torch.py",
+        "bench/paper/metering/costs_torch.py",
         "return backend_torch.Backend(case, problem, case.dtype)",
         "return backend",
         f"{COST}test_another_seed_is_measured_with_its_own_weights_and_data[torch]",
     ),
     Planted(
         "a view counted beside its tensor",
-        "bench/paper/measures/costs_torch.py",
+        "bench/paper/metering/costs_torch.py",
         "sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())",
         "sum(storage.nbytes() for storage in storages)",
         f"{COST}test_bytes_on_the_device_count_an_array_once[torch]",
     ),
     Planted(
         "a busy machine's times are judged",
-        "bench/paper/memory_speed.py",
+        "bench/paper/studies/memory_speed.py",
         "    if busy:\n",
         "    if not busy:\n",
         f"{COST}test_verdicts",
@@ -199,7 +199,7 @@ PLANTED = [
     ),
     Planted(
         "one setting for a claim on all",
-        "bench/paper/weight_gradient.py",
+        "bench/paper/studies/weight_gradient.py",
         "return text, above == len(found)",
         "return text, above > 0",
         f"{GRADIENT}test_the_verdicts_ask_for_every_setting",
@@ -214,14 +214,14 @@ PLANTED = [
     # Beyond the paper
     Planted(
         "what the weights read at the loss, not at the delay",
-        "bench/paper/lag.py",
+        "bench/paper/studies/lag.py",
         "F[:, : len(dy) - d]",
         "F[:, d:]",
         f"{LAG}test_gradients_through_a_delay_are_those_by_hand",
     ),
     Planted(
         "a share that is kept as a length",
-        "bench/paper/lag.py",
+        "bench/paper/studies/lag.py",
         "float(g @ exact) / norm**2",
         "float(g @ exact) / norm",
         f"{LAG}test_what_is_undefined_is_none",
@@ -229,42 +229,42 @@ PLANTED = [
     # Trainings
     Planted(
         "trained constants that are to be fixed",
-        "bench/paper/measures/training.py",
+        "bench/paper/learning/training.py",
         "frozen=frozen(job), observe",
         "observe",
         f"{TRAINING}test_fixed_constants_differ_and_are_not_trained[jax]",
     ),
     Planted(
         "validation on the trials of the test",
-        "bench/paper/measures/training.py",
+        "bench/paper/learning/training.py",
         '"valid": 2 * job["seed"] + 1',
         '"valid": 2 * job["seed"]',
         f"{TRAINING}test_parts_are_drawn_apart_and_by_seed",
     ),
     Planted(
         "the first rate for the best",
-        "bench/paper/measures/training.py",
+        "bench/paper/learning/training.py",
         'job["rates"][int(np.argmax(worth))]',
         'job["rates"][0]',
         f"{TRAINING}test_the_best_rate_is_chosen_on_its_own_seed_for_both_frameworks",
     ),
     Planted(
         "the steps without a target count",
-        "bench/paper/measures/training.py",
+        "bench/paper/learning/training.py",
         "(logits * labelled[..., None]).sum(axis=0)",
         "logits.sum(axis=0)",
         f"{TRAINING}test_hits_by_hand",
     ),
     Planted(
         "differences of other seeds",
-        "bench/paper/measures/trainings.py",
+        "bench/paper/learning/trainings.py",
         'both = rows.merge(others, on="seed"',
         'both = rows.assign(n=range(len(rows))).merge(others.assign(n=range(len(others))), on="n"',
         f"{TRAININGS}test_differences_are_of_the_same_seed",
     ),
     Planted(
         "one seed that solves a task is enough",
-        "bench/paper/measures/judging.py",
+        "bench/paper/learning/judging.py",
         "number == len(own)",
         "number > 0",
         f"{TRAININGS}test_a_task_is_solved_with_every_seed_or_not",

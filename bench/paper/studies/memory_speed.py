@@ -153,9 +153,9 @@ def case(job: Job) -> Case:
 def compute(job: Job) -> list[Row]:
     """Measure a job in this process: a row for each seed, length or width."""
     if job["framework"] == "jax":
-        from drtrl_bench.paper.measures import costs_jax as costs
+        from drtrl_bench.paper.metering import costs_jax as costs
     else:
-        from drtrl_bench.paper.measures import costs_torch as costs
+        from drtrl_bench.paper.metering import costs_torch as costs
     if job["study"] == "published":
         return costs.published(case(job), job["lengths"], job["seeds"][0], job["batches"])
     if job["study"] == "corrected":
@@ -178,7 +178,7 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge the claims; each must hold in every framework that was measured."""
     from drtrl_bench.paper import report
-    from drtrl_bench.paper.measures import costs_compared as compared
+    from drtrl_bench.paper.metering import costs_compared as compared
 
     corrected, carried = (dict([*compared.of_study(rows, s).groupby("framework")]) for s in ("corrected", "carried"))
     beside = {name: compared.beside_bptt(own) for name, own in corrected.items()}

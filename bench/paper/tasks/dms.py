@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.measures import training
+from drtrl_bench.paper.learning import training
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] task-rsnn-long-term-dependency.py, which trains until it is learned; its curves were not found"
@@ -167,7 +167,7 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge which rules solve the longest delay within the updates of this size."""
-    from drtrl_bench.paper.measures import judging
+    from drtrl_bench.paper.learning import judging
 
     longest = rows.loc[rows["delay"].idxmax(), "condition"]
     return [judging.solved(rows, claim, rule, str(longest)) for rule, claim in CLAIMS.items()]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.measures import training
+from drtrl_bench.paper.learning import training
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] GRU on the copying task, in the preprint's code, which compares both; its curves were not found"
@@ -134,7 +134,7 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge whether D-RTRL copies as well as BPTT, at the shortest and at the longest lag."""
-    from drtrl_bench.paper.measures import judging
+    from drtrl_bench.paper.learning import judging
 
     at = {"short": rows.loc[rows["lag"].idxmin(), "condition"], "long": rows.loc[rows["lag"].idxmax(), "condition"]}
     return [

@@ -125,10 +125,10 @@ def finite(value: Any) -> float | None:
 def in_framework(framework: str) -> Any:
     """Import the functions that differ between the frameworks."""
     if framework == "jax":
-        from drtrl_bench.paper.measures import training_jax
+        from drtrl_bench.paper.learning import training_jax
 
         return training_jax
-    from drtrl_bench.paper.measures import training_torch
+    from drtrl_bench.paper.learning import training_torch
 
     return training_torch
 

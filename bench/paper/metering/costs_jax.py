@@ -14,7 +14,7 @@ from drtrl_bench.case import Case
 from drtrl_bench.implementations.engine import network_jax
 from drtrl_bench.measure import backend_jax
 from drtrl_bench.measure.problem import Problem, network
-from drtrl_bench.paper.measures import costs
+from drtrl_bench.paper.metering import costs
 
 
 def corrected(case: Case, seeds: list[int], budget_s: float) -> list[costs.Row]:

@@ -1,0 +1,1 @@
+"""Training of a network by a rule, summaries of several seeds, and verdicts on them."""

@@ -1,0 +1,1 @@
+"""Time and memory of a gradient, as published and corrected."""

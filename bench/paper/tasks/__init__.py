@@ -1,0 +1,1 @@
+"""The experiments that train a network on a task: one module = one experiment."""

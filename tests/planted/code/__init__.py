@@ -1,0 +1,1 @@
+"""Errors planted in the modules of the harness."""

@@ -1,0 +1,1 @@
+"""Errors planted in what is written to disk and read back."""

@@ -1,0 +1,1 @@
+"""Errors planted in data sets and their files."""
