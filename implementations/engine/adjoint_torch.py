@@ -7,7 +7,8 @@ chunk's last states, whose adjoints together are the Jacobian P^t = ds^K/ds^t. A
     lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t        the loss's adjoint also gains l^t, its derivative in the step
 
 The second term is the path through the recurrent weights. The algorithms differ in which adjoints keep it: see `Rule`.
-Symbols and shapes: the notation table in `implementations/README.md`; Q adjoints. The twin is `adjoint_jax.py`.
+Symbols and shapes are those of the notation table in `implementations/README.md`; Q is the number of adjoints.
+The twin is `adjoint_jax.py`.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ Recurrent = tuple[Tensor, Tensor, slice]
 
 
 def neuronwise(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    """Multiply small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n], perhaps into `out`."""
+    """Multiply small matrices neuron by neuron: sum_s a[..., i, s, n] b[..., s, j, n]; into `out`, if given."""
     S = b.shape[-3]
     if S == 1:
         return torch.mul(a, b, out=out)
@@ -45,8 +46,8 @@ def recursion(
 ) -> tuple[Tensor, Tensor]:
     """Run the adjoint recursion from lam [B, Q, S, N] at the block's end: dX/dy [K, B, Q, G, N], and lam at its start.
 
-    l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through the weights are left out.
-    Views of all steps are made before the loop, which is bound by the calls of a step.
+    l [K, B, m, S, N] is added to the first m adjoints. Without `recurrent`, paths through recurrent weights are left
+    out. Views of all steps are made before the loop, whose time is that of its calls.
     """
     K, B, m, S, N = l.shape
     if S == 1 == D_f.shape[3] and recurrent is None:
@@ -74,7 +75,7 @@ def recursion(
 
 
 def recursion_of_one_state(lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor) -> tuple[Tensor, Tensor]:
-    """Run the recursion for uncoupled neurons of one state and one current: one call a step, for all adjoints."""
+    """Run the adjoint recursion for uncoupled neurons of one state and one current: one call a step."""
     adjoints = l.new_zeros(len(l), *lam.shape)
     adjoints[:, :, : l.shape[2]] = l
     adjoints[-1] += lam
@@ -91,7 +92,7 @@ def weight_gradient(z: Tensor, dy: Tensor) -> Tensor:
 
 
 def forward_weights(below: int, error: Tensor, cell: Any, w: PerWeight, dX_dy: Tensor) -> Tensor:
-    """Feed back through the forward weights, as backpropagation does: dX/do [K, B, Q, J] of the layer below."""
+    """Feed dX/dy back through the forward weights, as backpropagation does: dX/do [K, B, Q, J] of the layer below."""
     return torch.einsum("tbmgn,jgn->tbmj", dX_dy[..., cell.reads["x"], :], w["x"])
 
 
@@ -109,7 +110,7 @@ class Rule(NamedTuple):
 
 
 def require_carry(rule: Rule, carry: str) -> None:
-    """Raise ValueError if an algorithm's `advance` is given a rule with another carry than it keeps."""
+    """Raise ValueError if a rule's carry is not the one that an algorithm's `advance` updates."""
     if rule.carry != carry:
         keeps = {NONE: "bptt", DIAGONAL: "drtrl", FULL: "rtrl"}
         raise ValueError(
@@ -155,7 +156,7 @@ def at_start(paths: str, adjoints: Adjoints) -> tuple[list[Tensor], list[Tensor]
 
 
 class Factors(NamedTuple):
-    """Return the update of a layer's carry as factors, sum_t z^t (x) ds^K/dy^t."""
+    """Hold the factors of the update of a layer's carry, sum_t z^t (x) ds^K/dy^t."""
 
     z: PerWeight
     """Presynaptic activity [K, B, J] of each kind of weight, but the network's inputs."""
@@ -164,7 +165,7 @@ class Factors(NamedTuple):
 
 
 class Local(NamedTuple):
-    """What the recursion of a layer multiplies: element-wise, and of all steps of a block at once."""
+    """Hold the factors of a layer's adjoint recursion: element-wise, and of all steps of a block at once."""
 
     D: Tensor
     D_f: Tensor
@@ -195,11 +196,12 @@ def backward(
     recursion: Callable[..., tuple[Tensor, Tensor]] = recursion,
     compiled: Callable[[Any], Any] = as_written,
 ) -> tuple[Adjoints, Params, list[Factors]]:
-    """Go through a block backwards, the top layer first.
+    """Run a block backward, the top layer first, and return its adjoints, gradient and factors.
 
-    error: dL/dlogits [K, B, C]. adjoints: at the block's end. Returns the adjoints at the block's start, the loss's
-    gradient within the block and, if there are adjoints besides the loss's, the factors of each carry's update.
-    compiled: what is done to `local_terms` and `presynaptic` before they are called.
+    error: dL/dlogits [K, B, C]. adjoints: those at the block's end; those at its start are returned, with the gradient
+    of the loss within the block and, if there are adjoints besides the loss's, the factors of each carry's update.
+    compiled: applied to `local_terms` and `presynaptic` before they are called.
+    Raises ValueError for a rule whose carry is FULL and whose loss is not.
     """
     if rule.carry == FULL != rule.loss:
         raise ValueError("a rule whose carry keeps FULL paths needs the loss's adjoint FULL, too")
@@ -230,7 +232,7 @@ def backward(
 def keep_paths(
     paths: str, lam: Tensor, l: Tensor, D: Tensor, D_f: Tensor, recurrent: Recurrent | None, recursion: Any
 ) -> tuple[Tensor, Tensor]:
-    """Run the recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
+    """Run the adjoint recursion with the paths that a rule keeps; with NONE the adjoint of a step is l alone."""
     if paths == NONE:
         return neuronwise(l, D_f), torch.zeros_like(lam)
     return recursion(lam, l, D, D_f, recurrent if paths == FULL else None)

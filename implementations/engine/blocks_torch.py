@@ -1,9 +1,9 @@
-"""Run a chunk in blocks, in PyTorch: forwards, then backwards, so that what a step needs stays in the cache.
+"""Run a chunk in blocks of steps in PyTorch, forward and then backward; the arrays of a block stay in the cache.
 
-    forward     keeps the states and input currents of all K steps, or the first states of each block
+    forward     stores the states and input currents of all K steps, or the first states of each block
     backward    block by block, the last first: `adjoint_torch.backward`
 
-Everything else exists for one block at a time. A weight gets one product a block, not one a step.
+All other arrays exist for one block at a time. The gradient of a weight takes one product a block, not one a step.
 The twin is `blocks_jax.py`. Symbols and shapes: `implementations/README.md`.
 """
 
@@ -70,10 +70,10 @@ def forward_backward(
     execution: Execution = PLAIN,
     recompute: bool = False,
 ) -> Chunk:
-    """Go through K steps forwards and backwards: inputs [K, B, I], targets [K, B].
+    """Run K steps forward and backward: inputs [K, B, I], targets [K, B].
 
-    last: nobody needs the carry after the chunk, so its update has no factors. recompute: only the first states of each
-    block are kept, and all blocks but the last are run forward twice.
+    last: no chunk follows, so the carry is not updated, and there are no factors. recompute: store only the first
+    states of each block, and run all blocks but the last forward twice.
     """
     adjoints = final_adjoints(NONE if last else rule.carry, states)
     total, sums, factors = inputs.new_zeros(()), [], []

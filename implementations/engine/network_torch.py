@@ -1,4 +1,4 @@
-"""The network that the PyTorch algorithms differentiate: a layer's forward pass, the loss, and the fold over chunks.
+"""Run the network forward in PyTorch: the forward pass of a layer, the loss, and the fold over chunks.
 
 Symbols and shapes are those of the notation table in `implementations/README.md`. The twin is `network_jax.py`.
 """
@@ -38,9 +38,9 @@ def rest(cell: Any, N: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
-    """Return the weights that the network computes with, and d(effective)/d(stored) where it is not 1.
+    """Return the weights that the network computes with, and d(effective)/d(stored) of the kinds where it is not 1.
 
-    A masked weight is effectively 0; a signed one acts by its absolute value.
+    The effective value of a masked weight is 0, that of a signed weight its absolute value.
     """
     masks = network_masks(tuple(net), tuple((w["x"].shape[0], w["x"].shape[-1]) for w in params))
     effective, derivatives = [], []
@@ -54,7 +54,7 @@ def effective_weights(net: Any, params: Params) -> tuple[Params, Params]:
 
 
 def to_stored(grads: Params, derivatives: Params) -> Params:
-    """Apply the chain rule: the gradient with respect to the stored weights, from that to the effective ones."""
+    """Apply the chain rule: from the gradient with respect to the effective weights to that of the stored weights."""
     return [{k: g * d.get(k, 1) for k, g in w.items()} for w, d in zip(grads, derivatives, strict=True)]
 
 
@@ -137,7 +137,7 @@ def presynaptic(cell: Any, s_prev: Tensor, x: Tensor) -> PerWeight:
 
 
 def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum the cross-entropy over time and averages it over the batch; a step with a negative target has none.
+    """Sum the cross-entropy over time and average it over the batch; a step with a negative target has none.
 
     logits [K, B, C], targets [K, B] -> the loss, a scalar, and its derivative with respect to the logits, [K, B, C]. As
     a sum over time the loss adds up over chunks.
@@ -165,9 +165,9 @@ def fold(
     targets: Tensor,
     K: int,
 ) -> tuple[Any, Tensor, Params]:
-    """Fold `advance(carry, inputs, targets, last=...)` over pieces of at most K steps: carry, loss and gradient.
+    """Fold `advance(carry, inputs, targets, last=...)` over chunks of at most K steps: carry, loss and gradient.
 
-    inputs [T, B, I], targets [T, B]; the last piece may be shorter.
+    inputs [T, B, I], targets [T, B]; the last chunk may be shorter.
     """
     T = len(targets)
     if K >= T:
@@ -185,9 +185,9 @@ def fold(
 def gradient(
     algorithm: Any, net: Any, params: Params, inputs: Tensor, targets: Tensor, chunk: int
 ) -> tuple[Tensor, Params]:
-    """Compute loss and gradient of a sequence: `algorithm.advance` folded over chunks of at most `chunk` steps.
+    """Compute loss and gradient of a sequence: fold `algorithm.advance` over chunks of at most `chunk` steps.
 
-    algorithm: what has `init` and `advance`. inputs [T, B, I], targets [T, B].
+    algorithm: a module, or an object, with `init` and `advance`. inputs [T, B, I], targets [T, B].
     """
     effective, derivatives = effective_weights(net, params)
     carry = algorithm.init(net, effective, targets.shape[1])

@@ -29,7 +29,7 @@ def steps(
     dr,
     R,
     B,
-    M,
+    Q,
     m,
     N,
     K: tl.constexpr,
@@ -43,8 +43,8 @@ def steps(
     """Run the adjoint recursion over K steps for one sample, one adjoint and BLOCK neurons.
 
     Row-major: adjoints and start [B, Q, S, N], l [K, B, m, S, N], D [K, B, S, S', N], D_f [K, B, S, G, N],
-    dy [K, B, Q, G, N]. STATES and CURRENTS are S and G, rounded up to powers of two; M is Q. With THROUGH, dr [B, Q, N]
-    times R [B, S, N], the path through the recurrent weights, is added to the adjoints first.
+    dy [K, B, Q, G, N]. STATES and CURRENTS are S and G, rounded up to powers of two; the first m adjoints gain l. With
+    THROUGH, dr [B, Q, N] times R [B, S, N], the path through the recurrent weights, is added to the adjoints first.
     """
     b, i = tl.program_id(0), tl.program_id(1)
     n = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
@@ -58,15 +58,15 @@ def steps(
     inside_Df = inside[:, None, :] & inside_dy[None, :, :]
     at_D = (s[:, None, None] * S + s[None, :, None]) * N + n[None, None, :]
     inside_D = inside[:, None, :] & inside[None, :, :]
-    lam = tl.load(adjoints + (b * M + i) * S * N + at, inside, 0.0)
+    lam = tl.load(adjoints + (b * Q + i) * S * N + at, inside, 0.0)
     if THROUGH:
-        dr_n = tl.load(dr + (b * M + i) * N + n, n < N, 0.0)
+        dr_n = tl.load(dr + (b * Q + i) * N + n, n < N, 0.0)
         lam += dr_n[None, :] * tl.load(R + b * S * N + at, inside, 0.0)
     last = tl.full([], K - 1, tl.int64)  # a sequence may have more than 2^31 entries
     l += ((last * B + b) * m + i) * S * N
     D += (last * B + b) * S * S * N
     D_f += (last * B + b) * S * G * N
-    dy += ((last * B + b) * M + i) * G * N
+    dy += ((last * B + b) * Q + i) * G * N
     for _ in range(K):
         D_f_t = tl.load(D_f + at_Df, inside_Df, 0.0)
         D_t = tl.load(D + at_D, inside_D, 0.0)
@@ -77,8 +77,8 @@ def steps(
         l -= B * m * S * N
         D -= B * S * S * N
         D_f -= B * S * G * N
-        dy -= B * M * G * N
-    tl.store(start + (b * M + i) * S * N + at, lam, inside)
+        dy -= B * Q * G * N
+    tl.store(start + (b * Q + i) * S * N + at, lam, inside)
 
 
 def recursion(
@@ -86,21 +86,21 @@ def recursion(
 ) -> tuple[Tensor, Tensor]:
     """Run the adjoint recursion over a block, with the arguments and results of `adjoint_torch.recursion`."""
     K, B, m, S, N = l.shape
-    M, G = lam.shape[1], D_f.shape[3]
+    Q, G = lam.shape[1], D_f.shape[3]
     lam, l, D, D_f = (a.contiguous() for a in (lam, l, D, D_f))
-    dy, start = lam.new_empty(K, B, M, G, N), torch.empty_like(lam)
-    grid = (B, M, triton.cdiv(N, BLOCK))
+    dy, start = lam.new_empty(K, B, Q, G, N), torch.empty_like(lam)
+    grid = (B, Q, triton.cdiv(N, BLOCK))
     sizes = {"S": S, "G": G, "STATES": triton.next_power_of_2(S), "CURRENTS": triton.next_power_of_2(G)}
     sizes |= {"BLOCK": BLOCK, "num_warps": max(1, BLOCK // 32)}
     if recurrent is None:
-        steps[grid](lam, l, D, D_f, dy, start, lam, lam, B, M, m, N, K, THROUGH=False, **sizes)
+        steps[grid](lam, l, D, D_f, dy, start, lam, lam, B, Q, m, N, K, THROUGH=False, **sizes)
         return dy, start
     W, R, reads = recurrent
     W, R = W.flatten(1).T, R.contiguous()  # [G N, J]
-    dr = lam.new_zeros(B * M, N)
+    dr = lam.new_zeros(B * Q, N)
     for t in range(K - 1, -1, -1):
         after = min(t + 1, K - 1)
-        steps[grid](lam, l[t], D[t], D_f[t], dy[t], start, dr, R[after], B, M, m, N, 1, THROUGH=True, **sizes)
+        steps[grid](lam, l[t], D[t], D_f[t], dy[t], start, dr, R[after], B, Q, m, N, 1, THROUGH=True, **sizes)
         lam = start
         torch.mm(dy[t, :, :, reads].flatten(2).flatten(0, 1), W, out=dr)
-    return dy, start.addcmul_(dr.view(B, M, 1, N), R[0][:, None])
+    return dy, start.addcmul_(dr.view(B, Q, 1, N), R[0][:, None])

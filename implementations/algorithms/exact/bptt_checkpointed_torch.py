@@ -1,4 +1,4 @@
-"""BPTT that keeps the states between segments and runs each segment twice, in PyTorch.
+"""Compute BPTT's gradient in PyTorch, keeping the states between segments and running each segment twice.
 
 The gradient is that of `bptt_torch.py`; memory is needed for the segments' first states and for one segment, not for
 all K steps. Carried across a chunk boundary: the states. Source: Chen et al. 2016 (arXiv 1604.06174): about sqrt(K)

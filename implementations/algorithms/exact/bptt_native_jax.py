@@ -1,4 +1,4 @@
-"""BPTT as JAX offers it: `jax.value_and_grad` of a loss over `lax.scan`, the rival that our loops are measured by.
+"""Compute BPTT's gradient by JAX itself: `jax.value_and_grad` of a loss over `lax.scan`, as a user would write it.
 
 The input of a layer is multiplied with its weights in one GEMM a chunk, outside the scan over the steps. The gradient
 is that of `bptt_jax.py`, and what is kept for it is JAX's choice. Carried across a chunk boundary: the states. With

@@ -1,4 +1,4 @@
-"""BPTT as PyTorch offers it: its own modules and its own differentiation, the rival that our loops are measured by.
+"""Compute BPTT's gradient by PyTorch itself: its own modules and differentiation, as a user would write it.
 
     torch.nn.RNN, GRU, LSTM    compute the layers of these equations in one call; on a GPU that is cuDNN
     autograd over a loop       computes all other layers; one GEMM a chunk multiplies the inputs with their weights
@@ -27,9 +27,9 @@ from drtrl_bench.implementations.engine.network_torch import Params, PerWeight, 
 
 Carry, init = bptt.Carry, bptt.init
 Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""A layer's forward pass over some steps: its first states [B, S, N] and inputs [K, B, I] -> outputs, last states."""
+"""A layer's forward pass: states [B, S, N] before the steps, inputs [K, B, I] -> outputs, states after the steps."""
 Loop = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""The same of a cell and its weights."""
+"""The forward pass of a cell with its weights: arguments and results as those of `Forward`."""
 
 
 def advance(

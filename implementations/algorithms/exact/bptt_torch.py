@@ -1,4 +1,4 @@
-"""Backpropagation through time, in PyTorch (Werbos 1990, Proc. IEEE 78(10):1550).
+"""Compute the gradient of backpropagation through time in PyTorch (Werbos 1990, Proc. IEEE 78(10):1550).
 
     lam^t = l^t + lam^{t+1} A^{t+1}          A = ds^t/ds^{t-1} by all paths; l = dL^t/ds^t, the learning signal
     dL/dW = sum_t z^t (x) lam^t D_f^t        D_f = ds^t/dy^t; z: presynaptic activity, y: input currents

@@ -64,7 +64,7 @@ def compiled(kernel: Any, sizes: dict[str, Any], number: str, warps: int) -> Any
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    whole = {"B", "M", "m", "N", "J", "G"}
+    whole = {"B", "Q", "m", "N", "J", "G"}
     kinds = {name: "i32" if name in whole else "*i32" if name == "lists" else f"*{number}" for name in kernel.arg_names}
     signature = {name: "constexpr" if name in sizes else kind for name, kind in kinds.items()}
     aligned: Any = {(i,): [["tt.divisibility", 16]] for i, kind in enumerate(signature.values()) if kind[0] == "*"}
