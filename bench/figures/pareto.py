@@ -52,11 +52,22 @@ def draw(frame: Frame) -> Figure:
         f"{captions.shared(shown)} · T = {rows['steps'].iloc[0]}"
         if rows["steps"].nunique() == 1
         else captions.shared(shown),
-        "numbers beside points: K, steps in a chunk; T: one chunk" + turn_words(rows),
+        "numbers beside points: K, steps in a chunk; T: one chunk" + segment_words(rows) + turn_words(rows),
         captions.OWN_SCALES,
         *caption.machines(shown),
     ]
     return layout.sheet("Time against memory, over the length of a chunk", bands, footer)
+
+
+def labels(rows: Frame) -> list[str]:
+    """Return what stands beside each point: its number of checkpointed segments, if it was asked for, else its K."""
+    columns = zip(rows["segments"], rows["chunk"], rows["steps"], strict=True)
+    return [f"{segments} seg." if segments else "T" if K == T else str(K) for segments, K, T in columns]
+
+
+def segment_words(rows: Frame) -> str:
+    """Say what the number of segments beside a point is, if a point has one."""
+    return "; seg.: checkpoints before so many segments" if rows["segments"].any() else ""
 
 
 def turn_words(rows: Frame) -> str:
@@ -87,8 +98,8 @@ def curves(axes: Axes, rows: Frame) -> None:
         axes.plot(memory[~several], time[~several], label=name, **mark)
         style.doubt(axes, group, line, (memory, time))
         if len(group) > 1:
-            for x, y, K, T in zip(memory, time, group["chunk"], group["steps"], strict=True):
-                annotations.annotate(axes, "T" if K == T else str(K), x, y)
+            for x, y, text in zip(memory, time, labels(group), strict=True):
+                annotations.annotate(axes, text, x, y)
     scales.limit_around(axes, "x", rows["working_bytes"] / MIB)
     scales.limit_around(axes, "y", rows[["time_s", "low_s", "high_s"]] * 1e3)
 

@@ -92,3 +92,13 @@ def test_pareto_shows_the_problem_with_most_rules(tmp_path: Path) -> None:
     assert sorted(found["algorithm"].unique()) == ["bptt", "drtrl", "snap1"]
     assert len(found) == 7
     assert len(figures.make("pareto", path, tmp_path)) == 3
+
+
+def test_pareto_tells_checkpoints_from_none(tmp_path: Path) -> None:
+    """BPTT of the framework is one chunk with any number of segments."""
+    lines = [line(Case(steps=64, chunk=K), memory=weighed(K)) for K in (1, 8, 64)]
+    lines += [line(Case("bptt_native", steps=64, chunk=64, segments=n), memory=weighed(9 + n)) for n in (0, 8, 64)]
+    figure = pareto.draw(load(write(tmp_path, lines)))
+    beside = sorted(one.get_text() for one in figure.axes[0].texts)
+    assert beside == ["1", "64 seg.", "8", "8 seg.", "T", "T"]
+    assert "seg.: checkpoints before so many segments" in " ".join(text_of(figure).split())
