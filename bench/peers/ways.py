@@ -1,0 +1,154 @@
+"""Lists the ways in which each peer computes a gradient, what of this project each is compared with, and what differs.
+
+A difference names its cause, and how to emulate it: the peer's gradient then is the emulated one to 1e-10 in float64.
+"""
+
+from dataclasses import dataclass, field
+
+from drtrl_bench.peers.emulation import Definition
+
+LIF, HARD = "lif_delta", "lif_delta_hard"
+RATE = ("tanh_rnn", "gru")
+READOUTS = ("linear", "leaky")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Why a peer's gradient is another one, for the cells and readouts that are named, or for all."""
+
+    cause: str
+    cell: str = ""
+    readout: str = ""
+    definition: Definition | None = None
+    """The LIF neuron as the peer has it."""
+    readout_by: str = ""
+    """The algorithm whose gradient the readout's weights have."""
+
+    def applies(self, cell: str, readout: str) -> bool:
+        """Tell whether this is the difference for a cell and a readout."""
+        return self.cell in ("", cell) and self.readout in ("", readout)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way in which a peer computes a gradient."""
+
+    about: str
+    ours: tuple[str, ...]
+    """The algorithms here for the same gradient; a cost is compared with the quickest of them."""
+    cells: tuple[str, ...]
+    differences: tuple[Difference, ...] = ()
+
+    def difference(self, cell: str, readout: str) -> Difference | None:
+        """Return why the gradient of a cell with a readout is another one than here; None if it is the same."""
+        return next((each for each in self.differences if each.applies(cell, readout)), None)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library, the framework that it is for, and its ways."""
+
+    framework: str
+    about: str
+    ways: dict[str, Way] = field(default_factory=dict)
+
+
+BPTT = ("bptt", "bptt_native")
+PRODUCT = Difference(
+    "the hard reset is (1 - s) V with a gradient through both factors", HARD, definition=Definition(product=True)
+)
+WHOLE = "the reset subtracts the whole threshold after the decay"
+
+PEERS = {
+    "braintrace": Peer(
+        "jax",
+        "the reference library of D-RTRL",
+        {
+            "d_rtrl": Way("D_RTRL, its own batching", ("drtrl",), (LIF, HARD, *RATE)),
+            "d_rtrl_vmap": Way("D_RTRL, vmap=True", ("drtrl",), (LIF, HARD, *RATE)),
+            "pp_prop": Way(
+                "pp_prop, which is ES-D-RTRL",
+                ("es_drtrl",),
+                (LIF, HARD, *RATE),
+                (
+                    Difference(
+                        "a readout that keeps nothing stays exact; here its weights are filtered, too",
+                        readout="linear",
+                        readout_by="drtrl",
+                    ),
+                ),
+            ),
+            "bptt": Way("transform.grad over its scan", BPTT, (LIF, HARD, *RATE)),
+        },
+    ),
+    "snntorch": Peer(
+        "torch",
+        "spiking networks on PyTorch",
+        {
+            "bptt": Way(
+                "Leaky, reset_delay=True",
+                BPTT,
+                (LIF,),
+                (
+                    Difference(
+                        f"{WHOLE}, and its spike is detached",
+                        definition=Definition(reset_after_decay=True, detached=True),
+                    ),
+                ),
+            ),
+            "bptt_undelayed": Way(
+                "Leaky, reset_delay=False",
+                BPTT,
+                (LIF,),
+                (
+                    Difference(
+                        "a potential of twice the threshold or more is reset once more in the next step",
+                        definition=Definition(twice=True),
+                    ),
+                ),
+            ),
+        },
+    ),
+    "spikingjelly": Peer(
+        "torch",
+        "spiking networks on PyTorch",
+        {
+            "bptt": Way("LIFNode", BPTT, (LIF, HARD), (PRODUCT,)),
+            "bptt_detached": Way(
+                "LIFNode, detach_reset=True",
+                BPTT,
+                (LIF, HARD),
+                (
+                    Difference("the reset's spike is detached", LIF, definition=Definition(detached=True)),
+                    Difference(
+                        "the hard reset is (1 - s) V, with a gradient through V alone",
+                        HARD,
+                        definition=Definition(detached=True, product=True),
+                    ),
+                ),
+            ),
+        },
+    ),
+    "norse": Peer(
+        "torch",
+        "spiking networks on PyTorch",
+        {"bptt": Way("lif_box_feed_forward_step", BPTT, (LIF, HARD), (PRODUCT,))},
+    ),
+    "spyx": Peer(
+        "jax",
+        "spiking networks on JAX",
+        {
+            "bptt": Way(
+                "RLIF",
+                BPTT,
+                (LIF,),
+                (
+                    Difference(
+                        f"{WHOLE}, and spikes are returned one step late",
+                        definition=Definition(reset_after_decay=True, late=True),
+                    ),
+                ),
+            ),
+        },
+    ),
+}

@@ -1,0 +1,181 @@
+"""Runs braintrace 0.2.8, the reference library of D-RTRL.
+
+Ways: d_rtrl (its own batching), d_rtrl_vmap (`vmap=True`), pp_prop, and bptt, which is `brainstate.transform.grad` over
+its scan. The cells are written in its modules, with `braintrace.nn.Linear` for every product, as its users do.
+
+A linear readout stays outside the learner: it is differentiated exactly. A leaky one is a second layer inside it.
+
+Not matched: pp_prop of a linear readout is exact there, where ES-D-RTRL filters the readout's weights, too. Its decay
+applies to both filters, as `decay` does here, and its correction is that of `bias_correction = "corrected"`.
+"""
+
+# pyright: reportMissingImports=false
+import os
+from typing import Any
+
+os.environ["JAX_ENABLE_X64"] = "1"  # arrays carry their own dtype
+import brainstate
+import braintrace
+import jax
+import jax.numpy as jnp
+import numpy as np
+from in_jax import spike_function, step_loss, xla_bytes
+from task import Arrays, Prepared, Task, lif_decay, serve
+
+WAYS = {"d_rtrl": "d_rtrl", "d_rtrl_vmap": "d_rtrl", "pp_prop": "pp_prop", "bptt": None}
+
+
+def linear(weight: Any, bias: Any = None) -> Any:
+    """Return a linear layer of braintrace with these weights."""
+    start = None if bias is None else jnp.asarray(bias)
+    return braintrace.nn.Linear(*weight.shape, w_init=jnp.asarray(weight), b_init=start)
+
+
+def flat(weight: Any) -> Any:
+    """Bring a weight [J, Gk, N] into the shape of a matrix [J, Gk N]."""
+    return weight.reshape(weight.shape[0], -1)
+
+
+class Cell(brainstate.nn.Module):
+    """One state per neuron, one product of input and recurrent output together: the tanh RNN, and a base of others."""
+
+    def __init__(self, w: dict[str, Any], dtype: str) -> None:
+        super().__init__()
+        self.size, self.dtype, self.inputs = w["r"].shape[-1], dtype, len(w["x"])
+        self.lin = linear(np.concatenate([flat(w["x"]), flat(w["r"])]), w["b"].ravel())
+
+    def init_state(self, batch_size: int | None = None, **_: Any) -> None:
+        shape = (self.size,) if batch_size is None else (batch_size, self.size)
+        self.h = brainstate.HiddenState(jnp.zeros(shape, self.dtype))
+
+    def update(self, x: Any) -> Any:
+        self.h.value = jnp.tanh(self.lin(jnp.concatenate([x, self.h.value], -1)))
+        return self.h.value
+
+    def gradients(self, grads: dict[Any, Any], path: tuple[str, ...]) -> dict[str, Any]:
+        """Return the gradients of the weights, in their shapes, from those of the learner."""
+        g = grads[(*path, "lin", "weight")]
+        weight, bias = np.asarray(g["weight"]), np.asarray(g["bias"])
+        return {"x": weight[: self.inputs, None], "r": weight[self.inputs :, None], "b": bias[None, None]}
+
+
+class LIF(Cell):
+    """The LIF neuron whose input makes the potential jump after the decay."""
+
+    def __init__(self, cell: dict[str, Any], w: dict[str, Any], dtype: str) -> None:
+        super().__init__(w, dtype)
+        self.decay, self.hard = lif_decay(cell), cell["reset"] == "hard"
+        self.spike = spike_function(cell["alpha"], cell["width"])
+
+    def update(self, x: Any) -> Any:
+        V = self.h.value
+        s = self.spike(V - 1)
+        after = V - jax.lax.stop_gradient(V) * s if self.hard else V - s
+        self.h.value = self.decay * after + self.lin(jnp.concatenate([x, s], -1))
+        return self.spike(self.h.value - 1)
+
+
+class GRU(Cell):
+    """The GRU with the reset gate after the product, and a product of its own for each gate.
+
+    Together in one product, whose result is three times as wide as the state, braintrace would take the weights from
+    the trace: it warns, and their gradient is 0 with a leaky readout.
+    """
+
+    def __init__(self, w: dict[str, Any], dtype: str) -> None:
+        brainstate.nn.Module.__init__(self)
+        self.size, self.dtype = w["r"].shape[-1], dtype
+        b = w["b"][0]
+        self.x_n, self.x_r, self.x_z = (linear(w["x"][:, i], b[i]) for i in range(3))
+        self.r_r, self.r_z, self.r_n = linear(w["r"][:, 0]), linear(w["r"][:, 1]), linear(w["r"][:, 2], b[3])
+
+    def update(self, x: Any) -> Any:
+        h = self.h.value
+        r, z = jax.nn.sigmoid(self.x_r(x) + self.r_r(h)), jax.nn.sigmoid(self.x_z(x) + self.r_z(h))
+        self.h.value = (1 - z) * jnp.tanh(self.x_n(x) + r * self.r_n(h)) + z * h
+        return self.h.value
+
+    def gradients(self, grads: dict[Any, Any], path: tuple[str, ...]) -> dict[str, Any]:
+        def of(part: str, *names: str) -> Any:
+            return np.stack([np.asarray(grads[(*path, name, "weight")][part]) for name in names], axis=-2)
+
+        by_kind = {"x": ("x_n", "x_r", "x_z"), "r": ("r_r", "r_z", "r_n")}
+        weights = {kind: of("weight", *names) for kind, names in by_kind.items()}
+        return {**weights, "b": of("bias", *by_kind["x"], "r_n")[None]}
+
+
+class Network(brainstate.nn.Module):
+    """A cell, and a leaky readout as a second layer if it keeps anything from step to step."""
+
+    def __init__(self, cell: Cell, readout: Any, leak: float, dtype: str) -> None:
+        super().__init__()
+        self.cell, self.leak, self.dtype, self.classes = cell, leak, dtype, readout.shape[-1]
+        if leak:
+            self.readout = linear(readout)
+
+    def init_state(self, batch_size: int | None = None, **_: Any) -> None:
+        if self.leak:
+            shape = (self.classes,) if batch_size is None else (batch_size, self.classes)
+            self.rho = brainstate.HiddenState(jnp.zeros(shape, self.dtype))
+
+    def update(self, x: Any) -> Any:
+        output = self.cell(x)
+        if not self.leak:
+            return output
+        self.rho.value = self.leak * self.rho.value + self.readout(output)
+        return self.rho.value
+
+
+def prepare(task: Task) -> Prepared:
+    """Compile the gradient of a task."""
+    task.require_way(WAYS)
+    spec = task.cell("LIF", "TanhRNN", "GRU")
+    w, batch = task.params[0], task.inputs.shape[1]
+    if spec["class"] == "LIF":
+        cell: Cell = LIF(spec, w, task.dtype)
+    else:
+        cell = (GRU if spec["class"] == "GRU" else Cell)(w, task.dtype)
+    network = Network(cell, flat(task.params[1]["x"]), task.leak, task.dtype)
+    outside = brainstate.ParamState({kind: jnp.asarray(flat(value)) for kind, value in task.params[1].items()})
+    xs, ys = jnp.asarray(task.inputs), jnp.asarray(task.targets)
+    method = WAYS[task.way]
+    if method is None:
+        brainstate.nn.init_all_states(network, batch_size=batch)
+        learner: Any = network
+    else:
+        options = {"decay_or_rank": task.options["decay"]} if task.way == "pp_prop" else {}
+        vmapped = task.way == "d_rtrl_vmap"
+        learner = braintrace.compile(network, method, xs[0], batch_size=batch, vmap=vmapped, **options)
+    weights = dict(network.states(brainstate.ParamState))
+    if not task.leak:
+        weights["outside",] = outside
+    states = [state for state in learner.states().values() if not isinstance(state, brainstate.ParamState)]
+
+    def loss(x: Any, y: Any) -> Any:
+        output = learner(x)
+        return step_loss(output if task.leak else output @ outside.value["x"] + outside.value["b"], y)
+
+    def gradient(xs: Any, ys: Any) -> Any:
+        for state in states:  # every call begins at rest
+            state.value = jax.tree.map(jnp.zeros_like, state.value)
+        if method is not None:
+            options = {"loss_output": "scalar", "return_value": True}
+            return learner.etrace_grad(xs, ys, step_fn=loss, reduction="sum", weights=weights, **options)
+
+        def whole() -> Any:
+            return jnp.sum(brainstate.transform.for_loop(loss, xs, ys))
+
+        return brainstate.transform.grad(whole, weights, return_value=True)()
+
+    run: Any = brainstate.transform.jit(gradient)
+
+    def unpack(result: Any) -> tuple[float, Arrays]:
+        grads, value = result
+        readout = {"x": grads["readout", "weight"]["weight"]} if task.leak else grads["outside",]
+        return float(value), [cell.gradients(grads, ("cell",)), {k: np.asarray(g)[:, None] for k, g in readout.items()}]
+
+    return Prepared(lambda: jax.block_until_ready(run(xs, ys)), unpack, lambda: xla_bytes(run.compile(xs, ys)))
+
+
+if __name__ == "__main__":
+    serve(prepare, "braintrace", "brainstate", "jax", "jaxlib", "numpy")
