@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import tempfile
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -110,6 +111,7 @@ def read(folder: Path, case: Case) -> Answer:
         return Answer("error", f"the answer is not valid: {error}"[:300])
     gradient: Gradient = [{} for _ in network(case)]
     for name, array in found.items():
-        _, layer, kind = name.split("/")
-        gradient[int(layer)][kind] = array
+        if not (match := re.fullmatch(r"gradient/(\d+)/(\w+)", name)) or int(match[1]) >= len(gradient):
+            return Answer("error", f"the answer is not valid: no gradient of a weight: {name[:60]!r}")
+        gradient[int(match[1])][match[2]] = array
     return Answer("ok", None, gradient, said)

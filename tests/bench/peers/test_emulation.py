@@ -1,0 +1,97 @@
+"""The emulation of other libraries' neurons: against autograd over their equations, written out step by step."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from support.problems import needs
+
+from drtrl_bench.implementations.reference import algorithms as reference
+from drtrl_bench.measure import fidelity, problem
+from drtrl_bench.peers import agreement, emulation, ways
+from drtrl_bench.peers.emulation import Definition
+
+DEFINITIONS = {
+    "here": ("lif_delta", Definition()),
+    "here, hard": ("lif_delta_hard", Definition()),
+    "snntorch": ("lif_delta", Definition(reset_after_decay=True, detached=True)),
+    "snntorch, undelayed": ("lif_delta", Definition(twice=True)),
+    "hard product": ("lif_delta_hard", Definition(product=True)),
+    "detached": ("lif_delta", Definition(detached=True)),
+    "hard, detached": ("lif_delta_hard", Definition(detached=True, product=True)),
+    "spyx": ("lif_delta", Definition(reset_after_decay=True, late=True)),
+}
+
+
+def by_autograd(name: str, cell: Any, leak: float, params: Any, inputs: Any, targets: Any) -> tuple[float, Any]:
+    """Loss and gradient of a library's equations, in PyTorch and float64."""
+    import torch
+
+    class Spike(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, v: Any) -> Any:
+            ctx.save_for_backward(v)
+            return (v >= 0).double()
+
+        @staticmethod
+        def backward(ctx: Any, *g: Any) -> Any:
+            return g[0] * cell.alpha * torch.clamp(cell.width - ctx.saved_tensors[0].abs(), min=0)
+
+    a = float(np.exp(-1 / cell.tau))
+    w = [{k: torch.tensor(v[:, 0], requires_grad=True) for k, v in layer.items()} for layer in params]
+    x, y = torch.tensor(inputs), torch.tensor(targets, dtype=torch.int64)
+    V = torch.zeros(x.shape[1], params[0]["r"].shape[-1], dtype=torch.float64)
+    rho, loss, s = torch.zeros(x.shape[1], 10, dtype=torch.float64), 0.0, torch.zeros_like(V)
+    for t in range(len(x)):
+        if name == "spyx":
+            s = out = Spike.apply(V - 1)
+            V = a * V + x[t] @ w[0]["x"] + s @ w[0]["r"] + w[0]["b"] - s
+        elif name == "snntorch, undelayed":  # mem is stored after its reset
+            reset = (V >= 1).double()
+            V = a * V + x[t] @ w[0]["x"] + s @ w[0]["r"] + w[0]["b"] - reset
+            s = out = Spike.apply(V - 1)
+            V = V - (s - reset)
+        else:
+            before = Spike.apply(V - 1)
+            current = x[t] @ w[0]["x"] + before @ w[0]["r"] + w[0]["b"]
+            V = {
+                "here": lambda: a * (V - before) + current,  # noqa: B023
+                "here, hard": lambda: a * (V - V.detach() * before) + current,  # noqa: B023
+                "snntorch": lambda: a * V - before.detach() + current,  # noqa: B023
+                "hard product": lambda: a * ((1 - before) * V) + current,  # noqa: B023
+                "detached": lambda: a * (V - before.detach()) + current,  # noqa: B023
+                "hard, detached": lambda: a * ((1 - before.detach()) * V) + current,  # noqa: B023
+            }[name]()
+            out = Spike.apply(V - 1)
+        rho = leak * rho + out @ w[1]["x"] + w[1].get("b", 0)
+        loss = loss + torch.nn.functional.cross_entropy(rho, y[t])
+    leaves = [each for layer in w for each in layer.values()]
+    total = torch.as_tensor(loss)
+    grads = iter(torch.autograd.grad(total, leaves))
+    return float(total.detach()), [{k: next(grads).numpy()[:, None] for k in layer} for layer in w]
+
+
+@needs("torch")
+@pytest.mark.parametrize("readout", ["linear", "leaky"])
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_each_definition_is_the_librarys_equation(name: str, readout: str) -> None:
+    cell, definition = DEFINITIONS[name]
+    case = agreement.case_of(ways.PEERS["norse"].ways["bptt"], cell, readout)
+    net, (params, inputs, targets) = problem.network(case), problem.draw(case)
+    leak = float(np.exp(-1 / net[-1].tau)) if readout == "leaky" else 0.0
+    loss, gradient = emulation.bptt(definition, net, params, inputs.astype(float), targets)
+    true_loss, true = by_autograd(name, net[0], leak, params, inputs.astype(float), targets)
+    assert abs(loss - true_loss) < 1e-12 * true_loss
+    assert fidelity.worst_error(gradient, true)[1] < 1e-12
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_each_definition_makes_a_difference_but_our_own(name: str) -> None:
+    """In the case that agreement is checked on: one without effect would explain nothing."""
+    cell, definition = DEFINITIONS[name]
+    case = agreement.case_of(ways.PEERS["norse"].ways["bptt"], cell, "leaky")
+    net, (params, inputs, targets) = problem.network(case), problem.draw(case)
+    _, gradient = emulation.bptt(definition, net, params, inputs.astype(float), targets)
+    _, true = reference.bptt(net, params, inputs.astype(float), targets)
+    _, error = fidelity.worst_error(gradient, true)
+    assert error < 1e-12 if name.startswith("here") else error > 0.1
