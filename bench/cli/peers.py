@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from drtrl_bench.cli.terminal import announce, console
+from drtrl_bench.cli.terminal import UsageError, announce, console
 
 app = typer.Typer(
     help="Other libraries, side by side with this project, on the same weights, inputs and loss.\n\n"
@@ -131,3 +131,21 @@ def agreement_line(line: Any) -> Text:
     if line.reason:
         text.append(f"  {line.reason}", style="dim")
     return text
+
+
+@app.command("map")
+def map_(
+    name: Annotated[
+        str, typer.Argument(help="definitions, rules or ways.", autocompletion=lambda: ["definitions", "rules", "ways"])
+    ],
+) -> None:
+    """Print a table of docs/peers.md as Markdown: what is called what, which rules exist where, what is compared.
+
+    Example: drtrl-bench peers map rules
+    """
+    from drtrl_bench import lookup
+    from drtrl_bench.peers import page
+
+    if name not in page.TABLES:
+        raise UsageError(f"table {name!r}: {lookup.nearest(name, page.TABLES)}")
+    typer.echo(page.TABLES[name]())
