@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
+from drtrl_bench.cli.reading import LOCAL
 from drtrl_bench.cli.terminal import UsageError, announce, console
 
 app = typer.Typer(
@@ -149,3 +151,91 @@ def map_(
     if name not in page.TABLES:
         raise UsageError(f"table {name!r}: {lookup.nearest(name, page.TABLES)}")
     typer.echo(page.TABLES[name]())
+
+
+@app.command()
+def compare(
+    names: Chosen = None,
+    cell: Annotated[list[str] | None, typer.Option(help="A cell; repeat for more.", show_default="lif_delta")] = None,
+    rounds: Annotated[int, typer.Option(help="How often everything is measured.", min=1)] = 2,
+    budget: Annotated[float, typer.Option(help="Seconds of samples each time, five at least.", min=0.01)] = 3.0,
+    batch: Annotated[int, typer.Option(help="Samples B.", min=1)] = 16,
+    features: Annotated[int, typer.Option(help="Inputs I.", min=1)] = 64,
+    neurons: Annotated[int, typer.Option(help="Neurons N.", min=1)] = 256,
+    steps: Annotated[int, typer.Option(help="Steps T.", min=1)] = 512,
+    records: Annotated[Path, typer.Option(help="Append to this file.", metavar="FILE")] = LOCAL / "peers.jsonl",
+) -> None:
+    """Measure time and memory of the peers and of this project by turns, and show the ratios.
+
+    Every way of a peer is followed by what computes the same gradient here, in the same framework, on the same problem
+    in float32: time by the clock, memory by the same meter. All that, round after round: 15 minutes for all peers.
+
+    Examples: drtrl-bench peers compare     drtrl-bench peers compare braintrace --cell gru --rounds 3
+    """
+    from drtrl_bench.peers import comparison, costs
+    from drtrl_bench.peers import records as lines
+    from drtrl_bench.process import scratch, signals
+
+    sizes = costs.Sizes(batch, features, neurons, steps)
+    todo = costs.pairs(choose(names), choose_cells(cell), sizes)
+    if not todo:
+        raise UsageError(f"no way of {' '.join(names or ())} has the cell {' '.join(cell or ())}")
+    advice = signals.advising(f"what was measured is kept: drtrl-bench peers show {records}")
+    with advice, scratch.folder() as folder, lines.writing(records) as write:
+        for kind, line in costs.measured(todo, rounds, budget, folder, announce):
+            write(kind, line)
+            if line["status"] != "ok":
+                announce(f"    {line['status']}: {line['reason']}")
+    print_rows(comparison.rows(comparison.last_run(records)))
+    announce(f"records: {records}")
+
+
+def choose_cells(cells: list[str] | None) -> list[str]:
+    """Return the cells to compare. Raises UsageError for one that no peer has."""
+    from drtrl_bench import lookup
+    from drtrl_bench.peers import ways
+
+    known = {cell for peer in ways.PEERS.values() for way in peer.ways.values() for cell in way.cells}
+    for cell in cells or ():
+        if cell not in known:
+            raise UsageError(f"--cell {cell}: {lookup.nearest(cell, known)}")
+    return cells or [ways.LIF]
+
+
+@app.command()
+def show(
+    records: Annotated[Path, typer.Argument(help="A file of `compare`.", show_default=False)] = LOCAL / "peers.jsonl",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+) -> None:
+    """Show the last run of `compare` in a file: time and memory, and how many times this project's they are.
+
+    Example: drtrl-bench peers show results/peers/compare.jsonl --markdown
+    """
+    from drtrl_bench.peers import comparison
+
+    every = comparison.rows(comparison.last_run(records))
+    if markdown:
+        typer.echo(comparison.markdown(every))
+    else:
+        print_rows(every)
+
+
+def print_rows(every: list[Any]) -> None:
+    """Print the rows of a comparison, and below them why a gradient differs, or why there is nothing to compare."""
+    from drtrl_bench.peers import comparison
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    one = len({row.cell for row in every}) == 1
+    for i, header in enumerate(comparison.SHORT_HEADERS[: None if not one else -1]):
+        table.add_column(header, justify="left" if i in (0, 3, 8) else "right", no_wrap=True)
+    notes: dict[str, int] = {}
+    for row in every:
+        texts = comparison.short_cells(row)
+        if note := row.note:
+            texts[0] += f" [{notes.setdefault(note, len(notes) + 1)}]"
+        table.add_row(*(Text(text) for text in texts[: None if not one else -1]))
+    console.print(f"cell {every[0].cell}" if one else "", style="dim")
+    console.print(table, crop=False, no_wrap=True, overflow="ignore", end="")
+    console.print("x: the library's over this project's, the median of the rounds", style="dim", soft_wrap=True)
+    for note, number in notes.items():
+        console.print(Text(f"[{number}] {note}", style="yellow"), soft_wrap=True)

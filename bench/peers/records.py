@@ -35,14 +35,14 @@ def writing(path: Path | None) -> Iterator[Callable[[str, dict[str, Any]], None]
         yield lambda kind, line: append({"kind": kind, **version, **run, **line})
 
 
-def read(path: Path, kind: str) -> list[dict[str, Any]]:
-    """Return the lines of a kind; a line that a crash cut short is left out."""
+def read(path: Path, *kinds: str) -> list[dict[str, Any]]:
+    """Return the lines of some kinds; a line that a crash cut short is left out."""
     lines = []
     for text in path.read_text(encoding="utf-8").splitlines():
         try:
             line = parsing.DECODER.decode(text)
         except ValueError:
             continue
-        if isinstance(line, dict) and line.get("kind") == kind:
+        if isinstance(line, dict) and line.get("kind") in kinds:
             lines.append(line)
     return lines

@@ -10,16 +10,14 @@ applies to both filters, as `decay` does here, and its correction is that of `bi
 """
 
 # pyright: reportMissingImports=false
-import os
 from typing import Any
 
-os.environ["JAX_ENABLE_X64"] = "1"  # arrays carry their own dtype
 import brainstate
 import braintrace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from in_jax import spike_function, step_loss, xla_bytes
+from in_jax import choose_precision, spike_function, step_loss, xla_bytes
 from task import Arrays, Prepared, Task, lif_decay, serve
 
 WAYS = {"d_rtrl": "d_rtrl", "d_rtrl_vmap": "d_rtrl", "pp_prop": "pp_prop", "bptt": None}
@@ -128,6 +126,7 @@ class Network(brainstate.nn.Module):
 
 def prepare(task: Task) -> Prepared:
     """Compile the gradient of a task."""
+    choose_precision(task.dtype)
     task.require_way(WAYS)
     spec = task.cell("LIF", "TanhRNN", "GRU")
     w, batch = task.params[0], task.inputs.shape[1]

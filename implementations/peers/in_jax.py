@@ -7,6 +7,14 @@ import jax
 import jax.numpy as jnp
 
 
+def choose_precision(dtype: str) -> None:
+    """Let JAX have float64 where a task asks for it; before any array is made.
+
+    Not always, as some libraries make float64 of float32 arrays where they may.
+    """
+    jax.config.update("jax_enable_x64", dtype == "float64")
+
+
 def spike_function(alpha: float, width: float) -> Any:
     """Return sigma(v) = 1 if v >= 0 else 0, with the derivative alpha max(width - |v|, 0)."""
 

@@ -9,16 +9,14 @@ with its `heaviside`; the triangular surrogate and a step at 0 are handed to it 
 """
 
 # pyright: reportMissingImports=false
-import os
 from typing import Any
 
-os.environ["JAX_ENABLE_X64"] = "1"  # arrays carry their own dtype
 import jax
 import jax.numpy as jnp
 import numpy as np
 import spyx
 from flax import nnx
-from in_jax import step_loss, xla_bytes
+from in_jax import choose_precision, step_loss, xla_bytes
 from task import Arrays, Prepared, Task, lif_decay, serve
 
 
@@ -57,6 +55,7 @@ class Network(nnx.Module):
 
 def prepare(task: Task) -> Prepared:
     """Compile the gradient of a task."""
+    choose_precision(task.dtype)
     task.require_way(("bptt",))
     definition, weights, rest = nnx.split(Network(task), nnx.Param, ...)
     xs, ys = jnp.asarray(task.inputs), jnp.asarray(task.targets)

@@ -73,12 +73,13 @@ def test_the_list_has_every_peer_with_version_python_size_or_command(cache: Path
     assert lines[4].split(maxsplit=2)[1:] == ["1.0.0", "installed, Python 3.12.1, 5.00 MiB"]
 
 
-def test_the_newest_python_is_taken_or_our_own_where_the_build_must_be_ours() -> None:
-    there = {minor: Path(minor) for minor in ("3.13", "3.12", environments.OURS)}
+def test_the_newest_python_is_taken_or_our_own_where_the_build_must_be_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "OURS", "3.11")
+    there = {minor: Path(minor) for minor in ("3.13", "3.12", "3.11")}
     pins = environments.all_pins()
     assert environments.choose_python(pins["braintrace"], there) == Path("3.13")
     assert environments.choose_python(pins["braintrace"], {"3.12": Path("3.12")}) == Path("3.12")
-    assert environments.choose_python(pins["norse"], there) == Path(environments.OURS)
+    assert environments.choose_python(pins["norse"], there) == Path("3.11")
     with pytest.raises(environments.PeerError, match=r"braintrace 0\.2\.8 needs Python 3\.13 or 3\.12, and there is"):
         environments.choose_python(pins["braintrace"], {"3.11": Path("3.11")})
 
