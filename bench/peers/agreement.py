@@ -12,7 +12,7 @@ from drtrl_bench.case import Case
 from drtrl_bench.measure import fidelity, problem
 from drtrl_bench.measure.fidelity import Gradient
 from drtrl_bench.measure.problem import Problem
-from drtrl_bench.peers import emulation, environments, exchange, ways
+from drtrl_bench.peers import environments, exchange, ways
 from drtrl_bench.peers.ways import READOUTS, Difference, Way
 
 LIMIT = 1e-10
@@ -81,9 +81,8 @@ def reference(algorithm: str, case: Case, drawn: Problem) -> tuple[float, Gradie
 
 def emulated(difference: Difference, case: Case, drawn: Problem, ours: Gradient) -> tuple[float, Gradient]:
     """Return loss and gradient as a peer's difference makes them of those here."""
-    if difference.definition:
-        net, inputs = problem.network(case), drawn.inputs.astype(np.float64)
-        return emulation.bptt(difference.definition, net, drawn.params, inputs, drawn.targets)
+    if difference.emulate:
+        return difference.emulate(problem.network(case), drawn.params, drawn.inputs.astype(np.float64), drawn.targets)
     loss, other = reference(difference.readout_by, case, drawn)
     return loss, [*ours[:-1], other[-1]]
 

@@ -1,10 +1,15 @@
-"""Computes BPTT of one layer of LIF neurons in NumPy, as other libraries define the neuron: what makes theirs differ.
+"""Emulates in NumPy what makes the gradients of other libraries differ.
+
+`bptt` is BPTT of one layer of LIF neurons as a library defines the neuron:
 
     V' = a V - c R(V) + I,   s = sigma(V - 1)        R(V) = s, or V s for a hard reset; c = a, or 1 after the decay
     o = s(V'), or s(V) where the spikes are returned a step late
 
 With the definitions of this project it is `reference.bptt`; each field of `Definition` changes one of them. Only the
 triangular surrogate, a threshold of 1 and one hidden layer.
+
+`in_step_twice` is D-RTRL of the LSTM whose learning signal of c has the path over h of the same step, which the trace
+of h has already.
 """
 
 import math
@@ -81,3 +86,24 @@ def bptt(definition: Definition, net: Any, params: Gradient, inputs: Array, targ
         d_V = d_V * slope[t] + (d_V @ w["r"].T + (d_out if definition.late else 0)) * psi[t]
     as_weights = [{k: v[:, None] for k, v in layer.items()} for layer in (grads, grads_out)]
     return reference.loss(rho[1:], targets), as_weights
+
+
+def in_step_twice(
+    jacobian: reference.Jacobians, net: Any, params: Gradient, inputs: Array, targets: Array
+) -> tuple[float, Gradient]:
+    """Return loss and gradient of D-RTRL in an LSTM, forward in time, where paths within a step count twice.
+
+    jacobian: the one of the rule, `local_jacobians` of D-RTRL or `jacobians_with_own_weight` of SnAp-1.
+    """
+    residuals = reference.forward(net, params, inputs)
+    grads: Gradient = [{kind: np.zeros(w.shape) for kind, w in layer.items()} for layer in params]
+    signals = reference.signals(net, params, residuals, targets)
+    hidden = residuals[0]
+    h, c = (net[0].states.index(name) for name in ("h", "c"))
+    output_gate = 1 / (1 + np.exp(-hidden.currents[:, :, net[0].currents.index("I_o")]))
+    signals[0][:, :, c] += signals[0][:, :, h] * output_gate * (1 - np.tanh(hidden.states[1:, :, c]) ** 2)
+    for i, signal in enumerate(signals):
+        for t, trace in enumerate(reference.traces(net[i], params[i], residuals[i], jacobian)):
+            for kind, eps in trace.items():
+                grads[i][kind] += np.einsum("bsn,bjsgn->jgn", signal[t], eps)
+    return reference.loss(residuals[-1].outputs, targets), grads

@@ -3,12 +3,17 @@
 A difference names its cause, and how to emulate it: the peer's gradient then is the emulated one to 1e-10 in float64.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
-from drtrl_bench.peers.emulation import Definition
+from drtrl_bench.implementations.reference.algorithms import jacobians_with_own_weight, local_jacobians
+from drtrl_bench.peers.emulation import Definition, bptt, in_step_twice
 
 LIF, HARD = "lif_delta", "lif_delta_hard"
 RATE = ("tanh_rnn", "gru")
+GATED = (*RATE, "lstm")
 READOUTS = ("linear", "leaky")
 
 
@@ -19,8 +24,8 @@ class Difference:
     cause: str
     cell: str = ""
     readout: str = ""
-    definition: Definition | None = None
-    """The LIF neuron as the peer has it."""
+    emulate: Callable[..., tuple[float, Any]] | None = None
+    """Loss and gradient as the peer computes them: (network, weights, inputs, targets)."""
     readout_by: str = ""
     """The algorithm whose gradient the readout's weights have."""
 
@@ -54,8 +59,19 @@ class Peer:
 
 
 BPTT = ("bptt", "bptt_native")
+
+
+def in_step(jacobian: Any) -> Difference:
+    """Return the difference of the LSTM in the rules of braintrace that keep a trace."""
+    return Difference(
+        "the path from c to h within a step counts twice", "lstm", emulate=partial(in_step_twice, jacobian)
+    )
+
+
 PRODUCT = Difference(
-    "the hard reset is (1 - s) V with a gradient through both factors", HARD, definition=Definition(product=True)
+    "the hard reset is (1 - s) V with a gradient through both factors",
+    HARD,
+    emulate=partial(bptt, Definition(product=True)),
 )
 WHOLE = "the reset subtracts the whole threshold after the decay"
 
@@ -64,8 +80,14 @@ PEERS = {
         "jax",
         "the reference library of D-RTRL",
         {
-            "d_rtrl": Way("D_RTRL, its own batching", ("drtrl",), (LIF, HARD, *RATE)),
-            "d_rtrl_vmap": Way("D_RTRL, vmap=True", ("drtrl",), (LIF, HARD, *RATE)),
+            "d_rtrl": Way("D_RTRL, its own batching", ("drtrl",), (LIF, HARD, *GATED), (in_step(local_jacobians),)),
+            "d_rtrl_vmap": Way("D_RTRL, vmap=True", ("drtrl",), (LIF, HARD, *GATED), (in_step(local_jacobians),)),
+            "ostl_recurrent": Way(
+                "OSTLRecurrent, which is SnAp-1, vmap=True",
+                ("snap1",),
+                (LIF, HARD, *GATED),
+                (in_step(jacobians_with_own_weight),),
+            ),
             "pp_prop": Way(
                 "pp_prop, which is ES-D-RTRL",
                 ("es_drtrl",),
@@ -78,7 +100,7 @@ PEERS = {
                     ),
                 ),
             ),
-            "bptt": Way("transform.grad over its scan", BPTT, (LIF, HARD, *RATE)),
+            "bptt": Way("transform.grad over its scan", BPTT, (LIF, HARD, *GATED)),
         },
     ),
     "snntorch": Peer(
@@ -92,7 +114,7 @@ PEERS = {
                 (
                     Difference(
                         f"{WHOLE}, and its spike is detached",
-                        definition=Definition(reset_after_decay=True, detached=True),
+                        emulate=partial(bptt, Definition(reset_after_decay=True, detached=True)),
                     ),
                 ),
             ),
@@ -103,7 +125,7 @@ PEERS = {
                 (
                     Difference(
                         "a potential of twice the threshold or more is reset once more in the next step",
-                        definition=Definition(twice=True),
+                        emulate=partial(bptt, Definition(twice=True)),
                     ),
                 ),
             ),
@@ -119,11 +141,11 @@ PEERS = {
                 BPTT,
                 (LIF, HARD),
                 (
-                    Difference("the reset's spike is detached", LIF, definition=Definition(detached=True)),
+                    Difference("the reset's spike is detached", LIF, emulate=partial(bptt, Definition(detached=True))),
                     Difference(
                         "the hard reset is (1 - s) V, with a gradient through V alone",
                         HARD,
-                        definition=Definition(detached=True, product=True),
+                        emulate=partial(bptt, Definition(detached=True, product=True)),
                     ),
                 ),
             ),
@@ -145,7 +167,7 @@ PEERS = {
                 (
                     Difference(
                         f"{WHOLE}, and spikes are returned one step late",
-                        definition=Definition(reset_after_decay=True, late=True),
+                        emulate=partial(bptt, Definition(reset_after_decay=True, late=True)),
                     ),
                 ),
             ),

@@ -1,12 +1,14 @@
 """Runs braintrace 0.2.8, the reference library of D-RTRL.
 
-Ways: d_rtrl (its own batching), d_rtrl_vmap (`vmap=True`), pp_prop, and bptt, which is `brainstate.transform.grad` over
-its scan. The cells are written in its modules, with `braintrace.nn.Linear` for every product, as its users do.
+Ways: d_rtrl (its own batching), d_rtrl_vmap (`vmap=True`), ostl_recurrent, which is SnAp-1, pp_prop, and bptt, which is
+`brainstate.transform.grad` over its scan. The cells are written in its modules, with `braintrace.nn.Linear` for every
+product, as its users do.
 
 A linear readout stays outside the learner: it is differentiated exactly. A leaky one is a second layer inside it.
 
-Not matched: pp_prop of a linear readout is exact there, where ES-D-RTRL filters the readout's weights, too. Its decay
-applies to both filters, as `decay` does here, and its correction is that of `bias_correction = "corrected"`.
+Not matched: paths between the states of a neuron within a step, as from c to h in the LSTM, count twice in d_rtrl and
+ostl_recurrent. pp_prop of a linear readout is exact there, where ES-D-RTRL filters the readout's weights, too; its
+decay applies to both filters, as `decay` does here, and its correction is that of `bias_correction = "corrected"`.
 """
 
 # pyright: reportMissingImports=false
@@ -20,7 +22,16 @@ import numpy as np
 from in_jax import choose_precision, spike_function, step_loss, xla_bytes
 from task import Arrays, Prepared, Task, lif_decay, serve
 
-WAYS = {"d_rtrl": "d_rtrl", "d_rtrl_vmap": "d_rtrl", "pp_prop": "pp_prop", "bptt": None}
+WAYS = {
+    "d_rtrl": "d_rtrl",
+    "d_rtrl_vmap": "d_rtrl",
+    "ostl_recurrent": "ostl_recurrent",
+    "pp_prop": "pp_prop",
+    "bptt": None,
+}
+"""The name of each way's algorithm in `braintrace.compile`; None differentiates the scan."""
+VMAPPED = ("d_rtrl_vmap", "ostl_recurrent")
+"""Ways with `vmap=True`. OSTLRecurrent's own batching would build the Jacobian between all samples."""
 
 
 def linear(weight: Any, bias: Any = None) -> Any:
@@ -94,12 +105,43 @@ class GRU(Cell):
         return self.h.value
 
     def gradients(self, grads: dict[Any, Any], path: tuple[str, ...]) -> dict[str, Any]:
-        def of(part: str, *names: str) -> Any:
-            return np.stack([np.asarray(grads[(*path, name, "weight")][part]) for name in names], axis=-2)
-
         by_kind = {"x": ("x_n", "x_r", "x_z"), "r": ("r_r", "r_z", "r_n")}
-        weights = {kind: of("weight", *names) for kind, names in by_kind.items()}
-        return {**weights, "b": of("bias", *by_kind["x"], "r_n")[None]}
+        weights = {kind: self.stacked(grads, path, "weight", names) for kind, names in by_kind.items()}
+        return {**weights, "b": self.stacked(grads, path, "bias", (*by_kind["x"], "r_n"))[None]}
+
+    @staticmethod
+    def stacked(grads: dict[Any, Any], path: tuple[str, ...], part: str, names: tuple[str, ...]) -> Any:
+        """Return the gradients of a part of some linear layers, a gate each."""
+        return np.stack([np.asarray(grads[(*path, name, "weight")][part]) for name in names], axis=-2)
+
+
+class LSTM(GRU):
+    """The LSTM with 1 added to the forget gate, and a product of its own for each gate."""
+
+    gates = ("i", "g", "f", "o")
+
+    def __init__(self, w: dict[str, Any], dtype: str) -> None:
+        brainstate.nn.Module.__init__(self)
+        self.size, self.dtype = w["r"].shape[-1], dtype
+        joined = np.concatenate([w["x"], w["r"]])
+        self.i, self.g, self.f, self.o = (linear(joined[:, gate], w["b"][0, gate]) for gate in range(4))
+        self.inputs = len(w["x"])
+
+    def init_state(self, batch_size: int | None = None, **_: Any) -> None:
+        super().init_state(batch_size)
+        self.c = brainstate.HiddenState(jnp.zeros_like(self.h.value))
+
+    def update(self, x: Any) -> Any:
+        z = jnp.concatenate([x, self.h.value], -1)
+        kept = jax.nn.sigmoid(self.f(z) + 1) * self.c.value
+        self.c.value = kept + jax.nn.sigmoid(self.i(z)) * jnp.tanh(self.g(z))
+        self.h.value = jax.nn.sigmoid(self.o(z)) * jnp.tanh(self.c.value)
+        return self.h.value
+
+    def gradients(self, grads: dict[Any, Any], path: tuple[str, ...]) -> dict[str, Any]:
+        weight = self.stacked(grads, path, "weight", self.gates)
+        bias = self.stacked(grads, path, "bias", self.gates)
+        return {"x": weight[: self.inputs], "r": weight[self.inputs :], "b": bias[None]}
 
 
 class Network(brainstate.nn.Module):
@@ -124,16 +166,20 @@ class Network(brainstate.nn.Module):
         return self.rho.value
 
 
+RATE: dict[str, type[Cell]] = {"TanhRNN": Cell, "GRU": GRU, "LSTM": LSTM}
+"""The class here of each cell without spikes."""
+
+
 def prepare(task: Task) -> Prepared:
     """Compile the gradient of a task."""
     choose_precision(task.dtype)
     task.require_way(WAYS)
-    spec = task.cell("LIF", "TanhRNN", "GRU")
+    spec = task.cell("LIF", *RATE)
     w, batch = task.params[0], task.inputs.shape[1]
     if spec["class"] == "LIF":
         cell: Cell = LIF(spec, w, task.dtype)
     else:
-        cell = (GRU if spec["class"] == "GRU" else Cell)(w, task.dtype)
+        cell = RATE[spec["class"]](w, task.dtype)
     network = Network(cell, flat(task.params[1]["x"]), task.leak, task.dtype)
     outside = brainstate.ParamState({kind: jnp.asarray(flat(value)) for kind, value in task.params[1].items()})
     xs, ys = jnp.asarray(task.inputs), jnp.asarray(task.targets)
@@ -143,7 +189,7 @@ def prepare(task: Task) -> Prepared:
         learner: Any = network
     else:
         options = {"decay_or_rank": task.options["decay"]} if task.way == "pp_prop" else {}
-        vmapped = task.way == "d_rtrl_vmap"
+        vmapped = task.way in VMAPPED
         learner = braintrace.compile(network, method, xs[0], batch_size=batch, vmap=vmapped, **options)
     weights = dict(network.states(brainstate.ParamState))
     if not task.leak:

@@ -93,6 +93,13 @@ PLANTED = [
         f"{EMULATION}test_each_definition_is_the_librarys_equation",
     ),
     Planted(
+        "paths within a step counted once",
+        "bench/peers/emulation.py",
+        "signals[0][:, :, c] += signals[0][:, :, h]",
+        "signals[0][:, :, c] += 0 * signals[0][:, :, h]",
+        f"{EMULATION}test_in_one_step_the_gates_of_the_cell_count_twice_and_the_output_gate_once",
+    ),
+    Planted(
         "BPTT in chunks beside a library's whole one",
         "bench/peers/costs.py",
         'chunks = {name: sizes.steps if registry.ALGORITHMS[name].carry == "states" else CHUNK for name in way.ours}',

@@ -1,5 +1,6 @@
 """The emulation of other libraries' neurons: against autograd over their equations, written out step by step."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,3 +96,21 @@ def test_each_definition_makes_a_difference_but_our_own(name: str) -> None:
     _, true = reference.bptt(net, params, inputs.astype(float), targets)
     _, error = fidelity.worst_error(gradient, true)
     assert error < 1e-12 if name.startswith("here") else error > 0.1
+
+
+@pytest.mark.parametrize("jacobian", [reference.local_jacobians, reference.jacobians_with_own_weight])
+def test_in_one_step_the_gates_of_the_cell_count_twice_and_the_output_gate_once(jacobian: Any) -> None:
+    """With a single step nothing else is in the gradient: i, g and f act on h through c alone, o directly."""
+    case = replace(agreement.case_of(ways.PEERS["braintrace"].ways["d_rtrl"], "lstm", "leaky"), steps=1, chunk=1)
+    net, (params, inputs, targets) = problem.network(case), problem.draw(case)
+    inputs = inputs.astype(float) + 0.1
+    loss, gradient = emulation.in_step_twice(jacobian, net, params, inputs, targets)
+    true_loss, true = reference.bptt(net, params, inputs, targets)
+    assert loss == true_loss
+    for kind in ("x", "b"):
+        i, g, f, o = np.moveaxis(gradient[0][kind] / np.where(true[0][kind] == 0, 1, true[0][kind]), 1, 0)
+        np.testing.assert_allclose(i, 2, rtol=1e-12)
+        np.testing.assert_allclose(g, 2, rtol=1e-12)
+        np.testing.assert_allclose(f, 0, atol=1e-12)  # c is 0 before the first step
+        np.testing.assert_allclose(o, 1, rtol=1e-12)
+    np.testing.assert_allclose(gradient[1]["x"], true[1]["x"], rtol=1e-12)
