@@ -1,10 +1,12 @@
 """What is said of a peer's gradient: agrees, differs for a cause that explains it, or wrong. Slow: the peers."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from support.command_line import command
+from support.copies import ROOT
 
 from drtrl_bench.files import cache_folder
 from drtrl_bench.measure import problem
@@ -79,3 +81,25 @@ def test_the_peer_itself(name: str, tmp_path: Path) -> None:
     for line in lines:
         difference = ways.PEERS[name].ways[line.way].difference(line.cell, line.readout)
         assert line.outcome == ("differs" if difference else "agrees")
+
+
+SCRIPTS = sorted((ROOT / "results" / "peers").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_the_script_of_a_fault_is_named_in_the_documents(script: Path) -> None:
+    assert script.stem.partition("_")[0] in ways.PEERS
+    assert f"../results/peers/{script.name})" in (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_the_fault_is_still_there(script: Path) -> None:
+    there = environments.state(script.stem.partition("_")[0])
+    if there.reason:
+        pytest.skip(there.reason)
+    command = [there.executable, script.name]
+    done = subprocess.run(command, cwd=script.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    assert f"{there.pins.name} {there.pins.version}" in done.stdout
