@@ -64,7 +64,7 @@ def case_of(way: Way, cell: str, readout: str) -> Case:
         neurons=8,
         batch=3,
         steps=24,
-        chunk=24,
+        chunk=24 if registry.ALGORITHMS[way.ours[0]].carry == "states" else 8,
         scale_x=6.0,
         scale_r=2.0,
         dtype="float64",

@@ -65,7 +65,7 @@ def ask(name: str, way: str, case: Case, problem: Path, *, budget_s: float, limi
             "result": str(folder / "result.json"),
             "cells": [{"class": type(cell).__name__, **asdict(cell)} for cell in network(case)],
             "way": way,
-            "options": {"decay": case.decay},
+            "options": {"decay": case.decay, "chunk": case.chunk},
             "dtype": case.dtype,
             "threads": case.threads,
             "budget_s": budget_s,

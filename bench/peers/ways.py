@@ -82,6 +82,7 @@ PEERS = {
         {
             "d_rtrl": Way("D_RTRL, its own batching", ("drtrl",), (LIF, HARD, *GATED), (in_step(local_jacobians),)),
             "d_rtrl_vmap": Way("D_RTRL, vmap=True", ("drtrl",), (LIF, HARD, *GATED), (in_step(local_jacobians),)),
+            "d_rtrl_windows": Way('D_RTRL, vjp_method="multi-step"', ("drtrl_window",), (LIF, HARD, *GATED)),
             "ostl_recurrent": Way(
                 "OSTLRecurrent, which is SnAp-1, vmap=True",
                 ("snap1",),

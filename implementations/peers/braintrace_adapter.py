@@ -1,14 +1,16 @@
 """Runs braintrace 0.2.8, the reference library of D-RTRL.
 
-Ways: d_rtrl (its own batching), d_rtrl_vmap (`vmap=True`), ostl_recurrent, which is SnAp-1, pp_prop, and bptt, which is
+Ways: d_rtrl (its own batching), d_rtrl_vmap (`vmap=True`), d_rtrl_windows (`vjp_method="multi-step"`, windows of K
+steps, which must fill the sequence), ostl_recurrent, which is SnAp-1, pp_prop, and bptt, which is
 `brainstate.transform.grad` over its scan. The cells are written in its modules, with `braintrace.nn.Linear` for every
 product, as its users do.
 
 A linear readout stays outside the learner: it is differentiated exactly. A leaky one is a second layer inside it.
 
 Not matched: paths between the states of a neuron within a step, as from c to h in the LSTM, count twice in d_rtrl and
-ostl_recurrent. pp_prop of a linear readout is exact there, where ES-D-RTRL filters the readout's weights, too; its
-decay applies to both filters, as `decay` does here, and its correction is that of `bias_correction = "corrected"`.
+ostl_recurrent, not in windows. pp_prop of a linear readout is exact there, where ES-D-RTRL filters the readout's
+weights, too; its decay applies to both filters, as `decay` does here, and its correction is that of
+`bias_correction = "corrected"`.
 """
 
 # pyright: reportMissingImports=false
@@ -20,11 +22,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from in_jax import choose_precision, spike_function, step_loss, xla_bytes
-from task import Arrays, Prepared, Task, lif_decay, serve
+from task import Arrays, Prepared, Task, UnsupportedError, lif_decay, serve
 
 WAYS = {
     "d_rtrl": "d_rtrl",
     "d_rtrl_vmap": "d_rtrl",
+    "d_rtrl_windows": "d_rtrl",
     "ostl_recurrent": "ostl_recurrent",
     "pp_prop": "pp_prop",
     "bptt": None,
@@ -184,11 +187,15 @@ def prepare(task: Task) -> Prepared:
     outside = brainstate.ParamState({kind: jnp.asarray(flat(value)) for kind, value in task.params[1].items()})
     xs, ys = jnp.asarray(task.inputs), jnp.asarray(task.targets)
     method = WAYS[task.way]
+    windows = task.options["chunk"] if task.way == "d_rtrl_windows" else None
+    if windows and len(xs) % windows:
+        raise UnsupportedError(f"windows of {windows} steps must fill the sequence of {len(xs)}")
     if method is None:
         brainstate.nn.init_all_states(network, batch_size=batch)
         learner: Any = network
     else:
         options = {"decay_or_rank": task.options["decay"]} if task.way == "pp_prop" else {}
+        options |= {"vjp_method": "multi-step"} if windows else {}
         vmapped = task.way in VMAPPED
         learner = braintrace.compile(network, method, xs[0], batch_size=batch, vmap=vmapped, **options)
     weights = dict(network.states(brainstate.ParamState))
@@ -197,14 +204,15 @@ def prepare(task: Task) -> Prepared:
     states = [state for state in learner.states().values() if not isinstance(state, brainstate.ParamState)]
 
     def loss(x: Any, y: Any) -> Any:
-        output = learner(x)
-        return step_loss(output if task.leak else output @ outside.value["x"] + outside.value["b"], y)
+        output = learner(braintrace.MultiStepData(x) if windows else x)
+        logits = output if task.leak else output @ outside.value["x"] + outside.value["b"]
+        return jax.vmap(step_loss)(logits, y) if windows else step_loss(logits, y)
 
     def gradient(xs: Any, ys: Any) -> Any:
         for state in states:  # every call begins at rest
             state.value = jax.tree.map(jnp.zeros_like, state.value)
         if method is not None:
-            options = {"loss_output": "scalar", "return_value": True}
+            options = {"loss_output": "scalar", "return_value": True, "chunk_size": windows}
             return learner.etrace_grad(xs, ys, step_fn=loss, reduction="sum", weights=weights, **options)
 
         def whole() -> Any:
