@@ -156,8 +156,8 @@ def install(name: str, report: Callable[[str], None]) -> State:
     """Make the environment of a peer, unless it is there in the pinned versions. Raises PeerError where that fails."""
     if not (before := state(name)).problem:
         return before
-    if cache_folder.configured() is None:
-        raise PeerError(f"no home folder to keep {name} in; set ${cache_folder.SETTING} to a folder of your own")
+    if cache_folder.configured() != cache_folder.folder():  # a temporary one, with a line that says why
+        raise PeerError(f"no folder to keep {name} in; set ${cache_folder.SETTING} to a folder of your own")
     wanted, folder = before.pins, before.folder
     python = choose_python(wanted, interpreters())
     cache_folder.make_folder(folder.parent)

@@ -153,6 +153,18 @@ def test_an_interrupted_installation_is_made_anew(cache: Path, steps: Steps, mon
     assert environments.install("norse", lambda text: None).reason is None
 
 
+def test_without_a_folder_to_keep_it_nothing_is_installed(
+    cache: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.mkdir(mode=0o777)
+    cache.chmod(0o777)  # whoever writes it could change what is run
+    with pytest.raises(
+        environments.PeerError, match=r"no folder to keep norse in; set \$DRTRL_BENCH_CACHE to a folder"
+    ):
+        environments.install("norse", lambda text: None)
+    assert steps == []
+
+
 def test_a_failing_step_says_why_in_one_line() -> None:
     code = "import sys; print('ERROR: no matching version of x', file=sys.stderr); print('more'); sys.exit(1)"
     with pytest.raises(
