@@ -158,6 +158,7 @@ def test_compiled_and_on_a_gpu() -> None:
             milliseconds(records("compiled", algorithm, "torch", chunk=chunk, mode=m)) for m in ("plain", "compile")
         ]
 
+    assert_stated(TABLES, rf"`bptt_native` {NUMBER} to {NUMBER} ms, BPTT", *times("bptt_native", 512))
     assert_stated(TABLES, rf"BPTT {NUMBER} to {NUMBER} ms, D-RTRL at", *times("bptt", 512))
     assert_stated(TABLES, rf"D-RTRL at K = 128 {NUMBER} to {NUMBER},", *times("drtrl", 128))
     assert_stated(TABLES, rf"ES-D-RTRL {NUMBER} to {NUMBER}\.", *times("es_drtrl", 16))
