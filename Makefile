@@ -12,7 +12,7 @@ EXTRAS_cuda := $(EXTRAS_cpu),cuda
 EXTRAS := $(or $(EXTRAS_$(DEVICE)),$(error DEVICE is cpu or cuda, not "$(DEVICE)"))
 READY := $(VENV)/.ready-$(DEVICE)
 
-.PHONY: quick reproduce test slow smoke gate rehearse coverage cores asv asv-html docs site lint lock figures clean
+.PHONY: quick reproduce test slow smoke gate rehearse coverage cores asv asv-html docs site peers lint lock figures clean
 .DEFAULT_GOAL := quick
 
 $(READY): pyproject.toml constraints.txt
@@ -84,6 +84,12 @@ site: docs asv-html
 	$(BIN)/drtrl-bench report results/records/quick.jsonl --out build/docs/report
 	rm -rf build/docs/asv
 	cp -r .asv/html build/docs/asv
+
+# The newest releases of other libraries: exits with 1 if a gradient is another one than docs/peers.md says.
+PEERS := braintrace snntorch spikingjelly norse spyx
+peers: $(READY)
+	$(BIN)/drtrl-bench peers install $(PEERS) --newest
+	$(BIN)/drtrl-bench peers agree
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -42,15 +42,22 @@ def list_() -> None:
         if there.problem:
             line.append(f"{there.problem}: {there.command}", style="dim" if not there.size else "yellow")
         else:
-            line.append(f"installed, Python {there.python}, {memory.in_words(there.size)}", style="green")
+            other = f" in version {there.version}" if there.version != there.pins.version else ""
+            text = f"installed{other}, Python {there.python}, {memory.in_words(there.size)}"
+            line.append(text, style="yellow" if other else "green")
         console.print(line, soft_wrap=True)
 
 
 @app.command()
-def install(names: Names) -> None:
+def install(
+    names: Names,
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Take the newest release, to see whether its gradients still agree.")
+    ] = False,
+) -> None:
     """Install peers in the pinned versions, each in an environment of its own; keep those that are there.
 
-    Examples: drtrl-bench peers install braintrace     drtrl-bench peers install snntorch norse
+    Examples: drtrl-bench peers install braintrace     drtrl-bench peers install snntorch norse --newest
 
     Takes minutes and from 0.7 to 1.3 GB each. The newest Python of this machine that suits is taken, or, for
     libraries on PyTorch, the one of this project.
@@ -61,9 +68,9 @@ def install(names: Names) -> None:
     for name in names:
         environments.pins(name)
     for name in names:
-        there = environments.install(name, announce)
+        there = environments.install(name, announce, newest)
         size = memory.in_words(there.size)
-        announce(f"{name} {there.pins.version}: installed, Python {there.python}, {size}, {there.folder}")
+        announce(f"{name} {there.version}: installed, Python {there.python}, {size}, {there.folder}")
 
 
 @app.command()

@@ -64,6 +64,10 @@ class State:
     size: int = 0
     problem: str = ""
     """Why it cannot be used, in words; empty if it can."""
+    version: str = ""
+    """The version of the peer in it: the pinned one, or the newest at the time, if `newest`."""
+    newest: bool = False
+    """Whether the peer is the newest release, over the pinned versions of the others."""
 
     @property
     def command(self) -> str:
@@ -107,13 +111,14 @@ def state(name: str) -> State:
     try:
         ready = json.loads((folder / READY).read_text(encoding="utf-8"))
         made, python, size = ready["sha"], str(ready["python"]), int(ready["size"])
+        version, newest = str(ready["version"]), bool(ready["newest"])
     except (OSError, ValueError, KeyError, TypeError):
         return State(wanted, folder, problem="is installed by half")
     if not State(wanted, folder).executable.exists():
         return State(wanted, folder, size=size, problem=f"has lost its Python {python}")
     if made != wanted.sha:
         return State(wanted, folder, python, size, f"is installed in other versions than {wanted.version} and its pins")
-    return State(wanted, folder, python, size)
+    return State(wanted, folder, python, size, "", version, newest)
 
 
 def interpreters() -> dict[str, Path]:
@@ -152,9 +157,13 @@ def choose_python(wanted: Pins, there: dict[str, Path]) -> Path:
     )
 
 
-def install(name: str, report: Callable[[str], None]) -> State:
-    """Make the environment of a peer, unless it is there in the pinned versions. Raises PeerError where that fails."""
-    if not (before := state(name)).problem:
+def install(name: str, report: Callable[[str], None], newest: bool = False) -> State:
+    """Make the environment of a peer, unless it is there in the pinned versions. Raises PeerError where that fails.
+
+    newest: make it anew with the newest release of the peer, and of what that release asks for beyond the pins.
+    """
+    before = state(name)
+    if not (before.problem or before.newest or newest):
         return before
     if cache_folder.configured() != cache_folder.folder():  # a temporary one, with a line that says why
         raise PeerError(f"no folder to keep {name} in; set ${cache_folder.SETTING} to a folder of your own")
@@ -174,8 +183,13 @@ def install(name: str, report: Callable[[str], None]) -> State:
             step([*pip, "-c", str(constraints), *wanted.resolved], name)
         report(f"{name} {wanted.version}: {len(wanted.pinned)} packages")
         step([*pip, "--no-deps", "-r", str(constraints)], name)
-        asked = [str(before.executable), "-I", "-c", "import platform; print(platform.python_version())"]
-        ready = {"sha": wanted.sha, "python": step(asked, name).strip(), "size": size_of(folder)}
+        if newest:
+            report(f"{name}: the newest release")
+            step([*pip, "--upgrade", *(["--no-deps"] if wanted.resolved else []), name], name)
+        ask = "import platform, sys; from importlib.metadata import version"
+        ask += "; print(platform.python_version(), version(sys.argv[1]))"
+        python, version = step([str(before.executable), "-I", "-c", ask, name], name).split()
+        ready = {"sha": wanted.sha, "python": python, "size": size_of(folder), "version": version, "newest": newest}
         (folder / READY).write_text(json.dumps(ready), encoding="utf-8")
     return state(name)
 

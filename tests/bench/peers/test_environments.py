@@ -25,7 +25,13 @@ def pretend(cache: Path, name: str, **changed: object) -> Path:
     folder = cache / "peers" / name
     cache_folder.make_folder(folder / "bin")
     (folder / "bin" / "python").write_text("")
-    ready = {"sha": environments.pins(name).sha, "python": "3.12.1", "size": 5 * 2**20} | changed
+    ready = {
+        "sha": environments.pins(name).sha,
+        "python": "3.12.1",
+        "size": 5 * 2**20,
+        "version": "0.2.8",
+        "newest": False,
+    } | changed
     (folder / "ready.json").write_text(json.dumps(ready))
     return folder
 
@@ -104,7 +110,7 @@ class Steps(list[list[str]]):
             python = Path(line[-1]) / "bin" / "python"
             python.parent.mkdir(parents=True)
             python.write_text("")
-        return "3.12.1\n"
+        return "3.12.1 7.7\n"
 
 
 @pytest.fixture
@@ -137,6 +143,21 @@ def test_torch_comes_with_what_it_needs_and_the_rest_as_pinned(cache: Path, step
     assert torch[-1] == "torch==2.13.0"
     assert "--no-deps" not in torch
     assert "--no-deps" in rest
+
+
+def test_the_newest_release_comes_over_the_pins_and_goes_again(cache: Path, steps: Steps) -> None:
+    """Without --newest the pinned versions come back: numbers are of these."""
+    environments.install("braintrace", lambda text: None)
+    there = environments.install("braintrace", lambda text: None, newest=True)
+    assert (there.reason, there.version, there.newest) == (None, "7.7", True)
+    assert steps[-2][-2:] == ["--upgrade", "braintrace"]
+    assert [line for line in steps if "-r" in line][-1] == steps[-3]
+    environments.install("norse", lambda text: None, newest=True)
+    assert steps[-2][-3:] == ["--upgrade", "--no-deps", "norse"], "PyTorch stays"
+    made = len(steps)
+    environments.install("braintrace", lambda text: None)
+    assert len(steps) == made + 3
+    assert not environments.state("braintrace").newest
 
 
 def test_an_interrupted_installation_is_made_anew(cache: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ def speak(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, problem_file: Path):
     cache_folder.make_folder(folder / "bin")
     (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')  # a link would lose its venv
     (folder / "bin" / "python").chmod(0o755)
-    ready = {"sha": environments.pins("norse").sha, "python": "3.12.1", "size": 1}
+    ready = {"sha": environments.pins("norse").sha, "python": "3.12.1", "size": 1, "version": "1.1.0", "newest": False}
     (folder / "ready.json").write_text(json.dumps(ready))
     adapter = tmp_path / "adapter.py"
     monkeypatch.setattr(exchange, "adapter", lambda name: adapter)
