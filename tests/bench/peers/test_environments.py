@@ -29,7 +29,7 @@ def pretend(cache: Path, name: str, **changed: object) -> Path:
         "sha": environments.pins(name).sha,
         "python": "3.12.1",
         "size": 5 * 2**20,
-        "version": "0.2.8",
+        "version": environments.pins(name).version,
         "newest": False,
     } | changed
     (folder / "ready.json").write_text(json.dumps(ready))
