@@ -77,9 +77,9 @@ PLANTED = [
     Planted(
         "the loss's adjoint is not handed on from block to block",
         ADJOINT,
-        "    dy, start = lam.new_empty(K, B, M, G, N)",
+        "    dy, start = lam.new_empty(K, B, Q, G, N)",
         "    if recurrent is None:\n        lam = lam.clone()\n        lam[:, :m] = 0\n"
-        "    dy, start = lam.new_empty(K, B, M, G, N)",
+        "    dy, start = lam.new_empty(K, B, Q, G, N)",
         TRITON,
     ),
     Planted(

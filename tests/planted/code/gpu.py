@@ -84,4 +84,11 @@ PLANTED = [
         "self.pending.pop(0)",
         AHEAD,
     ),
+    Planted(
+        "a truncated BPTT of the framework's own on the curve of the whole",
+        "bench/asv_suite/gpu.py",
+        'WHOLE = {"bptt", "bptt_native"}',
+        'WHOLE = {"bptt"}',
+        "tests/bench/gate/test_asv.py::test_a_truncated_bptt_is_on_no_curve",
+    ),
 ]
