@@ -8,7 +8,7 @@ from typing import Any
 from . import harness
 
 RECORDS = harness.ROOT / "results" / "records"
-WHOLE = {"bptt"}
+WHOLE = {"bptt", "bptt_native"}
 """Algorithms that shorter chunks would truncate."""
 SHARED = {
     "device": "gpu",
@@ -51,7 +51,7 @@ class OnGPU:
     """A case of the plan `gpu` at its fastest chunk length; the records have the others."""
 
     params = (
-        ["bptt", "drtrl"],
+        ["bptt", "bptt_native", "drtrl"],
         ["jax", "torch"],
         ["lif_delta"],
         ["N=512 B=32 T=256", "N=512 B=32 T=1024", "N=512 B=32 T=4096", "N=2048 B=32 T=1024"],

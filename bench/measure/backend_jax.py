@@ -51,7 +51,8 @@ class Backend:
         start = perf_counter()
         lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
         middle = perf_counter()
-        self.compiled = lowered.compile(GPU_OPTIONS if case.device == "gpu" else None)
+        self.options = GPU_OPTIONS if case.device == "gpu" else None
+        self.compiled = lowered.compile(self.options)
         self.phases = {"lower_s": middle - start, "compile_s": perf_counter() - middle}
 
     def call(self) -> tuple[Any, Any]:
@@ -80,7 +81,7 @@ class Backend:
                 by_layer.append(cell.fired(s) if cell.spiking else x)
             return by_layer
 
-        compiled = jax.jit(outputs).lower(*self.arguments[:2]).compile()
+        compiled = jax.jit(outputs).lower(*self.arguments[:2]).compile(self.options)
         return lambda: jax.block_until_ready(compiled(*self.arguments[:2]))
 
     @staticmethod

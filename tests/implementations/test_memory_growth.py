@@ -57,6 +57,84 @@ def test_online_rules_stay_constant(framework: str, algorithm: str) -> None:
     assert large <= 1.01 * small
 
 
+def test_filters_run_block_by_block_however_long_the_chunk(framework: str) -> None:
+    """Nothing of ES-D-RTRL grows with K: there is no chunk to keep, and the formula says so, too."""
+    case = Case(framework=framework, dataset="bernoulli", features=64, algorithm="es_drtrl", neurons=64, threads=1)
+    whole = [replace(case, steps=K, chunk=K) for K in (64, 512)]
+    small, large = (measured(each) for each in whole)
+    assert large <= 1.01 * small
+    assert small < footprint(sizes(whole[0], 64, 10)).total == footprint(sizes(whole[1], 64, 10)).total
+
+
+@pytest.mark.xdist_group("torch")
+@pytest.mark.parametrize("algorithm", ["drtrl", "rtrl", "es_drtrl", "snap1", "no_trace", "bptt_checkpointed"])
+def test_what_is_carried_keeps_nothing_else(algorithm: str) -> None:
+    """A view of a chunk's last step would keep the arrays of all its steps, until the next chunk is done."""
+    torch = pytest.importorskip("torch")
+    p, net = problem(NET, T=K, B=2, I=8, N=16), in_framework(NET, "torch")
+    params = [{k: torch.from_numpy(v) for k, v in w.items()} for w in p.params]
+    subject = registry.ALGORITHMS[algorithm].module(algorithm, "torch")
+    carry = subject.init(net, params, 2)
+    carry, _, _ = subject.advance(net, params, carry, torch.from_numpy(p.inputs), torch.from_numpy(p.targets))
+    found = tensors(carry)
+    assert len(found) >= 2
+    assert [a.untyped_storage().nbytes() for a in found] == [a.nbytes for a in found]
+
+
+def tensors(carried: Any) -> list[Any]:
+    """All tensors of a carry, which is made of tuples, lists and dicts."""
+    if hasattr(carried, "untyped_storage"):
+        return [carried]
+    return [a for each in (carried.values() if isinstance(carried, dict) else carried) for a in tensors(each)]
+
+
+def measured(case: Case) -> int:
+    """Working memory of a case, as a record has it."""
+    posed = Problem(*draw(case), gradient=[], spikes=[])
+    subject = import_module(f"drtrl_bench.measure.backend_{case.framework}").Backend(case, posed, "float32")
+    return subject.measure_memory()["working_bytes"]
+
+
+def test_one_influence_and_a_chunk(framework: str) -> None:
+    """RTRL holds its influence once: tiles that are not updated one after another would be there twice."""
+    case = Case(framework=framework, dataset="bernoulli", features=64, algorithm="rtrl", cell="tanh_rnn", threads=1)
+    case = replace(case, neurons=64, batch=4, steps=36, chunk=12)
+    held = footprint(sizes(case, 64, 10))
+    assert held.carry > 0.6 * held.total
+    assert measured(case) <= 1.3 * held.total
+
+
+def test_inputs_of_upper_layers_are_not_kept(framework: str) -> None:
+    """Of a layer BPTT keeps states and currents; what the layer above reads is computed anew, a block at a time."""
+    case = Case(framework=framework, dataset="bernoulli", features=64, algorithm="bptt", layers=3, threads=1)
+    case = replace(case, neurons=64, batch=8, steps=512, chunk=512)
+    assert measured(case) <= 1.1 * footprint(sizes(case, 64, 10)).total
+
+
+@pytest.mark.xdist_group("jax")
+def test_the_last_segment_runs_once() -> None:
+    """Of 4 segments of 2 steps, XLA loops over 3, there and back; the last is run outside, forward once."""
+    jax = pytest.importorskip("jax")
+    from drtrl_bench.implementations.engine import network_jax
+
+    p, net = problem(NET, T=8, B=2, I=8, N=16), in_framework(NET, "jax")
+    subject = registry.ALGORITHMS["bptt_checkpointed"].module("bptt_checkpointed", "jax")
+
+    class FourSegments:
+        init = staticmethod(subject.init)
+
+        @staticmethod
+        def advance(*arguments: Any, **options: Any) -> Any:
+            return subject.advance(*arguments, **options, segments=4)
+
+    text = jax.make_jaxpr(lambda *a: network_jax.gradient(FourSegments, net, *a, chunk=8))(
+        p.params, p.inputs, p.targets
+    )
+    lengths = [eqn.params["length"] for eqn in text.eqns if eqn.primitive.name == "scan"]
+    assert lengths.count(3) == 2, "over segments, there and back"
+    assert 4 not in lengths
+
+
 def test_checkpointed_bptt_grows_with_the_root(framework: str) -> None:
     small, large = (working_bytes(framework, "bptt_checkpointed", T) for T in (256, 1024))
     assert large < 2.4 * small

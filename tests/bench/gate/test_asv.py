@@ -157,6 +157,14 @@ def test_another_precision_trace_or_mode_is_another_curve(suite: Any, other: dic
     assert not suite("gpu").belongs(asdict(replace(GPU, **other)), *key)
 
 
+@pytest.mark.parametrize("algorithm", ["bptt", "bptt_native"])
+def test_a_truncated_bptt_is_on_no_curve(suite: Any, algorithm: str) -> None:
+    key, gpu = (algorithm, "torch", "lif_delta", "N=512 B=32 T=1024"), suite("gpu")
+    assert algorithm in gpu.OnGPU.params[0]
+    assert gpu.belongs(asdict(replace(GPU, algorithm=algorithm, chunk=1024)), *key)
+    assert not gpu.belongs(asdict(replace(GPU, algorithm=algorithm)), *key)
+
+
 def test_gpu_points_are_the_commits_records(suite: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu, commit = suite("gpu"), "c0ffee" * 6
     monkeypatch.setattr(gpu, "RECORDS", tmp_path)

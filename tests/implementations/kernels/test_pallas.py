@@ -29,10 +29,13 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("rule", "cell"),
-    [("drtrl", "lif_soft"), ("bptt", "lif_hard"), ("drtrl", "alif"), ("drtrl", "lstm")],
+    ("rule", "cell", "block"),
+    [
+        *(("drtrl", "lif_soft", 64), ("bptt", "lif_hard", 64), ("drtrl", "alif", 64), ("drtrl", "lstm", 64)),
+        *(("drtrl", "lif_soft", 2), ("drtrl", "alif", 2)),
+    ],
 )
-def test_gradient(rule: str, cell: str, as_on_a_gpu: dict[str, Any]) -> None:
+def test_gradient(rule: str, cell: str, block: int, as_on_a_gpu: dict[str, Any]) -> None:
     options: dict[str, Any] = {} if cell == "lstm" else {"scale_x": 60.0, "scale_r": 10.0}
     p = problem(network(cell, 1, "leaky", **options), N=MANY, T=6)
     for layer, tape in zip(p.net, reference.forward(*p[:3]), strict=True):
@@ -40,7 +43,9 @@ def test_gradient(rule: str, cell: str, as_on_a_gpu: dict[str, Any]) -> None:
         assert most > 8, "the kernel's loop must go round more than twice"
     exact = {"drtrl": reference.drtrl_by_cutting, "bptt": reference.bptt}[rule]
     loss, right = exact(*p)
-    found, grads = gradient("jax", rule, p, 6 if rule == "bptt" else 3, options=as_on_a_gpu)
+    options = {"execution": as_on_a_gpu["execution"]._replace(block=block)}
+    K = 6 if rule == "bptt" else 3 if block > 3 else 5  # in blocks of 2, whose adjoints are handed on
+    found, grads = gradient("jax", rule, p, K, options=options)
     assert found == pytest.approx(loss, rel=1e-12)
     wrong = {name: error for name, error in errors(grads, right).items() if error > 1e-10}
     assert not wrong

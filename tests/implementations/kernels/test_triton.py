@@ -23,8 +23,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Assign.__init__ missing 1 required positional argument:DeprecationWarning"),
 ]
 INTERPRETED = "TRITON_INTERPRET" in os.environ
-CASES = [("drtrl", "lif_soft"), ("bptt", "lif_hard"), ("drtrl", "alif"), ("drtrl", "gru"), ("bptt", "lstm")]
-CASES += [("snap1", "lif_soft"), ("drtrl_window", "alif"), ("no_trace", "lif_hard"), ("es_drtrl", "lif_soft")]
+CASES = [("drtrl", "lif_soft", 64), ("bptt", "lif_hard", 64), ("drtrl", "alif", 64), ("drtrl", "gru", 64)]
+CASES += [("snap1", "lif_soft", 64), ("drtrl_window", "alif", 64), ("no_trace", "lif_hard", 64), ("bptt", "lstm", 64)]
+CASES += [("es_drtrl", "lif_soft", 64), ("drtrl", "lif_soft", 2), ("drtrl", "alif", 2), ("bptt", "lif_hard", 2)]
+"""Rule, cell, and steps of a block at most: chunks of 5 in blocks of 2 hand adjoints on, the loss's among them."""
 MANY = 40
 """Neurons, of which more spike at a time than are added at once."""
 
@@ -40,8 +42,8 @@ def test_in_the_interpreter() -> None:
 
 
 @pytest.mark.skipif(not INTERPRETED, reason="test_in_the_interpreter runs it")
-@pytest.mark.parametrize(("rule", "cell"), CASES)
-def test_gradient(rule: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("rule", "cell", "block"), CASES)
+def test_gradient(rule: str, cell: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from drtrl_bench.implementations.kernels import execution_triton, forward_triton
 
     scales: dict[str, Any] = {"scale_x": 60.0, "scale_r": 10.0} if "lif" in cell else {}
@@ -50,9 +52,10 @@ def test_gradient(rule: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None
         most = reference_cells.fired(layer, tape.states[1:]).sum(-1).max() if layer.spiking else MANY
         assert most > 8, "the kernel's loop must go round more than twice"
     monkeypatch.setattr(forward_triton, "ROWS", 4)
-    loss, right = TRUTHS[rule](p, 3)
-    options = {"execution": execution_triton.execution(64, compiled=False)}
-    found, grads = gradient("torch", rule, p, 3, options=options)
+    K = 3 if block > 3 else 5
+    loss, right = TRUTHS[rule](p, K)
+    options = {"execution": execution_triton.execution(block, compiled=False)}
+    found, grads = gradient("torch", rule, p, K, options=options)
     assert found == pytest.approx(loss, rel=1e-12)
     wrong = {name: error for name, error in errors(grads, right).items() if error > 1e-10}
     assert not wrong
@@ -104,7 +107,42 @@ def test_the_others_compile(S: int, G: int) -> None:
 
     states = 1 if S == 1 else 4
     adjoint = {"S": S, "G": G, "STATES": states, "CURRENTS": G, "BLOCK": 64}
-    compiled(adjoint_triton.steps, adjoint | {"K": 64, "THROUGH": False}, "fp32", 2)
+    uncoupled = compiled(adjoint_triton.steps, adjoint | {"K": 64, "THROUGH": False}, "fp32", 2)
     compiled(adjoint_triton.steps, adjoint | {"K": 1, "THROUGH": True}, "fp32", 2)
     trace = {"B": 8, "S": S, "STATES": states, "DECAY": True, "ADD": True, "SAMPLES": 8, "BLOCK": 128}
-    compiled(trace_step_triton.pass_over, trace, "fp32", 4)
+    passed = compiled(trace_step_triton.pass_over, trace, "fp32", 4)
+    beyond = "arrays may have more than 2^31 entries"
+    assert re.search(r"arith\.muli .*tensor<8x1x1xi64>", passed.asm["ttir"]), f"{beyond}: those of the samples before"
+    assert len(re.findall(r"arith\.(?:muli|addi) .* : i64", uncoupled.asm["ttir"])) > 8, f"{beyond}: steps before"
+
+
+@pytest.mark.skipif(INTERPRETED, reason="only what the child counts runs in the interpreter")
+def test_paths_through_weights_are_launched_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One graph of all of a block's backward pass would unroll a launch for each step, as D-RTRL's never does."""
+    import torch
+
+    from drtrl_bench.implementations.engine.adjoint_torch import DIAGONAL, FULL, NONE, Rule
+    from drtrl_bench.implementations.kernels import adjoint_triton, execution_triton
+
+    whole: list[bool] = []
+
+    def compile_(function: Any, fullgraph: bool = False, **options: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            whole.append(fullgraph)
+            return function(*arguments)
+
+        return call
+
+    def backward(rule: Rule, *arguments: Any, **ways: Any) -> tuple[str, ...]:
+        assert ways["recursion"] is adjoint_triton.recursion
+        return tuple(sorted(ways))
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    monkeypatch.setattr(execution_triton.adjoint, "backward", backward)
+    call = execution_triton.execution(64).backward
+    for loss, carry in ((FULL, NONE), (FULL, FULL), (FULL, DIAGONAL)):
+        assert call(Rule(loss, carry)) == ("compiled", "recursion")
+    assert not whole
+    for loss, carry in ((DIAGONAL, NONE), (DIAGONAL, DIAGONAL), (NONE, NONE)):
+        assert call(Rule(loss, carry)) == ("recursion",)
+    assert whole == [True] * 3
