@@ -83,6 +83,8 @@ class Verdict:
     measured: str
     """The number with its interval, in words."""
     why: str
+    data: str | None = None
+    """The data that it is of, if not all of the experiment's."""
 
 
 class Module(Protocol):

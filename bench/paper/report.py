@@ -85,7 +85,8 @@ def table(judged: Iterable[tuple[str, Any, list[Verdict]]]) -> str:
             lines += [(title, c.text, c.source, "none", "", "", "not run", reason) for c in about.claims.values()]
             continue
         size, data = rows.attrs["size"], datasets(rows)
-        lines += [(title, v.claim.text, v.claim.source, size, data, v.measured, v.outcome, v.why) for v in verdicts]
+        for v in verdicts:
+            lines.append((title, v.claim.text, v.claim.source, size, v.data or data, v.measured, v.outcome, v.why))
         machines |= dict.fromkeys(f"{name}: records {rows.attrs['results']}; {text}" for text in caption.machines(rows))
     body = "\n".join(f"| {' | '.join(cell(text) for text in line)} |" for line in lines)
     made = "\n".join(f"- {display.shown(line)}" for line in machines)

@@ -25,7 +25,7 @@ TINY = dataclasses.replace(
     features=16,
     batch=2,
     lengths=(10, 20),
-    chunk=5,
+    chunk=2,
     budget_s=0.0,
     batches=3,
     threads=1,
@@ -289,6 +289,18 @@ def test_lengths_that_bptt_did_not_reach_are_not_compared() -> None:
     assert steps.measured.startswith("JAX: BPTT 1.00")
     ((figure, _),) = memory_speed.figures(rows).values()
     assert "out of memory: BPTT, JAX, corrected at T = 20" in text_of(figure)
+
+
+def test_what_does_not_grow_is_compared_from_three_chunks_on() -> None:
+    """With two chunks the loop over chunks runs once, and its memory is no measure of that of many chunks."""
+    rows = rows_of(TIMES)
+    rows.loc[(rows["algorithm"] == "drtrl") & (rows["steps"] == 10), "working_bytes"] /= 2
+    assert memory_speed.verdicts(rows)[0].measured.startswith("JAX: BPTT 2.00, ES-D-RTRL 1.00, D-RTRL 2.00")
+    assert memory_speed.verdicts(rows)[0].outcome == "not at reduced size"
+    rows.loc[rows["algorithm"].isin(memory_speed.ONLINE), "chunk"] = 4  # T = 10 has two and a half
+    judged = memory_speed.verdicts(rows)[0]
+    assert judged.measured.startswith("JAX: BPTT 1.00, ES-D-RTRL 1.00, D-RTRL 1.00")
+    assert "from T = 20, the shortest with 3 chunks, to 20" in judged.why
 
 
 def test_growth_and_power_by_hand() -> None:

@@ -51,6 +51,18 @@ def test_an_experiment_that_was_not_run_says_so(tiny: None, tmp_path: Path) -> N
     assert "| none |  |  | not run | drtrl-bench reproduce rank1_theory |" in text
 
 
+def test_a_verdict_on_a_part_of_the_data_names_that_part() -> None:
+    rows = pd.DataFrame({"data": ["digits", "speech"], "synthetic": [False, True], "env_hash": "e", "setup": "A"})
+    rows.attrs = {"size": "cpu", "results": "0" * 16, "environments": {"e": {}}}
+    rows["commits"] = [frozenset()] * 2
+    claim = experiment.Claim("it holds", "[code] x.py")
+    both = experiment.Verdict(claim, "cannot be judged here", "1", "so")
+    text = report.table([("rank1_theory", rows, [both, dataclasses.replace(both, data="digits")])])
+    first, second = (line for line in text.splitlines() if "it holds" in line)
+    assert "| cpu | digits, speech (synthetic) | 1 |" in first
+    assert "| cpu | digits | 1 |" in second
+
+
 def test_the_list_says_what_is_done(tiny: None, tmp_path: Path) -> None:
     assert "0 of 4 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
     runner.run("rank1_theory", "cpu", tmp_path / "rank1_theory.jsonl", lambda *_: None, print)

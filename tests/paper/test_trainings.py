@@ -79,10 +79,11 @@ def test_what_nothing_solves_cannot_be_judged() -> None:
 
 def test_as_good_as_another_rule() -> None:
     close = judging.as_good(SOLVING, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.25, 0.5)
-    apart = judging.as_good(SOLVING, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.15, 0.5)
-    guessed = judging.as_good(SOLVING, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.15, 0.8)
-    outcomes = [each.outcome for each in (close, apart, guessed)]
-    assert outcomes == ["only at reduced size", "not at reduced size", "cannot be judged here"]
+    apart = judging.as_good(SOLVING, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.05, 0.5)
+    open_ = judging.as_good(SOLVING, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.15, 0.5)
+    guessed = judging.as_good(SOLVING, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.05, 0.9)
+    outcomes = [each.outcome for each in (close, apart, open_, guessed)]
+    assert outcomes == ["only at reduced size", "not at reduced size", *["cannot be judged here"] * 2]
 
 
 def test_the_figure_is_complete_and_legible() -> None:

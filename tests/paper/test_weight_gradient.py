@@ -235,7 +235,7 @@ def frame(size: weight_gradient.Size, drtrl: float = 0.95) -> Any:
         lines.append({
             "experiment": "weight_gradient", "size": "cpu", "job": job, "job_key": str(number),
             "implementation_sha": "", "env_hash": "e",
-            "data": {"label": "SHD (synthetic speech)", "synthetic": True}, "rows": rows,
+            "data": {"label": f"{job['dataset']} (synthetic)", "synthetic": True}, "rows": rows,
         })  # fmt: skip
     return records.frame(lines, {}, "cpu")
 
@@ -255,7 +255,7 @@ def test_figures_are_complete() -> None:
         assert touching(figure) == []
         assert raw_mathtext(figure) == []
         text = text_of(figure)
-        for said in ("records", "SHD (synthetic speech)", "undefined", "firing rate", "LIF-Delta"):
+        for said in ("records", "(synthetic)", "undefined", "firing rate", "LIF-Delta"):
             assert said in text
     assert "as published" in text_of(drawn["weight_gradient"][0])
     assert "of 16 samples that both computed" in text_of(drawn["weight_gradient"][0])
@@ -278,6 +278,7 @@ def test_the_verdicts_ask_for_every_setting() -> None:
     assert "0 of 64 undefined" in drtrl.measured
     assert "median of all cosines is 0.500 [0.500, 0.500]" in drtrl.why
     assert depth.measured.startswith("24 of 24 settings")  # 8 models, 3 layers
+    assert (drtrl.data, depth.data) == ("dvs_gesture (synthetic), shd (synthetic)", "shd (synthetic)")
     assert order.measured.startswith("cosine of D-RTRL minus that of ES-D-RTRL, paired: 0.300")
     one = rows["part"].eq("layer0") & rows["cell"].eq("lif_std") & rows["dataset"].eq("shd") & rows["warm_up"].eq(0)
     rows["cosine"] = [[*own[:-1], 0.85] if low else own for own, low in zip(rows["cosine"], one, strict=True)]

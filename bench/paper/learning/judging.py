@@ -29,14 +29,19 @@ def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
 
 
 def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, margin: float, chance: float) -> Verdict:
-    """Judge whether a rule's test accuracy is at most `margin` below that of another, which must be above chance."""
+    """Judge whether a rule's test accuracy is at most `margin` below that of another, which must be above chance.
+
+    It is if the whole interval of the difference lies above -margin, and is not if the whole interval lies below; an
+    interval that contains -margin leaves it open.
+    """
     own, others = (trainings.of_rule(rows, name, condition) for name in (rule, base))
     difference = trainings.paired(own, others, "test_accuracy")
     ours, theirs = (intervals.of_column(each, "test_accuracy") for each in (own, others))
     measured = f"test accuracy {ours}, {selection.ALGORITHMS[base][0]} {theirs}; "
     measured += f"difference of pairs {difference} ({condition})"
-    why = f"limit: the interval of the difference above -{margin:g}; chance {chance:.2g}; "
+    why = f"limit: the interval of the difference above -{margin:g}, or below it for a no; chance {chance:.2g}; "
     why += f"{int(own['tested'].max())} test trials of each seed"
     if max(ours.low, theirs.low) <= chance + margin:
         return Verdict(claim, report.outcome(rows, None), measured, f"{why}; neither is clearly above chance")
-    return Verdict(claim, report.outcome(rows, difference.low > -margin), measured, why)
+    holds = True if difference.low > -margin else False if difference.high < -margin else None
+    return Verdict(claim, report.outcome(rows, holds), measured, why)

@@ -234,9 +234,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
         text, every = in_words(in_settings(own, by, rule))
         ratio = intervals.summary(values(own, rule, "norm_ratio"))
         why = f"{limit}; norm ratio {ratio}; {report.activity(own)}"
-        if name != "depth":
-            why = f"{why}; without any trace the median of all cosines is {control}"
-        return Verdict(CLAIMS[name], report.outcome(rows, every), text, why)
+        why += f"; without any trace the median of all cosines is {control}" if name != "depth" else ""
+        return Verdict(CLAIMS[name], report.outcome(rows, every), text, why, report.datasets(own))
 
     pairs = values(models, "drtrl") - values(models, best)
     closer, share = intervals.summary(pairs), float(np.mean(pairs[~np.isnan(pairs)] >= 0))
@@ -245,6 +244,7 @@ def verdicts(rows: Frame) -> list[Verdict]:
         report.outcome(rows, closer.low >= 0),
         f"cosine of D-RTRL minus that of ES-D-RTRL, paired: {closer}; not negative in {100 * share:.0f} % of samples",
         f"limit: the interval not below 0; ES-D-RTRL at its best rank, {best.split()[1]}; {report.activity(models)}",
+        report.datasets(models),
     )
     deepest = judged("depth", deep, "drtrl", ["cell", "layers", "part"])
     return [judged("drtrl", models, "drtrl", by), judged("es_drtrl", models, best, by), deepest, order]
