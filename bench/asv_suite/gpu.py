@@ -48,7 +48,7 @@ def fastest(algorithm: str, framework: str, cell: str, size: str) -> harness.Rec
 
 
 class OnGPU:
-    """A case of the plan `gpu` at its fastest chunk length; the records have the others."""
+    """A case of the plans `gpu`, `gpu_short`, `gpu_long` and `gpu_wide`, at its fastest chunk length."""
 
     params = (
         ["bptt", "bptt_native", "drtrl"],

@@ -134,7 +134,8 @@ GPU = Case(
 
 
 def test_gpu_points_are_cases_of_the_plan(suite: Any) -> None:
-    gpu, planned = suite("gpu"), plans.read("gpu").cases
+    gpu = suite("gpu")
+    planned = [case for name in ("gpu", "gpu_short", "gpu_long", "gpu_wide") for case in plans.read(name).cases]
     for key in product(*gpu.OnGPU.params):
         assert any(gpu.belongs(asdict(case), *key) for case in planned), key
 
