@@ -10,17 +10,19 @@ lines; n counts the states of a weight's layer and of all layers above. The term
                B J of every layer's lines, B G N S               filters are carried
                B S N of every segment                            segments are recomputed
     gradient   2 J G N of every weight                           always: this chunk's, and the sum so far
-    kept       B (S + G) N: states and input currents            for each step of a chunk, or of a segment
-               B p G N + presynaptic values but the inputs       and the carry is updated by several blocks
+    kept       B (S + G) N: states and input currents            for each step of a chunk; of a segment, if segments are
+                                                                 recomputed; of a block, if filters are carried
+               B (Q - 1) G N + presynaptic values but the inputs and the carry is updated by several blocks
     at work    B N: recurrent outputs, outputs to the next layer for each step of a block
                B S N: the states before                          and the algorithm works in blocks
-               B p G N: the adjoints that the carry needs        and the carry is updated
+               B (Q - 1) G N: the adjoints that the carry needs  and the carry is updated
                B N (S + G + S S + S G + ...)                     for each step of a block: Jacobians and adjoint of
                                                                  the widest layer; for RTRL also of layers above
 
-p counts the adjoints of states at the chunk's end that the carry needs: S for a trace, n for an influence, else 0. XLA
-does not keep the input currents if no derivative depends on them. At K = T no carry is updated. Where the framework
-differentiates, the states and input currents are the least; what else is kept or at work is its choice.
+Q counts the adjoints: the loss's, and those of the states at the chunk's end that the carry needs, S for a trace and n
+for an influence. XLA does not keep the input currents if no derivative depends on them. At K = T no carry is updated.
+Where the framework differentiates, the states and input currents are the least; what else is kept or at work is its
+choice.
 """
 
 import math
@@ -76,7 +78,7 @@ def carry(sizes: Sizes) -> int:
 
 
 def adjoints(sizes: Sizes, index: int) -> int:
-    """Count the adjoints per weight's input current that the carry of a layer needs: p above."""
+    """Count the adjoints per weight's input current that the carry of a layer needs: Q - 1 above."""
     states = sizes.layers[index].states
     of_carry = {"trace": states, "influence": states * sizes.layers[index].neurons + sizes.states_above[index]}
     return of_carry.get(sizes.algorithm.carry, 0)

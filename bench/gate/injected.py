@@ -42,7 +42,7 @@ def advance(*arguments, **options):
 """
 CRASHES = """
 def advance(*arguments, **options):
-    raise RuntimeError("planted")
+    raise RuntimeError("injected")
 """
 VANISHED = """
 del ALGORITHMS["drtrl"]

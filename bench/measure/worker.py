@@ -32,7 +32,7 @@ def measure(case: Case, problem: Problem, budget_s: float) -> dict[str, Any]:
     budget_s: seconds for the samples of the gradient's time; the forward pass gets a tenth of them.
     """
     module = backend_module(case.framework)
-    stage("gate in float64")
+    stage("gradient check in float64")
     check = gradcheck.gradient_check(case, problem, module.Backend)
     activity: dict[str, Any] = fidelity.activity(problem.spikes)
     result: dict[str, Any] = {"gate": check, "activity": activity, "time": {}, "memory": {}, "fidelity": {}}
@@ -58,7 +58,7 @@ def measure(case: Case, problem: Problem, budget_s: float) -> dict[str, Any]:
     if case.mode != "compile":  # whose forward pass alone is not compiled
         result["time"]["forward_s"] = clock.sample(forward, budget_s / 10)["median_s"]
 
-    stage("weighing")
+    stage("measuring memory")
     isolated = memory.reset_rss_peak()
     backend.call()
     result["memory"] = {"rss_peak_bytes": memory.rss_peak_bytes() if isolated else None, **backend.measure_memory()}

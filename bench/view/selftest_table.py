@@ -24,7 +24,7 @@ def render(lines: list[Record], console: Console) -> bool:
     comparisons.
     """
     grid = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for name in ("planted", "in", "alarms"):
+    for name in ("injected", "in", "alarms"):
         grid.add_column(name, justify="right" if name == "alarms" else "left")
     raised, number = alarms.false_alarms(lines)
     good = raised == 0 < number

@@ -193,7 +193,7 @@ NATIVE = replace(BPTT, algorithm="bptt_native")
 
 
 def test_cost_is_told_over_the_quickest_bptt_and_names_it(tmp_path: Path) -> None:
-    """Its memory, too, so that both ratios are to one rival; each framework has its own."""
+    """Its memory, too, so that both ratios are to one baseline; each framework has its own."""
     costs = {
         BPTT: (0.010, 4),
         NATIVE: (0.008, 8),

@@ -1,4 +1,4 @@
-"""Errors of which BPTT is taken as the rival of all others, and of its name."""
+"""Errors of which BPTT is taken as the baseline of all others, and of its name."""
 
 from planted import Planted
 
