@@ -189,8 +189,9 @@ def verdicts(rows: Frame) -> list[Verdict]:
     T = max(own["steps"].max() for own in longest.values())
     chunk = rows.loc[rows["algorithm"].isin(ONLINE), "chunk"].min()
     from_T = min((steps for steps in rows["steps"].dropna() if steps >= CHUNKS * chunk), default=T)
-    looped = {f: own[own["steps"] >= from_T] for f, own in corrected.items()}
-    grown = {f: {rule: compared.growth(own, rule) for rule in ("bptt", *ONLINE)} for f, own in looped.items()}
+    grown = {f: {"bptt": compared.growth(own, "bptt")} for f, own in corrected.items()}
+    for f, own in corrected.items():
+        grown[f] |= {rule: compared.growth(own[own["steps"] >= from_T], rule) for rule in ONLINE}
     constant = all(g["bptt"] > CONSTANT >= max(g[rule] for rule in ONLINE) for g in grown.values())
     powers = {f: {rule: compared.exponent(own, rule) for rule in ONLINE} for f, own in carried.items()}
     measured = {
@@ -207,8 +208,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
     }
     busy = any(bool(own["busy"].any()) for own in longest.values())
     why = {
-        "steps": f"limit: at most {CONSTANT} times from T = {from_T:g}, the shortest with {CHUNKS} chunks, to {T:g}; "
-        "with fewer the loop over chunks runs once at most, and a compiler sees none; peak beside arguments",
+        "steps": f"limit: at most {CONSTANT} times to T = {T:g}, by BPTT from the shortest sequence, by the others from "
+        f"T = {from_T:g}, with {CHUNKS} chunks, as two are no loop to a compiler; peak beside arguments",
         "linear": f"limit: power of the width, of neurons and input lines, at most {LINEAR}; counted, so no interval",
         "memory": f"limit: below the quickest BPTT at T = {T:g}; peak beside weights and inputs",
         "speed": f"limit: the interval at most 1, of the ratio to the quickest BPTT at T = {T:g}",
