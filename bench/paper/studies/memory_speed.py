@@ -208,7 +208,7 @@ def verdicts(rows: Frame) -> list[Verdict]:
     }
     busy = any(bool(own["busy"].any()) for own in longest.values())
     why = {
-        "steps": f"limit: at most {CONSTANT} times to T = {T:g}, by BPTT from the shortest sequence, by the others from "
+        "steps": f"limit: {CONSTANT} times to T = {T:g}, by BPTT from the shortest sequence, by the others from "
         f"T = {from_T:g}, with {CHUNKS} chunks, as two are no loop to a compiler; peak beside arguments",
         "linear": f"limit: power of the width, of neurons and input lines, at most {LINEAR}; counted, so no interval",
         "memory": f"limit: below the quickest BPTT at T = {T:g}; peak beside weights and inputs",
