@@ -430,7 +430,8 @@ def test_a_signal_is_raised_once_and_later_again(number: int, monkeypatch: pytes
 
 
 ENDLESS = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
 import drtrl_bench.cli.app
 from drtrl_bench.measure import runner
 {edit}
@@ -474,7 +475,8 @@ def test_every_command_takes_signals_alike(number: int, words: tuple[str, ...], 
 
 
 TOOL = """
-import runpy, time, typer
+import runpy, signal, time, typer
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
 typer.run = lambda main: print("ready", flush=True) or time.sleep(60)
 runpy.run_module("drtrl_bench.experiments.{tool}", run_name="__main__")
 """
