@@ -285,5 +285,6 @@ def test_the_verdicts_ask_for_every_setting() -> None:
     drtrl, *_ = weight_gradient.verdicts(rows)
     assert drtrl.outcome == "not at reduced size"
     assert drtrl.measured.startswith("15 of 16 settings above 0.9; from 0.850 [0.850, 0.850] (lif_std shd 100)")
-    drtrl, *_, order = weight_gradient.verdicts(frame(SMALL, drtrl=0.65))
+    drtrl, *_, order = weight_gradient.verdicts(frame(SMALL, drtrl=0.55))  # ES-D-RTRL has .6 and .7
     assert (drtrl.outcome, order.outcome) == ("not at reduced size", "not at reduced size")
+    assert weight_gradient.verdicts(frame(SMALL, drtrl=0.65))[3].outcome == "cannot be judged here"

@@ -241,7 +241,7 @@ def verdicts(rows: Frame) -> list[Verdict]:
     closer, share = intervals.summary(pairs), float(np.mean(pairs[~np.isnan(pairs)] >= 0))
     order = Verdict(
         CLAIMS["order"],
-        report.outcome(rows, closer.low >= 0),
+        report.outcome(rows, True if closer.low >= 0 else False if closer.high < 0 else None),
         f"cosine of D-RTRL minus that of ES-D-RTRL, paired: {closer}; not negative in {100 * share:.0f} % of samples",
         f"limit: the interval not below 0; ES-D-RTRL at its best rank, {best.split()[1]}; {report.activity(models)}",
         report.datasets(models),
