@@ -12,7 +12,7 @@ lines; n counts the states of a weight's layer and of all layers above. The term
     gradient   2 J G N of every weight                           always: this chunk's, and the sum so far
     kept       B (S + G) N: states and input currents            for each step of a chunk; of a segment, if segments are
                                                                  recomputed; of a block, if filters are carried
-               B (Q - 1) G N + presynaptic values but the inputs and the carry is updated by several blocks
+               B (Q - 1) G N, presynaptic values but the inputs  and the carry is updated by several blocks
     at work    B N: recurrent outputs, outputs to the next layer for each step of a block
                B S N: the states before                          and the algorithm works in blocks
                B (Q - 1) G N: the adjoints that the carry needs  and the carry is updated

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drtrl_bench.case import digest
-from drtrl_bench.files import regular
-from drtrl_bench.records import parsing, reading
+from drtrl_bench.records import reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,18 +48,13 @@ def read(path: Path) -> tuple[list[Line], dict[str, Line]]:
     environments: dict[str, Line] = {}
     if not path.exists():
         return results, environments
-    with regular.opened(path) as file:
-        for data in reading.split_lines(file):
-            try:
-                line = parsing.DECODER.decode(data.decode("utf-8"))
-            except (ValueError, RecursionError):
-                continue
-            if not isinstance(line, dict) or line.get("schema_version") != VERSION:
-                continue
-            if line.get("kind") == "environment" and isinstance(line.get("env_hash"), str):
-                environments[line["env_hash"]] = line
-            elif line.get("kind") == "result" and all(isinstance(line.get(k), v) for k, v in FIELDS.items()):
-                results.append(line)
+    for line in reading.objects(path):
+        if line.get("schema_version") != VERSION:
+            continue
+        if line.get("kind") == "environment" and isinstance(line.get("env_hash"), str):
+            environments[line["env_hash"]] = line
+        elif line.get("kind") == "result" and all(isinstance(line.get(k), v) for k, v in FIELDS.items()):
+            results.append(line)
     return results, environments
 
 

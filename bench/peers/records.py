@@ -1,4 +1,8 @@
-"""Keeps what was compared with peers: one JSON line each, after a line of its machine."""
+"""Keeps what was compared with peers: one JSON line each, after a line of its machine.
+
+Kinds of line besides `environment`: agreement, a gradient compared; peer, what a peer costs; ours, what the project
+costs beside it.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,10 +13,10 @@ from typing import Any
 
 from drtrl_bench.measure import environment
 from drtrl_bench.process import locks
-from drtrl_bench.records import parsing, record
+from drtrl_bench.records import appending, reading, record
 
-KINDS = ("agreement", "peer", "ours")
-"""Kinds of line besides `environment`: a gradient compared, a peer's cost, the cost of the project's own beside it."""
+FIELDS = {"run", "env_hash", "commit"}
+"""Fields of every line but that of a machine."""
 
 
 @contextmanager
@@ -25,24 +29,19 @@ def writing(path: Path | None) -> Iterator[Callable[[str, dict[str, Any]], None]
     version = {"schema_version": record.SCHEMA_VERSION}
     run = {"run": datetime.now(UTC).isoformat(timespec="seconds"), "env_hash": described["env_hash"]}
     run |= environment.checkout()
-    with locks.writing(path), path.open("a", encoding="utf-8") as file:
+    with locks.writing(path):
 
         def append(line: dict[str, Any]) -> None:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
-            file.flush()
+            appending.append_data(path, json.dumps(line, allow_nan=False).encode() + b"\n")
 
         append({"kind": "environment", **version, **described})
         yield lambda kind, line: append({"kind": kind, **version, **run, **line})
 
 
 def read(path: Path, *kinds: str) -> list[dict[str, Any]]:
-    """Return the lines of some kinds; a line that a crash cut short is left out."""
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            line = parsing.DECODER.decode(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and line.get("kind") in kinds:
-            lines.append(line)
-    return lines
+    """Return the lines of some kinds that have the fields of every line."""
+    return [
+        line
+        for line in reading.objects(path)
+        if line.get("kind") in kinds and (line["kind"] == "environment" or line.keys() >= FIELDS)
+    ]

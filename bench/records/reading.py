@@ -71,6 +71,21 @@ def split_lines(file: BinaryIO) -> Iterator[bytes]:
             left -= len(data)
 
 
+def objects(path: Path) -> Iterator[dict[str, Any]]:
+    """Read the JSON objects of a file of another schema, a line each; leave out all other lines.
+
+    A crash may have cut one short. Raises OSError, in one line, for what is no regular file.
+    """
+    with regular.opened(path) as file:
+        for data in split_lines(file):
+            try:
+                line = parsing.DECODER.decode(data.decode("utf-8"))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(line, dict):
+                yield line
+
+
 def read(path: str | Path) -> list[Record]:
     """Return all records at `path`, each with its environment under "environment" (None if its file lacks it).
 

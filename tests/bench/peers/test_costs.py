@@ -154,10 +154,12 @@ def test_a_file_keeps_its_runs_and_shows_the_last(tmp_path: Path) -> None:
         (["compare", "--cell", "gru", "norse"], "no way of norse has the cell gru"),
         (["compare", "--cell", "gruu"], "did you mean gru?"),
         (["show", "nowhere.jsonl"], "nowhere.jsonl"),
-        (["show", "/dev/null"], "/dev/null has no run of drtrl-bench peers compare"),
+        (["show", "damaged.jsonl"], "damaged.jsonl has no run of drtrl-bench peers compare"),
+        (["show", "/dev/null"], "/dev/null: a device; it must be a regular file"),
     ],
 )
 def test_bad_input_is_one_line(words: list[str], advice: str, tmp_path: Path) -> None:
+    (tmp_path / "damaged.jsonl").write_bytes(b'\xd0\x00\n{"kind": "peer"}\n{"kind": "peer", "run"')
     done = command("peers", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert advice in done.stderr
