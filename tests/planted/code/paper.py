@@ -305,6 +305,35 @@ PLANTED = [
         'if line["job_key"] in shas]',
         f"{RUNNER}test_a_changed_source_reruns_what_depends_on_it",
     ),
+    # Verdicts that leave open what an interval leaves open
+    Planted(
+        "an interval that contains the margin is a no",
+        "bench/paper/learning/judging.py",
+        "False if difference.high < -margin else None",
+        "False if difference.low <= -margin else None",
+        "tests/paper/test_trainings.py::test_as_good_as_another_rule",
+    ),
+    Planted(
+        "an interval on both sides of 0 says which gradient is closer",
+        "bench/paper/studies/weight_gradient.py",
+        "False if closer.high < 0 else None",
+        "False if closer.low < 0 else None",
+        "tests/paper/test_weight_gradient.py::test_the_verdicts_ask_for_every_setting",
+    ),
+    Planted(
+        "the memory of two chunks stands for that of many",
+        "bench/paper/studies/memory_speed.py",
+        "CHUNKS = 3",
+        "CHUNKS = 2",
+        "tests/paper/test_memory_speed.py::test_what_does_not_grow_is_compared_from_three_chunks_on",
+    ),
+    Planted(
+        "a verdict names data that it is not of",
+        "bench/paper/report.py",
+        "v.data or data",
+        "data",
+        "tests/paper/test_reproduce.py::test_a_verdict_on_a_part_of_the_data_names_that_part",
+    ),
     # Intervals
     Planted(
         "samples pooled as if they were independent",

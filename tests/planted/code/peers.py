@@ -120,4 +120,18 @@ PLANTED = [
         'best = min(whole, key=lambda name: min(line["time"]["median_s"]',
         f"{COSTS}test_ratios_are_those_of_each_round_over_the_quickest_here",
     ),
+    Planted(
+        "the newest release counts as the pinned one",
+        "bench/peers/environments.py",
+        "if not (before.problem or before.newest or newest):",
+        "if not (before.problem or newest):",
+        "tests/bench/peers/test_environments.py::test_the_newest_release_comes_over_the_pins_and_goes_again",
+    ),
+    Planted(
+        "a line that lacks fields is a record of a comparison",
+        "bench/peers/records.py",
+        ' and (line["kind"] == "environment" or line.keys() >= FIELDS)',
+        "",
+        "tests/bench/peers/test_costs.py::test_bad_input_is_one_line",
+    ),
 ]
