@@ -136,6 +136,16 @@ def block(case: Case) -> int:
     return sizes(case, 1, 1).block
 
 
+def at_once(case: Case) -> int:
+    """Count the steps that `advance` is given at a time: K, or a block of filters, which need no chunk.
+
+    Given longer chunks, ES-D-RTRL adds up the gradients of their blocks, and the fold over the chunks adds up those of
+    the chunks: two sums, and the blocks' own, for one gradient.
+    """
+    filters = registry.ALGORITHMS[case.algorithm].carry == "filters"
+    return block(case) if filters and sizes(case, 1, 1).in_blocks else case.chunk
+
+
 def longest_block(case: Case) -> int:
     """Choose the most steps that a block may have, by how a case is run.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from drtrl_bench import lookup
 from drtrl_bench.case import Case
-from drtrl_bench.cost.sizes import block
+from drtrl_bench.cost.sizes import at_once, block
 from drtrl_bench.implementations.engine import network_jax
 from drtrl_bench.implementations.engine.execution_jax import Execution
 from drtrl_bench.measure import memory
@@ -47,7 +47,7 @@ class Backend:
         self.arguments = (params, to_device(np.asarray(problem.inputs, dtype)), to_device(problem.targets))
         self.execution = execution(case)
         algorithm = lookup.algorithm(case.algorithm, "jax", lookup.options(case, dtype), self.execution)
-        call = partial(network_jax.gradient, algorithm, self.net, chunk=case.chunk)
+        call = partial(network_jax.gradient, algorithm, self.net, chunk=at_once(case))
         start = perf_counter()
         lowered = jax.jit(lambda *arguments: call(*arguments)).lower(*self.arguments)
         middle = perf_counter()

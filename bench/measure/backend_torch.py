@@ -13,7 +13,7 @@ import torch
 
 from drtrl_bench import lookup, registry
 from drtrl_bench.case import Case
-from drtrl_bench.cost.sizes import block
+from drtrl_bench.cost.sizes import at_once, block
 from drtrl_bench.implementations.engine import adjoint_torch, network_torch
 from drtrl_bench.implementations.engine.execution_torch import Execution
 from drtrl_bench.measure import memory
@@ -59,7 +59,7 @@ class Backend:
         targets = torch.tensor(problem.targets, dtype=torch.int64, device=self.device)
         self.arguments = (params, torch.tensor(problem.inputs, **like), targets)
         self.algorithm = partial(lookup.algorithm, case.algorithm, "torch", lookup.options(case, dtype))
-        self.chunk = case.chunk
+        self.chunk = at_once(case)
         self.phases: dict[str, float] = {}
         self.graph: Any = None
         if case.mode in ("compile", "triton"):

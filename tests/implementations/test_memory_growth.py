@@ -66,6 +66,19 @@ def test_filters_run_block_by_block_however_long_the_chunk(framework: str) -> No
     assert small < footprint(sizes(whole[0], 64, 10)).total == footprint(sizes(whole[1], 64, 10)).total
 
 
+def test_gradients_of_filters_are_summed_once(framework: str) -> None:
+    """Shorter chunks of ES-D-RTRL take no second sum of gradients: in the table every K has the bytes of K = T."""
+    case = Case(
+        framework=framework, dataset="bernoulli", features=64, algorithm="es_drtrl", neurons=256, steps=256, threads=1
+    )
+    chunks, whole = (measured(replace(case, chunk=K)) for K in (64, 256))
+    assert chunks <= 1.01 * whole
+    gradient = 4 * ((256 + 64) * 256 + 256 * 10)
+    assert 2 * gradient < chunks  # the sum, and a block's
+    if framework == "jax":  # whose blocks have 8 steps; PyTorch's have 32, which take more than the gradients
+        assert chunks < 3 * gradient
+
+
 @pytest.mark.xdist_group("torch")
 @pytest.mark.parametrize("algorithm", ["drtrl", "rtrl", "es_drtrl", "snap1", "no_trace", "bptt_checkpointed"])
 def test_what_is_carried_keeps_nothing_else(algorithm: str) -> None:

@@ -46,6 +46,20 @@ PLANTED = [
         "tests/implementations/test_tiles.py::test_tiles_are_few_and_not_small",
     ),
     Planted(
+        "ES-D-RTRL's gradients are summed over blocks and over chunks, JAX",
+        "bench/measure/backend_jax.py",
+        "chunk=at_once(case)",
+        "chunk=case.chunk",
+        "tests/implementations/test_memory_growth.py::test_gradients_of_filters_are_summed_once[jax]",
+    ),
+    Planted(
+        "ES-D-RTRL's gradients are summed over blocks and over chunks, PyTorch",
+        "bench/measure/backend_torch.py",
+        "self.chunk = at_once(case)",
+        "self.chunk = case.chunk",
+        "tests/implementations/test_memory_growth.py::test_gradients_of_filters_are_summed_once[torch]",
+    ),
+    Planted(
         "XLA updates all tiles of an influence at once",
         "implementations/engine/influence_jax.py",
         "P_n = lax.dynamic_slice_in_dim(padded, zero, len(P))",
