@@ -10,8 +10,8 @@ lines; n counts the states of a weight's layer and of all layers above. The term
                B J of every layer's lines, B G N S               filters are carried
                B S N of every segment                            segments are recomputed
     gradient   2 J G N of every weight                           always: this chunk's, and the sum so far
-    kept       B (S + G) N: states and input currents            for each step of a chunk; of a segment, if segments are
-                                                                 recomputed; of a block, if filters are carried
+    kept       B (S + G) N: states and input currents            for each step of a chunk; of a block, if segments are
+                                                                 recomputed or filters are carried
                B (Q - 1) G N, presynaptic values but the inputs  and the carry is updated by several blocks
     at work    B N: recurrent outputs, outputs to the next layer for each step of a block
                B S N: the states before                          and the algorithm works in blocks
@@ -53,7 +53,7 @@ def footprint(sizes: Sizes) -> Footprint:
     if sizes.algorithm.native:
         steps = sizes.segment(sizes.chunk) if sizes.segmented else sizes.chunk
         return Footprint(carry(sizes), 2 * sizes.itemsize * weights, sizes.itemsize * sizes.batch * steps * kept)
-    forward_only = sizes.algorithm.segmented or sizes.algorithm.carry == "filters"  # keeps one block or segment only
+    forward_only = sizes.algorithm.segmented or sizes.algorithm.carry == "filters"  # keeps one block only
     steps = sizes.block if forward_only else sizes.chunk
     if sizes.carried_on and sizes.block < steps:
         kept += sum(factors_kept(sizes, index) for index in range(len(sizes.layers)))

@@ -62,9 +62,9 @@ class Sizes:
 
     @property
     def block(self) -> int:
-        """Steps of a chunk that are at work at a time: those of a block, of a segment, or all."""
+        """Steps of a chunk that are at work at a time: those of a block, of some segments, or all."""
         if self.segmented and not self.algorithm.native:
-            return self.segment(self.chunk)
+            return self.side_by_side(self.chunk)
         return min(self.chunk, self.longest_block) if self.in_blocks else self.chunk
 
     @property
@@ -95,16 +95,21 @@ class Sizes:
         """Return the steps of a segment, at whose start the states are kept, in a chunk of `steps`."""
         return math.ceil(steps / (self.segments or round(math.sqrt(steps))))
 
+    def side_by_side(self, steps: int) -> int:
+        """Return the steps of the segments that run at once: as many segments as are not longer than sqrt(steps)."""
+        segment = self.segment(steps)
+        return max(math.ceil(steps / round(math.sqrt(steps))) // segment, 1) * segment
+
     def recomputed(self, steps: int) -> int:
         """Count the steps that run twice in a chunk of `steps` that has segments.
 
-        The last segment runs once, unless the framework differentiates, which does not know that it is the last.
+        The last segments run once, unless the framework differentiates, which does not know that they are the last.
         """
         if not self.segmented:
             return 0
         if self.algorithm.native:
             return steps
-        length = self.segment(steps)
+        length = self.side_by_side(steps)
         return (steps - 1) // length * length
 
 

@@ -1,6 +1,6 @@
 """Run a chunk in blocks of steps in JAX, forward and then backward, so that the arrays of a block stay in the cache.
 
-    forward     stores the states and input currents of all K steps, or the first states of each block
+    forward     stores the states and input currents of all K steps, or the first states of each segment of a block
     backward    block by block, the last first: `adjoint_jax.backward`
 
 All other arrays exist for one block at a time. The gradient of a weight takes one product a block, not one a step.
@@ -25,10 +25,12 @@ from drtrl_bench.implementations.engine.adjoint_jax import (
 )
 from drtrl_bench.implementations.engine.execution_jax import PLAIN, Execution
 from drtrl_bench.implementations.engine.network_jax import (
+    Layer,
     Params,
     Residuals,
     States,
     forward,
+    loss_and_error,
     previous,
     run,
 )
@@ -59,6 +61,28 @@ def with_inputs(net: Any, firsts: States, stored: list[tuple[Array, Array]], inp
     return residuals
 
 
+def side_by_side(
+    net: Any, params: Params, firsts: States, inputs: Array, layer: Layer
+) -> tuple[list[Residuals], Array]:
+    """Run the segments of a block at once, as if they were samples: its residuals and logits [K, B, C].
+
+    firsts: the states [segments, B, S, N] of each layer before each segment; inputs [K, B, I].
+    """
+    segments, B = firsts[0].shape[:2]
+
+    def as_samples(a: Array) -> Array:
+        a = a.reshape(segments, -1, *a.shape[1:]).swapaxes(0, 1)
+        return a.reshape(len(a), segments * B, *a.shape[3:])
+
+    def as_steps(a: Array) -> Array:
+        a = a.reshape(len(a), segments, B, *a.shape[2:])
+        return a.swapaxes(0, 1).reshape(-1, B, *a.shape[3:])
+
+    states = [s.reshape(segments * B, *s.shape[2:]) for s in firsts]
+    residuals, _, logits = run(net, params, states, as_samples(inputs), layer)
+    return jax.tree.map(as_steps, (residuals, logits))
+
+
 def forward_backward(
     rule: Rule,
     net: Any,
@@ -69,16 +93,16 @@ def forward_backward(
     *,
     last: bool = False,
     execution: Execution = PLAIN,
-    recompute: bool = False,
+    segment: int = 0,
 ) -> Chunk:
     """Run K steps forward and backward: inputs [K, B, I], targets [K, B].
 
-    last: no chunk follows, so the carry is not updated, and there are no factors. recompute: store only the first
-    states of each block, and run all blocks but the last forward twice.
+    last: no chunk follows, so the carry is not updated, and there are no factors. segment: of every so many steps,
+    which divide a block, store only the first states, and run all blocks but the last forward twice; 0: store all.
     """
     paths = NONE if last else rule.carry
     K, length = len(inputs), min(execution.block, len(inputs))
-    looped = (K - recompute) // length * length  # without a last block that is shorter, or need not run twice
+    looped = (K - (segment > 0)) // length * length  # without a last block that is shorter, or need not run twice
     starts = jnp.arange(0, looped, length)
     layer = execution.unrolled
     forward_ = partial(forward, net, params, layer=layer)
@@ -89,18 +113,22 @@ def forward_backward(
 
     def forwards(states: States, start: Array) -> tuple[States, Any]:
         x = block_of(inputs, start)
-        if recompute:
-            return run(net, params, states, x, layer)[1], (states, None)
+        if segment:
+            return lax.scan(through_segment, states, x.reshape(-1, segment, *x.shape[1:]))
         ends, loss, residuals, error = forward_(states, x, block_of(targets, start))
         return ends, (states, (loss, [(r.states, r.currents) for r in residuals], error))
 
+    def through_segment(states: States, x: Array) -> tuple[States, States]:
+        return run(net, params, states, x, layer)[1], states
+
     def backwards(later: tuple[Adjoints, Params, Array], block: Any) -> tuple[Any, list[Factors]]:
-        (adjoints, sums, total), (start, (firsts, stored)) = later, block
+        (adjoints, sums, total), (start, stored) = later, block
         x = block_of(inputs, start)
-        if stored is None:
-            _, loss, residuals, error = forward_(firsts, x, block_of(targets, start))
+        if segment:
+            residuals, logits = side_by_side(net, params, stored, x, layer)
+            loss, error = loss_and_error(logits, block_of(targets, start))
         else:
-            loss, states_and_currents, error = stored
+            firsts, (loss, states_and_currents, error) = stored
             residuals = with_inputs(net, firsts, states_and_currents, x)
         adjoints, grads, factors = backward_(residuals, error, adjoints)
         return (adjoints, jax.tree.map(jnp.add, sums, grads), total + loss), factors

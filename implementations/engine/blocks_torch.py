@@ -1,6 +1,6 @@
 """Run a chunk in blocks of steps in PyTorch, forward and then backward; the arrays of a block stay in the cache.
 
-    forward     stores the states and input currents of all K steps, or the first states of each block
+    forward     stores the states and input currents of all K steps, or the first states of each segment of a block
     backward    block by block, the last first: `adjoint_torch.backward`
 
 All other arrays exist for one block at a time. The gradient of a weight takes one product a block, not one a step.
@@ -9,11 +9,12 @@ The twin is `blocks_jax.py`. Symbols and shapes: `implementations/README.md`.
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from drtrl_bench.implementations.engine.adjoint_torch import NONE, Factors, Rule, at_start, final_adjoints
 from drtrl_bench.implementations.engine.execution_torch import PLAIN, Execution
-from drtrl_bench.implementations.engine.network_torch import Params, Residuals, States, add, run
+from drtrl_bench.implementations.engine.network_torch import Params, Residuals, States, add, loss_and_error, run
 
 
 class Chunk(NamedTuple):
@@ -58,6 +59,26 @@ def wide(a: Tensor, K: int) -> Tensor:
     return a.new_empty(K, *a.shape[1:])
 
 
+def side_by_side(
+    net: Any, params: Params, firsts: list[States], inputs: Tensor, execution: Execution
+) -> tuple[list[Residuals], Tensor]:
+    """Run the segments of a block at once, as if they were samples: its residuals and logits [K, B, C].
+
+    firsts: the states of each layer before each segment; inputs [K, B, I].
+    """
+    B = inputs.shape[1]
+
+    def as_samples(a: Tensor) -> Tensor:
+        return a.unflatten(0, (len(firsts), -1)).transpose(0, 1).flatten(1, 2)
+
+    def as_steps(a: Tensor) -> Tensor:
+        return a.unflatten(1, (-1, B)).transpose(0, 1).flatten(0, 1)
+
+    states = [torch.cat(of_layer) for of_layer in zip(*firsts, strict=True)]
+    residuals, _, logits = execution.compiled(run)(net, params, states, as_samples(inputs), execution.layer)
+    return [Residuals(*map(as_steps, r)) for r in residuals], as_steps(logits)
+
+
 def forward_backward(
     rule: Rule,
     net: Any,
@@ -68,21 +89,23 @@ def forward_backward(
     *,
     last: bool = False,
     execution: Execution = PLAIN,
-    recompute: bool = False,
+    segment: int = 0,
 ) -> Chunk:
     """Run K steps forward and backward: inputs [K, B, I], targets [K, B].
 
-    last: no chunk follows, so the carry is not updated, and there are no factors. recompute: store only the first
-    states of each block, and run all blocks but the last forward twice.
+    last: no chunk follows, so the carry is not updated, and there are no factors. segment: of every so many steps,
+    which divide a block, store only the first states, and run all blocks but the last forward twice; 0: store all.
     """
     adjoints = final_adjoints(NONE if last else rule.carry, states)
     total, sums, factors = inputs.new_zeros(()), [], []
     pieces = list(zip(inputs.split(execution.block), targets.split(execution.block), strict=True))
     kept: list[Any] = []
     for x, t in pieces:
-        if recompute and len(kept) < len(pieces) - 1:
-            kept.append(states)
-            states = execution.compiled(run)(net, params, states, x, execution.layer)[1]
+        if segment and len(kept) < len(pieces) - 1:
+            kept.append([])
+            for of_segment in x.split(segment):
+                kept[-1].append(states)
+                states = execution.compiled(run)(net, params, states, of_segment, execution.layer)[1]
             continue
         states, loss, residuals, error = execution.forward(net, params, states, x, t, execution.layer)
         total += loss
@@ -94,8 +117,10 @@ def forward_backward(
         if isinstance(block, tuple):
             residuals, error = with_inputs(net, block[0], x), block[1]
         else:
-            _, loss, residuals, error = execution.forward(net, params, block, x, t, execution.layer)
+            residuals, logits = side_by_side(net, params, block, x, execution)
+            loss, error = loss_and_error(logits, t)
             total += loss
+            del logits
         del block
         adjoints, grads, new = execution.backward(rule, net, params, residuals, error, adjoints)
         if sums:

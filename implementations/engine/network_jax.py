@@ -128,12 +128,17 @@ def readout_loss(logits: Array, targets: Array) -> Array:
     return -jnp.where(targets >= 0, picked, 0).sum() / targets.shape[1]
 
 
+def loss_and_error(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """Compute the loss of a block, and dL/dlogits [K, B, C]."""
+    return jax.value_and_grad(readout_loss)(logits, targets)
+
+
 def forward(
     net: Any, params: Params, states: States, inputs: Array, targets: Array, layer: Layer = layer
 ) -> tuple[States, Array, list[Residuals], Array]:
     """Run a block forward: the last states, the loss, the residuals, and dL/dlogits [K, B, C]."""
     residuals, ends, logits = run(net, params, states, inputs, layer)
-    loss, error = jax.value_and_grad(readout_loss)(logits, targets)
+    loss, error = loss_and_error(logits, targets)
     return ends, loss, residuals, error
 
 

@@ -148,6 +148,15 @@ def test_the_last_segment_runs_once() -> None:
     assert 4 not in lengths
 
 
+def test_short_segments_take_the_states_between_and_a_block(framework: str) -> None:
+    """128 segments: their first states, and at work no more steps than the root of all, by bytes and by the formula."""
+    case = Case(framework=framework, dataset="bernoulli", features=64, algorithm="bptt_checkpointed", cell="gru")
+    case = replace(case, neurons=64, batch=16, steps=512, chunk=512, segments=128, threads=1)
+    states = 128 * 16 * 64 * 4
+    assert states < measured(case) < 1.1 * footprint(sizes(case, 64, 10)).total
+    assert footprint(sizes(case, 64, 10)).total < 0.5 * footprint(sizes(replace(case, algorithm="bptt"), 64, 10)).total
+
+
 def test_checkpointed_bptt_grows_with_the_root(framework: str) -> None:
     small, large = (working_bytes(framework, "bptt_checkpointed", T) for T in (256, 1024))
     assert large < 2.4 * small

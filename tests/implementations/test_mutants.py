@@ -26,7 +26,7 @@ class Mutant(NamedTuple):
     new: str
     case: str
     """What notices it: algorithm, network and chunk of a test in test_contract.py, rule and cell in test_zoo.py, or
-    `blocks` or `segments`."""
+    `blocks`, `segments` or `side-by-side`."""
 
     @property
     def framework(self) -> str:
@@ -34,6 +34,8 @@ class Mutant(NamedTuple):
 
     @property
     def test(self) -> str:
+        if self.case == "side-by-side":
+            return f"{HERE}/test_zoo.py::test_short_segments_run_side_by_side[{self.framework}]"
         if self.case.startswith("segments-"):
             return f"{HERE}/test_zoo.py::test_segments_change_nothing[{self.framework}-{self.case[9:]}]"
         if self.case.startswith("blocks-"):
@@ -437,9 +439,37 @@ MUTANTS = [
     Mutant(
         "segment run again from other states",
         "engine/blocks_torch.py",
-        "execution.forward(net, params, block,",
-        "execution.forward(net, params, [0 * s for s in block],",
+        "[torch.cat(of_layer) for of_layer",
+        "[0 * torch.cat(of_layer) for of_layer",
         zoo("bptt_checkpointed", "gru"),
+    ),
+    Mutant(
+        "segments side by side with each other's inputs",
+        "engine/blocks_torch.py",
+        "(len(firsts), -1)).transpose(0, 1)",
+        "(-1, len(firsts)))",
+        "side-by-side",
+    ),
+    Mutant(
+        "samples of segments side by side in the order of steps",
+        "engine/blocks_torch.py",
+        "(-1, B)).transpose(0, 1)",
+        "(-1, B))",
+        "side-by-side",
+    ),
+    Mutant(
+        "segments side by side start all at the first",
+        "engine/blocks_jax.py",
+        "return run(net, params, states, x, layer)[1], states",
+        "return run(net, params, states, x, layer)[1], [0 * s for s in states]",
+        "side-by-side",
+    ),
+    Mutant(
+        "segments side by side are not put back in order",
+        "engine/blocks_jax.py",
+        "return a.swapaxes(0, 1).reshape(-1, B,",
+        "return a.reshape(-1, B,",
+        "side-by-side",
     ),
     Mutant(
         "later blocks forgotten",

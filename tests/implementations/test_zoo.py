@@ -179,6 +179,13 @@ def test_segments_change_nothing(framework: str, segments: int, rule: str) -> No
     assert_same(result, truth("rtrl", "gru", 2), 1e-12)
 
 
+def test_short_segments_run_side_by_side(framework: str) -> None:
+    """Of 20 steps in segments of 2, blocks have two segments, which are run at once as if they were samples."""
+    p = problem(network("gru", 2, "leaky"), T=20, I=4, N=6)
+    result = gradient(framework, "bptt_checkpointed", p, 20, options={"segments": 10})
+    assert_same(result, reference.bptt(*p), 1e-12)
+
+
 def test_every_cell_of_the_registry_is_in_the_zoo() -> None:
     """By all that the equations branch on; and every constant that may be trained is trained in some cell."""
 

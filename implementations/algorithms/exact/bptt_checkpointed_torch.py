@@ -34,11 +34,11 @@ def advance(
 ) -> tuple[Carry, Tensor, Params]:
     """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
-    segments: 0 stands for sqrt(K). A segment is one block.
+    segments: 0 stands for sqrt(K). A block is one of sqrt(K) segments, or as many shorter ones as are not longer.
     """
     K = len(inputs)
-    in_segments = execution._replace(block=ceil(K / (segments or round(sqrt(K)))))
-    chunk = forward_backward(
-        RULE, net, params, carry, inputs, targets, last=last, execution=in_segments, recompute=True
-    )
+    longest = ceil(K / round(sqrt(K)))
+    segment = ceil(K / segments) if segments else longest
+    in_blocks = execution._replace(block=max(longest // segment, 1) * segment)
+    chunk = forward_backward(RULE, net, params, carry, inputs, targets, last=last, execution=in_blocks, segment=segment)
     return chunk.states, chunk.loss, chunk.grads
