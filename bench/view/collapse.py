@@ -10,7 +10,7 @@ from drtrl_bench import registry
 from drtrl_bench.case import Case
 from drtrl_bench.records import frames
 from drtrl_bench.records.record import Record
-from drtrl_bench.view import caption
+from drtrl_bench.view import caption, wording
 from drtrl_bench.view.caption import Frame
 
 SEVERITY = {"ok": 0, "skip": 1, "timeout": 2, "oom": 3, "error": 4, "wrong": 5}
@@ -25,6 +25,8 @@ PART = re.compile(rf".+\.({'|'.join(frames.AGREEMENT)})")
 
 RULE = ("algorithm", "chunk", "auto", "limit_mib", "decay", "bias_correction", "segments", "trace_dtype")
 """The fields of a case, those of its algorithm, in which it may differ from the BPTT that its cost is compared with."""
+ORDER = ("framework", "steps", "algorithm", "chunk", "segments")
+"""The order of rows of one problem."""
 NOISY = 0.5
 """Above this spread a time is not a result."""
 
@@ -32,8 +34,9 @@ NOISY = 0.5
 def rounds(frame: Frame) -> Frame:
     """Return one row per case, environment and data, in reading order: medians over its rounds, and its worst status.
 
-    Adds these columns. rounds. setup: a letter per environment. spread, relative to time_s: half the 95 % interval of
-    the median of a single round, or the whole range of the medians of several rounds (low_s and high_s are its ends).
+    Adds columns. rounds: their number. setup: a letter per environment. spread, relative to time_s: half the 95 %
+    interval of the median of a single round, or the range of the medians of several rounds (low_s and high_s are its
+    ends).
     doubtful: unstable, busy or noisy in some round. x_time, x_memory, x_of: see `against_bptt`; x_time is that of the
     processor's times if those by the clock are in doubt and one thread works. x_doubtful: whether x_time is taken from
     a time in doubt, of the case or of BPTT. A round that was run again counts once, with its last record. All measured
@@ -57,7 +60,7 @@ def rounds(frame: Frame) -> Frame:
     out = merge(last, last.groupby(case, sort=False).ngroup())
     letters = caption.setups(attributes.get("environments", {}), last["env_hash"].unique())
     out = out.assign(setup=out["env_hash"].map(letters))[columns]
-    out = out.sort_values([*caption.FIELDS, "framework", "steps", "algorithm", "chunk"], ignore_index=True).copy()
+    out = out.sort_values([*wording.PROBLEM, *ORDER], ignore_index=True).copy()
     out.attrs = attributes
     return out
 
@@ -88,7 +91,8 @@ def against_bptt(rows: Frame) -> Frame:
     at = at[~at.index.duplicated()].reindex(key).set_axis(rows.index)
     base = rows[["time_s", "low_s", "high_s", "cpu_s", "working_bytes", "unstable", "busy"]]
     base = base.reindex(at).set_axis(rows.index)
-    names = rows["algorithm"].reindex(at).set_axis(rows.index)
+    titles = [wording.algorithm(*pair) for pair in zip(rows["algorithm"], rows["segments"], strict=True)]
+    names = pd.Series(titles, index=rows.index, dtype=object).reindex(at).set_axis(rows.index)
     ratios = {"x_time": "time_s", "x_cpu": "cpu_s", "x_memory": "working_bytes"}
     over = {name: numeric(rows[cost]) / positive(base[cost]) for name, cost in ratios.items()}
     return rows.assign(**over, base=at, base_doubtful=in_doubt(base), x_of=names)

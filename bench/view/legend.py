@@ -32,8 +32,15 @@ def legend_of(every: list[dict[str, Any]], names: dict[str, str]) -> dict[str, s
     hidden = {"hidden": "the hidden layer", "layer 1": "each layer", "worst layer": "the layer with the lowest cosine"}
     old = any("*" in cell_text.agreement(row, name) for row in measured for name in shown)
     over = " (for x BPTT: of the case or of its BPTT)" if ratios else ""
+    lines = {row["features"] for row in every}
+    own = ", own: as many as the data set has" if 0 in lines and len(lines) > 1 else ""
     entries = {
-        "L, N, B, I": ("hidden layers, neurons in each, samples of a batch, input lines", True),
+        "name/n": (
+            "n segments in a chunk: the states before each are stored, and each runs twice; without n "
+            "bptt_checkpointed has the square root of K segments, and bptt_native none",
+            any(row["segments"] for row in every),
+        ),
+        "L, N, B, I": (f"hidden layers, neurons in each, samples of a batch, input lines{own}", True),
         "auto": ("whether the cost model chose K", any(row["auto"] for row in every)),
         "K, T": ("the sequence has T steps, taken in chunks of K", True),
         "time ms": (time_meaning([row["rounds"] for row in measured]), len(measured) > 0),

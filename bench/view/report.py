@@ -16,7 +16,7 @@ import pandas as pd
 from drtrl_bench import __version__, figures
 from drtrl_bench.records import frames, reading, record
 from drtrl_bench.records.record import Environment, Fidelity, Record
-from drtrl_bench.view import caption, cell_text, collapse, display, legend, table
+from drtrl_bench.view import caption, cell_text, collapse, display, legend, table, wording
 from drtrl_bench.view.caption import Frame
 
 TITLES = {
@@ -106,7 +106,7 @@ def write_page(
 
 def headers(rows: Frame, every: list[dict[str, Any]], texts: dict[str, Any]) -> dict[str, str]:
     """Return the table's columns with their headers: varying fields, algorithm, framework, K, T, status, measured."""
-    problem = {name: caption.FIELDS[name][0] for name in (caption.varying(rows) if every else ())}
+    problem = {name: caption.FIELDS[name][0] for name in (wording.varying(rows) if every else ())}
     who = {"algorithm": "algorithm", "chunk": "K", "framework": "framework", "steps": "T", "status": "status"}
     ok = [row for row in every if row["status"] == "ok"]
     headers = {name: header for name, (header, text) in texts.items() if any(map(text, ok))}
@@ -150,11 +150,17 @@ def row_view(
         "reason": None if ok else row["reason"] or "no reason given",
         "doubtful": [name for name, flag in DOUBTS.items() if row[flag]],
         "sort": [sort_key(row, name) for name in columns],
-        "problem": [(name, caption.plain(row[name])) for name in columns if name not in texts],
+        "problem": [(name, problem_text(row, name)) for name in columns if name not in texts],
         "measured": [(name, texts[name][1](row)) for name in columns if name in texts] if ok else [],
         "words": " ".join(sorted(table.words_of(row))).lower(),
         "records": [record_view(record, ok) for record in same_data],
     }
+
+
+def problem_text(row: dict[str, Any], name: str) -> str:
+    """Write a field of a collapsed row that was not measured, the algorithm with its number of segments."""
+    whole = name == "algorithm"
+    return wording.algorithm(row[name], row["segments"]) if whole else wording.cell(name, row[name])
 
 
 def record_view(line: Record, ok: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from drtrl_bench.case import Case, words
-from drtrl_bench.view import caption, cell_grid, cell_text, collapse, legend
+from drtrl_bench.view import caption, cell_grid, cell_text, collapse, legend, wording
 from drtrl_bench.view.caption import Frame
 from drtrl_bench.view.cell_grid import Cell, Grid
 
@@ -41,7 +41,7 @@ def render(rows: Frame, console: Console) -> None:
     for row in every:
         if row["status"] != "ok":
             reasons.setdefault(cell_text.short(row["reason"]), len(reasons) + 1)
-    differ = caption.varying(rows)
+    differ = wording.varying(rows)
     words = {"algorithm", *(caption.FIELDS[name][0] for name in differ if rows[name].dtype.kind not in "if")}
     cells = [line(row, differ, reasons) for row in every]
     cell_text.name_bases(every, cells)
@@ -119,15 +119,15 @@ def lay_out(
         apart = max(8, 2 * sum(last) - 1) < len(group)
         lines = [(cells[index], ends and apart) for index, ends in zip(group, last, strict=True)]
         lines[-1] = (lines[-1][0], False)
-        title = [*map(caption.phrase, headings, key), caption.plain(key[-1]), *(f"spk {r} %" for r in rate if once)]
+        title = [*map(wording.phrase, headings, key), caption.plain(key[-1]), *(f"spk {r} %" for r in rate if once)]
         grids.append((" · ".join(title), Grid(titles, widths, words, lines, between)))
     return grids, sum(widths.values(), len(between) * (len(widths) - 1))
 
 
 def line(row: dict[str, Any], columns: list[str], reasons: dict[str, int]) -> dict[str, Cell]:
     """Return the cells of one row by column; measured values only if the status is ok. reasons: their numbers."""
-    cells = {caption.FIELDS[name][0]: Cell(caption.plain(row[name])) for name in columns}
-    cells["algorithm"] = Cell(caption.plain(row["algorithm"]), COLOURS.get(row["algorithm"], ""))
+    cells = {caption.FIELDS[name][0]: Cell(wording.cell(name, row[name])) for name in columns}
+    cells["algorithm"] = Cell(wording.algorithm(row["algorithm"], row["segments"]), COLOURS.get(row["algorithm"], ""))
     cells |= {"K": Cell(caption.plain(row["chunk"])), "T": Cell(caption.plain(row["steps"]))}
     if row["status"] == "ok":
         return cells | cell_text.measures(row)

@@ -1,6 +1,7 @@
 """The report: one file that loads nothing, escapes everything and shows where each number comes from."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -129,6 +130,15 @@ def test_every_case_shows_its_layers_and_its_cost_over_bptt(tmp_path: Path) -> N
     text = made(tmp_path, lines)
     for said in ("time x BPTT", "hidden cos norm", ">2.50<", ">0.951 0.10<", ">24.2<"):
         assert said in text, said
+
+
+@pytest.mark.usefixtures("pictures_are_quick")
+def test_a_number_of_segments_stands_behind_the_name(tmp_path: Path) -> None:
+    native = Case(algorithm="bptt_native", chunk=128)
+    text = made(tmp_path, [line(native), line(replace(native, segments=8)), line(Case())])
+    assert ">bptt_native<" in text
+    assert ">bptt_native/8<" in text
+    assert ">segments<" not in text
 
 
 @pytest.mark.usefixtures("pictures_are_quick")

@@ -509,3 +509,45 @@ def test_a_chunk_that_was_chosen_is_told_from_one_that_was_given(tmp_path: Path)
     assert "auto           whether the cost model chose K" in text
     assert "auto" not in shown(write(tmp_path, [line(given)]))
     assert "auto = yes" in shown(write(tmp_path, [line(chosen)]))
+
+
+def names_in(text: str) -> list[str]:
+    """The first word of each row of a table."""
+    return [row.split()[0] for row in text.splitlines() if re.search(r" (16|64) +64 ", row)]
+
+
+def test_a_number_of_segments_stands_behind_the_name_and_the_default_makes_no_column(tmp_path: Path) -> None:
+    checkpointed = replace(BPTT, algorithm="bptt_checkpointed")
+    lines = [line(case) for case in (replace(NATIVE, segments=8), checkpointed, DRTRL, NATIVE, BPTT)]
+    text = shown(write(tmp_path, lines))
+    above, _, below = text.partition("L, N, B, I")
+    assert "segments" not in above.partition("name/n")[0]
+    assert names_in(text) == ["bptt", "bptt_checkpointed", "bptt_native", "bptt_native/8", "drtrl"]
+    assert "without n bptt_checkpointed has the square root of K segments" in " ".join(above.split())
+    assert "name/n" not in below
+    alone = shown(write(tmp_path, [line(each) for each in (checkpointed, DRTRL, BPTT)]))
+    assert "segments" not in alone
+    assert "name/n" not in alone
+
+
+def test_the_quickest_bptt_is_named_with_its_segments(tmp_path: Path) -> None:
+    lines = [line(BPTT, time_s=0.02), line(replace(NATIVE, segments=8), time_s=0.01), line(DRTRL, time_s=0.01)]
+    assert "those of the quickest BPTT (bptt_native/8) on the" in " ".join(shown(write(tmp_path, lines)).split())
+
+
+@pytest.mark.parametrize("algorithm", ["bptt", "bptt_checkpointed", "bptt_native"])
+def test_any_implementation_of_bptt_may_be_the_quickest(tmp_path: Path, algorithm: str) -> None:
+    others = {"bptt", "bptt_checkpointed", "bptt_native"} - {algorithm}
+    lines = [line(replace(BPTT, algorithm=name), time_s=0.02) for name in sorted(others)]
+    lines += [line(replace(BPTT, algorithm=algorithm), time_s=0.01), line(DRTRL, time_s=0.03)]
+    found = {row["algorithm"]: row for row in collapsed(tmp_path, lines)}
+    assert [found["drtrl"][name] for name in ("x_time", "x_of")] == [pytest.approx(3.0), algorithm]
+    assert {found[name]["x_time"] for name in others} == {2.0}
+
+
+def test_input_lines_that_no_plan_gave_are_the_data_sets_own(tmp_path: Path) -> None:
+    text = shown(write(tmp_path, [line(DRTRL), line(replace(DRTRL, features=16))]))
+    assert re.search(r"^ +I +algorithm +K +T", text, re.MULTILINE)
+    assert sorted(row.split()[0] for row in text.splitlines() if " drtrl " in row) == ["16", "own"]
+    assert "input lines, own: as many as the data set has" in " ".join(text.split())
+    assert ", own:" not in shown(write(tmp_path, [line(DRTRL)]))
