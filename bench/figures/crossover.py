@@ -1,4 +1,4 @@
-"""Memory and time against the length of the sequence, and where BPTT's memory overtakes the others'."""
+"""Draws memory and time against the length of the sequence, and marks where BPTT's memory overtakes the others'."""
 
 from typing import Any
 
@@ -88,7 +88,8 @@ def draw(frame: Frame) -> Figure:
         for band in layout.bands(group, sweep, None)
     ]
     shown = selection.points(frame)
-    shown = shown[shown["case_key"].isin(rows["case_key"]) | (shown["status"] != "ok")]
+    drawn = shown["case_key"].isin(rows["case_key"])
+    shown = shown[drawn | ((shown["status"] != "ok") & shown["panel"].isin(shown.loc[drawn, "panel"]))]
     footer = captions.footer(
         shown, *crossing_words(crossed), memory_vs_t.by_formula(rows), captions.OWN_SCALES, left_out
     )

@@ -47,6 +47,15 @@ def test_a_crossing_outside_is_not_made_up(tmp_path: Path) -> None:
     assert found["within"].to_dict() == {"D-RTRL, K = 16": "not by T = 1024", "ES-D-RTRL, K = 16": "at every T from 64"}
 
 
+def test_only_gaps_of_what_is_drawn_are_named(tmp_path: Path) -> None:
+    lines = [line(Case(algorithm="bptt", steps=T, chunk=T), memory=weighed(T / 64)) for T in (64, 256, 1024)]
+    lines += [line(Case(algorithm="bptt", steps=T, chunk=T), status="oom", reason="too large") for T in (4096,)]
+    lines += [line(Case(steps=64, chunk=16, neurons=512), status="timeout", reason="stopped after 9 s")]
+    text = text_of(crossover.draw(load(write(tmp_path, lines))))
+    assert "not measured: N = 64 · BPTT, JAX, compiled, T = 4096: out of memory" in " ".join(text.split())
+    assert "over the time limit" not in text
+
+
 def stepped(folder: Path, times: dict[int, float]) -> Path:
     """RTRL's records, of 64 steps each, by number of neurons and time of a step."""
     return write(folder, [line(Case(algorithm="rtrl", neurons=n, steps=64), time_s=64 * t) for n, t in times.items()])

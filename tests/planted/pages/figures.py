@@ -80,4 +80,11 @@ PLANTED = [
         '""',
         "tests/bench/view/test_figures.py::test_synthetic_data_is_called_so[pareto]",
     ),
+    Planted(
+        "gaps of a problem that is not drawn",
+        "bench/figures/crossover.py",
+        ' & shown["panel"].isin(shown.loc[drawn, "panel"])',
+        "",
+        "tests/bench/view/test_cost_figures.py::test_only_gaps_of_what_is_drawn_are_named",
+    ),
 ]
