@@ -28,6 +28,7 @@ COMMITTED = {
     **{f"quick/{name}": "records/quick.jsonl" for name in NAMES},
     **{f"speed/{name}": "records/speed.jsonl" for name in ("pareto", "cost_vs_n", "crossover")},
     "fidelity/fidelity": "records/fidelity.jsonl",
+    **{f"gpu/{name}": "records/gpu_h200.jsonl" for name in ("time_vs_t", "memory_vs_t")},
     "gate/gate_power": "gate/gate.jsonl",
 }
 """The figures of results/figures, and the records each is of."""

@@ -23,11 +23,38 @@ def test_a_table_is_what_show_prints(name: str) -> None:
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_front_table_is_what_its_command_prints() -> None:
-    command = [sys.executable, ROOT / "docs" / "front_table.py"]
+@pytest.mark.parametrize(("script", "page"), [("front_table", "README.md"), ("gpu_table", "results/README.md")])
+def test_a_table_is_what_its_script_prints(script: str, page: str) -> None:
+    command = [sys.executable, ROOT / "docs" / f"{script}.py"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"\n\n{done.stdout.strip()}\n\n" in README
+    assert f"\n\n{done.stdout.strip()}\n\n" in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_the_gpu_table_has_the_numbers_of_the_records() -> None:
+    """Divided and rounded here, from the lines of the file."""
+    text = (ROOT / "results" / "records" / "gpu_h200.jsonl").read_text(encoding="utf-8")
+    every = [line for line in map(json.loads, text.splitlines()) if line["kind"] == "record"]
+    wanted = {"framework": "jax", "unroll": 16, "steps": 4096}
+    bptt, drtrl = (
+        next(each for each in every if (wanted | {"algorithm": name}).items() <= each["case"].items())
+        for name in ("bptt", "drtrl")
+    )
+    (cells,) = re.findall(
+        r"T = 4,096 \|(?:.*\n\|  \|)* JAX, compiled, unrolled by 16 \| `drtrl`, K = 256 \| (.*) \|",
+        (ROOT / "results" / "README.md").read_text(encoding="utf-8"),
+    )
+    time, memory, ratios, agreement = cells.split(" | ")
+    assert float(time) == pytest.approx(1e3 * median(drtrl["time"]["samples_s"]), abs=0.0501)
+    assert float(memory) == pytest.approx(drtrl["memory"]["working_bytes"] / 2**20, abs=0.501)
+    costs = [(each["time"]["median_s"], each["memory"]["working_bytes"]) for each in (drtrl, bptt)]
+    for said, own, true in zip(ratios.split(", "), *costs, strict=True):
+        assert float(said) == pytest.approx(own / true, abs=0.00501)
+    weights = drtrl["fidelity"]["per_parameter"]["layer0.x"]
+    cosine, norm = (float(value.strip("*")) for value in agreement.split(", "))
+    assert cosine == pytest.approx(weights["cosine"], abs=0.000501)
+    assert norm == pytest.approx(weights["norm_ratio"], abs=0.00501)
+    assert len(every) == 36
 
 
 def lines() -> dict[tuple[str, str, str], dict[str, Any]]:

@@ -12,7 +12,7 @@ PLANTED = [
         "docs/front_table.py",
         "{ratio(jax['x_time'])},",
         "{ratio(1 / jax['x_time'])},",
-        f"{README}::test_the_front_table_is_what_its_command_prints",
+        f"{README}::test_a_table_is_what_its_script_prints",
     ),
     Planted(
         "a cosine of the front table mistyped",
@@ -20,6 +20,20 @@ PLANTED = [
         "| 0.565,",
         "| 0.665,",
         f"{README}::test_the_front_table_has_the_numbers_of_the_records",
+    ),
+    Planted(
+        "memory of the GPU table in MB",
+        "docs/gpu_table.py",
+        'row["working_bytes"] / 2**20',
+        'row["working_bytes"] / 1e6',
+        f"{README}::test_a_table_is_what_its_script_prints",
+    ),
+    Planted(
+        "a time of the GPU table mistyped",
+        "results/README.md",
+        "| 55.0 | 167 |",
+        "| 54.0 | 167 |",
+        f"{README}::test_the_gpu_table_has_the_numbers_of_the_records",
     ),
     Planted(
         "memory of long sequences of an earlier measurement",
