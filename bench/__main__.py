@@ -1,4 +1,4 @@
-"""`drtrl-bench`, which is `python -m drtrl_bench`: takes care of signals from the start, then runs the command."""
+"""Runs the command `drtrl-bench`, as `python -m drtrl_bench`, and handles signals from its start."""
 
 from drtrl_bench.process import signals
 

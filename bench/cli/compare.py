@@ -48,7 +48,9 @@ def compare_(
             help="Another file or revision; a dot is the checkout as it is. Default: a dot.", show_default=False
         ),
     ] = ".",
-    plan: Annotated[str, typer.Option(help="Plan to measure of revisions.", autocompletion=plan_names)] = "gate",
+    plan: Annotated[
+        str, typer.Option(help="Plan whose cases are measured at both revisions.", autocompletion=plan_names)
+    ] = "gate",
     only: Words = None,
     gate: Gate = False,
     every: Annotated[bool, typer.Option("--all", help="Show unchanged values, too.")] = False,

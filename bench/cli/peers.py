@@ -165,7 +165,7 @@ def compare(
     names: Chosen = None,
     cell: Annotated[list[str] | None, typer.Option(help="A cell; repeat for more.", show_default="lif_delta")] = None,
     rounds: Annotated[int, typer.Option(help="How often everything is measured.", min=1)] = 2,
-    budget: Annotated[float, typer.Option(help="Seconds of samples each time, five at least.", min=0.01)] = 3.0,
+    budget: Annotated[float, typer.Option(help="Seconds of timing samples, of at least five samples.", min=0.01)] = 3.0,
     batch: Annotated[int, typer.Option(help="Samples B.", min=1)] = 16,
     features: Annotated[int, typer.Option(help="Inputs I.", min=1)] = 64,
     neurons: Annotated[int, typer.Option(help="Neurons N.", min=1)] = 256,
@@ -214,7 +214,7 @@ def show(
     records: Annotated[Path, typer.Argument(help="A file of `compare`.", show_default=False)] = LOCAL / "peers.jsonl",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
 ) -> None:
-    """Show the last run of `compare` in a file: time and memory, and how many times this project's they are.
+    """Show the last run of `compare` in a file: time and memory of each library, and both over this project's.
 
     Example: drtrl-bench peers show results/peers/compare.jsonl --markdown
     """

@@ -1,4 +1,4 @@
-"""Time per step of exact RTRL against the number of neurons, and the exponent of its growth."""
+"""Draws the time per step of exact RTRL against the number of neurons, and the exponent of its growth."""
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""How close each gradient is to float64 BPTT, layer by layer: cosine, ratio of norms, and error down to rounding."""
+"""Draws how close each gradient is to float64 BPTT's, by layer: cosine, ratio of norms, and error down to rounding."""
 
 import re
 from typing import Any

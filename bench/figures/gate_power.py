@@ -1,4 +1,4 @@
-"""How often the speed gate raises an alarm, against the slowdown that is injected: at 1 an alarm is a false one."""
+"""Draws how often the speed gate raises an alarm, against the injected slowdown: at 1 every alarm is a false one."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Time of one gradient against its working memory, a point for each chunk length K: what time costs in memory."""
+"""Draws the time of one gradient against its working memory, a point for each chunk length K."""
 
 from typing import Any
 

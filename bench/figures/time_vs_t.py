@@ -1,4 +1,4 @@
-"""Time of one gradient against the length of the sequence, with the forward pass alone for comparison."""
+"""Draws the time of one gradient against the length of the sequence, with the forward pass alone for comparison."""
 
 from typing import Any
 

@@ -24,7 +24,7 @@ def quartets_by_case(lines: list[Record], plan: str = selftest.A_A) -> list[list
 
 
 def false_alarms(lines: list[Record]) -> tuple[int, int]:
-    """Count the A/A comparisons in which the gate calls any metric of any case a regression, and all of them."""
+    """Count the A/A comparisons with a regression in any metric of any case, and all A/A comparisons."""
     alarmed, number = set(), 0
     for quartets in quartets_by_case(lines):
         number = max(number, len(quartets) - 1)
@@ -62,7 +62,7 @@ def scale(line: Record, factor: float) -> Record:
 
 
 def count_slower(quartets: list[Quartet], factor: float = 1.0, both: bool = True) -> tuple[int, int]:
-    """Count the comparisons of a case in which the gate calls B slower, and all of them.
+    """Count the comparisons of a case in which the gate calls B slower, and all comparisons of the case.
 
     Every quartet but the last begins a comparison, and the next one is its second measurement. both: compare A and B
     in both orders; not so if B alone was slowed down.
@@ -73,7 +73,7 @@ def count_slower(quartets: list[Quartet], factor: float = 1.0, both: bool = True
 
 
 def remeasurement_alarms(lines: list[Record]) -> tuple[int, int]:
-    """Count the later measurements of bytes and fidelity that fail against the first as baseline, and all of them."""
+    """Count the later measurements of bytes and fidelity that fail against the first, and all later measurements."""
     plan = plans.read(verdict.PLAN)
     rounds: dict[int, list[Record]] = {}
     for line in of_last_commit([line for line in lines if line["plan"] == verdict.PLAN]):
@@ -89,7 +89,7 @@ def remeasurement_alarms(lines: list[Record]) -> tuple[int, int]:
 
 
 def count_caught(lines: list[Record], regression: Injected) -> tuple[int, int]:
-    """Count the cases that an injected regression changes and that got its verdict, and all that it changes."""
+    """Count the cases with the verdict of an injected regression, among those that it changes, and all of these."""
     names = (selftest.UNCHANGED, injected.plan_name(regression))
     measured = of_last_commit([line for line in lines if line["plan"] in names])
     unchanged, changed = ([line for line in measured if line["plan"] == name] for name in names)

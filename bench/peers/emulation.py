@@ -5,11 +5,13 @@
     V' = a V - c R(V) + I,   s = sigma(V - 1)        R(V) = s, or V s for a hard reset; c = a, or 1 after the decay
     o = s(V'), or s(V) where the spikes are returned a step late
 
-With the definitions of this project it is `reference.bptt`; each field of `Definition` changes one of them. Only the
-triangular surrogate, a threshold of 1 and one hidden layer.
+V is the potential, V' that of the next step, I the input current, a the decay of V, R the reset, s the spike (sigma is
+the step function), c the scale of the reset, and o the layer's output. With the definitions of this project it is
+`reference.bptt`; each field of `Definition` changes one of them. The surrogate derivative is triangular, the threshold
+is 1, and there is one hidden layer.
 
-`in_step_twice` is D-RTRL of the LSTM whose learning signal of c has the path over h of the same step, which the trace
-of h has already.
+`in_step_twice` is D-RTRL of the LSTM with states h and c, where the path from c to h within a step counts twice: in the
+learning signal of c, and in the trace of h.
 """
 
 import math
@@ -27,7 +29,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Definition:
-    """How a library's LIF neuron differs from the one here; the defaults are none."""
+    """Say how a library's LIF neuron differs from the one here; by default it does not."""
 
     reset_after_decay: bool = False
     """Whether the reset subtracts the whole threshold, after the decay: c = 1."""

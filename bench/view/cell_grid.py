@@ -20,7 +20,7 @@ class Cell(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Columns of a terminal that the cell takes."""
+        """Return how many columns of a terminal the cell takes."""
         return cell_len(self.text) + len(self.mark)
 
 

@@ -170,6 +170,6 @@ def percent(share: float) -> str:
 
 
 def short(reason: Any, length: int = 220) -> str:
-    """A reason on one line."""
+    """Shorten a reason to one line of at most `length` characters."""
     text = display.shown(" ".join(str(reason or "no reason given").split()))
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,11 +1,12 @@
-"""Experiment 2.11: copying with a GRU; which rules say ten symbols again after a lag, and after how long a lag?
+"""Experiment 2.11: copying with a GRU; which rules teach it to repeat ten symbols, and after how long a lag?
 
-A GRU reads ten symbols, then blanks, and says the symbols again while a cue is on. Only the steps of the cue have a
+A GRU reads ten symbols, then blanks, and repeats the symbols while a cue is on. Only the steps of the cue have a
 loss. The preprint's code trains by BPTT and by D-RTRL, with orthogonal initial weights; here they are Kaiming-normal.
 It does not train by ES-D-RTRL, so the decay of that rule is this project's choice.
 
 As published, BPTT's loss is the mean of the steps, where D-RTRL's is their sum; corrected, all rules have the sum. As
-Adam does not see the scale of a gradient, the mean differs only where a norm is cut: the sum is cut to 10 and not to 1.
+Adam does not see the scale of a gradient, the mean differs only where a norm is clipped: the sum's is clipped to 10 in
+place of 1.
 """
 
 from collections.abc import Iterator

@@ -7,7 +7,7 @@ on from the first step.
 As published, the weights of ES-D-RTRL's network are drawn with strengths ff = rec = 1, because the script never passes
 the 6 and 2 that its README names, and BPTT's loss is the mean of the steps, where that of the online rules is their
 sum. Corrected, all rules have the strengths 6 and 2 and the sum. As Adam does not see the scale of a gradient, the mean
-differs only where a norm is cut: the sum is cut to as many times 1 as there are steps with a loss.
+differs only where a norm is clipped: the sum's is clipped to 1 for each step with a loss.
 """
 
 from collections.abc import Iterator

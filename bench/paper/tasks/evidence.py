@@ -7,7 +7,7 @@ schedule, which lowers the rate by a tenth every 20 or 30 batches, and the learn
 of the published online rules: here it is of one.
 
 As published, BPTT's loss is the mean of the steps, where that of the online rules is their sum; corrected, all rules
-have the sum. As Adam does not see the scale of a gradient, the mean differs only where a norm is cut.
+have the sum. As Adam does not see the scale of a gradient, the mean differs only where a norm is clipped.
 """
 
 from collections.abc import Iterator

@@ -4,9 +4,9 @@ Slices of 1.7 s in 68 frames of 25 ms, read by an event-based GRU and a linear r
 convolutions, which are not cells of this project, the camera's pixels are pooled to 16 x 16, each 1 where anything
 happened; augmentation, dropout and a rate that falls are left out, too.
 
-As published, BPTT's loss is the mean of the steps and that of the online rules their sum, which Adam does not see, as
-no norm is cut: there is no pair. As published, the test part chooses the epoch; here it is seen once, by the last
-weights, and validation is on subjects held out of the training part.
+As published, BPTT's loss is the mean of the steps and that of the online rules their sum. No norm is clipped, so Adam
+gives the same training for both, and BPTT is trained once, with the sum. As published, the test part chooses the epoch;
+here the last weights are tested once, and validation is on subjects held out of the training part.
 """
 
 from collections.abc import Iterator
