@@ -186,11 +186,14 @@ def test_short_segments_run_side_by_side(framework: str) -> None:
     assert_same(result, reference.bptt(*p), 1e-12)
 
 
+OPTIONS = ("reset", "detach_reset", "release", "traced")
+
+
 def test_every_cell_of_the_registry_is_in_the_zoo() -> None:
     """By all that the equations branch on; and every constant that may be trained is trained in some cell."""
 
     def branch(cell: cells.Cell) -> tuple[Any, ...]:
-        return type(cell).__name__, cell.states, *(getattr(cell, k, None) for k in ("reset", "release", "traced"))
+        return type(cell).__name__, cell.states, *(getattr(cell, k, None) for k in OPTIONS)
 
     known = {branch(cell) for cell in ZOO.values()}
     for name in registry.CELLS:
