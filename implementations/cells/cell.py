@@ -41,6 +41,8 @@ class Cell:
     constants: ClassVar[tuple[str, ...]] = ()
     """The constants that may be trainable."""
     spiking: ClassVar[bool] = False
+    memoryless: ClassVar[bool] = False
+    """Whether D = 0 and there are no recurrent weights: the states of a step depend on no step before."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

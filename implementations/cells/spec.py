@@ -250,6 +250,7 @@ class LeakyReadout(Cell):
 class LinearReadout(Cell):
     """Specify the linear readout, rho' = I: its state keeps nothing from step to step (D = 0, D_f = 1)."""
 
+    memoryless: ClassVar = True
     feeds: ClassVar = {"x": slice(0, 1), "b": slice(0, 1)}
     states: tuple[str, ...] = ("rho",)
     scale_x: float = 2.0

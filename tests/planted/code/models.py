@@ -310,6 +310,14 @@ PLANTED = [
         jax=('FILTERED = ("x", "r")', 'FILTERED = ("x", "r", "b")'),
         files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
     ),
+    everywhere(
+        "a readout without memory is filtered",
+        f"{NETWORK}filters",
+        numpy=("            if cell.memoryless:", "            if cell.states == ():"),
+        jax=("(0.0, jnp.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
+        torch=("(0.0, torch.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
+        files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
+    ),
     Planted(
         "random feedback as wide as the layer is large",
         "implementations/algorithms/approximate/feedback.py",
