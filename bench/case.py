@@ -10,9 +10,13 @@ from typing import Any
 
 from drtrl_bench import data, registry
 from drtrl_bench.implementations.algorithms.approximate.filtering import BIAS_CORRECTIONS
+from drtrl_bench.implementations.cells.cell import SURROGATES
+from drtrl_bench.implementations.cells.spec import RESETS
 
 LONGEST = 10**15
 """Steps of a sequence at most: `measure.refusal`, and not the case, refuses what a machine cannot hold."""
+OWN = "own"
+"""The option of a cell that the registry or a plugin gives it."""
 ROLES = PROBLEM, ALGORITHM, RUN = "problem", "algorithm", "run"
 """What a field of a case decides: weights, data and exact gradient; the algorithm and its options; or how it is run."""
 Names = Callable[[], Collection[str]]
@@ -87,6 +91,12 @@ class Case:
     """Initial variances times fan-in of the input and the recurrent weights."""
     initial: str = option("normal", PROBLEM, "initial", "{} initial weights", names=("normal", "truncated"), later=True)
     """Distribution of the initial weights."""
+    surrogate: str = option(OWN, PROBLEM, "surrogate", "surrogate {}", names=(OWN, *SURROGATES), later=True)
+    """Surrogate derivative of the hidden layers' spikes."""
+    reset: str = option(OWN, PROBLEM, "reset", "{} reset", names=(OWN, *RESETS), later=True)
+    """Reset of LIF neurons."""
+    detach_reset: bool = option(False, PROBLEM, "detached", "detach_reset = {}", later=True)
+    """Whether the reset of LIF neurons has no gradient through the spike; false leaves it to the cell."""
     decay: float = option(0.9, ALGORITHM, "decay", "decay = {}", range=(0, 1_000_000), later=True)
     """Decay of ES-D-RTRL's filters per step; a whole number k >= 1 stands for (k - 1) / (k + 1)."""
     bias_correction: str = option(
@@ -124,6 +134,12 @@ class Case:
     def problem_key(self) -> str:
         """Return the hash of the fields that fix weights, data and reference gradient; implementations share it."""
         return digest({name: value for name, value in non_defaults(self).items() if name in fields_of_role(PROBLEM)})
+
+    @property
+    def cell_options(self) -> dict[str, Any]:
+        """Return the options of the hidden layers' cell that the case sets; the others are the cell's own."""
+        chosen = {"surrogate": self.surrogate, "reset": self.reset, "detach_reset": self.detach_reset}
+        return {name: value for name, value in chosen.items() if value not in (OWN, False)}
 
     @property
     def label(self) -> str:

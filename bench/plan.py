@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from drtrl_bench import data, plan_table, plugins, registry
+from drtrl_bench import data, lookup, plan_table, plugins, registry
 from drtrl_bench.case import FIELDS, Case, Plan, excerpt, field_value, names_of
 from drtrl_bench.cost import chunk
 from drtrl_bench.cost.sizes import sizes
@@ -187,6 +187,10 @@ def bounded(path: Path, plan: Plan) -> Plan:
 def unsuited(case: Case) -> str | None:
     """Return why the fields of a case do not go together, with the way out; None if they do."""
     algorithm = registry.ALGORITHMS[case.algorithm]
+    cell = lookup.network(case.cell, case.readout, 1)[0]
+    if lacking := case.cell_options.keys() - vars(cell).keys():
+        names = " and ".join(sorted(lacking))
+        return f"cell {case.cell!r} has no {names}: spikes have a surrogate, LIF neurons a reset; leave {names} out"
     if case.mode in ("compile", "cuda_graph") and case.framework != "torch":
         return f"mode {case.mode!r} is PyTorch's; a JAX case is always jitted: leave mode out"
     if case.mode in ("cuda_graph", "triton") and case.device != "gpu":

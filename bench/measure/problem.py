@@ -66,12 +66,13 @@ def draw(case: Case) -> tuple[Gradient, NDArray[np.float32], NDArray[np.int32]]:
 
 
 def network(case: Case, framework: str | None = None) -> tuple[Any, ...]:
-    """Return the cells of a case, readout last, with its initial scales; without a framework their specifications."""
+    """Return the cells of a case, readout last, with its options; without a framework their specifications."""
     from dataclasses import replace
 
     *hidden, readout = lookup.network(case.cell, case.readout, case.layers, framework)
     scales = {"scale_x": case.scale_x, "scale_r": case.scale_r, "initial": case.initial}
-    return (*(replace(cell, **scales) for cell in hidden), replace(readout, initial=case.initial))
+    changed = scales | case.cell_options
+    return (*(replace(cell, **changed) for cell in hidden), replace(readout, initial=case.initial))
 
 
 def solve(case: Case) -> Problem:

@@ -38,7 +38,10 @@ RESULT_FIELDS = {
     "drtrl_bench.measure.worker": (*MEASURED, "case"),
 }
 """Fields of the result of each module that is run as a child."""
-DECIDING = ("algorithm", "framework", "dataset", "cell", "readout", "layers", "scale_x", "scale_r", "initial")
+DECIDING = (
+    "algorithm", "framework", "dataset", "cell", "readout", "layers", "scale_x", "scale_r", "initial", "surrogate",
+    "reset", "detach_reset",
+)  # fmt: skip
 """The fields of a case that its `implementation_sha` depends on."""
 
 Report = Callable[[str, Record | None], None]

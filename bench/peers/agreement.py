@@ -79,12 +79,9 @@ def reference(algorithm: str, case: Case, drawn: Problem) -> tuple[float, Gradie
     return lookup.reference(algorithm)(net, drawn.params, inputs, drawn.targets, **extra)
 
 
-def emulated(difference: Difference, case: Case, drawn: Problem, ours: Gradient) -> tuple[float, Gradient]:
-    """Return loss and gradient as a peer's difference makes them of those here."""
-    if difference.emulate:
-        return difference.emulate(problem.network(case), drawn.params, drawn.inputs.astype(np.float64), drawn.targets)
-    loss, other = reference(difference.readout_by, case, drawn)
-    return loss, [*ours[:-1], other[-1]]
+def emulated(difference: Difference, case: Case, drawn: Problem) -> tuple[float, Gradient]:
+    """Return loss and gradient as a peer's difference makes them."""
+    return difference.emulate(problem.network(case), drawn.params, drawn.inputs.astype(np.float64), drawn.targets)
 
 
 def off(loss: float, gradient: Gradient, true_loss: float, true: Gradient) -> tuple[str, float]:
@@ -118,7 +115,7 @@ def judged(blank: Agreement, way: Way, case: Case, drawn: Problem, answer: excha
         if error <= LIMIT:
             return replace(blank, outcome="agrees")
         return replace(blank, reason=f"{parameter} is off by {error:.1e}, and no cause is known")
-    _, explained = off(answer.loss, answer.gradient, *emulated(difference, case, drawn, true))
+    _, explained = off(answer.loss, answer.gradient, *emulated(difference, case, drawn))
     blank = replace(blank, explained=explained)
     if explained <= LIMIT < error:
         return replace(blank, outcome="differs", reason=difference.cause)

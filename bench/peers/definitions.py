@@ -35,7 +35,7 @@ DEFINITIONS: dict[str, dict[str, str]] = {
         "spyx": "V' = a V - s + I",
     },
     "gradient through the reset's spike": {
-        HERE: "yes",
+        HERE: "yes; `detach_reset`: no",
         "braintrace": SAME,
         "snntorch": "no; with `reset_delay=False` yes",
         "spikingjelly": "= (`detach_reset=True`: no)",
@@ -43,12 +43,20 @@ DEFINITIONS: dict[str, dict[str, str]] = {
         "spyx": SAME,
     },
     "hard reset": {
-        HERE: "V - s V, no gradient through that V",
+        HERE: "V - s V, no gradient through that V; `multiply`: (1 - s) V, gradient through both",
         "braintrace": SAME,
         "snntorch": '`reset_mechanism="zero"`, not run',
-        "spikingjelly": "(1 - s) V, gradient through both",
-        "norse": "(1 - s) V, gradient through both",
+        "spikingjelly": "`multiply`",
+        "norse": "`multiply`",
         "spyx": "none",
+    },
+    "default reset, as it is called here": {
+        HERE: "`soft`",
+        "braintrace": "the user's own",
+        "snntorch": "`soft` of the whole threshold, detached",
+        "spikingjelly": "`multiply`",
+        "norse": "`multiply`",
+        "spyx": "`soft` of the whole threshold",
     },
     "input current": {
         HERE: "I, unscaled",
@@ -73,6 +81,14 @@ DEFINITIONS: dict[str, dict[str, str]] = {
         "spikingjelly": "handed to it as `surrogate_function`",
         "norse": '`"triangle"`, of width 1',
         "spyx": "handed to it by `axn.custom`",
+    },
+    "default surrogate, as it is called here": {
+        HERE: "`relu`",
+        "braintrace": "the user's own",
+        "snntorch": "`atan`",
+        "spikingjelly": "`sigmoid`",
+        "norse": '`superspike` (`"super"`, its alpha 100)',
+        "spyx": "`fast_sigmoid` (its `superspike`, k = 25)",
     },
     "spikes that a step returns": {
         HERE: "of the potential after the step",

@@ -24,10 +24,8 @@ class Difference:
     cause: str
     cell: str = ""
     readout: str = ""
-    emulate: Callable[..., tuple[float, Any]] | None = None
+    emulate: Callable[..., tuple[float, Any]] = field(kw_only=True)
     """Loss and gradient as the peer computes them: (network, weights, inputs, targets)."""
-    readout_by: str = ""
-    """The algorithm whose gradient the readout's weights have."""
 
     def applies(self, cell: str, readout: str) -> bool:
         """Tell whether this is the difference for a cell and a readout."""
@@ -89,18 +87,7 @@ PEERS = {
                 (LIF, HARD, *GATED),
                 (in_step(jacobians_with_own_weight),),
             ),
-            "pp_prop": Way(
-                "pp_prop, which is ES-D-RTRL",
-                ("es_drtrl",),
-                (LIF, HARD, *RATE),
-                (
-                    Difference(
-                        "a readout that keeps nothing stays exact; here its weights are filtered, too",
-                        readout="linear",
-                        readout_by="drtrl",
-                    ),
-                ),
-            ),
+            "pp_prop": Way("pp_prop, which is ES-D-RTRL", ("es_drtrl",), (LIF, HARD, *RATE)),
             "bptt": Way("transform.grad over its scan", BPTT, (LIF, HARD, *GATED)),
         },
     ),

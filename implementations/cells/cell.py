@@ -41,6 +41,8 @@ class Cell:
     constants: ClassVar[tuple[str, ...]] = ()
     """The constants that may be trainable."""
     spiking: ClassVar[bool] = False
+    memoryless: ClassVar[bool] = False
+    """Whether D = 0 and there are no recurrent weights: the states of a step depend on no step before."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -139,7 +141,9 @@ def network_masks(net: Network, sizes: tuple[tuple[int, int], ...]) -> list[dict
     return per_layer
 
 
-SURROGATES = ("relu", "sigmoid", "gaussian", "multi_gaussian", "s2nn", "boxcar")
+SURROGATES = (
+    "relu", "sigmoid", "gaussian", "multi_gaussian", "s2nn", "boxcar", "atan", "fast_sigmoid", "superspike"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -155,9 +159,15 @@ class Spiking(Cell):
         multi_gaussian  (1.15 N(v; 0, 0.5) - 0.15 N(v; 0.5, 3) - 0.15 N(v; -0.5, 3)) / 2
         s2nn            4 sig(4 v) (1 - sig(4 v)) below the threshold, 1 / (v + 1) above
         boxcar          1 where |v| <= 0.5
+        atan            1 / (1 + (pi v)^2)
+        fast_sigmoid    1 / (1 + 25 |v|)^2
+        superspike      1 / (1 + 100 |v|)^2
 
     `smooth` replaces sigma by the primitive of relu's psi. The cell is then differentiable, so that finite differences
-    apply. Sources of the surrogates: the libraries on which the paper's experiments ran.
+    apply. Sources of the surrogates: the libraries on which the paper's experiments ran; Fang et al. 2021 (ICCV, the
+    derivative of arctan(pi v) / pi + 1/2) of atan; Zenke & Ganguli 2018 (Neural Comput. 30:1514) of the last two, one
+    shape in the two steepnesses under which libraries offer it by these names: 25 in snnTorch, 100 in Norse. How much
+    the steepness matters: Zenke & Vogels 2021 (Neural Comput. 33:899).
     """
 
     spiking: ClassVar[bool] = True

@@ -28,6 +28,12 @@ def psi(cell: cells.Spiking, v: Array) -> Array:
             return jnp.where(v < 0, rising, 1 / (jnp.maximum(v, 0) + 1))
         case "boxcar":
             return (jnp.abs(v) <= 0.5).astype(v.dtype)
+        case "atan":
+            return 1 / (1 + (math.pi * v) ** 2)
+        case "fast_sigmoid":
+            return 1 / (1 + 25 * jnp.abs(v)) ** 2
+        case "superspike":
+            return 1 / (1 + 100 * jnp.abs(v)) ** 2
         case _:
             return cell.alpha * jnp.maximum(cell.width - jnp.abs(v), 0)
 
@@ -38,6 +44,19 @@ def spike(cell: cells.Spiking, v: Array) -> Array:
         u = jnp.clip(v, -cell.width, cell.width)
         return cell.alpha * (cell.width * u - 0.5 * u * jnp.abs(u) + 0.5 * cell.width**2)
     return (v >= 0).astype(v.dtype) + lax.stop_gradient(psi(cell, v)) * (v - lax.stop_gradient(v))
+
+
+def lost(cell: cells.LIF, V: Array, spikes: Array) -> Array:
+    """Return V - reset(V, s), what a spike takes from V; `spec.py` says through which factors gradients flow."""
+    if cell.detach_reset:
+        spikes = lax.stop_gradient(spikes)
+    match cell.reset:
+        case "soft":
+            return spikes
+        case "hard":
+            return lax.stop_gradient(V) * spikes
+        case _:
+            return V * spikes
 
 
 def constant(cell: cells.Cell, y: Array, name: str) -> Any:
@@ -171,8 +190,7 @@ class LIF(cells.LIF):
         if "a" in named:
             jump = constant(self, y, "beta") / threshold * spikes
             after["a"] = decay(self, y, "tau_a") * (named["a"] + jump)
-        drop = spikes if self.reset == "soft" else lax.stop_gradient(named["V"]) * spikes
-        after["V"] = a * (named["V"] - drop) + I / threshold
+        after["V"] = a * (named["V"] - lost(self, named["V"], spikes)) + I / threshold
         return jnp.stack([after[name] for name in self.states], axis=-2)
 
 

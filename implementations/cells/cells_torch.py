@@ -27,6 +27,12 @@ def psi(cell: cells.Spiking, v: Tensor) -> Tensor:
             return torch.where(v < 0, rising, 1 / (v.clamp(min=0) + 1))
         case "boxcar":
             return (torch.abs(v) <= 0.5).to(v.dtype)
+        case "atan":
+            return 1 / (1 + (math.pi * v) ** 2)
+        case "fast_sigmoid":
+            return 1 / (1 + 25 * torch.abs(v)) ** 2
+        case "superspike":
+            return 1 / (1 + 100 * torch.abs(v)) ** 2
         case _:
             return cell.alpha * (cell.width - v.abs()).clamp(min=0)
 
@@ -40,6 +46,19 @@ def spike(cell: cells.Spiking, v: Tensor) -> Tensor:
     if not v.requires_grad:
         return sigma
     return sigma + psi(cell, v).detach() * (v - v.detach())
+
+
+def lost(cell: cells.LIF, V: Tensor, spikes: Tensor) -> Tensor:
+    """Return V - reset(V, s), what a spike takes from V."""
+    if cell.detach_reset:
+        spikes = spikes.detach()
+    match cell.reset:
+        case "soft":
+            return spikes
+        case "hard":
+            return V.detach() * spikes
+        case _:
+            return V * spikes
 
 
 def constant(cell: cells.Cell, y: Tensor, name: str) -> Any:
@@ -173,8 +192,7 @@ class LIF(cells.LIF):
         if "a" in named:
             jump = constant(self, y, "beta") / threshold * spikes
             after["a"] = decay(self, y, "tau_a") * (named["a"] + jump)
-        drop = spikes if self.reset == "soft" else named["V"].detach() * spikes
-        after["V"] = a * (named["V"] - drop) + I / threshold
+        after["V"] = a * (named["V"] - lost(self, named["V"], spikes)) + I / threshold
         return torch.stack([after[name] for name in self.states], dim=-2)
 
 

@@ -179,6 +179,6 @@ def closed(cell: Any) -> ClosedForm | None:
         cells.LeakyReadout: Leaky,
     }
     kind = kinds.get(type(cell))
-    if kind is Integrator and (cell.states != ("V",) or cell.reset != "soft" or cell.smooth):
+    if kind is Integrator and (cell.states != ("V",) or cell.reset != "soft" or cell.detach_reset or cell.smooth):
         return None
     return None if kind is None or cell.trainable else kind(cell)

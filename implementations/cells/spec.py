@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from drtrl_bench.implementations.cells.cell import Cell, Spiking
 
+RESETS = ("soft", "hard", "multiply")
+"""What a spike leaves of the potential of a LIF neuron: `LIF` has the equations."""
+
 
 @dataclass(frozen=True)
 class TanhRNN(Cell):
@@ -106,7 +109,10 @@ class LIF(Spiking):
     constants: ClassVar = ("tau", "threshold", "tau_a", "beta", "tau_syn")
     states: tuple[str, ...] = ("V",)
     reset: str = "soft"
-    """soft: reset(V, s) = V - s. hard: V - s V, without a gradient through the V that is subtracted."""
+    """soft: reset(V, s) = V - s. hard: V - s V, without a gradient through the V that is subtracted. multiply:
+    (1 - s) V, with it."""
+    detach_reset: bool = False
+    """Whether reset(V, s) has no gradient through s; the s that is emitted, and that of a', u' and x', has one."""
     tau: float = 5.0
     threshold: float = 1.0
     tau_a: float = 100.0
@@ -120,8 +126,8 @@ class LIF(Spiking):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.reset not in ("soft", "hard"):
-            raise ValueError(f"reset is {self.reset!r}; it can be 'soft' or 'hard'")
+        if self.reset not in RESETS:
+            raise ValueError(f"reset is {self.reset!r}; it can be {', '.join(RESETS)}")
         if self.release not in ("after", "before"):
             raise ValueError(f"release is {self.release!r}; it can be 'after' or 'before'")
 
@@ -244,6 +250,7 @@ class LeakyReadout(Cell):
 class LinearReadout(Cell):
     """Specify the linear readout, rho' = I: its state keeps nothing from step to step (D = 0, D_f = 1)."""
 
+    memoryless: ClassVar = True
     feeds: ClassVar = {"x": slice(0, 1), "b": slice(0, 1)}
     states: tuple[str, ...] = ("rho",)
     scale_x: float = 2.0

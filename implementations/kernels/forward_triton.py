@@ -127,7 +127,7 @@ def constants(cell: Any) -> dict[str, Any]:
         "A": index.get("a", 0),
         "SYNAPSE": index.get("g", 0),
         "SPIKES": True,
-        "HARD": cell.reset == "hard",
+        "HARD": cell.reset != "soft",  # multiply differs from hard by its gradient alone
         "keep": keep,
         "keep_a": math.exp(-1 / cell.tau_a),
         "jump": cell.beta / cell.threshold,

@@ -99,6 +99,8 @@ def lif_decay(cell: dict[str, Any], resets: tuple[str, ...] = ("soft", "hard"), 
         raise UnsupportedError("the adapter has a threshold of 1 only")
     if cell["reset"] not in resets:
         raise UnsupportedError(f"the adapter has no {cell['reset']} reset")
+    if cell["detach_reset"]:
+        raise UnsupportedError("the adapter has no detached reset but in a way of its own: leave detach_reset out")
     return math.exp(-1 / cell["tau"])
 
 

@@ -43,6 +43,9 @@ def psi(cell: cells.Spiking, v: Array) -> Array:
         "multi_gaussian": 0.5 * (1.15 * normal(v, 0, 0.5) - 0.15 * (normal(v, 0.5, 3) + normal(v, -0.5, 3))),
         "s2nn": np.where(v < 0, 4 * logistic * (1 - logistic), 1 / (np.maximum(v, 0) + 1)),
         "boxcar": np.where(np.abs(v) <= 0.5, 1.0, 0.0),
+        "atan": 1 / (1 + pi**2 * v**2),
+        "fast_sigmoid": (1 + 25 * np.abs(v)) ** -2.0,
+        "superspike": (1 + 100 * np.abs(v)) ** -2.0,
     }[cell.surrogate]
 
 
@@ -160,8 +163,9 @@ def lif(cell: cells.LIF, s: list[Number], y: list[Number]) -> list[Number]:
     if "a" in cell.states:
         strength = constant(cell, y, "beta") / constant(cell, y, "threshold")
         after["a"] = decay(cell, y, "tau_a") * (s[cell.states.index("a")] + strength * spikes)
-    lowered = V - spikes if cell.reset == "soft" else V - stop(V) * spikes
-    after["V"] = k * lowered + jump / constant(cell, y, "threshold")
+    taken = stop(spikes) if cell.detach_reset else spikes
+    height = {"soft": 1.0, "hard": stop(V), "multiply": V}[cell.reset]
+    after["V"] = k * (V - height * taken) + jump / constant(cell, y, "threshold")
     return [after[name] for name in cell.states]
 
 

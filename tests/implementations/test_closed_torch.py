@@ -33,7 +33,9 @@ def test_a_cell_of_ones_own_has_none() -> None:
             return 0.5 * s + super().dynamics(s, y)
 
     assert closed(Slower()) is None
-    assert closed(cells_torch.LIF(smooth=True)) is None
+    others: list[dict[str, Any]] = [{"smooth": True}, {"reset": "hard"}, {"reset": "multiply"}, {"detach_reset": True}]
+    for options in others:
+        assert closed(cells_torch.LIF(**options)) is None, options
     assert closed(cells_torch.LIF(trainable=("tau",))) is None
 
 

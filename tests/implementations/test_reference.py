@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
-from math import exp
+from math import atan, exp, pi
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ SMOOTH: dict[str, Network] = {
     "trained": (replace(ZOO["alif_delta"], smooth=True), replace(ZOO["leaky_rnn"]), READOUTS["trained"]),
     "lif_stp": network("lif_stp", 2, "trained", smooth=True),
     "lif_masked": network("lif_masked", 2, "leaky", smooth=True, surrogate="relu"),
+    "lif_multiply": network("lif_multiply", 2, "leaky", smooth=True, surrogate="relu"),
     "lstm": network("lstm", 1, "linear"),
     "mgu": network("mgu", 1, "linear"),
     "lru": network("lru", 2, "linear"),
@@ -164,9 +165,14 @@ def test_surrogate(framework: str, surrogate: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("surrogate", "area"), [("sigmoid", 1), ("gaussian", 0.5), ("multi_gaussian", (1.15 - 0.3) / 2), ("boxcar", 1)]
+    ("surrogate", "area"),
+    [
+        *(("sigmoid", 1), ("gaussian", 0.5), ("multi_gaussian", (1.15 - 0.3) / 2), ("boxcar", 1)),
+        *(("atan", atan(40 * pi) * 2 / pi), ("fast_sigmoid", 2 / 25 * 1000 / 1001), ("superspike", 0.02 * 4000 / 4001)),
+    ],
 )
 def test_area_under_surrogate(surrogate: str, area: float) -> None:
+    """From -40 to 40."""
     v = np.linspace(-40, 40, 800_001)
     assert reference_cells.psi(cells.LIF(surrogate=surrogate), v).sum() * 1e-4 == pytest.approx(area, rel=1e-3)
 

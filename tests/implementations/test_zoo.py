@@ -103,6 +103,17 @@ def test_without_memory_the_filters_are_the_current_step(framework: str) -> None
     assert_same(result, truth("no_trace", "alif_expcu", 2))
 
 
+@pytest.mark.parametrize("correction", ["corrected", "as_published", "none"])
+def test_a_readout_without_memory_is_exact(framework: str, correction: str) -> None:
+    """The readout's gradient of ES-D-RTRL is BPTT's; the layer below, which remembers, is filtered."""
+    p = problem(network("lif_delta", 1, "linear"), T=T, I=4, N=6)
+    exact = reference.bptt(*p)[1]
+    grads = gradient(framework, "es_drtrl", p, 3, options={"bias_correction": correction})[1]
+    wrong = errors(grads, exact)
+    assert max(wrong["1.x"], wrong["1.b"]) < 1e-12
+    assert min(wrong["0.x"], wrong["0.r"]) > 0.01
+
+
 def test_random_feedback_weights() -> None:
     weights = random_feedback_weights(1, 400, 300)
     assert weights.shape == (400, 300)
@@ -186,11 +197,14 @@ def test_short_segments_run_side_by_side(framework: str) -> None:
     assert_same(result, reference.bptt(*p), 1e-12)
 
 
+OPTIONS = ("reset", "detach_reset", "release", "traced")
+
+
 def test_every_cell_of_the_registry_is_in_the_zoo() -> None:
     """By all that the equations branch on; and every constant that may be trained is trained in some cell."""
 
     def branch(cell: cells.Cell) -> tuple[Any, ...]:
-        return type(cell).__name__, cell.states, *(getattr(cell, k, None) for k in ("reset", "release", "traced"))
+        return type(cell).__name__, cell.states, *(getattr(cell, k, None) for k in OPTIONS)
 
     known = {branch(cell) for cell in ZOO.values()}
     for name in registry.CELLS:

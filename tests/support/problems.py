@@ -63,6 +63,8 @@ ZOO: dict[str, cells.Cell] = {
     "alif_expcu": lif("V", "a", "g", scale=40.0, surrogate="sigmoid"),
     "alif_std": lif("V", "a", "x", "g", scale=40.0),
     "alif_stp": lif("V", "a", "u", "x", "g", scale=40.0, surrogate="multi_gaussian"),
+    "lif_multiply": lif("V", reset="multiply", surrogate="atan"),
+    "alif_detached": lif("V", "a", detach_reset=True, surrogate="fast_sigmoid"),
     "lif_masked": lif("V", density=0.5, signed=True, surrogate="s2nn"),
     "gif": cells.GIF(
         scale_x=200.0, scale_r=100.0, tau=5.0, tau_slow=20.0, tau_syn=5.0, trainable=("tau_slow",), **WIDE

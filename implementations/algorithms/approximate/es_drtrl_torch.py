@@ -6,6 +6,8 @@
 
     c^t = 1 - a^{t+1} (corrected), 1 - (1 - a)^{t+1} (as_published), 1 (none); t from 0
 
+In a layer without memory, as the linear readout is, a = 0 and c = 1: its gradient sum_t z^t (x) l^t D_f^t is exact.
+
 No array is as large as the weights, so there is nothing to chunk: the filters run forward in time, block by block, and
 every K gives the same gradient. The learning signal l is D-RTRL's. Symbols and shapes: `implementations/README.md`.
 Source: Wang et al. 2026 (Nat. Commun. 17:1745); as_published: the paper's code, where c is near 1 from the first step.
@@ -89,15 +91,16 @@ def backward(
     dL_do, grads, after_x, after_f = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
         cell, w, (s_prev, s, _, x) = net[layer], params[layer], residuals[layer]
+        a_l, c_l = (0.0, torch.ones_like(c)) if cell.memoryless else (a, c)
         D, D_f = local_jacobians(cell, w, residuals[layer])
         l = learning_signals(cell, s, dL_do)
-        end, eps_f = filter_postsynaptic(carry.postsynaptic[layer], D, D_f, a)
+        end, eps_f = filter_postsynaptic(carry.postsynaptic[layer], D, D_f, a_l)
         after_f.insert(0, end)
         eps_x = presynaptic(cell, s_prev, x)
         after_x.insert(0, {})
         for k, before in carry.presynaptic[layer].items():
-            after_x[0][k], eps_x[k] = filter_presynaptic(before, eps_x[k], a)
-        dy = neuronwise(l, eps_f)[:, :, 0] / c
+            after_x[0][k], eps_x[k] = filter_presynaptic(before, eps_x[k], a_l)
+        dy = neuronwise(l, eps_f)[:, :, 0] / c_l
         grads.insert(0, {k: weight_gradient(eps_x[k], dy[..., cell.reads[k], :]) for k in w})
         if layer > 0:
             dL_do = forward_weights(layer - 1, error, cell, w, neuronwise(l, D_f))

@@ -204,12 +204,12 @@ def lean(cell: Any, w: PerWeight) -> Loop | None:
 
 def lif(cell: Any, w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Loop over the steps of leaky integrate-and-fire neurons whose only state is the potential."""
-    a, soft = math.exp(-1 / cell.tau), cell.reset == "soft"
+    a = math.exp(-1 / cell.tau)
     u, W = external(cell, w, x)[:, :, 0] / cell.threshold, w["r"][:, 0] / cell.threshold
     V, outputs = s[:, 0], []
     spikes = Spike.apply(V, cell)
     for I in u.unbind(0):
-        left = V - spikes if soft else V - V.detach() * spikes
+        left = V - cells.lost(cell, V, spikes)
         V = torch.add(torch.addmm(I, spikes, W), left, alpha=a)
         spikes = Spike.apply(V, cell)
         outputs.append(spikes)

@@ -98,6 +98,24 @@ def test_each_definition_makes_a_difference_but_our_own(name: str) -> None:
     assert error < 1e-12 if name.startswith("here") else error > 0.1
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("hard product", {"reset": "multiply"}),
+        ("detached", {"detach_reset": True}),
+        ("hard, detached", {"reset": "multiply", "detach_reset": True}),
+    ],
+)
+def test_the_definitions_that_are_options_of_a_case(name: str, options: dict[str, Any]) -> None:
+    cell, definition = DEFINITIONS[name]
+    case = agreement.case_of(ways.PEERS["norse"].ways["bptt"], cell, "leaky")
+    params, inputs, targets = problem.draw(case)
+    loss, gradient = emulation.bptt(definition, problem.network(case), params, inputs.astype(float), targets)
+    own_loss, own = reference.bptt(problem.network(replace(case, **options)), params, inputs.astype(float), targets)
+    assert own_loss == pytest.approx(loss, rel=1e-12)
+    assert fidelity.worst_error(own, gradient)[1] < 1e-12
+
+
 @pytest.mark.parametrize("jacobian", [reference.local_jacobians, reference.jacobians_with_own_weight])
 def test_in_one_step_the_gates_of_the_cell_count_twice_and_the_output_gate_once(jacobian: Any) -> None:
     """With a single step nothing else is in the gradient: i, g and f act on h through c alone, o directly."""

@@ -112,6 +112,12 @@ def test_what_an_adapter_does_not_have_is_a_skip(speak) -> None:
     assert (answer.status, answer.reason) == ("skip", "the adapter has no GRU; it has LIF")
     answer = speak(text, case=Case("bptt", cell="lif_delta_hard", dataset="bernoulli"))
     assert (answer.status, answer.reason) == ("skip", "the adapter has no hard reset")
+    answer = speak(text, case=Case("bptt", reset="multiply", dataset="bernoulli"))
+    assert (answer.status, answer.reason) == ("skip", "the adapter has no multiply reset")
+    answer = speak(text, case=Case("bptt", detach_reset=True, dataset="bernoulli"))
+    assert "no detached reset" in str(answer.reason)
+    answer = speak(text, case=Case("bptt", surrogate="atan", dataset="bernoulli"))
+    assert "the triangular surrogate" in str(answer.reason)
     answer = speak(text, case=Case("bptt", cell="alif_delta", dataset="bernoulli"))
     assert "without adaptation" in str(answer.reason)
 

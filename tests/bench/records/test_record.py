@@ -461,6 +461,9 @@ def test_a_record_of_the_first_version_has_the_fields_of_today(path: Path) -> No
     entry = line(Case(seed=4))
     for name in (
         "initial",
+        "surrogate",
+        "reset",
+        "detach_reset",
         "decay",
         "bias_correction",
         "segments",

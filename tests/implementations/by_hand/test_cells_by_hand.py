@@ -149,7 +149,7 @@ def test_a_spike_is_at_the_threshold(code: str) -> None:
 
 
 @pytest.mark.parametrize("trained", [False, True])
-@pytest.mark.parametrize("reset", ["soft", "hard"])
+@pytest.mark.parametrize("reset", ["soft", "hard", "multiply"])
 def test_lif_delta(code: str, reset: str, trained: bool) -> None:
     k, theta, V, states, fired = 0.5, 0.8, 0.0, [], []
     for x in STRONG:
@@ -163,7 +163,7 @@ def test_lif_delta(code: str, reset: str, trained: bool) -> None:
         w = weights(W_X, W_R, B, (log(theta), log(lasting(k))))
     else:
         cell, w = cells.LIF(reset=reset, threshold=theta, tau=lasting(k)), weights(W_X, W_R, B)
-    last = {"soft": 1.603320312, "hard": 0.95}[reset]
+    last = 1.603320312 if reset == "soft" else 0.95
     assert_played(played(code, cell, w, STRONG), states, fired, [last])
 
 

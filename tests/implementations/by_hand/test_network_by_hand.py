@@ -105,9 +105,13 @@ def test_gradient(code: str, rule: str) -> None:
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("correction", ["corrected", "as_published", "none"])
 def test_filters(code: str, correction: str) -> None:
-    """ES-D-RTRL of a leaky neuron, three steps: ex = 0.8 ex + x, ef = 0.8 a ef + 0.2 F, over c; the bias has ex = 1."""
+    """ES-D-RTRL of a leaky neuron, three steps: ex = 0.8 ex + x, ef = 0.8 a ef + 0.2 F, over c; the bias has ex = 1.
+
+    The linear readout remembers nothing: its gradient is the exact one, the sum of h^t (p^t - target), whatever c is.
+    """
     a, decay, w, b, out = 0.75, 0.8, 0.8, 0.1, (1.5, -0.5)
     h, ex, ef, x_grad, b_grad = 0.0, 0.0, 0.0, 0.0, 0.0
+    out_grad, out_bias = np.zeros(2), np.zeros(2)
     for t, x in enumerate((1.0, -0.4, 0.7)):
         slope = tanh(w * x + b)
         h = a * h + (1 - a) * slope
@@ -117,6 +121,7 @@ def test_filters(code: str, correction: str) -> None:
         p0 = 1 / (1 + exp((out[1] - out[0]) * h))
         by_h = p0 * (out[0] - out[1])
         x_grad, b_grad = x_grad + ex * by_h * ef / c, b_grad + by_h * ef / c
+        out_grad, out_bias = out_grad + h * p0 * np.array([1, -1]), out_bias + p0 * np.array([1, -1])
     params = [weights(w, 0.0, b), {"x": np.array([[out]]), "b": np.zeros((1, 1, 2))}]
     net = (cells.LeakyRNN(tau=-1 / log(a)), cells.LinearReadout())
     p = Problem(net, params, np.array([[[1.0]], [[-0.4]], [[0.7]]]), np.ones((3, 1), int))
@@ -128,6 +133,9 @@ def test_filters(code: str, correction: str) -> None:
         _, grads = gradient(code, "es_drtrl", p, 2, options=options)
     assert grads[0]["x"].item() == pytest.approx(x_grad, rel=1e-11)
     assert grads[0]["b"].item() == pytest.approx(b_grad, rel=1e-11)
+    assert grads[1]["x"].ravel() == pytest.approx(out_grad, rel=1e-11)
+    assert grads[1]["b"].ravel() == pytest.approx(out_bias, rel=1e-11)
+    assert min(abs(out_grad)) > 0.05
 
 
 def test_ranks() -> None:

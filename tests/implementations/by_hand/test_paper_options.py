@@ -16,8 +16,8 @@ CELL: dict[str, Any] = {
 }  # fmt: skip
 SPIKING: dict[str, Any] = CELL | {"surrogate": "relu", "alpha": 0.3, "width": 1.0, "smooth": False}
 LIF: dict[str, Any] = SPIKING | {
-    "states": ("V",), "reset": "soft", "tau": 5.0, "threshold": 1.0, "tau_a": 100.0, "beta": 0.1, "tau_syn": 10.0,
-    "tau_std": 500.0, "tau_f": 500.0, "tau_d": 100.0, "U": 0.1, "release": "after",
+    "states": ("V",), "reset": "soft", "detach_reset": False, "tau": 5.0, "threshold": 1.0, "tau_a": 100.0, "beta": 0.1,
+    "tau_syn": 10.0, "tau_std": 500.0, "tau_f": 500.0, "tau_d": 100.0, "U": 0.1, "release": "after",
 }  # fmt: skip
 """Times in ms, which are steps."""
 EGRU: dict[str, Any] = SPIKING | {
@@ -127,6 +127,18 @@ def test_scales_of_a_case() -> None:
     changed = {"scale_x": 20.0, "scale_r": 6.0, "initial": "truncated"}
     assert asdict(first) == asdict(second) == EXPECTED["alif_stp"][1] | changed
     assert asdict(readout) == READOUTS["linear"][1] | {"initial": "truncated"}
+
+
+def test_surrogate_and_reset_of_a_case() -> None:
+    """They are the hidden layers', too; by default a cell's are its own."""
+    case = Case(cell="lif_delta_hard", surrogate="atan", detach_reset=True)
+    assert asdict(problem.network(case)[0]) == LIF | {"reset": "hard", "surrogate": "atan", "detach_reset": True}
+    assert asdict(problem.network(Case(cell="lif_std", reset="multiply"))[0]) == EXPECTED["lif_std"][1] | {
+        "reset": "multiply"
+    }
+    assert asdict(problem.network(Case(cell="egru", surrogate="superspike"))[0]) == EGRU | {"surrogate": "superspike"}
+    for name in EXPECTED:
+        assert asdict(problem.network(Case(cell=name))[0]) == EXPECTED[name][1]
 
 
 ALGORITHMS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {

@@ -35,17 +35,27 @@ def assert_slopes(result: Any, **expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reset", "V", "D"),
+    ("reset", "detached", "V", "D"),
     [
-        ("soft", 1.25, 0.5 * (1 - 0.6)),
-        ("soft", 0.75, 0.5 * (1 - 0.6)),
-        ("hard", 1.25, 0.5 * (1 - 1.25 * 0.6)),
-        ("hard", 0.75, 0.5 * (1 - 0.75 * 0.6)),
+        ("soft", False, 1.25, 0.5 * (1 - 0.6)),
+        ("soft", False, 0.75, 0.5 * (1 - 0.6)),
+        ("hard", False, 1.25, 0.5 * (1 - 1.25 * 0.6)),
+        ("hard", False, 0.75, 0.5 * (1 - 0.75 * 0.6)),
+        ("multiply", False, 1.25, 0.5 * (0 - 1.25 * 0.6)),
+        ("multiply", False, 0.75, 0.5 * (1 - 0.75 * 0.6)),
+        ("soft", True, 1.25, 0.5),
+        ("soft", True, 0.75, 0.5),
+        ("hard", True, 1.25, 0.5),
+        ("hard", True, 0.75, 0.5),
+        ("multiply", True, 1.25, 0.0),
+        ("multiply", True, 0.75, 0.5),
     ],
 )
-def test_lif(code: str, reset: str, V: float, D: float) -> None:
-    """V' = (V - s) / 2 + I / 0.8; a hard reset takes V s, of which only s has a slope."""
-    cell = cells.LIF(reset=reset, tau=lasting(0.5), threshold=0.8, **PSI)
+def test_lif(code: str, reset: str, detached: bool, V: float, D: float) -> None:
+    """V' = (V - s) / 2 + I / 0.8. A hard reset takes V s, of which only s has a slope; to multiply is (1 - s) V, whose
+    factors both have one; detached, the s of either has none.
+    """
+    cell = cells.LIF(reset=reset, detach_reset=detached, tau=lasting(0.5), threshold=0.8, **PSI)
     assert_slopes(slopes(code, cell, [V], [0.3]), D=[[D]], F=[[1.25]], R=[0.6], O=[0.6])
 
 
@@ -65,6 +75,15 @@ def test_alif(code: str) -> None:
     D = [[0.5 * 0.4, 0.5 * 0.6, 0.75 / 1.6], [0.9 * 0.375 * 0.6, 0.9 * (1 - 0.375 * 0.6), 0], [0, 0, 0.75]]
     result = slopes(code, cell, [1.5, 0.25, 0.4], [0.3])
     assert_slopes(result, D=D, F=[[1 / 1.6], [0], [1]], R=[0.6, -0.6, 0], O=[0.6, -0.6, 0])
+
+
+def test_a_detached_reset_of_an_adaptive_neuron(code: str) -> None:
+    """Only the reset's spike loses its slope: the one that raises a, and the one that is emitted, keep it."""
+    cell = cells.LIF(
+        states=("V", "a"), detach_reset=True, tau=lasting(0.5), tau_a=lasting(0.9), beta=0.3, threshold=0.8, **PSI
+    )
+    D = [[0.5, 0], [0.9 * 0.375 * 0.6, 0.9 * (1 - 0.375 * 0.6)]]
+    assert_slopes(slopes(code, cell, [1.5, 0.25], [0.3]), D=D, F=[[1.25], [0]], R=[0.6, -0.6], O=[0.6, -0.6])
 
 
 def test_alif_by_its_constants(code: str) -> None:

@@ -1,7 +1,7 @@
 """Every surrogate derivative at potentials where it can be worked out by hand, against NumPy, JAX and PyTorch alike."""
 
 from importlib import import_module
-from math import log
+from math import log, pi, sqrt
 from statistics import NormalDist
 from typing import Any
 
@@ -39,6 +39,12 @@ PSI: dict[str, dict[float, float]] = {
     # the sigmoid's below the threshold, 1 / (v + 1) from there on
     "s2nn": {-NINTH: 0.36, -THIRD: 0.75, 0.0: 1.0, 0.25: 0.8, 1.0: 0.5, 3.0: 0.25},
     "boxcar": {-0.75: 0, -0.5000001: 0, -0.5: 1, 0.0: 1, 0.5: 1, 0.5000001: 0, 0.75: 0},
+    # 1 / (1 + (pi v)^2): where pi v is 0, 1, the root of 3, 3
+    "atan": {-3 / pi: 0.1, -1 / pi: 0.5, 0.0: 1.0, 1 / pi: 0.5, sqrt(3) / pi: 0.25},
+    # 1 / (1 + 25 |v|)^2: where 25 v is 0, 1, 3, 9
+    "fast_sigmoid": {-0.36: 0.01, -0.04: 0.25, 0.0: 1.0, 0.04: 0.25, 0.12: 0.0625},
+    # 1 / (1 + 100 |v|)^2
+    "superspike": {-0.09: 0.01, -0.01: 0.25, 0.0: 1.0, 0.01: 0.25, 0.03: 0.0625},
 }  # fmt: skip
 
 

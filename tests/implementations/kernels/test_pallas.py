@@ -32,7 +32,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     ("rule", "cell", "block"),
     [
         *(("drtrl", "lif_soft", 64), ("bptt", "lif_hard", 64), ("drtrl", "alif", 64), ("drtrl", "lstm", 64)),
-        *(("drtrl", "lif_soft", 2), ("drtrl", "alif", 2)),
+        *(("drtrl", "lif_soft", 2), ("drtrl", "alif", 2), ("bptt", "lif_multiply", 64)),
     ],
 )
 def test_gradient(rule: str, cell: str, block: int, as_on_a_gpu: dict[str, Any]) -> None:

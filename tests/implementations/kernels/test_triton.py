@@ -26,6 +26,7 @@ INTERPRETED = "TRITON_INTERPRET" in os.environ
 CASES = [("drtrl", "lif_soft", 64), ("bptt", "lif_hard", 64), ("drtrl", "alif", 64), ("drtrl", "gru", 64)]
 CASES += [("snap1", "lif_soft", 64), ("drtrl_window", "alif", 64), ("no_trace", "lif_hard", 64), ("bptt", "lstm", 64)]
 CASES += [("es_drtrl", "lif_soft", 64), ("drtrl", "lif_soft", 2), ("drtrl", "alif", 2), ("bptt", "lif_hard", 2)]
+CASES += [("bptt", "lif_multiply", 64), ("drtrl", "alif_detached", 64)]
 """Rule, cell, and steps of a block at most: chunks of 5 in blocks of 2 hand adjoints on, the loss's among them."""
 MANY = 40
 """Neurons, of which more spike at a time than are added at once."""

@@ -21,6 +21,7 @@ PLANTED = [
         TRITON,
     ),
     Planted("a hard reset is a soft one", FORWARD, "(V * drop if HARD else drop)", "drop", TRITON),
+    Planted("(1 - s) V is V - s", FORWARD, 'cell.reset != "soft",', 'cell.reset == "hard",', TRITON),
     Planted("the threshold does not adapt", FORWARD, "keep_a * (a + jump * drop)", "keep_a * a", TRITON),
     Planted(
         "the adjoint times the transposed Jacobian",

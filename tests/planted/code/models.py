@@ -4,6 +4,7 @@ from planted import Planted
 
 CELLS = "tests/implementations/by_hand/test_cells_by_hand.py::test_"
 SLOPES = "tests/implementations/by_hand/test_slopes_by_hand.py::test_"
+RESETS = "tests/implementations/by_hand/test_resets.py::test_"
 PSI = "tests/implementations/by_hand/test_surrogates.py::test_"
 NETWORK = "tests/implementations/by_hand/test_network_by_hand.py::test_"
 INITIAL = "tests/implementations/by_hand/test_initialisers.py::test_"
@@ -130,9 +131,36 @@ PLANTED = [
     everywhere(
         "gradient through the V that a hard reset subtracts",
         f"{SLOPES}lif",
-        numpy=("V - stop(V) * spikes", "V - V * spikes"),
-        jax=('lax.stop_gradient(named["V"]) * spikes', 'named["V"] * spikes'),
-        torch=('named["V"].detach() * spikes', 'named["V"] * spikes'),
+        numpy=('"hard": stop(V)', '"hard": V'),
+        jax=("lax.stop_gradient(V) * spikes", "V * spikes"),
+        torch=("V.detach() * spikes", "V * spikes"),
+    ),
+    everywhere(
+        "no gradient through the V that a spike multiplies",
+        f"{RESETS}gradients",
+        numpy=('"multiply": V}', '"multiply": stop(V)}'),
+        jax=("case _:\n            return V * spikes", "case _:\n            return lax.stop_gradient(V) * spikes"),
+        torch=("case _:\n            return V * spikes", "case _:\n            return V.detach() * spikes"),
+    ),
+    everywhere(
+        "gradient through the spike of a detached reset",
+        f"{RESETS}gradients",
+        numpy=("stop(spikes) if cell.detach_reset", "spikes if cell.detach_reset"),
+        jax=("spikes = lax.stop_gradient(spikes)", "spikes = spikes + 0"),
+        torch=("spikes = spikes.detach()", "spikes = spikes + 0"),
+    ),
+    everywhere(
+        "no gradient through any spike in its own neuron",
+        f"{SLOPES}a_detached_reset_of_an_adaptive_neuron",
+        numpy=(", lif_spikes(cell, s)\n    after", ", stop(lif_spikes(cell, s))\n    after"),
+        jax=(
+            "spikes, a, threshold = self.spikes(named), ",
+            "spikes, a, threshold = lax.stop_gradient(self.spikes(named)), ",
+        ),
+        torch=(
+            "spikes, a, threshold = self.spikes(named), ",
+            "spikes, a, threshold = self.spikes(named).detach(), ",
+        ),
     ),
     # generalised integrate-and-fire
     everywhere(
@@ -211,6 +239,26 @@ PLANTED = [
         torch=("return 4 * torch.sigmoid(4 * v)", "return torch.sigmoid(4 * v)"),
     ),
     everywhere(
+        "arc tangent of v, and not of pi v",
+        f"{PSI}psi",
+        numpy=('"atan": 1 / (1 + pi**2 * v**2)', '"atan": 1 / (1 + v**2)'),
+        jax=("1 / (1 + (math.pi * v) ** 2)", "1 / (1 + v**2)"),
+    ),
+    everywhere(
+        "fast sigmoid as steep as SuperSpike",
+        f"{RESETS}gradients",
+        numpy=("(1 + 25 * np.abs(v))", "(1 + 100 * np.abs(v))"),
+        jax=("1 / (1 + 25 * jnp.abs(v))", "1 / (1 + 100 * jnp.abs(v))"),
+        torch=("1 / (1 + 25 * torch.abs(v))", "1 / (1 + 100 * torch.abs(v))"),
+    ),
+    everywhere(
+        "SuperSpike without its square",
+        f"{PSI}psi",
+        numpy=("(1 + 100 * np.abs(v)) ** -2.0", "(1 + 100 * np.abs(v)) ** -1.0"),
+        jax=("1 / (1 + 100 * jnp.abs(v)) ** 2", "1 / (1 + 100 * jnp.abs(v))"),
+        torch=("1 / (1 + 100 * torch.abs(v)) ** 2", "1 / (1 + 100 * torch.abs(v))"),
+    ),
+    everywhere(
         "middle bell of height 1",
         f"{PSI}psi",
         numpy=("1.15 * normal(v, 0, 0.5)", "normal(v, 0, 0.5)"),
@@ -260,6 +308,14 @@ PLANTED = [
         f"{NETWORK}filters",
         numpy=('if k in ("x", "r") else z[t]', 'if k in ("x", "r", "b") else z[t]'),
         jax=('FILTERED = ("x", "r")', 'FILTERED = ("x", "r", "b")'),
+        files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
+    ),
+    everywhere(
+        "a readout without memory is filtered",
+        f"{NETWORK}filters",
+        numpy=("            if cell.memoryless:", "            if cell.states == ():"),
+        jax=("(0.0, jnp.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
+        torch=("(0.0, torch.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
         files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
     ),
     Planted(
@@ -396,6 +452,20 @@ PLANTED = [
         "replace(readout, initial=case.initial)",
         "replace(readout, **scales)",
         f"{OPTIONS}scales_of_a_case",
+    ),
+    Planted(
+        "the cells of a case have their own surrogate and reset whatever it says",
+        "bench/measure/problem.py",
+        "scales | case.cell_options",
+        "scales",
+        f"{OPTIONS}surrogate_and_reset_of_a_case",
+    ),
+    Planted(
+        "a case may set an option that its cell does not have",
+        "bench/plan.py",
+        "case.cell_options.keys() - vars(cell).keys()",
+        "set[str]()",
+        "tests/bench/test_case.py::test_bad_plan_names_file_key_and_way_out",
     ),
     # training, streams, long chunks
     both(
