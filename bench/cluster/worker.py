@@ -3,6 +3,7 @@
 The worker's own environment, checkout and lock count: a machine measures one case at a time, however many its workers.
 """
 
+import os
 import socket
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from drtrl_bench import provenance
 from drtrl_bench.case import Case, Plan, digest
+from drtrl_bench.cluster.address import package
 from drtrl_bench.measure import environment, runner
 from drtrl_bench.process import scratch
 from drtrl_bench.records import reading, record
@@ -31,8 +33,21 @@ def neighbours(root: Path) -> list[Path]:
     return [path for path in found if root.resolve() not in path.parents]
 
 
+def forget_nanny() -> None:
+    """Remove the environment variables that dask set for its workers: a local run does not have them.
+
+    They change how memory is freed and how many threads libraries take. Those that the user set otherwise stay.
+    """
+    config = package("dask").config
+    for group in ("pre-spawn-environ", "environ"):
+        for name, value in config.get(f"distributed.nanny.{group}", {}).items():
+            if os.environ.get(name) == str(value):
+                del os.environ[name]
+
+
 def describe() -> dict[str, Any]:
     """Describe the machine of a worker: its name, sources and environment, and whether it has a GPU."""
+    forget_nanny()
     line = environment.describe() | {"kind": "environment", "schema_version": record.SCHEMA_VERSION}
     return {"host": socket.gethostname(), "sources": sources(), "environment": line, "gpu": line["gpu"] is not None}
 

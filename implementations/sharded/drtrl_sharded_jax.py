@@ -112,7 +112,7 @@ def sharded_gradient(
     of_weights = [{k: spec[k] for k in w} for w, spec in zip(params, specs(net), strict=True)]
     whole = PartitionSpec()
     call = jax.shard_map(
-        lambda *arguments: gradient(algorithm, on_device, *arguments, chunk),
+        lambda params, inputs, targets: gradient(algorithm, on_device, params, inputs, targets, chunk),
         mesh=mesh,
         in_specs=(of_weights, whole, whole),
         out_specs=(whole, of_weights),

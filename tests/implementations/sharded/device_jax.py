@@ -31,7 +31,7 @@ def main(devices: int, cell: str, layers: int, N: int, T: int, K: int, B: int, d
     several, one = (lowered.compile() for lowered in (of_several, of_one))
     stats = [compiled.memory_analysis() for compiled in (one, several)]
     loss, grads = several(divided, inputs, targets)
-    found = {"bytes": [s.temp_size_in_bytes + s.output_size_in_bytes for s in stats]}
+    found: dict[str, object] = {"bytes": [s.temp_size_in_bytes + s.output_size_in_bytes for s in stats]}
     if dtype == "float64":
         true_loss, truth = reference.drtrl(*posed)
         pairs = [(np.asarray(g[k]), t[k]) for g, t in zip(grads, truth, strict=True) for k in t]
@@ -43,5 +43,5 @@ def main(devices: int, cell: str, layers: int, N: int, T: int, K: int, B: int, d
 
 
 if __name__ == "__main__":
-    numbers = [int(word) for word in (sys.argv[1], *sys.argv[3:8])]
-    main(numbers[0], sys.argv[2], *numbers[1:], sys.argv[8])
+    devices, layers, N, T, K, B = (int(word) for word in (sys.argv[1], *sys.argv[3:8]))
+    main(devices, sys.argv[2], layers, N, T, K, B, sys.argv[8])

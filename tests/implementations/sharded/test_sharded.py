@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -66,6 +66,7 @@ def test_what_cannot_be_divided_is_refused() -> None:
         sharded.devices_mesh(99)
     spec = network("gru", 1, "leaky")
     posed = problem(spec, T=7, B=2, I=8, N=5)
-    mesh = type("Mesh", (), {"devices": np.zeros(2)})()
+    mesh: Any = type("Mesh", (), {"devices": np.zeros(2)})()
+    params, inputs, targets = cast(Any, posed[1:])
     with pytest.raises(ValueError, match="5 neurons cannot be divided among 2 devices"):
-        sharded.sharded_gradient(mesh, in_framework(spec, "jax"), posed.params, posed.inputs, posed.targets, 3)
+        sharded.sharded_gradient(mesh, in_framework(spec, "jax"), params, inputs, targets, 3)

@@ -34,6 +34,13 @@ PLANTED = [
         TEST + "test_a_record_is_the_one_that_the_machine_itself_makes",
     ),
     Planted(
+        "a worker measures with the variables that dask sets",
+        "bench/cluster/worker.py",
+        "                del os.environ[name]",
+        "                pass",
+        TEST + "test_a_record_is_the_one_that_the_machine_itself_makes",
+    ),
+    Planted(
         "other sources measure, too",
         "bench/cluster/dispatch.py",
         'if machine["sources"] != self.sources:',
