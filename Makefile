@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # x86-64 is its CUDA build: large, and good for both. An index with the small CPU builds of the same version is named
 # to pip, and preferred: PIP_EXTRA_INDEX_URL=URL make
 DEVICE ?= cpu
-EXTRAS_cpu := jax,torch,events,asv,dev,docs
+EXTRAS_cpu := jax,torch,events,asv,cluster,dev,docs
 EXTRAS_cuda := $(EXTRAS_cpu),cuda
 EXTRAS := $(or $(EXTRAS_$(DEVICE)),$(error DEVICE is cpu or cuda, not "$(DEVICE)"))
 READY := $(VENV)/.ready-$(DEVICE)

@@ -1,6 +1,7 @@
 """`drtrl-bench run`: measures the cases of a plan."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,14 @@ def run(
     again: Annotated[bool, typer.Option("--again", help="Also run cases that are finished already.")] = False,
     data: Data = None,
     plugin: Plugins = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure on the workers of a cluster: dask://HOST:PORT, or slurm://PARTITION?jobs=4.",
+            metavar="ADDRESS",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Measure the cases of a plan and show them as a table.
 
@@ -41,9 +50,13 @@ def run(
     A machine measures one case at a time: a second run says that it waits for the first one's case (with
     DRTRL_BENCH_LOCK=none it does not wait). Only one run at a time can write a record file.
 
+    On many machines: install the same commit on each, start dask scheduler on one and dask worker HOST:PORT on all, and
+    add --on dask://HOST:PORT. A worker that goes away costs its case a try, never a record.
+
     Exit code: 0; 1 if a gradient was wrong or a case failed with an error; 2 for bad input; 128 + the signal that ended
     the run.
     """
+    from drtrl_bench.cluster.dispatch import run as cluster_run
     from drtrl_bench.view import collapse, table
 
     plugins.load(plugin or (), installed=True)
@@ -51,7 +64,8 @@ def run(
     to_measure = replace(to_measure, cases=tuple(arguments.choose(to_measure, only)))
     path = records or LOCAL / f"{to_measure.name}.jsonl"
     with signals.advising("the finished cases are kept, the same command goes on from here"):
-        measurements, corrupt = reading.quietly(lambda: runner.run(to_measure, path, progress, again))
+        measure = runner.run if on is None else partial(cluster_run, on=on)
+        measurements, corrupt = reading.quietly(lambda: measure(to_measure, path, progress, again))
     for line in corrupt:
         complaints.print(f"warning: {line}", style="yellow")
     table.render(collapse.rounds(frames.of_run(measurements, path)), console)

@@ -170,8 +170,8 @@ def test_make_knows_two_devices() -> None:
         command = ["make", "--dry-run", "--always-make", "test", "VENV=nowhere", *words]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert "-c constraints.txt -e '.[jax,torch,events,asv,dev,docs]'\n" in typed().stdout
-    assert "-c constraints.txt -e '.[jax,torch,events,asv,dev,docs,cuda]'\n" in typed("DEVICE=cuda").stdout
+    assert "-c constraints.txt -e '.[jax,torch,events,asv,cluster,dev,docs]'\n" in typed().stdout
+    assert "-c constraints.txt -e '.[jax,torch,events,asv,cluster,dev,docs,cuda]'\n" in typed("DEVICE=cuda").stdout
     assert "--quiet" not in typed().stdout
     wrong = typed("DEVICE=gpu")
     assert wrong.returncode == 2

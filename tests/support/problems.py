@@ -125,13 +125,14 @@ def problem(
     C: int = 3,
     seed: int = 0,
     silent: float = 0.2,
+    wider: int = 1,
 ) -> Problem:
-    """Random weights with random biases and random data; layers of N, N + 1, ... neurons, so that no two sizes agree.
+    """Random weights with random biases and random data; layers of N, N + wider, ... neurons: no two sizes agree.
 
     `silent` is the share of steps without a loss.
     """
     rng = np.random.default_rng(seed)
-    sizes = [I, *(N + i for i in range(len(net) - 1)), C]
+    sizes = [I, *(N + i * wider for i in range(len(net) - 1)), C]
     params = [c.initial_weights(rng, *io) for c, *io in zip(net, sizes[:-1], sizes[1:], strict=True)]
     for cell, w in zip(net, params, strict=True):
         if "b" in w:
