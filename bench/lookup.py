@@ -38,10 +38,11 @@ def algorithm(name: str, framework: str, options: dict[str, Any], execution: Any
 
 def reference(name: str) -> Reference:
     """Return the NumPy function that defines an algorithm's gradient."""
-    function = registry.ALGORITHMS[name].reference
-    if callable(function):
-        return function
-    return getattr(importlib.import_module("drtrl_bench.implementations.reference.algorithms"), function)
+    algorithm = registry.ALGORITHMS[name]
+    if callable(algorithm.reference):
+        return algorithm.reference
+    module, function = algorithm.reference_place
+    return getattr(importlib.import_module(f"drtrl_bench.{module}"), function)
 
 
 def network(cell: str, readout: str, layers: int, framework: str | None = None) -> tuple[Any, ...]:

@@ -84,9 +84,11 @@ def sources(name: str, framework: str, dataset_name: str) -> dict[str, Path]:
     `plugins.sources` collects the files of plugins.
     """
     measuring = (f"measure.{module}" for module in ("worker", "problem", "environment", f"backend_{framework}"))
-    computing = (*measuring, f"implementations.cells.cells_{framework}")
-    algorithm = () if callable(registry.ALGORITHMS[name].reference) else (registry.module_name(name, framework),)
-    return project_files(*computing, *algorithm, *dataset_module(dataset_name))
+    computing: tuple[str, ...] = (*measuring, f"implementations.cells.cells_{framework}")
+    algorithm = registry.ALGORITHMS[name]
+    if not callable(algorithm.reference):
+        computing = (*computing, registry.module_name(name, framework), algorithm.reference_place[0])
+    return project_files(*computing, *dataset_module(dataset_name))
 
 
 def problem_sources(dataset_name: str) -> dict[str, Path]:

@@ -15,7 +15,8 @@ class Algorithm:
     about: str
     """One line of `drtrl-bench list`."""
     reference: str | Callable[..., Any]
-    """The NumPy function that defines the gradient: its name in implementations/reference/, or a plugin's function."""
+    """The NumPy function that defines the gradient: MODULE.NAME in implementations/reference/, or NAME for one in its
+    `algorithms`; or a plugin's function."""
     by: tuple[str, ...] = ()
     """Fields of the case that change the gradient; the reference takes them as arguments."""
     options: tuple[str, ...] = ()
@@ -32,6 +33,14 @@ class Algorithm:
     `segments` of 0 no segments."""
     feedback: str = "layers"
     """How the error reaches a layer: through the weights of the layers above, or direct, from the readout's error."""
+    filtered: bool = False
+    """Whether every hidden neuron has one more state, its filtered output."""
+
+    @property
+    def reference_place(self) -> tuple[str, str]:
+        """Return the module of implementations/reference/ and the name in it of the function that is `reference`."""
+        module, _, name = str(self.reference).rpartition(".")
+        return f"implementations.reference.{module or 'algorithms'}", name
 
     def module(self, name: str, framework: str) -> protocols.Algorithm:
         """Import the module with the algorithm's `init` and `advance` in a framework."""
@@ -55,12 +64,14 @@ class Algorithm:
 
 def module_name(name: str, framework: str) -> str:
     """Return the name, within the package, of the module of one of the project's algorithms."""
-    folder = "exact" if name in EXACT else "approximate"
+    folder = "exact" if name in EXACT else "further" if name in FURTHER else "approximate"
     return f"implementations.algorithms.{folder}.{name}_{framework}"
 
 
 EXACT = ("bptt", "bptt_checkpointed", "bptt_native", "rtrl")
-"""The algorithms of implementations/algorithms/exact; all others lie in approximate."""
+"""The algorithms of implementations/algorithms/exact; all others lie in approximate, or"""
+FURTHER = ("eprop",)
+"""in implementations/algorithms/further: rules that other libraries have."""
 BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
 """The implementations of BPTT: costs are compared with those of the quickest."""
 CARRIES = ("states", "trace", "influence", "filters", "other")
@@ -124,6 +135,13 @@ ALGORITHMS = {
         carry="trace",
         blockwise=True,
         feedback="direct",
+    ),
+    "eprop": Algorithm(
+        "e-prop: D-RTRL whose traces pass the leak of the readout",
+        "online.eprop",
+        carry="trace",
+        blockwise=True,
+        filtered=True,
     ),
     "no_trace": Algorithm("control: the current step only", "no_trace", paths="none", blockwise=True),
 }

@@ -121,7 +121,8 @@ def sizes(case: Case, inputs: int, classes: int) -> Sizes:
     for cell, I, N in zip(net, [inputs, *neurons[:-1]], neurons, strict=True):
         fan_in = {kind: cell.fan_in(kind, I, N) for kind in cell.reads}
         weights = {kind: fan_in[kind] * (reads.stop - reads.start) * N for kind, reads in cell.reads.items()}
-        layers.append(Layer(I, N, cell.S, cell.G, fan_in, weights))
+        filtered = registry.ALGORITHMS[case.algorithm].filtered and len(layers) < case.layers
+        layers.append(Layer(I, N, cell.S + filtered, cell.G, fan_in, weights))
     itemsize = 8 if case.dtype == "float64" else 4
     return Sizes(
         algorithm=registry.ALGORITHMS[case.algorithm],

@@ -143,7 +143,7 @@ RULES: dict[str, Rule] = {
     "SnAp-1": Rule("snap1", {"braintrace": "braintrace:OSTLRecurrent"}),
     "SnAp-n, n >= 2": Rule("", {"braintrace": "braintrace:SnAp"}),
     "UORO": Rule("", {"braintrace": "braintrace:UORO"}),
-    "e-prop with its kappa filter": Rule("", {"braintrace": "braintrace:EProp"}),
+    "e-prop with its kappa filter": Rule("eprop", {"braintrace": "braintrace:EProp"}),
     "random feedback": Rule("random_feedback", {"braintrace": "braintrace:FixedRandomFeedback"}),
     "OSTL, feed-forward": Rule("", {"braintrace": "braintrace:OSTLFeedforward"}),
     "three-factor rule": Rule("", {"braintrace": "braintrace:ThreeFactor"}),

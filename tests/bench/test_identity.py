@@ -204,6 +204,13 @@ UNWANTED = {
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_rule_is_measured_again_when_its_reference_changes(name: str) -> None:
+    online = "drtrl_bench.implementations.reference.online"
+    assert online in provenance.sources("eprop", name, "digits")
+    assert online not in provenance.sources("drtrl", name, "digits")
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
 def test_a_rule_is_measured_again_for_what_it_imports_only(name: str) -> None:
     other = next(f for f in FRAMEWORKS if f != name)
 

@@ -16,7 +16,17 @@ from drtrl_bench.implementations.cells import spec as cells
 
 T, K = 150, 140
 """A chunk of two blocks of 64 steps and one of 12, and a chunk of 10."""
-BLOCKWISE = ("bptt", "bptt_checkpointed", "bptt_native", "rtrl", "drtrl", "snap1", "drtrl_window", "random_feedback")
+BLOCKWISE = (
+    "bptt",
+    "bptt_checkpointed",
+    "bptt_native",
+    "rtrl",
+    "drtrl",
+    "snap1",
+    "drtrl_window",
+    "random_feedback",
+    "eprop",
+)
 
 
 @cache

@@ -527,6 +527,35 @@ MUTANTS = [
         "random_feedback_weights(below + 1,",
         zoo("random_feedback", "gru"),
     ),
+    # e-prop
+    Mutant(
+        "filtered output without its leak",
+        "algorithms/further/eprop_jax.py",
+        "self.kappa * s[..., -1, :] + ",
+        "0 * s[..., -1, :] + ",
+        zoo("eprop", "lif_delta"),
+    ),
+    Mutant(
+        "leak of the first class for all",
+        "algorithms/further/eprop_torch.py",
+        "D[0, 0, 0, 0].mean()",
+        "D[0, 0, 0, 0, 0]",
+        zoo("eprop", "lif_delta"),
+    ),
+    Mutant(
+        "filter of the output of the step before",
+        "algorithms/further/eprop_torch.py",
+        "self.own_output(after)",
+        "self.own_output(s[..., :-1, :])",
+        zoo("eprop", "gru"),
+    ),
+    Mutant(
+        "filtered output not standardised",
+        "algorithms/further/eprop_jax.py",
+        "return cells.standardised(o) if isinstance(self.cell, cells.GIF | cells.EIGIF) else o",
+        "return cells.standardised(lax.stop_gradient(o)) + o - lax.stop_gradient(o)",
+        zoo("eprop", "gif"),
+    ),
     Mutant(
         "a step's signal in the next step",
         "engine/adjoint_torch.py",

@@ -29,6 +29,7 @@ def test_the_page_says_what_the_argument_says() -> None:
         "drtrl_window": ("FULL", "DIAGONAL"),
         "snap1": ("DIAGONAL", "DIAGONAL"),
         "random_feedback": ("DIAGONAL", "DIAGONAL"),
+        "eprop": ("DIAGONAL", "DIAGONAL"),
         "no_trace": ("NONE", "NONE"),
     }
     assert table().keys() | {"es_drtrl", "bptt_native"} == set(RULES) == set(registry.ALGORITHMS)

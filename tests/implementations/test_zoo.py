@@ -16,6 +16,7 @@ from drtrl_bench.implementations.algorithms.approximate.filtering import smoothi
 from drtrl_bench.implementations.cells import spec as cells
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as reference_cells
+from drtrl_bench.implementations.reference import online
 
 T = 7
 DEPTHS = {1: (1, "linear"), 2: (3, "trained"), 3: (T, "leaky")}
@@ -31,6 +32,7 @@ TRUTHS = {
     "es_drtrl": lambda p, K: reference.es_drtrl(*p),
     "drtrl_window": lambda p, K: reference.drtrl_window(*p, chunk=K),
     "random_feedback": lambda p, K: reference.random_feedback(*p),
+    "eprop": lambda p, K: online.eprop(*p),
     "no_trace": lambda p, K: reference.no_trace(*p),
 }
 
@@ -90,7 +92,7 @@ def test_textbook_forward_in_time_is_exact(cell: str) -> None:
 
 def test_rules_differ_from_each_other() -> None:
     """A sweep in which two rules were the same gradient would not tell them apart."""
-    names = ("rtrl", "drtrl", "snap1", "es_drtrl", "drtrl_window", "random_feedback", "no_trace")
+    names = ("rtrl", "drtrl", "snap1", "es_drtrl", "drtrl_window", "random_feedback", "eprop", "no_trace")
     for i, one in enumerate(names):
         for other in names[:i]:
             assert cosine(truth(one, "lif_delta", 2)[1], truth(other, "lif_delta", 2)[1]) < 0.9999, (one, other)

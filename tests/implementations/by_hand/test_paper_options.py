@@ -151,6 +151,7 @@ ALGORITHMS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
     "snap1": ("snap1_by_cutting", (), (), "trace"),
     "drtrl_window": ("drtrl_window", ("chunk",), (), "trace"),
     "random_feedback": ("random_feedback", (), (), "trace"),
+    "eprop": ("online.eprop", (), (), "trace"),
     "no_trace": ("no_trace", (), (), "states"),
 }
 """What defines each rule's gradient, what changes it, what `advance` takes, and what is carried."""

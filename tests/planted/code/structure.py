@@ -26,4 +26,18 @@ PLANTED = [
         'if algorithm.feedback == "none":',
         "tests/bench/cost/test_flops.py::test_direct_feedback_by_hand",
     ),
+    Planted(
+        "the filtered output of a neuron costs nothing",
+        "bench/cost/sizes.py",
+        "cell.S + filtered",
+        "cell.S",
+        "tests/bench/measure/test_row.py::test_the_least_work_by_hand[eprop]",
+    ),
+    Planted(
+        "the reference of a rule is not among its sources",
+        "bench/provenance.py",
+        ", algorithm.reference_place[0])",
+        ")",
+        "tests/bench/test_identity.py::test_a_rule_is_measured_again_when_its_reference_changes",
+    ),
 ]

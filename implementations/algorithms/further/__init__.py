@@ -1,0 +1,1 @@
+"""Compute gradients that other libraries offer beside those of the other folders."""
