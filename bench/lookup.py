@@ -32,7 +32,7 @@ def algorithm(name: str, framework: str, options: dict[str, Any], execution: Any
         arguments["execution"] = execution
     init_arguments = {"trace_dtype": options["trace_dtype"]} if options["trace_dtype"] != "same" else {}
     bound = SimpleNamespace(init=partial(module.init, **init_arguments), advance=partial(module.advance, **arguments))
-    bound.last_differs = registry.ALGORITHMS[name].carry not in ("states", "filters")
+    bound.last_differs = not (registry.ALGORITHMS[name].carry == "states" or registry.ALGORITHMS[name].filters)
     return bound
 
 

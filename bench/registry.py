@@ -53,6 +53,11 @@ class Algorithm:
         return "segments" in self.options
 
     @property
+    def filters(self) -> bool:
+        """Tell whether nothing but filters is carried, so that a block leaves nothing to be done for later ones."""
+        return self.carry in ("filters", "lines")
+
+    @property
     def truncated(self) -> bool:
         """Tell whether a chunk shorter than the sequence truncates the gradient, for lack of a carry besides states."""
         return "chunk" in self.by and self.carry == "states"
@@ -70,12 +75,13 @@ def module_name(name: str, framework: str) -> str:
 
 EXACT = ("bptt", "bptt_checkpointed", "bptt_native", "rtrl")
 """The algorithms of implementations/algorithms/exact; all others lie in approximate, or"""
-FURTHER = ("eprop",)
+FURTHER = ("eprop", "ottt", "uoro")
 """in implementations/algorithms/further: rules that other libraries have."""
 BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
 """The implementations of BPTT: costs are compared with those of the quickest."""
-CARRIES = ("states", "trace", "influence", "filters", "other")
-"""Nothing else; a trace of every weight; an influence of every weight; filters; what has no formula here."""
+CARRIES = ("states", "trace", "influence", "filters", "lines", "other")
+"""Nothing else; a trace of every weight; an influence of every weight; filters; one filter, of the presynaptic lines;
+what has no formula here."""
 ES = ("decay", "bias_correction")
 ALGORITHMS = {
     "bptt": Algorithm(
@@ -142,6 +148,18 @@ ALGORITHMS = {
         carry="trace",
         blockwise=True,
         filtered=True,
+    ),
+    "ottt": Algorithm(
+        "OTTT: one trace per presynaptic neuron, which fades by the leak",
+        "online.ottt",
+        carry="lines",
+        blockwise=True,
+    ),
+    "uoro": Algorithm(
+        "UORO: RTRL whose influence is a random product of two vectors",
+        "online.uoro",
+        carry="other",
+        blockwise=True,
     ),
     "no_trace": Algorithm("control: the current step only", "no_trace", paths="none", blockwise=True),
 }

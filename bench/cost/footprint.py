@@ -7,7 +7,7 @@ lines; n counts the states of a weight's layer and of all layers above. The term
     carry      B S N                                             always: the states
                B J G N S of every weight                         a trace is carried
                B n J G N of every weight                         an influence is carried
-               B J of every layer's lines, B G N S               filters are carried
+               B J of every layer's lines, B G N S               filters are carried; of lines alone, without B G N S
                B S N of every segment                            segments are recomputed
     gradient   2 J G N of every weight                           always: this chunk's, and the sum so far
     kept       B (S + G) N: states and input currents            for each step of a chunk; of a block, if segments are
@@ -53,7 +53,7 @@ def footprint(sizes: Sizes) -> Footprint:
     if sizes.algorithm.native:
         steps = sizes.segment(sizes.chunk) if sizes.segmented else sizes.chunk
         return Footprint(carry(sizes), 2 * sizes.itemsize * weights, sizes.itemsize * sizes.batch * steps * kept)
-    forward_only = sizes.algorithm.segmented or sizes.algorithm.carry == "filters"  # keeps one block only
+    forward_only = sizes.algorithm.segmented or sizes.algorithm.filters  # keeps one block only
     steps = sizes.block if forward_only else sizes.chunk
     if sizes.carried_on and sizes.block < steps:
         kept += sum(factors_kept(sizes, index) for index in range(len(sizes.layers)))
@@ -69,8 +69,10 @@ def carry(sizes: Sizes) -> int:
     for index, layer in enumerate(sizes.layers):
         states = layer.states * layer.neurons
         total += sizes.itemsize * states
+        if sizes.algorithm.filters:
+            total += sizes.itemsize * layer.presynaptic
         if carried == "filters":
-            total += sizes.itemsize * (layer.currents * states + layer.presynaptic)
+            total += sizes.itemsize * layer.currents * states
         total += sizes.trace_itemsize * sum(layer.weights.values()) * adjoints(sizes, index)
         if sizes.segmented:
             total += sizes.itemsize * states * math.ceil(sizes.chunk / sizes.segment(sizes.chunk))
@@ -109,7 +111,8 @@ def jacobians(sizes: Sizes, index: int) -> int:
     through_weights = S if layer.recurrent and not algorithm.keeps("none") else 0
     above = sizes.states_above[index] if algorithm.carry == "influence" and sizes.carried_on else 0
     per_neuron = S + G + S * S + S * G + through_weights + (1 + above) * S + G
-    filters = layer.presynaptic + S * G * layer.neurons if algorithm.carry == "filters" else 0
+    filters = layer.presynaptic if algorithm.filters else 0
+    filters += S * G * layer.neurons if algorithm.carry == "filters" else 0
     return layer.neurons * per_neuron + filters
 
 

@@ -26,6 +26,8 @@ BLOCKWISE = (
     "drtrl_window",
     "random_feedback",
     "eprop",
+    "ottt",
+    "uoro",
 )
 
 

@@ -33,6 +33,8 @@ TRUTHS = {
     "drtrl_window": lambda p, K: reference.drtrl_window(*p, chunk=K),
     "random_feedback": lambda p, K: reference.random_feedback(*p),
     "eprop": lambda p, K: online.eprop(*p),
+    "ottt": lambda p, K: online.ottt(*p),
+    "uoro": lambda p, K: online.uoro(*p),
     "no_trace": lambda p, K: reference.no_trace(*p),
 }
 
@@ -92,7 +94,18 @@ def test_textbook_forward_in_time_is_exact(cell: str) -> None:
 
 def test_rules_differ_from_each_other() -> None:
     """A sweep in which two rules were the same gradient would not tell them apart."""
-    names = ("rtrl", "drtrl", "snap1", "es_drtrl", "drtrl_window", "random_feedback", "eprop", "no_trace")
+    names = (
+        "rtrl",
+        "drtrl",
+        "snap1",
+        "es_drtrl",
+        "drtrl_window",
+        "random_feedback",
+        "eprop",
+        "ottt",
+        "uoro",
+        "no_trace",
+    )
     for i, one in enumerate(names):
         for other in names[:i]:
             assert cosine(truth(one, "lif_delta", 2)[1], truth(other, "lif_delta", 2)[1]) < 0.9999, (one, other)

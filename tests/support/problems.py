@@ -16,7 +16,18 @@ from drtrl_bench.implementations.cells.cell import Network
 
 FRAMEWORKS = ("jax", "torch")
 ALGORITHMS = ("bptt", "rtrl", "drtrl", "bptt_native")
-RULES = (*ALGORITHMS, "bptt_checkpointed", "snap1", "es_drtrl", "drtrl_window", "random_feedback", "eprop", "no_trace")
+RULES = (
+    *ALGORITHMS,
+    "bptt_checkpointed",
+    "snap1",
+    "es_drtrl",
+    "drtrl_window",
+    "random_feedback",
+    "eprop",
+    "ottt",
+    "uoro",
+    "no_trace",
+)
 
 WIDE: dict[str, Any] = {"alpha": 0.7, "width": 1.5}
 """A surrogate that is alive far from the threshold."""

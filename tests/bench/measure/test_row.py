@@ -190,6 +190,65 @@ def through_leak(weights: Weights, inputs: Any, targets: Any) -> Weights:
     return grads
 
 
+def one_trace(weights: Weights, inputs: Any, targets: Any) -> Weights:
+    """OTTT: the lines of each layer fade by its own leak, and meet the step's signal."""
+    V, l = forward(weights, inputs)[0], signals(weights, inputs, targets)
+    grads = [{k: np.zeros_like(v) for k, v in w.items()} for w in weights]
+    for layer in range(3):
+        lines: dict[str, Any] = {}
+        for t in range(len(inputs)):
+            for k, z in before(layer, V, inputs, t).items():
+                lines[k] = z if k == "b" else (SURVIVES if layer < 2 else READOUT) * lines.get(k, 0) + z
+                grads[layer][k][:, 0] += lines[k].T @ l[layer][t]
+    return grads
+
+
+def flips(t: int, layer: int, size: tuple[int, ...]) -> Any:
+    """UORO's signs: -1 where the highest of 32 bits is set in a hash of the step, the layer and the state's number."""
+    x = np.arange(np.prod(size), dtype=np.uint64) * 0x9E3779B1 + (t * 0x85EBCA77 + layer * 0xC2B2AE3D) % 2**32
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        x = x % 2**32
+        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
+    return np.where(x % 2**32 >= 2**31, -1.0, 1.0).reshape(size)
+
+
+def rank_one(weights: Weights, inputs: Any, targets: Any) -> Weights:
+    """UORO: a perturbation of all states pushed forward by all paths, and one of the weights, rescaled in each step."""
+    V, rho = forward(weights, inputs)
+    error, B = loss_and_error(rho, targets)[1], inputs.shape[1]
+    grads = [{k: np.zeros_like(v) for k, v in w.items()} for w in weights]
+    states = [np.zeros((B, N)) for _, N in SIZES]
+    by_weight = [{k: np.zeros((B, len(v), N)) for k, v in w.items()} for w, (_, N) in zip(weights, SIZES, strict=True)]
+
+    def size(arrays: Any) -> Any:
+        return np.sqrt(sum((a.reshape(B, -1) ** 2).sum(1) for a in arrays))
+
+    for t in range(len(inputs)):
+        nu, lam, dx = [flips(t, layer, (B, SIZES[layer][1])) for layer in range(3)], [None, None, None], 0.0
+        for layer, w in enumerate(weights):
+            moved = decays(V, layer, t) * states[layer] + (dx @ w["x"][:, 0] if layer else 0)
+            if layer < 2:
+                moved = moved + (psi(V[layer][t]) * states[layer]) @ w["r"][:, 0]
+                dx = psi(V[layer][t + 1]) * moved
+            states[layer] = moved
+        for layer in (2, 1, 0):
+            lam[layer] = nu[layer]
+            if layer < 2:
+                lam[layer] = nu[layer] + psi(V[layer][t + 1]) * (lam[layer + 1] @ weights[layer + 1]["x"][:, 0].T)
+        new = [{k: z[:, :, None] * lam[i][:, None] for k, z in before(i, V, inputs, t).items()} for i in range(3)]
+        rho0 = np.sqrt(size([v for w in by_weight for v in w.values()]) / (size(states) + 1e-7)) + 1e-7
+        rho1 = np.sqrt(size([v for w in new for v in w.values()]) / (size(nu) + 1e-7)) + 1e-7
+        for layer in range(3):
+            states[layer] = rho0[:, None] * states[layer] + rho1[:, None] * nu[layer]
+            for k, v in new[layer].items():
+                by_weight[layer][k] = by_weight[layer][k] / rho0[:, None, None] + v / rho1[:, None, None]
+        by_states = (error[t] * states[2]).sum(-1)
+        for layer in range(3):
+            for k, v in by_weight[layer].items():
+                grads[layer][k][:, 0] += np.einsum("b,bjn->jn", by_states, v)
+    return grads
+
+
 def gradient(rule: str, weights: Weights, inputs: Any, targets: Any) -> Weights:
     """Each rule's gradient with windows of 5 steps, by the equations."""
     V = forward(weights, inputs)[0]
@@ -206,6 +265,10 @@ def gradient(rule: str, weights: Weights, inputs: Any, targets: Any) -> Weights:
         return filtered(weights, inputs, targets)
     if rule == "eprop":
         return through_leak(weights, inputs, targets)
+    if rule == "ottt":
+        return one_trace(weights, inputs, targets)
+    if rule == "uoro":
+        return rank_one(weights, inputs, targets)
     D: Any = {"snap1": itself, "no_trace": lambda layer, t: 0.0}.get(rule, lambda layer, t: decays(V, layer, t))
     return by_traces(signals(weights, inputs, targets, rule == "random_feedback"), traces(weights, inputs, D))
 
@@ -497,7 +560,7 @@ def test_an_error_of_any_rule_is_wrong(what: str, rule: str, folder: Path, monke
 # The least work, and bytes
 
 
-FLOOR: dict[str, tuple[int, int]] = {
+FLOOR: dict[str, tuple[Any, Any]] = {
     # 26 steps of 3 samples; products of 2 * 3 * (30 + 25) = 330, 300 and 300 flops a step: 930
     # forward and the weights' gradients 1860, down through the layers' weights 150 + 300, back through W_r 2 * 150
     "bptt": (26 * 2610, 0),
@@ -509,6 +572,8 @@ FLOOR: dict[str, tuple[int, int]] = {
     "drtrl_window": (26 * 2610 + 25 * 930, 39600),
     "eprop": (26 * 2310 + 25 * (2 * 330 + 2 * 300 + 300), 5 * 2 * 3 * (2 * 60 + 2 * 55 + 50) * 8),  # 2 states a neuron
     "es_drtrl": (26 * 2310, 0),
+    "ottt": (26 * 2310, 0),
+    "uoro": (None, None),
     "no_trace": (26 * 2310, 0),
     # influence of 20, 15 and 10 states: moved five times, pulled back 25 steps
     "rtrl": (

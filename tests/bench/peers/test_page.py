@@ -51,8 +51,8 @@ def test_every_algorithm_and_every_peer_has_its_place() -> None:
     ("rule", "cells"),
     [
         ("D-RTRL", ["`drtrl`", "`D_RTRL`", "-", "-", "-", "-"]),
-        ("UORO", ["-", "`UORO`", "-", "-", "-", "-"]),
-        ("OTTT", ["-", "-", "-", "`OTTTLIFNode`", "-", "-"]),
+        ("UORO", ["`uoro`", "`UORO`", "-", "-", "-", "-"]),
+        ("OTTT", ["`ottt`", "-", "-", "`OTTTLIFNode`", "-", "-"]),
     ],
 )
 def test_rows_of_the_rules(rule: str, cells: list[str]) -> None:

@@ -152,6 +152,8 @@ ALGORITHMS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
     "drtrl_window": ("drtrl_window", ("chunk",), (), "trace"),
     "random_feedback": ("random_feedback", (), (), "trace"),
     "eprop": ("online.eprop", (), (), "trace"),
+    "ottt": ("online.ottt", (), (), "lines"),
+    "uoro": ("online.uoro", (), (), "other"),
     "no_trace": ("no_trace", (), (), "states"),
 }
 """What defines each rule's gradient, what changes it, what `advance` takes, and what is carried."""
