@@ -24,6 +24,9 @@ USES = {
     "es_drtrl": "online, where even D-RTRL's trace is too large",
     "snap1": "as D-RTRL, in cells whose neurons act on themselves by a weight",
     "drtrl_window": "updates every K steps, with BPTT's gradient within them",
+    "eprop": "online, with a leaky readout: as D-RTRL, with the readout's leak in the traces",
+    "ottt": "online, spiking: a trace per neuron instead of one per weight",
+    "uoro": "what a random estimate of RTRL's influence gives",
     "random_feedback": "control: what learning signals by random weights give",
     "no_trace": "control: what the current step alone gives",
 }

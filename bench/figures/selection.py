@@ -18,6 +18,10 @@ ALGORITHMS = {
     "es_drtrl": ("ES-D-RTRL", "#CC79A7", "v"),
     "snap1": ("SnAp-1", "#E69F00", ">"),
     "drtrl_window": ("D-RTRL, windows", "#6A5ACD", "<"),
+    "snap2": ("SnAp-2", "#AA4499", "8"),
+    "eprop": ("e-prop", "#117733", "d"),
+    "ottt": ("OTTT", "#882255", "*"),
+    "uoro": ("UORO", "#999933", "H"),
     "random_feedback": ("random feedback", "#7F7F7F", "X"),
     "no_trace": ("no trace", "#444444", "p"),
 }
