@@ -10,6 +10,7 @@ where no spike is, they are computed spike by spike, for all rows of the neurons
 Source: Wang et al. 2026 (Nat. Commun. 17:1745). Symbols and shapes: `implementations/README.md`.
 """
 
+from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
@@ -53,10 +54,13 @@ def trace_step(synapses: Synapses, eps: Tensor, lam: Tensor, P: Tensor, z: Tenso
 
     eps [B, S, R, width], lam [B, S, N], P [B, S, S', N], z [K, B, J], dy [K, B, Q, N]: the loss's, then the states'.
     """
-    total = torch.zeros_like(eps[0, 0])
+    terms = (
+        sparse.at_post(synapses, lam_bs).mul_(eps_bs)
+        for lam_b, eps_b in zip(lam, eps, strict=True)
+        for lam_bs, eps_bs in zip(lam_b, eps_b, strict=True)
+    )
+    total = reduce(Tensor.add_, terms)
     for b, eps_b in enumerate(eps):
-        for s, eps_s in enumerate(eps_b):
-            total.addcmul_(sparse.at_post(synapses, lam[b, s]), eps_s)
         totals = [total]
         if not last:
             if len(eps_b) == 1:

@@ -136,6 +136,5 @@ def weight_gradient(cell: Any, wiring: dict[str, Synapses], w: PerWeight, z: Per
             grads[kind] = torch.einsum("tbj,tbgn->jgn", z[kind], fed)
             continue
         grads[kind] = torch.zeros_like(w[kind])
-        for b in range(dy.shape[1]):
-            sparse.add_outer(wiring[kind], [grads[kind]], z[kind][:, b], [fed[:, b, 0]])
+        sparse.add_outer(wiring[kind], [grads[kind]], z[kind].flatten(0, 1), [fed[:, :, 0].flatten(0, 1)])
     return grads

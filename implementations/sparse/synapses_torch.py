@@ -17,6 +17,9 @@ from torch.nn import functional
 
 from drtrl_bench.implementations.sparse.pattern import Pattern
 
+ROWS = 65_536
+"""Rows that are read at once."""
+
 
 class Synapses(NamedTuple):
     """Hold a pattern as tensors."""
@@ -38,24 +41,42 @@ def synapses(pattern: Pattern) -> Synapses:
     return Synapses(pattern.N, first[:-1], first.diff(), torch.from_numpy(pattern.pre), torch.from_numpy(pattern.post))
 
 
-def active_rows(synapses: Synapses, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows of the presynaptic neurons that emit something, z [J], and what they emit: [m], [m, 1]."""
-    (active,) = z.nonzero(as_tuple=True)
-    n = synapses.rows[active]
-    end = n.cumsum(0)
-    rows = torch.repeat_interleave(synapses.first[active] - end + n, n)
-    rows += torch.arange(len(rows))
-    return rows, torch.repeat_interleave(z[active], n)[:, None]
+class Events(NamedTuple):
+    """Hold the rows of the presynaptic neurons that emit something, in some steps or samples."""
+
+    at: Tensor
+    """The step or sample of each row [m]."""
+    rows: Tensor
+    """The rows [m]."""
+    emitted: Tensor
+    """What their presynaptic neuron emits [m, 1]."""
+
+
+def events(synapses: Synapses, z: Tensor) -> Events:
+    """Find what presynaptic activity z [M, J] of M steps or samples reads, in their order."""
+    at, active = z.nonzero(as_tuple=True)
+    n = synapses.rows.index_select(0, active)
+    each = torch.repeat_interleave(torch.arange(len(n)), n)
+    rows = (synapses.first.index_select(0, active) + n - n.cumsum(0)).index_select(0, each) + torch.arange(len(each))
+    return Events(at.index_select(0, each), rows, z[at, active].index_select(0, each)[:, None])
+
+
+def times(values: Tensor, emitted: Tensor) -> Tensor:
+    """Multiply the values [m, width] of rows, in place, with what is emitted [m, 1]; spikes are 1 and cost nothing."""
+    return values if (emitted == 1).all() else values.mul_(emitted)
+
+
+def slots(synapses: Synapses, at: Tensor, rows: Tensor) -> Tensor:
+    """Return where the slots of rows [m] read an array [M, N + 1] of postsynaptic factors: [m width]."""
+    return (synapses.post.index_select(0, rows) + (at * (synapses.N + 1))[:, None]).flatten()
 
 
 def currents(synapses: Synapses, W: Tensor, z: Tensor) -> Tensor:
     """Compute the currents [B, N] of presynaptic activity z [B, J]."""
-    y = []
-    for z_b in z:
-        rows, emitted = active_rows(synapses, z_b)
-        amounts = W[rows].mul_(emitted)
-        y.append(torch.bincount(synapses.post[rows].flatten(), amounts.flatten(), minlength=synapses.N + 1)[:-1])
-    return torch.stack(y).to(z.dtype)
+    at, rows, emitted = events(synapses, z)
+    y = z.new_zeros(len(z) * (synapses.N + 1))
+    y.scatter_add_(0, slots(synapses, at, rows), times(W.index_select(0, rows), emitted).flatten())
+    return y.view(len(z), -1)[:, :-1]
 
 
 def feedback(synapses: Synapses, W: Tensor, dy: Tensor) -> Tensor:
@@ -73,10 +94,12 @@ def at_post(synapses: Synapses, dy: Tensor) -> Tensor:
 
 
 def add_outer(synapses: Synapses, totals: Sequence[Tensor], z: Tensor, dy: Sequence[Tensor]) -> None:
-    """Add the outer products of K steps of one sample to each of the totals [R, width]: z [K, J], each dy [K, N]."""
-    padded = [functional.pad(each, (0, 1)) for each in dy]
-    for t, z_t in enumerate(z):
-        rows, emitted = active_rows(synapses, z_t)
-        post = synapses.post[rows]
-        for total, each in zip(totals, padded, strict=True):
-            total.index_add_(0, rows, each[t].index_select(0, post.flatten()).view(post.shape).mul_(emitted))
+    """Add the outer products of M steps to each of the totals [R, width]: z [M, J], each dy [M, N].
+
+    All steps at once, ROWS rows at a time: what is read from memory for them is scratch.
+    """
+    factors = [functional.pad(each, (0, 1)).flatten() for each in dy]
+    for at, rows, emitted in zip(*(each.split(ROWS) for each in events(synapses, z)), strict=True):
+        read = slots(synapses, at, rows)
+        for total, factor in zip(totals, factors, strict=True):
+            total.index_add_(0, rows, times(factor.index_select(0, read).view(-1, total.shape[1]), emitted))

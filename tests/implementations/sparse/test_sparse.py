@@ -107,6 +107,18 @@ def test_every_row_is_read_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -
         assert np.abs(found - right).max() <= 1e-10 * np.abs(right).max()
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_nobody_spikes(framework: str, rule: str) -> None:
+    """Without inputs, biases and spikes there is nothing to read, and only biases have a gradient."""
+    p, patterns = sparse_problem("lif_soft", 1, 3)
+    silent = [{k: np.zeros_like(v) if k == "b" else v for k, v in w.items()} for w in p.params]
+    p = p._replace(inputs=np.zeros_like(p.inputs), params=silent)
+    loss, grads = gradient(framework, rule, p, patterns, 3)
+    assert loss == pytest.approx(expected(rule, p, patterns, 3)[0], rel=1e-12)
+    assert not any(grads[0][k].any() for k in ("x", "r"))
+    assert grads[0]["b"].any()
+
+
 def test_pattern_by_hand() -> None:
     """Five synapses in rows of two: neuron 0 has three of them, 1 none, 2 two."""
     pattern = pattern_of([2, 0, 0, 2, 0], [1, 3, 0, 0, 2], J=3, N=4, width=2)
