@@ -1,0 +1,1 @@
+"""Connectomes: which neuron synapses onto which, how often, and with which sign."""

@@ -1,0 +1,58 @@
+"""Compute BPTT's gradient of sparse weights in JAX: all paths within a chunk, those between neurons among them.
+
+    lam^{t-1} = l^{t-1} + lam^t D^t + (dX/dy^t W_r^T) R^t,  dX/dy^t = lam^t D_f^t,  dL/dW_ji = sum_t z_j^t dX/dy_i^t
+
+The product with W_r^T reads every synapse in every step, as a surrogate derivative R is not 0 where no spike is: this
+is what D-RTRL does not have to compute. The sum is computed spike by spike. Carried from chunk to chunk: the states, so
+that K < T truncates. Source: Werbos 1990 (Proc. IEEE 78:1550). Symbols and shapes: `implementations/README.md`.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from drtrl_bench.implementations.engine.adjoint_jax import neuronwise
+from drtrl_bench.implementations.engine.derivatives_jax import output_jacobian
+from drtrl_bench.implementations.engine.network_jax import States
+from drtrl_bench.implementations.sparse.network_jax import (
+    Params,
+    Wiring,
+    feedback,
+    forward,
+    initial_states,
+    local_terms,
+    recurrent_path,
+    weight_gradient,
+)
+
+init = initial_states
+
+
+def advance(
+    net: Any, wiring: Wiring, params: Params, carry: States, inputs: Array, targets: Array, *, last: bool = False
+) -> tuple[States, Array, Params]:
+    """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient."""
+    states, loss, residuals, error = forward(net, wiring, params, carry, inputs, targets)
+    grads, dL_do = [], error[:, :, None]
+    for i in reversed(range(len(net))):
+        cell, where, w = net[i], wiring[i], params[i]
+        D, D_f, l, z = local_terms(cell, w, residuals[i], dL_do)
+        R = output_jacobian(cell, residuals[i].previous) if "r" in w else l[:, :, 0]
+
+        def back(
+            lam: Array, now: tuple[Array, ...], cell: Any = cell, where: Any = where, w: Any = w
+        ) -> tuple[Array, Array]:
+            l, D, D_f, R = now
+            lam = lam + l
+            dy = neuronwise(lam, D_f)
+            lam = neuronwise(lam, D)
+            if "r" in w:
+                lam = lam + recurrent_path(cell, where, w, dy)[:, :, None] * R[:, None]
+            return lam, dy
+
+        dy = lax.scan(back, jnp.zeros_like(l[0]), (l, D, D_f, R), reverse=True)[1]
+        if i > 0:
+            dL_do = feedback(cell, where, w, dy)
+        grads.insert(0, weight_gradient(cell, where, w, z, dy[:, :, 0]))
+    return states, loss, grads

@@ -1,0 +1,140 @@
+"""Run a network of sparse and dense weights in PyTorch: forward, and the factors of its gradient backward.
+
+A layer's weight of kind k is sparse where the layer's `Wiring` names its synapses; all others are dense. Sparse
+weights feed one current. Symbols and shapes: `implementations/README.md`. The twin is `network_jax.py`.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from drtrl_bench.implementations.engine.adjoint_torch import forward_weights
+from drtrl_bench.implementations.engine.derivatives_torch import learning_signals, local_jacobians, output_jacobian
+from drtrl_bench.implementations.engine.network_torch import (
+    PerWeight,
+    Residuals,
+    States,
+    loss_and_error,
+    presynaptic,
+    rest,
+)
+from drtrl_bench.implementations.sparse import synapses_torch as sparse
+from drtrl_bench.implementations.sparse.synapses_torch import Synapses
+
+Wiring = list[dict[str, Synapses]]
+"""The synapses of each layer, by kind of weight; a kind that is missing is dense."""
+Params = list[PerWeight]
+"""The weights of every layer, the readout last: dense [J, Gk, N], sparse [R, width]."""
+
+
+def neurons(w: PerWeight, wiring: dict[str, Synapses]) -> int:
+    """Return the number of neurons of a layer."""
+    return wiring["x"].N if "x" in wiring else w["x"].shape[-1]
+
+
+def initial_states(net: Any, wiring: Wiring, params: Params, batch: int) -> States:
+    """Return the states before the first step, one [B, S, N] per layer.
+
+    Raises ValueError for sparse weights that feed more than one current.
+    """
+    states = []
+    for cell, where, w in zip(net, wiring, params, strict=True):
+        for kind in where:
+            if (fed := cell.reads[kind].stop - cell.reads[kind].start) != 1:
+                raise ValueError(
+                    f"weights {kind!r} of {type(cell).__name__} feed {fed} currents, and sparse ones feed one: "
+                    "take a cell of one current, such as lif, or leave these weights dense"
+                )
+        s = rest(cell, neurons(w, where), w["x"].dtype, w["x"].device)
+        states.append(s.expand(batch, *s.shape))
+    return states
+
+
+def layer(cell: Any, wiring: dict[str, Synapses], w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Run one layer from state s over inputs x [K, B, I]: its states [K + 1, B, S, N], s first, and
+    its input currents [K, B, G, N].
+    """
+    y = x.new_zeros(*x.shape[:2], cell.G, s.shape[-1])
+    states = s.new_empty(len(x) + 1, *s.shape)
+    states[0] = s
+    for kind in w.keys() & {"b", "p"}:
+        y[:, :, cell.reads[kind]] += w[kind]
+    for t in range(len(x)):
+        for kind in w.keys() & {"x", "r"}:
+            z = x[t] if kind == "x" else cell.emit(states[t])
+            if kind in wiring:
+                y[t, :, cell.reads[kind].start] += sparse.currents(wiring[kind], w[kind], z)
+            else:
+                y[t, :, cell.reads[kind]] += (z @ w[kind].flatten(1)).unflatten(1, w[kind].shape[1:])
+        states[t + 1] = cell.dynamics(states[t], y[t])
+    return states, y
+
+
+def forward(
+    net: Any, wiring: Wiring, params: Params, states: States, inputs: Tensor, targets: Tensor
+) -> tuple[States, Tensor, list[Residuals], Tensor]:
+    """Run a chunk forward: the last states, the loss, the residuals, and dL/dlogits [K, B, C]."""
+    x, residuals = inputs, []
+    for cell, where, w, s0 in zip(net, wiring, params, states, strict=True):
+        s, y = layer(cell, where, w, s0, x)
+        residuals.append(Residuals(s[:-1], s[1:], y, x))
+        x = cell.output(s[1:])
+    loss, error = loss_and_error(x, targets)
+    return [r.states[-1].clone() for r in residuals], loss, residuals, error
+
+
+class Local(NamedTuple):
+    """Hold what the gradient of a layer is made of, within a neuron."""
+
+    D: Tensor
+    """ds/ds_prev [K, B, S, S', N]."""
+    D_f: Tensor
+    """ds/dy [K, B, S, G, N]."""
+    l: Tensor
+    """The learning signal dL^t/ds^t [K, B, 1, S, N]."""
+    z: PerWeight
+    """Presynaptic activity [K, B, J] of each kind of weight."""
+
+
+def local_terms(cell: Any, w: PerWeight, residuals: Residuals, dL_do: Tensor) -> Local:
+    """Differentiate a layer within its neurons, from dL/do [K, B, 1, N]."""
+    D, D_f = local_jacobians(cell, w, residuals)
+    l = learning_signals(cell, residuals.states, dL_do)
+    return Local(D, D_f, l, presynaptic(cell, residuals.previous, residuals.inputs))
+
+
+def feedback(cell: Any, wiring: dict[str, Synapses], w: PerWeight, dy: Tensor) -> Tensor:
+    """Feed dX/dy [K, B, Q, G, N] back through the input weights: dX/do [K, B, Q, J] of the layer below."""
+    if "x" not in wiring:
+        return forward_weights(0, dy, cell, w, dy)
+    fed = dy[..., cell.reads["x"].start, :]
+    return sparse.feedback(wiring["x"], w["x"], fed.flatten(0, 2)).unflatten(0, fed.shape[:3])
+
+
+def recurrent_path(cell: Any, wiring: dict[str, Synapses], w: PerWeight, s_prev: Tensor) -> Any:
+    """Return the function that feeds dX/dy^t [B, Q, G, N] back through the recurrent weights, to dX/ds^{t-1}."""
+    R = output_jacobian(cell, s_prev)
+
+    def back(t: int, dy: Tensor) -> Tensor:
+        if "r" in wiring:
+            fed = dy[:, :, cell.reads["r"].start]
+            dr = sparse.feedback(wiring["r"], w["r"], fed.flatten(0, 1)).unflatten(0, fed.shape[:2])
+        else:
+            dr = torch.einsum("bqgn,jgn->bqj", dy[:, :, cell.reads["r"]], w["r"])
+        return dr[:, :, None] * R[t][:, None]
+
+    return back
+
+
+def weight_gradient(cell: Any, wiring: dict[str, Synapses], w: PerWeight, z: PerWeight, dy: Tensor) -> PerWeight:
+    """Sum z^t (x) dy^t over steps and samples, dy [K, B, G, N]: dense [J, Gk, N], sparse [R, width]."""
+    grads = {}
+    for kind in w:
+        fed = dy[:, :, cell.reads[kind]]
+        if kind not in wiring:
+            grads[kind] = torch.einsum("tbj,tbgn->jgn", z[kind], fed)
+            continue
+        grads[kind] = torch.zeros_like(w[kind])
+        sparse.add_outer(wiring[kind], [grads[kind]], z[kind].flatten(0, 1), [fed[:, :, 0].flatten(0, 1)])
+    return grads

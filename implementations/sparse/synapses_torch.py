@@ -1,0 +1,105 @@
+"""Compute with the synapses of a pattern in PyTorch, spike by spike: a presynaptic neuron that emits 0 costs nothing.
+
+    currents      y_i = sum_j z_j W_ji                 forward
+    feedback      dX/dz_j = sum_i W_ji dX/dy_i         the only product that reads every synapse
+    add_outer     total_ji += sum_t z_j^t dy_i^t       the product z (x) dy, at the synapses alone
+
+Weights, gradients and traces have the shape of the pattern's slots, [R, width]: see `pattern.py`. The twin is
+`synapses_jax.py`. Symbols: `implementations/README.md`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from drtrl_bench.implementations.sparse.pattern import Pattern
+
+ROWS = 65_536
+"""Rows that are read at once."""
+
+
+class Synapses(NamedTuple):
+    """Hold a pattern as tensors."""
+
+    N: int
+    first: Tensor
+    """The first row of each presynaptic neuron [J]."""
+    rows: Tensor
+    """The number of rows of each presynaptic neuron [J]."""
+    pre: Tensor
+    """The presynaptic neuron of each row [R]."""
+    post: Tensor
+    """The postsynaptic neuron of each slot [R, width]; N where there is no synapse."""
+
+
+def synapses(pattern: Pattern) -> Synapses:
+    """Return a pattern as tensors."""
+    first = torch.from_numpy(pattern.first)
+    return Synapses(pattern.N, first[:-1], first.diff(), torch.from_numpy(pattern.pre), torch.from_numpy(pattern.post))
+
+
+class Events(NamedTuple):
+    """Hold the rows of the presynaptic neurons that emit something, in some steps or samples."""
+
+    at: Tensor
+    """The step or sample of each row [m]."""
+    rows: Tensor
+    """The rows [m]."""
+    emitted: Tensor
+    """What their presynaptic neuron emits [m, 1]."""
+
+
+def events(synapses: Synapses, z: Tensor) -> Events:
+    """Find what presynaptic activity z [M, J] of M steps or samples reads, in their order."""
+    at, active = z.nonzero(as_tuple=True)
+    n = synapses.rows.index_select(0, active)
+    each = torch.repeat_interleave(torch.arange(len(n)), n)
+    rows = (synapses.first.index_select(0, active) + n - n.cumsum(0)).index_select(0, each) + torch.arange(len(each))
+    return Events(at.index_select(0, each), rows, z[at, active].index_select(0, each)[:, None])
+
+
+def times(values: Tensor, emitted: Tensor) -> Tensor:
+    """Multiply the values [m, width] of rows, in place, with what is emitted [m, 1]; spikes are 1 and cost nothing."""
+    return values if (emitted == 1).all() else values.mul_(emitted)
+
+
+def slots(synapses: Synapses, at: Tensor, rows: Tensor) -> Tensor:
+    """Return where the slots of rows [m] read an array [M, N + 1] of postsynaptic factors: [m width]."""
+    return (synapses.post.index_select(0, rows) + (at * (synapses.N + 1))[:, None]).flatten()
+
+
+def currents(synapses: Synapses, W: Tensor, z: Tensor) -> Tensor:
+    """Compute the currents [B, N] of presynaptic activity z [B, J]."""
+    at, rows, emitted = events(synapses, z)
+    y = z.new_zeros(len(z) * (synapses.N + 1))
+    y.scatter_add_(0, slots(synapses, at, rows), times(W.index_select(0, rows), emitted).flatten())
+    return y.view(len(z), -1)[:, :-1]
+
+
+def feedback(synapses: Synapses, W: Tensor, dy: Tensor) -> Tensor:
+    """Feed dX/dy [M, N] of M adjoints back through the weights: dX/dz [M, J]."""
+    dy = functional.pad(dy, (0, 1)).T.contiguous()
+    by_row = dy.new_zeros(len(W), dy.shape[1])
+    for W_slot, post in zip(W.T, synapses.post.T, strict=True):
+        by_row.addcmul_(W_slot[:, None], dy.index_select(0, post))
+    return dy.new_zeros(len(synapses.first), dy.shape[1]).index_add_(0, synapses.pre, by_row).T
+
+
+def at_post(synapses: Synapses, dy: Tensor) -> Tensor:
+    """Read a postsynaptic factor dy [N] at every slot: [R, width]."""
+    return functional.pad(dy, (0, 1)).index_select(0, synapses.post.flatten()).view(synapses.post.shape)
+
+
+def add_outer(synapses: Synapses, totals: Sequence[Tensor], z: Tensor, dy: Sequence[Tensor]) -> None:
+    """Add the outer products of M steps to each of the totals [R, width]: z [M, J], each dy [M, N].
+
+    All steps at once, ROWS rows at a time: what is read from memory for them is scratch.
+    """
+    factors = [functional.pad(each, (0, 1)).flatten() for each in dy]
+    for at, rows, emitted in zip(*(each.split(ROWS) for each in events(synapses, z)), strict=True):
+        read = slots(synapses, at, rows)
+        for total, factor in zip(totals, factors, strict=True):
+            total.index_add_(0, rows, times(factor.index_select(0, read).view(-1, total.shape[1]), emitted))
