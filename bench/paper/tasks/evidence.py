@@ -52,6 +52,8 @@ class Size:
     enough: float = 0.9
     held: int = 1024
     seeds: int = 5
+    tunings: int = 1
+    """Other seeds, on which rates are chosen."""
     twin: int = 20
     """Updates of the first seed that are also computed in PyTorch."""
 
@@ -62,10 +64,10 @@ SIZES = {
         neurons=100,
         batch=16,
         updates=100,
-        every=5,
-        rates=(1e-3, 3e-3, 1e-2),
+        every=10,
+        rates=(3e-3, 1e-2, 3e-2, 1e-1),
         held=256,
-        twin=5,
+        twin=10,
     ),
     "paper": Size(),
 }
@@ -115,10 +117,10 @@ def described(size: Size, rule: str, seed: int) -> Job:
         "every": size.every,
         "enough": size.enough,
         "held": size.held,
+        "tunings": size.tunings,
         "seed": seed,
         "framework": "jax",
         "until": None,
-        "tuning": {},
     }
 
 
