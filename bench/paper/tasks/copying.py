@@ -56,7 +56,7 @@ class Size:
 
 SIZES = {
     "cpu": Size(
-        lags=(5, 20, 50),
+        lags=(5, 50),
         neurons=64,
         batch=32,
         updates=800,

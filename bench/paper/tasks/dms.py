@@ -64,10 +64,10 @@ class Size:
 SIZES = {
     "cpu": Size(
         ms=10.0,
-        delays=(100, 300, 1000),
+        delays=(100, 1000),
         neurons=50,
         batch=32,
-        updates=400,
+        updates=300,
         every=20,
         rates=(3e-4, 1e-3, 3e-3, 1e-2),
         held=256,

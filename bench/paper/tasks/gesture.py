@@ -66,7 +66,7 @@ SIZES = {
         every=10,
         rates=(3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
         held=128,
-        tunings=3,
+        tunings=2,
         twin=10,
     ),
     "paper": Size(),

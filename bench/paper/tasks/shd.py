@@ -66,7 +66,7 @@ SIZES = {
         every=15,
         rates=(0.05, 0.02, 0.01, 0.005, 0.002),
         held=256,
-        tunings=3,
+        tunings=2,
         twin=15,
     ),
     "paper": Size(),
