@@ -44,7 +44,7 @@ class Size:
     batch: int = 128
     updates: int = 5000
     every: int = 250
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     held: int = 1024
     seeds: int = 5
     tunings: int = 1

@@ -49,7 +49,7 @@ class Size:
     batch: int = 128
     updates: int = 2000
     every: int = 100
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     enough: float = 0.95
     held: int = 1024
     seeds: int = 5

@@ -48,7 +48,7 @@ class Size:
     batch: int = 128
     updates: int = 300
     every: int = 20
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     enough: float = 0.9
     held: int = 1024
     seeds: int = 5

@@ -48,7 +48,7 @@ class Size:
     updates: int = 8400
     """500 epochs of 1077 recordings."""
     every: int = 420
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     held: int = 264
     seeds: int = 5
     tunings: int = 1
