@@ -133,10 +133,13 @@ def test_a_task_that_a_rate_beyond_the_list_might_solve_is_open() -> None:
 
 
 def test_the_caption_says_which_rates_are_at_an_end() -> None:
-    ((figure, _),) = dms.figures(chosen(bptt=HIGHEST)).values()
+    rows = chosen(bptt=HIGHEST)
+    ((figure, _),) = dms.figures(rows).values()
     said = " ".join(text_of(figure).split())
-    assert "rate at the end of the list: BPTT 0.1 (delay of 1000 ms);" in said
+    assert "rate at the end of the list: BPTT 0.1;" in said
     assert "chosen on validation data of 1 other seed, 256 trials each: BPTT 0.1; D-RTRL 0.01;" in said
+    short = [each | {"condition": "delay of 100 ms", "delay": 100} for each in SOLVING.to_dict("records")]
+    assert "list: BPTT 0.1 (delay of 1000 ms);" in trainings.protocol(framed(*short, *rows.to_dict("records")))
 
 
 def test_the_figure_is_complete_and_legible() -> None:

@@ -44,7 +44,8 @@ def protocol(rows: Frame) -> str:
         for rule, own in rows[rows["variant"] == ""].groupby("rule", sort=False)
     )
     seeds = f"{job['tunings']} other {'seed' if job['tunings'] == 1 else 'seeds'}, {job['validated']} trials each"
-    outer = ", ".join(f"{end.name} {end.rate:g} ({end.condition})" for end in ends(rows))
+    several = rows["condition"].nunique() > 1
+    outer = ", ".join(f"{each.name} {each.rate:g}" + f" ({each.condition})" * several for each in ends(rows))
     cut = f"norm of a gradient cut to {job['clip']:g}" if job["clip"] < 1e9 else "gradients not cut"
     return (
         f"{job['updates']} updates of {job['batch']} trials{end}; Adam, {cut}; "
