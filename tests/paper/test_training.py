@@ -34,7 +34,7 @@ JOB: dict[str, Any] = {
     "held": 8,
     "seed": 3,
     "framework": "jax",
-    "tuning": {},
+    "tunings": 2,
 }
 PARTS = (("train", 0), ("train", 1), ("valid", 0), ("test", 0))
 
@@ -107,7 +107,7 @@ def test_the_loss_of_the_sum_is_that_of_all_steps() -> None:
 
 
 def curve(accuracies: list[float]) -> training.Curve:
-    return training.Curve([2, 4, 6][: len(accuracies)], [], accuracies, [], 0.0, 0, None)
+    return training.Curve([2, 4, 6][: len(accuracies)], [], accuracies, [], 0.0, 0, 8, None)
 
 
 def test_merit_by_hand() -> None:
@@ -115,20 +115,25 @@ def test_merit_by_hand() -> None:
     assert training.merit(curve([0.5, 1.0]), JOB) == pytest.approx(2.5 / 3)  # ended at 4 of 6 updates
 
 
-def test_the_best_rate_is_chosen_on_its_own_seed_for_both_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[int, str, float]] = []
+def test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, str, int, float]] = []
+    worth = {0.1: (0.9, 0.3), 0.2: (0.6, 1.0), 0.3: (0.8, 0.6)}  # of each seed: the first seed alone would choose 0.1
 
     def train(job: dict[str, Any], rate: float) -> training.Curve:
-        seen.append((job["seed"], job["framework"], rate))
-        return curve([{0.1: 0.5, 0.2: 0.9, 0.3: 0.6}[rate]] * 3)
+        seen.append((job["seed"], job["framework"], job["steps"], rate))
+        return curve([worth[rate][job["seed"] - training.TUNING]] * 3)
 
     monkeypatch.setattr(training, "train", train)
     training.merits.cache_clear()
-    job = JOB | {"rates": [0.1, 0.2, 0.3], "steps": 30, "tuning": {"steps": 15}}
-    assert training.tuned(job)[0] == 0.2
-    assert training.tuned(job | {"steps": 15, "tuning": {}})[0] == 0.2
+    job = JOB | {"rates": [0.1, 0.2, 0.3]}
+    rate, found = training.tuned(job)
+    assert rate == 0.2
+    assert found == pytest.approx((0.6, 0.8, 0.7))
     assert training.tuned(job | {"seed": 4, "framework": "torch", "until": 2})[0] == 0.2
-    assert seen == [(training.TUNING, "jax", rate) for rate in (0.1, 0.2, 0.3)]
+    once = [(seed, "jax", 15, rate) for rate in (0.1, 0.2, 0.3) for seed in (1024, 1025)]
+    assert seen == once
+    training.tuned(job | {"steps": 30})  # another task, as a longer delay, has rates of its own
+    assert seen == once + [(seed, "jax", 30, rate) for seed, _, _, rate in once]
     training.merits.cache_clear()
 
 

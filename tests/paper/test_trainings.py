@@ -18,7 +18,8 @@ CLAIM = experiment.Claim("it learns", "[code] x.py")
 def row(rule: str, seed: int, test: float | None, valid: list[float], **more: Any) -> dict[str, Any]:
     job = {"condition": "delay of 1000 ms", "delay": 1000, "ms": 5.0, "rule": rule, "variant": "", "seed": seed}
     job |= {"framework": "jax", "dataset": "dms", "every": 10, "updates": 40, "until": None, "batch": 4, "clip": 1.0}
-    job |= {"neurons": 3, "rates": [0.001, 0.01], "rule_options": {"decay": 0.951}, "enough": 0.95}
+    job |= {"neurons": 3, "rates": [0.001, 0.01, 0.1], "rule_options": {"decay": 0.951}, "enough": 0.95}
+    job |= {"tunings": 1, "validated": 256, "worth": [0.5, 0.7, 0.6]}
     job |= {"at": [10 * (i + 1) for i in range(len(valid))], "valid_accuracy": valid, "valid_loss": [0.6] * len(valid)}
     job |= {"loss": [0.5] * len(valid)}
     job |= {"solved": valid[-1] >= 0.95, "test_accuracy": test, "tested": 256, "rate": 0.01, "seconds_per_update": 0.5}
@@ -86,6 +87,61 @@ def test_as_good_as_another_rule() -> None:
     assert outcomes == ["only at reduced size", "not at reduced size", *["cannot be judged here"] * 2]
 
 
+LOWEST = {"rate": 0.001, "worth": [0.9, 0.7, 0.6]}
+HIGHEST = {"rate": 0.1, "worth": [0.5, 0.7, 0.75]}
+
+
+def chosen(**by_rule: dict[str, Any]) -> Any:
+    return framed(*(each | by_rule.get(each["rule"], {}) for each in SOLVING.to_dict("records")))
+
+
+def test_rates_at_the_ends_of_their_list_are_found() -> None:
+    assert trainings.ends(SOLVING) == []
+    (low,) = trainings.ends(trainings.of_rule(chosen(bptt=LOWEST), "bptt"))
+    (high,) = trainings.ends(chosen(drtrl=HIGHEST))
+    assert (low.name, low.condition, *low[2:]) == ("BPTT", "delay of 1000 ms", 0.001, 0.9, 0.7)
+    assert (high.name, *high[2:]) == ("D-RTRL", 0.1, 0.75, 0.7)
+    mixed = {"rates": [0.1, 0.001, 0.01], "rate": 0.1, "worth": [0.75, 0.5, 0.7]}
+    assert trainings.ends(chosen(drtrl=mixed)) == [high]
+    assert trainings.ends(chosen(drtrl={"rates": [0.01], "worth": [1.0]})) == []  # nothing was chosen
+
+
+def test_what_a_rate_beyond_the_list_could_turn_is_open() -> None:
+    def judged(margin: float, **by_rule: dict[str, Any]) -> experiment.Verdict:
+        return judging.as_good(chosen(**by_rule), CLAIM, "drtrl", "bptt", "delay of 1000 ms", margin, 0.5)
+
+    yes, no, none = "only at reduced size", "not at reduced size", "cannot be judged here"
+    assert [judged(0.25, bptt=HIGHEST).outcome, judged(0.05, drtrl=LOWEST).outcome] == [none, none]
+    assert [judged(0.25, drtrl=HIGHEST).outcome, judged(0.05, bptt=LOWEST).outcome] == [yes, no]
+    why = judged(0.25, bptt=HIGHEST, drtrl=LOWEST).why
+    ends = "D-RTRL 0.001 (worth 0.900, the next 0.700)", "BPTT 0.1 (worth 0.750, the next 0.700)"
+    assert all(each in why for each in ends)
+    assert why.endswith(": one beyond it could turn this")
+    assert "rate at the end of the list: D-RTRL 0.1 (" in judged(0.25, drtrl=HIGHEST).why
+    assert "end of the list" not in judged(0.25).why
+
+
+def test_a_task_that_a_rate_beyond_the_list_might_solve_is_open() -> None:
+    def judged(rule: str, **by_rule: dict[str, Any]) -> experiment.Verdict:
+        return judging.solved(chosen(**by_rule), CLAIM, rule, "delay of 1000 ms")
+
+    assert judged("drtrl", drtrl=HIGHEST).outcome == "cannot be judged here"
+    assert judged("drtrl", bptt=HIGHEST).outcome == "not at reduced size"
+    solved = judged("bptt", bptt=LOWEST)
+    assert solved.outcome == "only at reduced size"
+    assert "rate at the end of the list: BPTT 0.001 (worth 0.900" in solved.why
+
+
+def test_the_caption_says_which_rates_are_at_an_end() -> None:
+    rows = chosen(bptt=HIGHEST)
+    ((figure, _),) = dms.figures(rows).values()
+    said = " ".join(text_of(figure).split())
+    assert "rate at the end of the list: BPTT 0.1;" in said
+    assert "chosen on validation data of 1 other seed, 256 trials each: BPTT 0.1; D-RTRL 0.01;" in said
+    short = [each | {"condition": "delay of 100 ms", "delay": 100} for each in SOLVING.to_dict("records")]
+    assert "list: BPTT 0.1 (delay of 1000 ms);" in trainings.protocol(framed(*short, *rows.to_dict("records")))
+
+
 def test_the_figure_is_complete_and_legible() -> None:
     ((figure, points),) = dms.figures(SOLVING).values()
     assert unnamed(figure) == []
@@ -93,6 +149,7 @@ def test_the_figure_is_complete_and_legible() -> None:
     assert raw_mathtext(figure) == []
     for said in ("delayed match-to-sample (synthetic)", "records 0000", "tested once", "BPTT", "chance"):
         assert said in text_of(figure)
+    assert "end of the list" not in " ".join(text_of(figure).split())
     bptt = points[(points["rule"] == "bptt") & (points["framework"] == "jax")]
     assert bptt["seconds"].tolist() == [5, 10, 15, 20]
     np.testing.assert_allclose(bptt["valid"], [0.55, 0.835, 0.885, 0.965])
@@ -104,10 +161,10 @@ def test_the_figure_is_complete_and_legible() -> None:
 @pytest.mark.parametrize("size", experiment.SIZES)
 def test_every_rule_has_the_same_budget(module: Any, size: str) -> None:
     jobs = module.jobs(module.SIZES[size])
-    budgets = {(tuple(job["rates"]), job["updates"], job["batch"], job["held"], job["every"]) for job in jobs}
-    assert len(budgets) == 1
+    budgets = {tuple(job[name] for name in ("updates", "every", "batch", "held", "tunings")) for job in jobs}
+    assert len(budgets) == len({tuple(job["rates"]) for job in jobs}) == 1
     (budget,) = budgets
-    assert budget[1] % budget[4] == 0
+    assert budget[0] % budget[1] == 0
     seeds = {(job["rule"], job["condition"], job["variant"]): set() for job in jobs if job["framework"] == "jax"}
     for job in jobs:
         if job["framework"] == "jax":
@@ -129,8 +186,8 @@ def test_the_published_numbers_of_delayed_match() -> None:
     assert weak == (1, 1)
     (cut,) = {j["clip"] for j in jobs if j["variant"] == "mean of steps"}
     assert cut == 500
-    halved = dms.jobs(dms.SIZES["cpu"])[0]
-    assert (halved["steps"], halved["options"]["tau"]) == (222, 20)
+    reduced = dms.jobs(dms.SIZES["cpu"])[0]
+    assert (reduced["ms"], reduced["steps"], reduced["options"]["tau"]) == (10, 111, 10)
 
 
 def test_the_published_numbers_of_evidence_and_copying() -> None:

@@ -3,16 +3,16 @@
 A job says the network (cell, options, layers, neurons, readout, readout_options; uniform: constants that differ from
 neuron to neuron and are not trained, with their ranges), the task (dataset, reading, steps, batch, per_step), the rule
 (rule, rule_options, chunk, clip), and the training: rates, updates, every (updates between two validations), enough
-(a validation accuracy that ends it, or None), held (trials of validation and of test), seed, framework. `summed`: the
-loss is the cross-entropy of the output's sum over the steps, not the sum of each step's. `until`: the training ends
-after so many updates, and is not tested.
+(a validation accuracy that ends it, or None), held (trials of validation and of test), tunings (on how many seeds rates
+are chosen), seed, framework. `summed`: the loss is the cross-entropy of the output's sum over the steps, not the sum of
+each step's. `until`: the training ends after so many updates, and is not tested.
 
 Gradients are summed over the steps that have a target, and the weights change once a batch: Adam, after the gradient's
 norm is cut to `clip`. Where a task has steps without a target, rules that carry a trace carry it through these, too.
 
-All rules get the same list of rates. Which is best is decided by a training on a seed of its own, TUNING, by the mean
-of the validation accuracies of the whole training, so that both speed and level count; `tuning`: fields of the job that
-are others there. The test part is seen by the last weights of the chosen rate alone.
+All rules get the same list of rates. Which is best is decided by trainings on seeds of their own, TUNING and those
+after it, by the mean of the validation accuracies of whole trainings, so that both speed and level count. The test part
+is seen by the last weights of the chosen rate alone.
 """
 
 import json
@@ -27,7 +27,7 @@ from drtrl_bench import data, registry
 from drtrl_bench.implementations.cells import spec
 
 TUNING = 2**10
-"""The seed of weights and data on which rates are chosen."""
+"""The first of the seeds of weights and data on which rates are chosen."""
 Weights = list[dict[str, NDArray[np.float64]]]
 Job = dict[str, Any]
 Row = dict[str, Any]
@@ -46,6 +46,8 @@ class Curve(NamedTuple):
     """The median; neither drawing the batch, nor validation, nor compilation is counted."""
     working_bytes: int
     """Peak memory of a gradient, beyond weights and batch."""
+    validated: int
+    """Validation trials."""
     params: Any
 
 
@@ -166,7 +168,7 @@ def train(job: Job, rate: float) -> Curve:
     between = losses[: len(losses) // job["every"] * job["every"]].reshape(-1, job["every"]).mean(axis=1) / labelled
     loss = [finite(value) for value in between]
     return Curve(**curve, loss=loss, seconds_per_update=float(np.median(taken)), params=params,
-                 working_bytes=gradient.working_bytes)  # fmt: skip
+                 working_bytes=gradient.working_bytes, validated=inputs.shape[1])  # fmt: skip
 
 
 def merit(curve: Curve, job: Job) -> float:
@@ -177,9 +179,10 @@ def merit(curve: Curve, job: Job) -> float:
 
 @cache
 def merits(tuning: str) -> tuple[float, ...]:
-    """Train at each rate on the seed of tuning, and return what each is worth; tuning: the job as JSON."""
+    """Train at each rate on the seeds of tuning, and return what each is worth; tuning: the job as JSON."""
     job = json.loads(tuning)
-    return tuple(merit(train(job, rate), job) for rate in job["rates"])
+    jobs = [job | {"seed": TUNING + number} for number in range(job["tunings"])]
+    return tuple(float(np.mean([merit(train(each, rate), each) for each in jobs])) for rate in job["rates"])
 
 
 def tuned(job: Job) -> tuple[float, tuple[float, ...]]:
@@ -187,9 +190,7 @@ def tuned(job: Job) -> tuple[float, tuple[float, ...]]:
 
     The trainings are shared by all jobs of a process that differ in their seeds alone.
     """
-    left_out = ("until", "tuning", "condition")
-    tuning = {k: v for k, v in (job | job["tuning"]).items() if k not in left_out}
-    tuning |= {"seed": TUNING, "framework": "jax"}
+    tuning = {k: v for k, v in job.items() if k not in ("seed", "until", "condition")} | {"framework": "jax"}
     worth = merits(json.dumps(tuning, sort_keys=True)) if len(job["rates"]) > 1 else (1.0,)
     return job["rates"][int(np.argmax(worth))], worth
 

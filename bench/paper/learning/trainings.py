@@ -1,6 +1,6 @@
 """Summarizes trainings of several seeds: curves of one length, differences from BPTT, and how far frameworks agree."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from drtrl_bench.figures import selection
 from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
+
+END = "rate at the end of the list"
 
 
 def held(rows: Frame, column: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -41,11 +43,44 @@ def protocol(rows: Frame) -> str:
         f"{selection.ALGORITHMS[str(rule)][0]} {' '.join(f'{rate:g}' for rate in sorted(own['rate'].unique()))}"
         for rule, own in rows[rows["variant"] == ""].groupby("rule", sort=False)
     )
+    seeds = f"{job['tunings']} other {'seed' if job['tunings'] == 1 else 'seeds'}, {job['validated']} trials each"
+    several = rows["condition"].nunique() > 1
+    outer = ", ".join(f"{each.name} {each.rate:g}" + f" ({each.condition})" * several for each in ends(rows))
     cut = f"norm of a gradient cut to {job['clip']:g}" if job["clip"] < 1e9 else "gradients not cut"
     return (
         f"{job['updates']} updates of {job['batch']} trials{end}; Adam, {cut}; "
-        f"rates {rates} for every rule, chosen on validation data of another seed: {chosen}; tested once"
+        f"rates {rates} for every rule, chosen on validation data of {seeds}: {chosen}"
+        f"{f'; {END}: {outer}' if outer else ''}; tested once"
     )
+
+
+class End(NamedTuple):
+    """A chosen rate that is the lowest or the highest of its list, so that one beyond it may be better."""
+
+    name: str
+    """The rule's."""
+    condition: str
+    rate: float
+    worth: float
+    """Its mean validation accuracy (`training.merit`)."""
+    beside: float
+    """That of its neighbour in the list."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.rate:g} (worth {self.worth:.3f}, the next {self.beside:.3f})"
+
+
+def ends(rows: Frame) -> list[End]:
+    """List the chosen rates that are at an end of their list, by condition, rule and variant."""
+    found = []
+    for (condition, rule, variant), own in rows.groupby(["condition", "rule", "variant"], sort=False):
+        chosen, name = own.iloc[0], selection.ALGORITHMS[str(rule)][0] + (f", {variant}" if variant else "")
+        tried = sorted(zip(chosen["rates"], chosen["worth"], strict=True))
+        outer = [(tried[0], tried[1]), (tried[-1], tried[-2])] if len(tried) > 1 else []
+        for (rate, worth), (_, beside) in outer:
+            if rate == chosen["rate"]:
+                found.append(End(name, str(condition), rate, worth, beside))
+    return found
 
 
 def activity(rows: Frame) -> str:

@@ -45,9 +45,11 @@ class Size:
     batch: int = 128
     updates: int = 5000
     every: int = 250
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     held: int = 1024
     seeds: int = 5
+    tunings: int = 1
+    """Other seeds, on which rates are chosen."""
     twin: int = 250
     """Updates of the first seed that are also computed in PyTorch."""
     decay: float = 0.98
@@ -55,7 +57,14 @@ class Size:
 
 SIZES = {
     "cpu": Size(
-        lags=(5, 20, 50), neurons=64, batch=32, updates=800, every=80, rates=(3e-3, 1e-2, 3e-2), held=256, twin=80
+        lags=(5, 50),
+        neurons=64,
+        batch=32,
+        updates=800,
+        every=80,
+        rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
+        held=256,
+        twin=80,
     ),
     "paper": Size(),
 }
@@ -79,7 +88,7 @@ def every_job(size: Size) -> Iterator[Job]:
 
 
 def described(size: Size, rule: str, lag: int, seed: int) -> Job:
-    """Describe a training. Rates are chosen at the shortest lag."""
+    """Describe a training. Rates are chosen at its own lag."""
     return {
         "condition": f"lag of {lag} steps",
         "rule": rule,
@@ -101,11 +110,11 @@ def described(size: Size, rule: str, lag: int, seed: int) -> Job:
         "every": size.every,
         "enough": 0.99,
         "held": size.held,
+        "tunings": size.tunings,
         "seed": seed,
         "framework": "jax",
         "until": None,
         **task(rule, lag),
-        "tuning": task(rule, size.lags[0]),
     }
 
 

@@ -49,10 +49,12 @@ class Size:
     batch: int = 128
     updates: int = 2000
     every: int = 100
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     enough: float = 0.95
     held: int = 1024
     seeds: int = 5
+    tunings: int = 1
+    """Other seeds, on which rates are chosen."""
     controls: tuple[int, ...] = (1000,)
     """Delays at which the controls are trained, too."""
     twin: int = 100
@@ -61,13 +63,13 @@ class Size:
 
 SIZES = {
     "cpu": Size(
-        ms=5.0,
-        delays=(100, 250, 500, 1000),
+        ms=10.0,
+        delays=(100, 1000),
         neurons=50,
         batch=32,
-        updates=200,
+        updates=300,
         every=20,
-        rates=(1e-3, 3e-3, 6e-3),
+        rates=(3e-4, 1e-3, 3e-3, 1e-2),
         held=256,
         controls=(100,),
         twin=20,
@@ -104,7 +106,7 @@ def twins(size: Size) -> Iterator[Job]:
 
 
 def described(size: Size, rule: str, delay: int, seed: int) -> Job:
-    """Describe a training; times are in steps. Rates are chosen at the shortest delay."""
+    """Describe a training; times are in steps. Rates are chosen at its own delay."""
     return {
         "condition": f"delay of {delay} ms",
         "ms": size.ms,
@@ -127,11 +129,11 @@ def described(size: Size, rule: str, delay: int, seed: int) -> Job:
         "every": size.every,
         "enough": size.enough,
         "held": size.held,
+        "tunings": size.tunings,
         "seed": seed,
         "framework": "jax",
         "until": None,
         **task(size, rule, delay),
-        "tuning": task(size, rule, size.delays[0]),
     }
 
 

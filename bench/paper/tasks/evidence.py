@@ -48,10 +48,12 @@ class Size:
     batch: int = 128
     updates: int = 300
     every: int = 20
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     enough: float = 0.9
     held: int = 1024
     seeds: int = 5
+    tunings: int = 1
+    """Other seeds, on which rates are chosen."""
     twin: int = 20
     """Updates of the first seed that are also computed in PyTorch."""
 
@@ -62,10 +64,11 @@ SIZES = {
         neurons=100,
         batch=16,
         updates=100,
-        every=5,
-        rates=(1e-3, 3e-3, 1e-2),
-        held=256,
-        twin=5,
+        every=10,
+        rates=(3e-3, 1e-2, 3e-2, 1e-1),
+        held=128,
+        tunings=2,
+        twin=10,
     ),
     "paper": Size(),
 }
@@ -115,10 +118,10 @@ def described(size: Size, rule: str, seed: int) -> Job:
         "every": size.every,
         "enough": size.enough,
         "held": size.held,
+        "tunings": size.tunings,
         "seed": seed,
         "framework": "jax",
         "until": None,
-        "tuning": {},
     }
 
 

@@ -48,16 +48,27 @@ class Size:
     updates: int = 8400
     """500 epochs of 1077 recordings."""
     every: int = 420
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     held: int = 264
     seeds: int = 5
+    tunings: int = 1
+    """Other seeds, on which rates are chosen."""
     twin: int = 420
     """Updates of the first seed that are also computed in PyTorch."""
     features: int = 512
 
 
 SIZES = {
-    "cpu": Size(neurons=64, batch=8, updates=100, every=10, rates=(1e-3, 3e-3, 1e-2), held=128, twin=10),
+    "cpu": Size(
+        neurons=64,
+        batch=8,
+        updates=100,
+        every=10,
+        rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
+        held=128,
+        tunings=2,
+        twin=10,
+    ),
     "paper": Size(),
 }
 
@@ -101,10 +112,10 @@ def described(size: Size, rule: str, seed: int) -> Job:
         "every": size.every,
         "enough": None,
         "held": size.held,
+        "tunings": size.tunings,
         "seed": seed,
         "framework": "jax",
         "until": None,
-        "tuning": {},
     }
 
 

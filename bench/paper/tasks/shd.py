@@ -51,13 +51,24 @@ class Size:
     """As published for BPTT."""
     held: int = 2264
     seeds: int = 5
+    tunings: int = 1
+    """Other seeds, on which rates are chosen."""
     twin: int = 320
     """Updates of the first seed that are also computed in PyTorch."""
     features: int = 700
 
 
 SIZES = {
-    "cpu": Size(neurons=64, batch=32, updates=150, every=15, rates=(0.01, 0.005, 0.002), held=256, twin=15),
+    "cpu": Size(
+        neurons=64,
+        batch=32,
+        updates=150,
+        every=15,
+        rates=(0.05, 0.02, 0.01, 0.005, 0.002),
+        held=256,
+        tunings=2,
+        twin=15,
+    ),
     "paper": Size(),
 }
 
@@ -105,10 +116,10 @@ def described(size: Size, rule: str, seed: int) -> Job:
         "every": size.every,
         "enough": None,
         "held": size.held,
+        "tunings": size.tunings,
         "seed": seed,
         "framework": "jax",
         "until": None,
-        "tuning": {},
     }
 
 
