@@ -74,8 +74,19 @@ def expected(rule: str, p: Problem, patterns: Patterns, K: int) -> tuple[float, 
     return loss, grads
 
 
-@pytest.mark.parametrize("K", CHUNKS)
-@pytest.mark.parametrize("case", CASES, ids=str)
+def marks(case: tuple[str, int, int], K: int) -> Any:
+    """Chunks and a shorter one for every case, and all lengths for one; the rest is slow."""
+    return () if K == 3 or case == CASES[1] else pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("case", "K"),
+    [
+        pytest.param(case, K, id=f"{case[0]}-{case[1]}layers-B{case[2]}-K{K}", marks=marks(case, K))
+        for case in CASES
+        for K in CHUNKS
+    ],
+)
 @pytest.mark.parametrize("rule", RULES)
 def test_gradient_is_the_masked_dense_one(framework: str, rule: str, case: tuple[str, int, int], K: int) -> None:
     p, patterns = sparse_problem(*case)
@@ -89,10 +100,10 @@ def test_gradient_is_the_masked_dense_one(framework: str, rule: str, case: tuple
 
 
 def test_chunks_of_the_problem_matter() -> None:
-    """A trace that were lost at a chunk's end would be seen: much of the gradient comes from earlier steps."""
+    """A trace that were lost at a chunk's end would be seen: what earlier steps add is far more than the tolerance."""
     p, patterns = sparse_problem("lif_soft", 2, 1)
     exact, cut = (expected(rule, p, patterns, T)[1][0]["r"] for rule in ("drtrl", "no_trace"))
-    assert np.abs(exact - cut).max() > 0.05 * np.abs(exact).max()
+    assert np.abs(exact - cut).max() > 0.01 * np.abs(exact).max()
 
 
 def test_every_row_is_read_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
