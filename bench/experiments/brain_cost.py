@@ -54,6 +54,11 @@ def network(brain: Connectome) -> tuple[list[dict[str, Pattern]], list[dict[str,
     return patterns, [{k: v.astype(np.float32) for k, v in w.items()} for w in weights]
 
 
+def as_it_is(result: Any) -> Any:
+    """Return a result, which PyTorch on a CPU returns when it is done."""
+    return result
+
+
 def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the row of a job: its framework, rule, neurons, pairs and chunk, with milliseconds a step and memory."""
     framework, K = job["framework"], job["chunk"]
@@ -66,6 +71,10 @@ def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     net = (cells.LIF(states=("V",), tau=TAU), cells.LeakyReadout())
     rng = np.random.default_rng(2)
     inputs, targets = rng.standard_normal((K, 1, UNITS)).astype(np.float32), rng.integers(0, UNITS, (K, 1))
+    state: dict[str, Any] = {"grads": None}
+    array: Any
+    advance: Any
+    done: Any
     if framework == "jax":
         import jax
 
@@ -74,18 +83,17 @@ def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     else:
         import torch
 
-        array, advance = torch.from_numpy, partial(rule.advance, net)
-
-        def done(result: Any) -> Any:
-            return result
+        array, advance, done = torch.from_numpy, partial(rule.advance, net), as_it_is
 
     wiring = [{k: synapses.synapses(pattern) for k, pattern in of_layer.items()} for of_layer in patterns]
     params = [{k: array(v) for k, v in w.items()} for w in weights]
     del patterns, weights
     gc.collect()
-    state = {"carry": rule.init(net, wiring, params, 1), "grads": None}
+    state["carry"] = rule.init(net, wiring, params, 1)
     if framework == "jax":
-        state["carry"] = jax.tree.map(jax.numpy.array, state["carry"])  # no two of what is given away are one array
+        from jax import tree
+
+        state["carry"] = tree.map(array, state["carry"])  # no two of what is given away are one array
     arguments = array(inputs), array(targets)
 
     def step() -> None:

@@ -70,7 +70,8 @@ def trace_step(
         totals = [total]
         if not last:
             states = range(len(eps_b))
-            totals += [sum(sparse.at_post(synapses, P[b, s, u]) * eps_b[u] for u in states) for s in states]
+            zero = jnp.zeros_like(total)
+            totals += [sum((sparse.at_post(synapses, P[b, s, u]) * eps_b[u] for u in states), zero) for s in states]
         dy_b = [dy[:, b, q] for q in range(len(totals))]
         total, *eps_b = sparse.add_outer(synapses, totals, z[:, b], dy_b)
         updated.append(eps_b)

@@ -76,7 +76,7 @@ def advance(
             dL_do = feedback(cell, where, w, within)
         q = q[:, :, 0]
         grad = weight_gradient(cell, where, {k: v for k, v in w.items() if k not in eps_x}, z, q)
-        Q_1, Q = lax.scan(lambda later, now: (now + a * later,) * 2, jnp.zeros_like(q[0]), q, reverse=True)
+        Q_1, Q = lax.scan(lambda later, now: (now + a * later, now + a * later), jnp.zeros_like(q[0]), q, reverse=True)
         Q = jnp.concatenate([a * Q_1[None], Q])
         filtered = {k: jnp.concatenate([eps_x[k][None], z[k]]) for k in eps_x}
         grad |= weight_gradient(cell, where, {k: w[k] for k in eps_x}, filtered, Q)

@@ -28,7 +28,8 @@ def sparse_problem(cell: str, layers: int, B: int) -> tuple[Problem, Patterns]:
         for k in w.keys() & {"x", "r"}:
             exists = rng.random(w[k][:, 0].shape) < 0.5
             w[k] *= exists[:, None] / np.sqrt(0.5)
-            patterns[-1][k] = pattern_of(*np.nonzero(exists), *exists.shape, width=None if layer else 2)
+            pre, post = np.nonzero(exists)
+            patterns[-1][k] = pattern_of(pre, post, *exists.shape, width=None if layer else 2)
     return p, patterns
 
 
