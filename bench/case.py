@@ -10,8 +10,7 @@ from typing import Any
 
 from drtrl_bench import data, registry
 from drtrl_bench.implementations.algorithms.approximate.filtering import BIAS_CORRECTIONS
-from drtrl_bench.implementations.cells.cell import SURROGATES
-from drtrl_bench.implementations.cells.spec import RESETS
+from drtrl_bench.implementations.cells.cell import RESETS, SURROGATES
 
 LONGEST = 10**15
 """Steps of a sequence at most: `measure.refusal`, and not the case, refuses what a machine cannot hold."""

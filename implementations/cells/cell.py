@@ -144,6 +144,8 @@ def network_masks(net: Network, sizes: tuple[tuple[int, int], ...]) -> list[dict
 SURROGATES = (
     "relu", "sigmoid", "gaussian", "multi_gaussian", "s2nn", "boxcar", "atan", "fast_sigmoid", "superspike"
 )  # fmt: skip
+RESETS = ("soft", "hard", "multiply")
+"""The surrogate derivatives, and what a spike may do to the potential of a LIF neuron: `Spiking` and `spec.LIF`."""
 
 
 @dataclass(frozen=True)

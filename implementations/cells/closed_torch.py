@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from drtrl_bench.implementations.cells import cells_torch as cells
-from drtrl_bench.implementations.cells.cells_torch import psi
+from drtrl_bench.implementations.cells.surrogates_torch import psi
 
 
 class ClosedForm(Protocol):

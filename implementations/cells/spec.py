@@ -15,10 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench.implementations.cells.cell import Cell, Spiking
-
-RESETS = ("soft", "hard", "multiply")
-"""What a spike leaves of the potential of a LIF neuron: `LIF` has the equations."""
+from drtrl_bench.implementations.cells.cell import RESETS, Cell, Spiking
 
 
 @dataclass(frozen=True)
@@ -109,8 +106,7 @@ class LIF(Spiking):
     constants: ClassVar = ("tau", "threshold", "tau_a", "beta", "tau_syn")
     states: tuple[str, ...] = ("V",)
     reset: str = "soft"
-    """soft: reset(V, s) = V - s. hard: V - s V, without a gradient through the V that is subtracted. multiply:
-    (1 - s) V, with it."""
+    """soft: reset(V, s) = V - s. hard: V - s V, without a gradient through that V. multiply: (1 - s) V, with one."""
     detach_reset: bool = False
     """Whether reset(V, s) has no gradient through s; the s that is emitted, and that of a', u' and x', has one."""
     tau: float = 5.0
@@ -126,10 +122,9 @@ class LIF(Spiking):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.reset not in RESETS:
-            raise ValueError(f"reset is {self.reset!r}; it can be {', '.join(RESETS)}")
-        if self.release not in ("after", "before"):
-            raise ValueError(f"release is {self.release!r}; it can be 'after' or 'before'")
+        for name, known in (("reset", RESETS), ("release", ("after", "before"))):
+            if (value := getattr(self, name)) not in known:
+                raise ValueError(f"{name} is {value!r}; it can be {' or '.join(map(repr, known))}")
 
     def rest(self, N: int) -> NDArray[np.float64]:
         return np.tile([[{"x": 1.0, "u": self.U}.get(name, 0.0)] for name in self.states], N)
@@ -190,8 +185,7 @@ class EIGIF(Spiking):
 
     def rest(self, N: int) -> NDArray[np.float64]:
         states = np.zeros((self.S, N))
-        states[0] = np.random.default_rng(N).random(N)
-        states[3] = 1.0
+        states[0], states[3] = np.random.default_rng(N).random(N), 1.0
         return states
 
     def initial_weights(self, rng: np.random.Generator, I: int, N: int) -> dict[str, NDArray[np.float64]]:

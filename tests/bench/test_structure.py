@@ -18,8 +18,7 @@ MOST_MODULES = 15
 """In a folder."""
 LONGER = {
     "implementations/reference/algorithms.py": 381,
-    "implementations/reference/cells.py": 311,
-    "implementations/cells/cells_torch.py": 252,
+    "implementations/reference/cells.py": 294,
 }
 """The modules that are not held to `MOST_LINES` yet, and their lines: they may shrink, and none may join them."""
 

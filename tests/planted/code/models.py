@@ -230,6 +230,7 @@ PLANTED = [
         ),
         jax=("jnp.maximum(cell.width - jnp.abs(v), 0)", "jnp.maximum(1 - jnp.abs(v) / cell.width, 0)"),
         torch=("(cell.width - v.abs()).clamp(min=0)", "(1 - v.abs() / cell.width).clamp(min=0)"),
+        files=("reference/surrogates", "cells/surrogates"),
     ),
     everywhere(
         "slope of the sigmoid without its 4",
@@ -237,12 +238,14 @@ PLANTED = [
         numpy=('"sigmoid": 4 * logistic', '"sigmoid": logistic'),
         jax=("return 4 * jax.nn.sigmoid(4 * v)", "return jax.nn.sigmoid(4 * v)"),
         torch=("return 4 * torch.sigmoid(4 * v)", "return torch.sigmoid(4 * v)"),
+        files=("reference/surrogates", "cells/surrogates"),
     ),
     everywhere(
         "arc tangent of v, and not of pi v",
         f"{PSI}psi",
         numpy=('"atan": 1 / (1 + pi**2 * v**2)', '"atan": 1 / (1 + v**2)'),
         jax=("1 / (1 + (math.pi * v) ** 2)", "1 / (1 + v**2)"),
+        files=("reference/surrogates", "cells/surrogates"),
     ),
     everywhere(
         "fast sigmoid as steep as SuperSpike",
@@ -250,6 +253,7 @@ PLANTED = [
         numpy=("(1 + 25 * np.abs(v))", "(1 + 100 * np.abs(v))"),
         jax=("1 / (1 + 25 * jnp.abs(v))", "1 / (1 + 100 * jnp.abs(v))"),
         torch=("1 / (1 + 25 * torch.abs(v))", "1 / (1 + 100 * torch.abs(v))"),
+        files=("reference/surrogates", "cells/surrogates"),
     ),
     everywhere(
         "SuperSpike without its square",
@@ -257,12 +261,14 @@ PLANTED = [
         numpy=("(1 + 100 * np.abs(v)) ** -2.0", "(1 + 100 * np.abs(v)) ** -1.0"),
         jax=("1 / (1 + 100 * jnp.abs(v)) ** 2", "1 / (1 + 100 * jnp.abs(v))"),
         torch=("1 / (1 + 100 * torch.abs(v)) ** 2", "1 / (1 + 100 * torch.abs(v))"),
+        files=("reference/surrogates", "cells/surrogates"),
     ),
     everywhere(
         "middle bell of height 1",
         f"{PSI}psi",
         numpy=("1.15 * normal(v, 0, 0.5)", "normal(v, 0, 0.5)"),
         jax=("1.15 * bell(0, 0.5)", "bell(0, 0.5)"),
+        files=("reference/surrogates", "cells/surrogates"),
     ),
     everywhere(
         "s2nn falls with the square",
@@ -270,6 +276,7 @@ PLANTED = [
         numpy=("1 / (np.maximum(v, 0) + 1)", "1 / (np.maximum(v, 0) + 1) ** 2"),
         jax=("1 / (jnp.maximum(v, 0) + 1)", "1 / (jnp.maximum(v, 0) + 1) ** 2"),
         torch=("1 / (v.clamp(min=0) + 1)", "1 / (v.clamp(min=0) + 1) ** 2"),
+        files=("reference/surrogates", "cells/surrogates"),
     ),
     everywhere(
         "boxcar without its edges",
@@ -277,6 +284,7 @@ PLANTED = [
         numpy=("np.abs(v) <= 0.5", "np.abs(v) < 0.5"),
         jax=("jnp.abs(v) <= 0.5", "jnp.abs(v) < 0.5"),
         torch=("torch.abs(v) <= 0.5", "torch.abs(v) < 0.5"),
+        files=("reference/surrogates", "cells/surrogates"),
     ),
     # networks and rules
     everywhere(
@@ -313,7 +321,7 @@ PLANTED = [
     everywhere(
         "a readout without memory is filtered",
         f"{NETWORK}filters",
-        numpy=("            if cell.memoryless:", "            if cell.states == ():"),
+        numpy=('(0.0, "none") if cell.memoryless else (keep, bias_correction)', "(keep, bias_correction)"),
         jax=("(0.0, jnp.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
         torch=("(0.0, torch.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
         files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
