@@ -148,7 +148,7 @@ def at_once(case: Case) -> int:
     Given longer chunks, ES-D-RTRL adds up the gradients of their blocks, and the fold over the chunks adds up those of
     the chunks: two sums, and the blocks' own, for one gradient.
     """
-    filters = registry.ALGORITHMS[case.algorithm].carry == "filters"
+    filters = registry.ALGORITHMS[case.algorithm].filters
     return block(case) if filters and sizes(case, 1, 1).in_blocks else case.chunk
 
 

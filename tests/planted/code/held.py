@@ -97,7 +97,7 @@ PLANTED = [
     Planted(
         "the formula keeps a whole chunk of ES-D-RTRL",
         "bench/cost/footprint.py",
-        ' or sizes.algorithm.filters  # keeps',
+        " or sizes.algorithm.filters  # keeps",
         "  # keeps",
         "tests/implementations/test_memory_growth.py::test_filters_run_block_by_block_however_long_the_chunk[torch]",
     ),
