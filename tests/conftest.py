@@ -148,7 +148,8 @@ def prepare(framework: str) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if isinstance(item, pytest.Function) and (spec := getattr(item, "callspec", None)):
         for framework in FRAMEWORKS:
-            if spec.params.get("framework") == framework and find_spec(framework):
+            named = [value for value in spec.params.values() if isinstance(value, str)]
+            if framework in named and find_spec(framework):
                 prepare(framework)
 
 

@@ -30,7 +30,9 @@ def test_exact_where_no_path_leads_through_weights(framework: str, cell: str, K:
     assert min(errors(reference.drtrl(*p)[1][:1], exact[1][:1]).values()) > 0.2
 
 
-@pytest.mark.parametrize("code", ["reference", "jax", "torch"])
+@pytest.mark.parametrize(
+    "code", ["reference", *(pytest.param(f, marks=pytest.mark.xdist_group(f)) for f in ("jax", "torch"))]
+)
 def test_spiking_network_by_hand(code: str) -> None:
     """A LIF layer with recurrent weights: autograd of the textbook's loop, its recurrent spikes detached."""
     torch = pytest.importorskip("torch")

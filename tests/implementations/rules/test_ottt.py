@@ -13,7 +13,9 @@ from drtrl_bench.implementations.reference import online
 T = 11
 
 
-@pytest.mark.parametrize("code", ["reference", "jax", "torch"])
+@pytest.mark.parametrize(
+    "code", ["reference", *(pytest.param(f, marks=pytest.mark.xdist_group(f)) for f in ("jax", "torch"))]
+)
 def test_spiking_network_by_hand(code: str) -> None:
     """Resets, recurrent spikes and the readout's past are detached: what is left of V is a leak of what comes in.
 

@@ -107,15 +107,17 @@ def test_chunks_of_the_problem_matter() -> None:
     assert np.abs(exact - cut).max() > 0.01 * np.abs(exact).max()
 
 
-def test_every_row_is_read_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.xdist_group("jax")
+@pytest.mark.parametrize("code", ["jax"])
+def test_every_row_is_read_whatever_the_block(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten rows at most are active: they are read whole by blocks of 2048, of 3 and of 1."""
-    pytest.importorskip("jax")
+    pytest.importorskip(code)
     synapses = import_module("drtrl_bench.implementations.sparse.synapses_jax")
     p, patterns = sparse_problem("lif_soft", 1, 3)
     right = expected("drtrl", p, patterns, 3)[1][0]["r"]
     for size in (1, 3):
         monkeypatch.setattr(synapses, "BLOCK", size)
-        found = gradient("jax", "drtrl", p, patterns, 3)[1][0]["r"]
+        found = gradient(code, "drtrl", p, patterns, 3)[1][0]["r"]
         assert np.abs(found - right).max() <= 1e-10 * np.abs(right).max()
 
 
