@@ -5,6 +5,7 @@ lines, one to each neuron; a leaky readout of 68 units, one for each neuron, as 
 has a constant current by which it would spike alone, at rates that are log-normal around 2 % of the steps.
 """
 
+import ctypes
 import gc
 from functools import partial
 from importlib import import_module
@@ -59,6 +60,13 @@ def as_it_is(result: Any) -> Any:
     return result
 
 
+def give_back() -> None:
+    """Return to the system what the process has freed, such as what drawing a connectome took; the GNU library can."""
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+
+
 def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the row of a job: its framework, rule, neurons, pairs and chunk, with milliseconds a step and memory."""
     framework, K = job["framework"], job["chunk"]
@@ -88,7 +96,6 @@ def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     wiring = [{k: synapses.synapses(pattern) for k, pattern in of_layer.items()} for of_layer in patterns]
     params = [{k: array(v) for k, v in w.items()} for w in weights]
     del patterns, weights
-    gc.collect()
     state["carry"] = rule.init(net, wiring, params, 1)
     if framework == "jax":
         from jax import tree
@@ -102,6 +109,7 @@ def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
 
     for _ in range(3):
         step()
+    give_back()
     memory.reset_rss_peak()
     seconds = [clock.once(step) for _ in range(CHUNKS)]
     spikes = np.asarray(state["carry"].states[0] if hasattr(state["carry"], "states") else state["carry"][0]) >= 1
