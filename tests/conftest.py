@@ -148,8 +148,7 @@ def prepare(framework: str) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if isinstance(item, pytest.Function) and (spec := getattr(item, "callspec", None)):
         for framework in FRAMEWORKS:
-            named = [value for value in spec.params.values() if isinstance(value, str)]
-            if framework in named and find_spec(framework):
+            if framework in (spec.params.get("framework"), spec.params.get("code")) and find_spec(framework):
                 prepare(framework)
 
 
