@@ -352,7 +352,7 @@ SLIPS = [
     ("ALGORITHMS = {'a': Algorithm(about='x', jax=f)}",
      f": algorithm 'a': no reference; it must be {REFERENCE}"),
     ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, carry='traces')}",
-     ": algorithm 'a': carry is 'traces'; it must be one of states, trace, influence, filters, other"),
+     ": algorithm 'a': carry is 'traces'; it must be one of states, trace, influence, filters, lines, other"),
     ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, feedback='random')}",
      ": algorithm 'a': feedback is 'random'; it must be layers or direct"),
     ("ALGORITHMS = {'a': Algorithm(about='x', reference=f, jax=f, paths='some')}",
