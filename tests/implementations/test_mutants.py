@@ -829,8 +829,13 @@ def test_no_mutant_passes(installed: str, tmp_path: Path) -> None:
     assert f"{len(tests)} passed" in done.stdout
 
 
+def marks(nth: int, mutant: Mutant) -> tuple[pytest.MarkDecorator, ...]:
+    """Every fifth runs always, so that what runs them is tried; the others take minutes."""
+    return (needs(mutant.framework), *([pytest.mark.slow] if nth % 5 else []))
+
+
 @pytest.mark.parametrize(
-    "mutant", [pytest.param(m, id=f"{m.file}: {m.error}", marks=needs(m.framework)) for m in MUTANTS]
+    "mutant", [pytest.param(m, id=f"{m.file}: {m.error}", marks=marks(nth, m)) for nth, m in enumerate(MUTANTS)]
 )
 def test_mutant_fails(mutant: Mutant, tmp_path: Path) -> None:
     (copy(tmp_path) / "implementations" / mutant.file).write_text(edited(mutant), encoding="utf-8")
