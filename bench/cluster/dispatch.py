@@ -180,7 +180,8 @@ def lost(plan: Plan, task: Task, began: str, reason: str) -> dict[str, Any]:
     """Return the record of a case whose workers went away every time; an `error` is tried again by the next run."""
     empty: dict[str, Any] = {"gate": {}, "time": {}, "memory": {}, "fidelity": {}, "activity": {}}
     found = runner.begin_record(plan, task.case, began, task.key) | environment.checkout() | empty
-    return found | {"status": "error", "reason": reason, "started": began[:19] + began[26:], "duration_s": 0.0}
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    return found | {"status": "error", "reason": reason, "floor": {}, "started": ended, "duration_s": 0.0}
 
 
 def wait_for_workers(cluster: Cluster, report: runner.Report) -> None:

@@ -201,6 +201,17 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         dispatch.run(PLAN, tmp_path / "x.jsonl", quietly, on="dask://127.0.0.1:1")
 
 
+def test_a_case_that_is_lost_every_time_is_an_error_that_runs_again() -> None:
+    from drtrl_bench.measure import runner
+    from drtrl_bench.records import parsing
+
+    key = {"case_key": CASES[0].key, "round": 2, "implementation_sha": "0" * 16, "env_hash": "1" * 16}
+    line: Any = dispatch.lost(PLAN, dispatch.Task(CASES[0], key, 3), "2026-01-01T00:00:00+00:00", "it went away")
+    assert parsing.complaint(json.loads(json.dumps(line))) is None
+    assert (line["status"], line["reason"], line["round"]) == ("error", "it went away", 2)
+    assert not runner.finished(line, PLAN)
+
+
 def test_cases_of_a_gpu_go_to_a_worker_that_has_one() -> None:
     cluster = dispatch.Cluster(client=None, sources="")
     cluster.machines = {"a": {"gpu": False}, "b": {"gpu": True}}
