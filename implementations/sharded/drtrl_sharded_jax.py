@@ -28,6 +28,13 @@ AXIS = "neurons"
 """The axis of the mesh along which the neurons are divided."""
 
 
+def gather(shard: Array) -> Array:
+    """Put the neurons [..., N / n] of all devices together, [..., N]; an adjoint takes its own device's part back."""
+    whole = lax.all_gather(lax.stop_gradient(shard), AXIS, axis=shard.ndim - 1, tiled=True)
+    start = lax.axis_index(AXIS) * shard.shape[-1]
+    return lax.dynamic_update_slice_in_dim(whole, shard, start, shard.ndim - 1)
+
+
 class Gathered:
     """A cell of which each device has some neurons: what it sends to others is gathered from all devices."""
 
@@ -44,13 +51,6 @@ class Gathered:
     def emit(self, s: Array) -> Array:
         """Return the recurrent output r [..., N] of all neurons, from the states [..., S, N / n] of a device."""
         return gather(self.cell.emit(s))
-
-
-def gather(shard: Array) -> Array:
-    """Put the neurons [..., N / n] of all devices together, [..., N]; an adjoint takes its own device's part back."""
-    whole = lax.all_gather(lax.stop_gradient(shard), AXIS, axis=shard.ndim - 1, tiled=True)
-    start = lax.axis_index(AXIS) * shard.shape[-1]
-    return lax.dynamic_update_slice_in_dim(whole, shard, start, shard.ndim - 1)
 
 
 def summed(below: int, error: Array, cell: Any, w: PerWeight, dX_dy: Array) -> Array:
