@@ -88,7 +88,7 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
         seed=seed,
     )
     net = problem.network(case, "jax")
-    params: Any = jax.tree.map(jax.numpy.asarray, problem.draw(case)[0])
+    params: Any = jax.tree.map(lambda w: jax.numpy.asarray(w, case.dtype), problem.draw(case)[0])
     progress = Progress(console=console, disable=not console.is_terminal)
     task = progress.add_task(f"{name} {setting.cell}", total=setting.updates)
 

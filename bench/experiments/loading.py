@@ -58,7 +58,8 @@ def gradients(case: Case, inputs: Any, targets: Any) -> dict[str, Callable[[], A
 
     from drtrl_bench.implementations.engine import network_jax
 
-    net, params = problem.network(case, "jax"), jax.tree.map(jax.numpy.asarray, problem.draw(case)[0])
+    net = problem.network(case, "jax")
+    params = jax.tree.map(lambda w: jax.numpy.asarray(w, case.dtype), problem.draw(case)[0])
     arguments = (params, jax.numpy.asarray(inputs), jax.numpy.asarray(targets))
     calls = {}
     for name in ALGORITHMS:

@@ -24,7 +24,8 @@ def measure_here(name: str, steps: int) -> dict[str, Any]:
 
     module = data.dataset(name)
     case = Case(dataset=name, cell="lif_delta", neurons=NEURONS, batch=LANES, steps=CHUNK, chunk=CHUNK, scale_x=30)
-    net, params = problem.network(case, "jax"), jax.tree.map(jax.numpy.asarray, problem.draw(case)[0])
+    net = problem.network(case, "jax")
+    params = jax.tree.map(lambda w: jax.numpy.asarray(w, case.dtype), problem.draw(case)[0])
     fold = stream_jax.streaming(drtrl_jax, net)
 
     def run(steps: int) -> None:

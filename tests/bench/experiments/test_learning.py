@@ -39,6 +39,25 @@ def test_a_row_says_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @needs("jax")
 @pytest.mark.xdist_group("jax")
+def test_weights_are_of_32_bits_in_a_process_that_knows_64(monkeypatch: pytest.MonkeyPatch) -> None:
+    import jax
+
+    from drtrl_bench.implementations.training import fit_jax
+
+    given: list[Any] = []
+
+    def fit(algorithm: Any, net: Any, params: Any, *_: Any, rate: float) -> Any:
+        given.append(params)
+        raise InterruptedError
+
+    monkeypatch.setattr(fit_jax, "fit", fit)
+    with jax.enable_x64(True), pytest.raises(InterruptedError):
+        learning.train("integrator", learning.SETTINGS["integrator"], 0)
+    assert {str(w.dtype) for layer in given[0] for w in layer.values()} == {"float32"}
+
+
+@needs("jax")
+@pytest.mark.xdist_group("jax")
 def test_accuracy_is_of_the_steps_that_have_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
     """A readout without dynamics that says class 1 where the input is positive."""
     from drtrl_bench.implementations.cells import cells_jax

@@ -22,6 +22,26 @@ def test_a_loader_is_timed_beside_every_rule(monkeypatch: pytest.MonkeyPatch) ->
     assert row["first_epoch_per_s"] == row["fingerprint"] == "", "nothing is read from files"
 
 
+def test_gradients_are_of_32_bits_in_a_process_that_knows_64(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient check of the harness lets JAX have float64; weights drawn in it are not to be timed in it."""
+    import jax
+
+    from drtrl_bench.implementations.training import stream_jax
+
+    of_weights: list[str] = []
+
+    def fold(params: Any, _: Any) -> None:
+        of_weights.extend(str(w.dtype) for w in params[0].values())
+
+    monkeypatch.setattr(stream_jax, "streaming", lambda *_: fold)
+    monkeypatch.setitem(loading.SIZES, "integrator", (40, 4, 1))
+    with jax.enable_x64(True):
+        row = loading.batches("integrator", 3)
+        stream_cost.measure_here("bernoulli", 200)
+    assert row["bptt_per_s"] > 0, "mixed numbers cannot be scanned over"
+    assert set(of_weights) == {"float32"}
+
+
 def test_what_is_in_memory_is_not_what_an_epoch_begins_with(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tonic")
     monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path))
