@@ -29,8 +29,8 @@ class Algorithm:
     blockwise: bool = False
     """Whether `advance` takes an `execution`, and runs a chunk in the blocks that it defines."""
     native: bool = False
-    """Whether the framework differentiates the forward pass, and so decides what is stored for that. Only then are
-    `segments` of 0 no segments."""
+    """Whether the framework differentiates the forward pass, and so decides what is stored for that. With
+    `segments` of 0 it stores everything; our own checkpointed form then picks the number of segments."""
     feedback: str = "layers"
     """How the error reaches a layer: through the weights of the layers above, or direct, from the readout's error."""
     filtered: bool = False

@@ -13,7 +13,7 @@ lines; n counts the states of a weight's layer and of all layers above. The term
     kept       B (S + G) N: states and input currents            for each step of a chunk; of a block, if segments are
                                                                  recomputed or filters are carried
                B (Q - 1) G N, presynaptic values but the inputs  and the carry is updated by several blocks
-    at work    B N: recurrent outputs, outputs to the next layer for each step of a block
+    in use     B N: recurrent outputs, outputs to the next layer for each step of a block
                B S N: the states before                          and the algorithm works in blocks
                B (Q - 1) G N: the adjoints that the carry needs  and the carry is updated
                B N (S + G + S S + S G + ...)                     for each step of a block: Jacobians and adjoint of
@@ -21,7 +21,7 @@ lines; n counts the states of a weight's layer and of all layers above. The term
 
 Q counts the adjoints: the loss's, and those of the states at the chunk's end that the carry needs, S for a trace and n
 for an influence. XLA does not keep the input currents if no derivative depends on them. At K = T no carry is updated.
-Where the framework differentiates, the states and input currents are the least; what else is kept or at work is its
+Where the framework differentiates, the states and input currents are the least; what else is kept or in use is its
 choice.
 """
 
@@ -38,7 +38,7 @@ class Footprint:
     carry: int
     gradient: int
     chunk: int
-    """Bytes of the arrays of a chunk: those kept for all its steps, and those at work for the steps of a block."""
+    """Bytes of the arrays of a chunk: those kept for all its steps, and those in use for the steps of a block."""
 
     @property
     def total(self) -> int:
@@ -55,11 +55,11 @@ def footprint(sizes: Sizes) -> Footprint:
         return Footprint(carry(sizes), 2 * sizes.itemsize * weights, sizes.itemsize * sizes.batch * steps * kept)
     forward_only = sizes.algorithm.segmented or sizes.algorithm.filters  # keeps one block only
     steps = sizes.block if forward_only else sizes.chunk
-    if sizes.carried_on and sizes.block < steps:
+    if sizes.updates_carry and sizes.block < steps:
         kept += sum(factors_kept(sizes, index) for index in range(len(sizes.layers)))
-    at_work = sum(derivatives(sizes, index) for index in range(len(sizes.layers)))
+    in_use = sum(derivatives(sizes, index) for index in range(len(sizes.layers)))
     widest = max(jacobians(sizes, index) for index in range(len(sizes.layers)))
-    chunk = sizes.itemsize * sizes.batch * (steps * kept + sizes.block * (at_work + widest))
+    chunk = sizes.itemsize * sizes.batch * (steps * kept + sizes.block * (in_use + widest))
     return Footprint(carry(sizes), 2 * sizes.itemsize * weights, chunk)
 
 
@@ -96,11 +96,11 @@ def factors_kept(sizes: Sizes, index: int) -> int:
 
 
 def derivatives(sizes: Sizes, index: int) -> int:
-    """Count the numbers of a layer that each step at work holds."""
+    """Count the numbers of a layer that are in use for each step of a block."""
     layer, N = sizes.layers[index], sizes.layers[index].neurons
     outputs = N * layer.recurrent + N * (index < len(sizes.layers) - 1)
     before = N * layer.states if sizes.in_blocks else 0
-    carried = adjoints(sizes, index) * layer.currents * N if sizes.carried_on else 0
+    carried = adjoints(sizes, index) * layer.currents * N if sizes.updates_carry else 0
     return outputs + before + carried
 
 
@@ -109,7 +109,7 @@ def jacobians(sizes: Sizes, index: int) -> int:
     layer, algorithm = sizes.layers[index], sizes.algorithm
     S, G = layer.states, layer.currents
     through_weights = S if layer.recurrent and not algorithm.keeps("none") else 0
-    above = sizes.states_above[index] if algorithm.carry == "influence" and sizes.carried_on else 0
+    above = sizes.states_above[index] if algorithm.carry == "influence" and sizes.updates_carry else 0
     per_neuron = S + G + S * S + S * G + through_weights + (1 + above) * S + G
     filters = layer.presynaptic if algorithm.filters else 0
     filters += S * G * layer.neurons if algorithm.carry == "filters" else 0

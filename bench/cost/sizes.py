@@ -62,7 +62,7 @@ class Sizes:
 
     @property
     def block(self) -> int:
-        """Steps of a chunk that are at work at a time: those of a block, of some segments, or all."""
+        """Steps whose arrays exist at the same time: those of a block, of some segments, or of the whole chunk."""
         if self.segmented and not self.algorithm.native:
             return self.side_by_side(self.chunk)
         return min(self.chunk, self.longest_block) if self.in_blocks else self.chunk
@@ -81,7 +81,7 @@ class Sizes:
         return self.algorithm.blockwise and (self.algorithm.native or not self.segmented)
 
     @property
-    def carried_on(self) -> bool:
+    def updates_carry(self) -> bool:
         """Whether some chunk updates the carry: at K = T none does, if the algorithm works in blocks."""
         return self.chunk < self.steps or not self.in_blocks
 

@@ -12,7 +12,7 @@ Gradient = Weights
 
 
 def named(gradient: Gradient) -> dict[str, NDArray[np.float64]]:
-    """Return each parameter's gradient as a flat float64 vector, by name: "layer0.x", "layer0.r", ..., "readout.x"."""
+    """Return each weight's gradient as a flat float64 vector, by name: "layer0.x", "layer0.r", ..., "readout.x"."""
     names = [f"layer{i}" for i in range(len(gradient) - 1)] + ["readout"]
     return {
         f"{name}.{kind}": np.asarray(g, dtype=np.float64).ravel()
@@ -39,7 +39,7 @@ def agreement(g: NDArray[np.float64], reference: NDArray[np.float64]) -> dict[st
 
 
 def compare(gradient: Gradient, reference: Gradient) -> dict[str, Any]:
-    """Return the `agreement` of all parameters as one vector, of each layer's as one vector, and of each parameter."""
+    """Return the `agreement` of all weights as one vector, of each layer's as one vector, and of each weight."""
     vectors, true = named(gradient), named(reference)
     layers: dict[str, list[str]] = {}
     for name in true:
@@ -57,7 +57,7 @@ def compare(gradient: Gradient, reference: Gradient) -> dict[str, Any]:
 
 
 def worst_error(gradient: Gradient, reference: Gradient) -> tuple[str, float]:
-    """Return the parameter with the largest relative L2 error, and that error: infinite if it is not finite."""
+    """Return the weight with the largest relative L2 error, and that error: infinite if it is not finite."""
     vectors, true = named(gradient), named(reference)
     errors = {}
     for name, vector in true.items():

@@ -152,7 +152,7 @@ def test_the_last_segment_runs_once() -> None:
 
 
 def test_short_segments_take_the_states_between_and_a_block(framework: str) -> None:
-    """128 segments: their first states, and at work no more steps than the root of all, by bytes and by the formula."""
+    """128 segments: their first states, and in use no more steps than the root of all, by bytes and by the formula."""
     case = Case(framework=framework, dataset="bernoulli", features=64, algorithm="bptt_checkpointed", cell="gru")
     case = replace(case, neurons=64, batch=16, steps=512, chunk=512, segments=128, threads=1)
     states = 128 * 16 * 64 * 4

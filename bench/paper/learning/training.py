@@ -7,8 +7,8 @@ neuron to neuron and are not trained, with their ranges), the task (dataset, rea
 are chosen), seed, framework. `summed`: the loss is the cross-entropy of the output's sum over the steps, not the sum of
 each step's. `until`: the training ends after so many updates, and is not tested.
 
-Gradients are summed over the steps that have a target, and the weights change once a batch: Adam, after the gradient's
-norm is cut to `clip`. Where a task has steps without a target, rules that carry a trace carry it through these, too.
+Gradients are summed over the steps that have a target, and the weights change once a batch: Adam, after the gradient is
+clipped to the norm `clip`. Where steps have no target, rules that carry a trace carry it through these, too.
 
 All rules get the same list of rates. Which is best is decided by trainings on seeds of their own, TUNING and those
 after it, by the mean of the validation accuracies of whole trainings, so that both speed and level count. The test part

@@ -256,7 +256,7 @@ def test_filters_and_segments_by_formula() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["bptt", "rtrl", "drtrl"])
-def test_one_block_is_at_work(framework: str, algorithm: str) -> None:
+def test_one_block_is_in_use(framework: str, algorithm: str) -> None:
     block = execution(framework).block
     case = replace(Case(), algorithm=algorithm, framework=framework, steps=4096, chunk=block)
 
@@ -265,7 +265,7 @@ def test_one_block_is_at_work(framework: str, algorithm: str) -> None:
 
     kept = [chunk_bytes(chunk=n * block) for n in (2, 3, 4)]
     assert kept[2] - kept[1] == kept[1] - kept[0] > 0
-    assert kept[1] - kept[0] < 0.9 * chunk_bytes(), "what is at work does not grow with the chunk"
+    assert kept[1] - kept[0] < 0.9 * chunk_bytes(), "what is in use does not grow with the chunk"
     assert cost_sizes.block(replace(case, chunk=4 * block)) == block
     assert chunk_bytes(chunk=512) > chunk_bytes(chunk=512, mode="compile")
 
