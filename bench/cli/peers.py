@@ -166,47 +166,47 @@ def compare(
     cell: Annotated[list[str] | None, typer.Option(help="A cell; repeat for more.", show_default="lif_delta")] = None,
     rounds: Annotated[int, typer.Option(help="How often everything is measured.", min=1)] = 2,
     budget: Annotated[float, typer.Option(help="Seconds of timing samples, of at least five samples.", min=0.01)] = 3.0,
-    batch: Annotated[int, typer.Option(help="Samples B.", min=1)] = 16,
-    features: Annotated[int, typer.Option(help="Inputs I.", min=1)] = 64,
-    neurons: Annotated[int, typer.Option(help="Neurons N.", min=1)] = 256,
-    steps: Annotated[int, typer.Option(help="Steps T.", min=1)] = 512,
+    batch: Annotated[list[int] | None, typer.Option(help="Samples B.", min=1, show_default="16")] = None,
+    features: Annotated[list[int] | None, typer.Option(help="Inputs I.", min=1, show_default="64")] = None,
+    neurons: Annotated[list[int] | None, typer.Option(help="Neurons N.", min=1, show_default="256")] = None,
+    steps: Annotated[list[int] | None, typer.Option(help="Steps T.", min=1, show_default="512")] = None,
+    plan: Annotated[str | None, typer.Option(help="Grids of cells and sizes: `peers`, or a .toml file.")] = None,
     records: Annotated[Path, typer.Option(help="Append to this file.", metavar="FILE")] = LOCAL / "peers.jsonl",
 ) -> None:
     """Measure time and memory of the peers and of this project by turns, and show the ratios.
 
     Every way of a peer is followed by what computes the same gradient here, in the same framework, on the same problem
     in float32: time by the clock, memory by the same meter. All that, round after round: 15 minutes for all peers.
+    Every combination of repeated sizes is compared. An interrupted run goes on where it stopped.
 
-    Examples: drtrl-bench peers compare     drtrl-bench peers compare braintrace --cell gru --rounds 3
+    Examples: drtrl-bench peers compare     drtrl-bench peers compare braintrace --cell gru --steps 128 --steps 2048
+    drtrl-bench peers compare --plan peers
     """
-    from drtrl_bench.peers import comparison, costs
+    from drtrl_bench.peers import comparison, costs, grids
     from drtrl_bench.peers import records as lines
     from drtrl_bench.process import scratch, signals
 
-    sizes = costs.Sizes(batch, features, neurons, steps)
-    todo = costs.pairs(choose(names), choose_cells(cell), sizes)
+    given = {"cell": cell, "batch": batch, "features": features, "neurons": neurons, "steps": steps}
+    grid = {name: values for name, values in given.items() if values}
+    if plan and grid:
+        raise UsageError(f"--plan has its own cells and sizes: leave out --{' --'.join(grid)}")
+    todo = costs.pairs(choose(names), grids.read(plan) if plan else grids.points(grid))
     if not todo:
         raise UsageError(f"no way of {' '.join(names or ())} has the cell {' '.join(cell or ())}")
-    advice = signals.advising(f"what was measured is kept: drtrl-bench peers show {records}")
-    with advice, scratch.folder() as folder, lines.writing(records) as write:
-        for kind, line in costs.measured(todo, rounds, budget, folder, announce):
+    run = lines.this_run() | {"comparison": costs.identity(todo, rounds, budget)}
+    before = lines.interrupted(records, run)
+    turns = costs.schedule(todo, rounds, before)
+    if len(turns) < rounds * len(todo):
+        run["run"] = before[-1]["run"]
+        announce(f"{rounds * len(todo) - len(turns)} of {rounds * len(todo)} are measured already: {records}")
+    advice = signals.advising(f"what was measured is kept, and the same command goes on: {records}")
+    with advice, scratch.folder() as folder, lines.writing(records, run) as write:
+        for kind, line in costs.measured(turns, budget, folder, announce):
             write(kind, line)
             if line["status"] != "ok":
                 announce(f"    {line['status']}: {line['reason']}")
     print_rows(comparison.rows(comparison.last_run(records)))
     announce(f"records: {records}")
-
-
-def choose_cells(cells: list[str] | None) -> list[str]:
-    """Return the cells to compare. Raises UsageError for one that no peer has."""
-    from drtrl_bench import lookup
-    from drtrl_bench.peers import ways
-
-    known = {cell for peer in ways.PEERS.values() for way in peer.ways.values() for cell in way.cells}
-    for cell in cells or ():
-        if cell not in known:
-            raise UsageError(f"--cell {cell}: {lookup.nearest(cell, known)}")
-    return cells or [ways.LIF]
 
 
 @app.command()
@@ -232,16 +232,17 @@ def print_rows(every: list[Any]) -> None:
     from drtrl_bench.peers import comparison
 
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    one = len({row.cell for row in every}) == 1
-    for i, header in enumerate(comparison.SHORT_HEADERS[: None if not one else -1]):
+    places = {tuple(comparison.where(row)) for row in every}
+    columns = None if len(places) > 1 else -3
+    for i, header in enumerate(comparison.SHORT_HEADERS[:columns]):
         table.add_column(header, justify="left" if i in (0, 3, 8) else "right", no_wrap=True)
     notes: dict[str, int] = {}
     for row in every:
         texts = comparison.short_cells(row)
         if note := row.note:
             texts[0] += f" [{notes.setdefault(note, len(notes) + 1)}]"
-        table.add_row(*(Text(text) for text in texts[: None if not one else -1]))
-    console.print(f"cell {every[0].cell}" if one else "", style="dim")
+        table.add_row(*(Text(text) for text in texts[:columns]))
+    console.print("" if columns is None else "cell {}, N = {}, T = {}".format(*places.pop()), style="dim")
     console.print(table, crop=False, no_wrap=True, overflow="ignore", end="")
     console.print("x: the library's over this project's, the median of the rounds", style="dim", soft_wrap=True)
     for note, number in notes.items():

@@ -6,21 +6,24 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from drtrl_bench.peers import page, records
+from drtrl_bench.peers import costs, page, records
 
 MIB = 2**20
-HEADERS = ("library", "cell", "ms", "MiB", "here", "ms", "MiB", "x ours, time", "x ours, memory", "float64 gradient")
-SHORT_HEADERS = ("library", "ms", "MiB", "here", "ms", "MiB", "x time", "x MiB", "cell")
+COSTS = ("ms", "MiB", "here", "ms", "MiB")
+HEADERS = ("library", "cell", "N", "T", *COSTS, "x ours, time", "x ours, memory", "float64 gradient")
+SHORT_HEADERS = ("library", *COSTS, "x time", "x MiB", "cell", "N", "T")
 Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One way of a peer in a cell over all rounds of a run, beside the quickest of this project."""
+    """One way of a peer in a cell at one size, over all rounds of a run, beside the quickest of this project."""
 
     peer: str
     way: str
     cell: str
+    neurons: int
+    steps: int
     reason: str | None
     """Why there is nothing to compare."""
     gate: str = ""
@@ -50,25 +53,32 @@ class Row:
 
 def last_run(path: Path) -> list[Line]:
     """Return the lines of the last run in a file, of both kinds. Raises OSError if there are none."""
-    if not (lines := records.read(path, "peer", "ours")):
+    if not (lines := records.last_run(path, "peer", "ours")):
         raise OSError(f"{path} has no run of drtrl-bench peers compare")
-    return [line for line in lines if line["run"] == lines[-1]["run"]]
+    lines = [line.get("case", {}) | line for line in lines]  # the first runs had the sizes there alone
+    if not all(line.keys() >= set(costs.LABEL) for line in lines):
+        raise OSError(f"{path}: its last run is of an earlier version, which wrote no sizes; compare anew")
+    return lines
 
 
 def rows(lines: Iterable[Line]) -> list[Row]:
-    """Return a row for each way and cell, in the order of the lines."""
-    groups: dict[tuple[str, str, str], list[Line]] = {}
+    """Return a row for each way, cell and size, in the order of the lines.
+
+    Of a round that was cut off and measured again, the last lines count.
+    """
+    groups: dict[tuple[Any, ...], dict[tuple[Any, ...], Line]] = {}
     for line in lines:
-        groups.setdefault((line["peer"], line["way"], line["cell"]), []).append(line)
-    return [row(*key, group) for key, group in groups.items()]
+        which = (line["round"], line["kind"], line.get("case", {}).get("algorithm") if line["kind"] == "ours" else None)
+        groups.setdefault(tuple(line[name] for name in costs.LABEL), {})[which] = line
+    return [row((peer, way, cell, N, T), [*group.values()]) for (peer, way, cell, N, T, *_), group in groups.items()]
 
 
-def row(peer: str, way: str, cell: str, lines: list[Line]) -> Row:
-    """Return the row of the lines of one way and cell."""
+def row(at: tuple[str, str, str, int, int], lines: list[Line]) -> Row:
+    """Return the row of the lines of one peer, way, cell, number of neurons and of steps."""
     theirs = [line for line in lines if line["kind"] == "peer"]
     ours = [line for line in lines if line["kind"] == "ours"]
     if lost := next((line for line in theirs if line["status"] != "ok"), None):
-        return Row(peer, way, cell, f"{lost['status']}: {lost['reason']}")
+        return Row(*at, f"{lost['status']}: {lost['reason']}")
     good = [line for line in ours if line["status"] == "ok"]
     rounds = {line["round"] for line in theirs}
     by_algorithm: dict[str, list[Line]] = {}
@@ -77,14 +87,12 @@ def row(peer: str, way: str, cell: str, lines: list[Line]) -> Row:
     whole = {name: group for name, group in by_algorithm.items() if {line["round"] for line in group} == rounds}
     if not whole:
         lost = next((line for line in ours if line["status"] != "ok"), {"status": "error", "reason": "not measured"})
-        return Row(peer, way, cell, f"here {lost['status']}: {lost['reason']}")
+        return Row(*at, f"here {lost['status']}: {lost['reason']}")
     best = min(whole, key=lambda name: median(line["time"]["median_s"] for line in whole[name]))
     own = {line["round"]: line["time"]["median_s"] for line in whole[best]}
     gate = theirs[0]["gate"]
     return Row(
-        peer,
-        way,
-        cell,
+        *at,
         None,
         gate["outcome"] if gate["outcome"] == "agrees" else f"{gate['outcome']}: {gate['reason']}",
         median(line["time"]["median_s"] for line in theirs),
@@ -106,17 +114,23 @@ def short_cells(row: Row) -> list[str]:
     """Return the texts of a row for the terminal."""
     name = f"{row.peer} {row.way}"
     if row.reason:
-        return [name, *[""] * 7, row.cell]
-    return [name, *numbers(row), f"{row.x_time:.3g}", f"{row.x_memory:.3g}", row.cell]
+        return [name, *[""] * 7, *where(row)]
+    return [name, *numbers(row), f"{row.x_time:.3g}", f"{row.x_memory:.3g}", *where(row)]
+
+
+def where(row: Row) -> list[str]:
+    """Return the cell and the sizes of a row."""
+    return [row.cell, f"{row.neurons:,}", f"{row.steps:,}"]
 
 
 def cells(row: Row) -> list[str]:
     """Return the texts of a row; a reason stands in place of what is missing."""
-    name = f"{row.peer} `{row.way}`"
+    cell, *sizes = where(row)
+    about = [f"{row.peer} `{row.way}`", f"`{cell}`", *sizes]
     if row.reason:
-        return [name, f"`{row.cell}`", *[""] * 7, row.reason]
+        return [*about, *[""] * 7, row.reason]
     spread = f" ({min(row.ratios):.3g} to {max(row.ratios):.3g})" if len(row.ratios) > 1 else ""
-    return [name, f"`{row.cell}`", *numbers(row), f"{row.x_time:.3g}{spread}", f"{row.x_memory:.3g}", row.gate]
+    return [*about, *numbers(row), f"{row.x_time:.3g}{spread}", f"{row.x_memory:.3g}", row.gate]
 
 
 def markdown(every: list[Row]) -> str:

@@ -19,16 +19,40 @@ FIELDS = {"run", "env_hash", "commit"}
 """Fields of every line but that of a machine."""
 
 
+def this_run() -> dict[str, Any]:
+    """Return the fields of a run that starts now: its name, the hash of the machine, and the checkout."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"run": now, "env_hash": environment.describe()["env_hash"], **environment.checkout()}
+
+
+def last_run(path: Path, *kinds: str) -> list[dict[str, Any]]:
+    """Return the lines of the last run in a file that have one of some kinds."""
+    lines = read(path, *kinds)
+    return [line for line in lines if line["run"] == lines[-1]["run"]]
+
+
+def interrupted(path: Path, run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the lines of the last run in a file if it compares what `run` does on the same machine, and else none.
+
+    That it was the same is known only of a checkout without changes.
+    """
+    lines = last_run(path, "peer", "ours") if path.exists() and run["dirty"] is False else []
+    names = ("comparison", "env_hash", "commit", "dirty")
+    return lines if lines and [lines[-1].get(name) for name in names] == [run[name] for name in names] else []
+
+
 @contextmanager
-def writing(path: Path | None) -> Iterator[Callable[[str, dict[str, Any]], None]]:
-    """Yield a function that appends a line of a kind, with the run, the checkout and the machine; or does nothing."""
+def writing(path: Path | None, run: dict[str, Any] | None = None) -> Iterator[Callable[[str, dict[str, Any]], None]]:
+    """Yield a function that appends a line of a kind, with the run, the checkout and the machine; or does nothing.
+
+    run: fields of an earlier run that goes on, `this_run` by default.
+    """
     if path is None:
         yield lambda kind, line: None
         return
     described = environment.describe()
     version = {"schema_version": record.SCHEMA_VERSION}
-    run = {"run": datetime.now(UTC).isoformat(timespec="seconds"), "env_hash": described["env_hash"]}
-    run |= environment.checkout()
+    run = run or this_run()
     with locks.writing(path):
 
         def append(line: dict[str, Any]) -> None:

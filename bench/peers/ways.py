@@ -56,7 +56,7 @@ class Peer:
     ways: dict[str, Way] = field(default_factory=dict)
 
 
-BPTT = ("bptt", "bptt_native")
+BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
 
 
 def in_step(jacobian: Any) -> Difference:

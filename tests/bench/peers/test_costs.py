@@ -9,23 +9,28 @@ from support.command_line import command
 
 from drtrl_bench.files import cache_folder
 from drtrl_bench.measure import runner
-from drtrl_bench.peers import agreement, comparison, costs, environments, exchange, records, ways
+from drtrl_bench.peers import agreement, comparison, costs, environments, exchange, grids, records, ways
 from drtrl_bench.peers.agreement import Agreement
 
-SMALL = costs.Sizes(batch=2, features=6, neurons=5, steps=300)
+SMALL = grids.Sizes(batch=2, features=6, neurons=5, steps=300)
+
+
+def pairs(names: list[str], *cells: str, sizes: grids.Sizes = SMALL) -> list[costs.Pair]:
+    return costs.pairs(names, [(cell, sizes) for cell in cells])
 
 
 def test_every_way_has_what_computes_the_same_here() -> None:
-    (pair,) = (each for each in costs.pairs(["braintrace"], ["gru"], SMALL) if each.way == "d_rtrl_vmap")
+    (pair,) = (each for each in pairs(["braintrace"], "gru") if each.way == "d_rtrl_vmap")
     (case,) = pair.ours
     assert (case.algorithm, case.framework, case.cell, case.readout) == ("drtrl", "jax", "gru", "linear")
     assert (case.batch, case.features, case.neurons, case.steps, case.chunk) == (2, 6, 5, 300, 128)
-    (pair,) = costs.pairs(["norse"], ["gru", "lif_delta"], SMALL)
+    (pair,) = pairs(["norse"], "gru", "lif_delta")
     assert [(case.algorithm, case.framework, case.chunk) for case in pair.ours] == [
         ("bptt", "torch", 300),
+        ("bptt_checkpointed", "torch", 300),
         ("bptt_native", "torch", 300),
     ]
-    assert costs.pairs(["spyx"], ["gru"], SMALL) == []
+    assert pairs(["spyx"], "gru") == []
 
 
 class Machine:
@@ -48,29 +53,52 @@ class Machine:
 
 def test_peers_and_this_project_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     machine = Machine(monkeypatch)
-    todo = costs.pairs(["spyx", "snntorch"], ["lif_delta"], SMALL)
-    lines = list(costs.measured(todo, 2, 1.0, tmp_path, lambda text: None))
-    one_round = ["spyx bptt", "bptt jax", "bptt_native jax", "snntorch bptt", "bptt torch", "bptt_native torch"]
-    one_round += ["snntorch bptt_undelayed", "bptt torch", "bptt_native torch"]
+    turns = costs.schedule(pairs(["spyx", "snntorch"], "lif_delta"), 2)
+    lines = list(costs.measured(turns, 1.0, tmp_path, lambda text: None))
+    of_jax = ["bptt jax", "bptt_checkpointed jax", "bptt_native jax"]
+    of_torch = ["bptt torch", "bptt_checkpointed torch", "bptt_native torch"]
+    one_round = ["spyx bptt", *of_jax, "snntorch bptt", *of_torch, "snntorch bptt_undelayed", *of_torch]
     assert machine.order == 2 * one_round
-    assert [kind for kind, _ in lines[:4]] == ["peer", "ours", "ours", "peer"]
-    assert [line["round"] for _, line in lines] == [0] * 9 + [1] * 9
-    assert {key: lines[1][1][key] for key in ("peer", "way", "cell")} == {
-        "peer": "spyx",
-        "way": "bptt",
-        "cell": "lif_delta",
-    }
+    assert [kind for kind, _ in lines[:5]] == ["peer", "ours", "ours", "ours", "peer"]
+    assert [line["round"] for _, line in lines] == [0] * 12 + [1] * 12
+    at = {"peer": "spyx", "way": "bptt", "cell": "lif_delta", "neurons": 5, "steps": 300, "batch": 2, "features": 6}
+    assert lines[1][1].items() >= at.items()
+
+
+def test_an_interrupted_run_goes_on_with_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two rounds of three ways, cut off when the second way lacks what is measured beside it."""
+    machine, path = Machine(monkeypatch), tmp_path / "lines.jsonl"
+    todo = pairs(["spyx", "snntorch"], "lif_delta")
+    run = records.this_run() | {"comparison": costs.identity(todo, 2, 1.0), "commit": "c0ffee", "dirty": False}
+    with records.writing(path, run) as write:
+        for kind, line in list(costs.measured(costs.schedule(todo, 2), 1.0, tmp_path, lambda text: None))[:6]:
+            write(kind, line)
+    left = costs.schedule(todo, 2, records.interrupted(path, run))
+    assert [(number, pair.way) for number, pair in left] == [
+        *((0, "bptt"), (0, "bptt_undelayed")),
+        *((1, "bptt"), (1, "bptt"), (1, "bptt_undelayed")),
+    ], "spyx has its first round"
+    machine.order.clear()
+    with records.writing(path, run) as write:
+        for kind, line in costs.measured(left, 1.0, tmp_path, lambda text: None):
+            write(kind, line)
+    assert machine.order[0] == "snntorch bptt"
+    assert len(records.last_run(path, "peer", "ours")) == 6 + 5 * 4
+    assert costs.schedule(todo, 2, records.interrupted(path, run)) == costs.schedule(todo, 2), "a whole one begins anew"
+    for other in ({"comparison": "of another plan"}, {"commit": "decaf"}, {"env_hash": "0"}, {"dirty": True}):
+        assert records.interrupted(path, run | other) == []
+    assert records.interrupted(tmp_path / "none.jsonl", run) == []
 
 
 def test_beside_a_peer_that_cannot_run_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     machine = Machine(monkeypatch, "skip")
-    list(costs.measured(costs.pairs(["spyx"], ["lif_delta"], SMALL), 1, 1.0, tmp_path, lambda text: None))
+    list(costs.measured(costs.schedule(pairs(["spyx"], "lif_delta"), 1), 1.0, tmp_path, lambda text: None))
     assert machine.order == ["spyx bptt"]
 
 
 def test_a_wrong_gradient_is_not_timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(cache_folder.SETTING, str(tmp_path))
-    (pair,) = costs.pairs(["spyx"], ["lif_delta"], SMALL)
+    (pair,) = pairs(["spyx"], "lif_delta")
     there = environments.State(environments.pins("spyx"), tmp_path)
     monkeypatch.setattr(environments, "state", lambda name: there)
     asked = []
@@ -86,6 +114,7 @@ def peer(number: int, seconds: float, status: str = "ok", **more: Any) -> dict[s
     gate = {"outcome": "differs", "reason": "the reset", "error": 0.3, "explained": 1e-15}
     measured = {"time": {"median_s": seconds}, "memory": {"working_bytes": 3 * 2**20}, "gate": gate}
     at = {"kind": "peer", "run": "now", "round": number, "peer": "norse", "way": "bptt", "cell": "lif_delta"}
+    at |= {"neurons": 256, "steps": 2048, "batch": 16, "features": 64}
     return at | {"status": status, "reason": None} | (measured if status == "ok" else {}) | more
 
 
@@ -108,8 +137,20 @@ def test_ratios_are_those_of_each_round_over_the_quickest_here() -> None:
     assert row.ratios == pytest.approx((3.0, 2.0, 3.0))
     assert (row.x_time, row.x_memory) == (pytest.approx(3.0), 1.5)
     assert (row.peer_s, row.ours_s) == (0.6, 0.2)
-    printed = "| norse `bptt` | `lif_delta` | 600 | 3 | bptt | 200 | 2 | 3 (2 to 3) | 1.5 | differs: the reset |"
-    assert comparison.markdown([row]).splitlines()[2] == printed
+    printed = (
+        "| norse `bptt` | `lif_delta` | 256 | 2,048 | 600 | 3 | bptt | 200 | 2 | 3 (2 to 3) | 1.5 | differs: the reset"
+    )
+    assert comparison.markdown([row]).splitlines()[2] == f"{printed} |"
+
+
+def test_each_size_is_a_row_and_what_was_measured_again_counts_once() -> None:
+    other = [line | {"steps": 128} for line in (peer(0, 0.9), own(0, "bptt", 0.3))]
+    cut_off = [peer(2, 6.0), own(2, "bptt", 6.0)]
+    every = comparison.rows([*LINES[:6], *cut_off, *LINES[6:], *other])
+    assert [(row.steps, row.ratios) for row in every] == [
+        (2048, pytest.approx((3.0, 2.0, 3.0))),
+        (128, pytest.approx((3.0,))),
+    ]
 
 
 def test_an_algorithm_that_failed_in_a_round_is_not_compared_with() -> None:
@@ -134,7 +175,7 @@ def test_missing_peers_are_rows_with_the_command(monkeypatch: pytest.MonkeyPatch
     assert done.returncode == 0, done.stderr
     assert "norse is not installed: drtrl-bench peers install norse" in done.stdout
     shown = command("peers", "show", str(path), "--markdown").stdout.splitlines()
-    assert shown[-1].startswith("| norse `bptt` | `lif_delta` | - | - |")
+    assert shown[-1].startswith("| norse `bptt` | `lif_delta` | 256 | 512 | - | - |")
     assert shown[-1].endswith("| skip: norse is not installed: drtrl-bench peers install norse |")
 
 
@@ -142,7 +183,7 @@ def test_a_file_keeps_its_runs_and_shows_the_last(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     for run in ("one", "two"):
         with records.writing(path) as write:
-            write("peer", {"run": run, "round": 0})
+            write("peer", {"run": run, "round": 0, **dict.fromkeys(costs.LABEL)})
             write("agreement", {"run": run})
     assert [line["run"] for line in comparison.last_run(path)] == ["two"]
     assert [line["kind"] for line in records.read(path, "environment", "agreement")] == 2 * ["environment", "agreement"]
@@ -153,12 +194,18 @@ def test_a_file_keeps_its_runs_and_shows_the_last(tmp_path: Path) -> None:
     [
         (["compare", "--cell", "gru", "norse"], "no way of norse has the cell gru"),
         (["compare", "--cell", "gruu"], "did you mean gru?"),
+        (["compare", "--plan", "peers", "--steps", "9"], "--plan has its own cells and sizes: leave out --steps"),
+        (["compare", "--plan", "nowhere.toml"], "nowhere.toml"),
+        (["compare", "--plan", "mine.toml"], "mine.toml: step: unknown; did you mean steps?"),
         (["show", "nowhere.jsonl"], "nowhere.jsonl"),
         (["show", "damaged.jsonl"], "damaged.jsonl has no run of drtrl-bench peers compare"),
+        (["show", "old.jsonl"], "old.jsonl: its last run is of an earlier version, which wrote no sizes; compare anew"),
         (["show", "/dev/null"], "/dev/null: a device; it must be a regular file"),
     ],
 )
 def test_bad_input_is_one_line(words: list[str], advice: str, tmp_path: Path) -> None:
+    (tmp_path / "old.jsonl").write_text('{"kind": "peer", "run": "one", "env_hash": "0", "commit": "c0ffee"}\n')
+    (tmp_path / "mine.toml").write_text("[[grid]]\nstep = 3\n")
     (tmp_path / "damaged.jsonl").write_bytes(b'\xd0\x00\n{"kind": "peer"}\n{"kind": "peer", "run"')
     done = command("peers", *words, cwd=tmp_path)
     assert done.returncode == 2
@@ -171,7 +218,7 @@ def test_bad_input_is_one_line(words: list[str], advice: str, tmp_path: Path) ->
 def test_a_peer_itself_is_timed_in_float32(name: str, tmp_path: Path) -> None:
     if reason := environments.state(name).reason:
         pytest.skip(reason)
-    for pair in costs.pairs([name], ["lif_delta", "gru"], replace(SMALL, steps=40)):
+    for pair in pairs([name], "lif_delta", "gru", sizes=replace(SMALL, steps=40)):
         line = costs.of_peer(pair, {}, 0.01, tmp_path)
         assert (line["status"], line["reason"]) == ("ok", None)
         assert line["memory"]["working_bytes"] > 40 * 2 * 5 * 4 or pair.way == "pp_prop"

@@ -114,6 +114,27 @@ PLANTED = [
         f"{COSTS}test_a_wrong_gradient_is_not_timed",
     ),
     Planted(
+        "a round that lacks what is beside the peer counts as whole",
+        "bench/peers/costs.py",
+        "return bool(theirs) and (",
+        "return bool(theirs) or (",
+        f"{COSTS}test_an_interrupted_run_goes_on_with_what_it_lacks",
+    ),
+    Planted(
+        "another commit's run goes on",
+        "bench/peers/records.py",
+        'names = ("comparison", "env_hash", "commit", "dirty")',
+        'names = ("comparison", "env_hash", "dirty")',
+        f"{COSTS}test_an_interrupted_run_goes_on_with_what_it_lacks",
+    ),
+    Planted(
+        "two lengths in one row",
+        "bench/peers/costs.py",
+        'LABEL = ("peer", "way", "cell", "neurons", "steps", "batch", "features")',
+        'LABEL = ("peer", "way", "cell", "neurons", "batch", "features", "steps")[:6]',
+        f"{COSTS}test_each_size_is_a_row_and_what_was_measured_again_counts_once",
+    ),
+    Planted(
         "the luckiest round decides what a peer is compared with",
         "bench/peers/comparison.py",
         'best = min(whole, key=lambda name: median(line["time"]["median_s"]',
