@@ -556,6 +556,28 @@ MUTANTS = [
         "return cells.standardised(lax.stop_gradient(o)) + o - lax.stop_gradient(o)",
         zoo("eprop", "gif"),
     ),
+    # SnAp-2
+    Mutant(
+        "neurons that feed, in place of those that are fed",
+        "algorithms/further/snap2_jax.py",
+        "[index[:, :, None], :, index[:, None, :]]",
+        "[index[:, None, :], :, index[:, :, None]]",
+        zoo("snap2", "gru"),
+    ),
+    Mutant(
+        "padding not left out",
+        "algorithms/further/snap2_torch.py",
+        "D_f[..., index] * exists",
+        "D_f[..., index]",
+        zoo("snap2", "lif_masked"),
+    ),
+    Mutant(
+        "no path through other neurons",
+        "algorithms/further/snap2_torch.py",
+        "M_new = M_new + torch.einsum(",
+        "M_new = M_new + 0 * torch.einsum(",
+        zoo("snap2", "gru"),
+    ),
     # OTTT and UORO
     Mutant(
         "a bias has a trace",

@@ -23,6 +23,7 @@ RULES = (
     "es_drtrl",
     "drtrl_window",
     "random_feedback",
+    "snap2",
     "eprop",
     "ottt",
     "uoro",

@@ -151,6 +151,7 @@ ALGORITHMS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
     "snap1": ("snap1_by_cutting", (), (), "trace"),
     "drtrl_window": ("drtrl_window", ("chunk",), (), "trace"),
     "random_feedback": ("random_feedback", (), (), "trace"),
+    "snap2": ("online.snap2", (), (), "other"),
     "eprop": ("online.eprop", (), (), "trace"),
     "ottt": ("online.ottt", (), (), "lines"),
     "uoro": ("online.uoro", (), (), "other"),
