@@ -3,14 +3,15 @@
     influence   M^t = A^t M^{t-1} + z^t (x) D_f^t      A = ds^t/ds^{t-1} of the layer, among the neurons that are kept
     gradient    dL/dW = sum_t l^t M^t                  l = dL^t/ds^t, the learning signal, as D-RTRL's
 
-Of a weight to neuron n, M = ds/dW is kept for n and for the R - 1 neurons at most that n's recurrent weights feed
-(`pattern.py`). If all recurrent weights exist, R is N, and M is RTRL's influence within the layer: SnAp-2 differs only
-where weights are masked, and takes R / N of that memory there. As in SnAp-1, layers above are not in the pattern, and a
+Of a weight to neuron n, M = ds/dW is kept for n and for the neurons that n's recurrent weights feed, E at most together
+(`pattern.py`). If all recurrent weights exist, E is N, and M is RTRL's influence within the layer: SnAp-2 differs only
+where weights are masked, and takes E / N of that memory there. As in SnAp-1, layers above are not in the pattern, and a
 lower layer gets the same step's learning signal alone. M is updated in every step: every K gives the same gradient, at
-the same cost. Symbols and shapes: `implementations/README.md`. Source: Menick et al. 2021 (ICLR; arXiv 2006.07232).
+the same cost. Symbols and shapes, but E: `implementations/README.md`. Source: Menick et al. 2021 (ICLR; arXiv
+2006.07232).
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -37,30 +38,45 @@ class Carry(NamedTuple):
     states: States
     """s [B, S, N] of each layer."""
     influences: list[PerWeight]
-    """M [B, N, R, S, Gk, J] of each layer and kind of weight."""
+    """M [B, N, E, S, Gk, J] of each layer and kind of weight."""
 
 
 class Step(NamedTuple):
-    """Hold what the update of a layer's influence needs, of the neurons [N, R] that are kept; K in front."""
+    """Hold what the update of a layer's influence needs; arrays of all steps have K in front."""
 
     D: Tensor
-    """[B, S, S', N, R]."""
     D_f: Tensor
-    """[B, S, G, N, R]; of neuron n, the first of its R, the whole D_f."""
     R: Tensor
-    """dr/ds_prev [B, S, N, R]."""
+    """0 in a layer without recurrent weights."""
     l: Tensor
-    """[B, S, N, R]."""
+    """[B, S, N]."""
     z: PerWeight
+
+    def at(self, t: int) -> "Step":
+        """Return step t alone."""
+        return Step(self.D[t], self.D_f[t], self.R[t], self.l[t], {k: z[t] for k, z in self.z.items()})
+
+
+@lru_cache(maxsize=64)
+def pattern(cell: Any, N: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return `reached` in tensors; cached, because a CUDA graph may not copy from the host."""
+    index, exists = reached(cell, N)
+    return torch.from_numpy(index).to(device), torch.from_numpy(exists).to(device, dtype)
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
     """Return the states at rest and zero influences."""
     influences = []
     for cell, w in zip(net, params, strict=True):
-        N, R = reached(cell, w["x"].shape[-1])[0].shape
-        influences.append({k: v.new_zeros(batch, N, R, cell.S, v.shape[1], v.shape[0]) for k, v in w.items()})
+        N, E = reached(cell, w["x"].shape[-1])[0].shape
+        influences.append({k: v.new_zeros(batch, N, E, cell.S, v.shape[1], v.shape[0]) for k, v in w.items()})
     return Carry(initial_states(net, params, batch), influences)
+
+
+def kept(now: Step, index: Tensor, exists: Tensor) -> Step:
+    """Take from the arrays [..., N] of a step those of the neurons kept [..., N, E], and 0 for padding."""
+    D, D_f, R, l = (a[..., index] * exists for a in (now.D, now.D_f, now.R, now.l))
+    return Step(D, D_f, R, l, now.z)
 
 
 def layer_gradient(
@@ -68,26 +84,23 @@ def layer_gradient(
 ) -> tuple[PerWeight, PerWeight]:
     """Update a layer's influence in every step of a block: the influence at its end, and the gradient [J, Gk, N]."""
     D, D_f = local_jacobians(cell, w, residuals)
-    index, exists = (torch.from_numpy(a).to(D.device) for a in reached(cell, w["x"].shape[-1]))
-    exists = exists.to(D.dtype)
+    index, exists = pattern(cell, w["x"].shape[-1], D.dtype, D.device)
     R = output_jacobian(cell, residuals.previous) if "r" in w else torch.zeros_like(residuals.previous)
-    z = presynaptic(cell, residuals.previous, residuals.inputs)
-    steps = Step(D[..., index] * exists, D_f[..., index] * exists, R[..., index], l[..., index], z)
-    if "r" in w:  # of each n, the weights [R', Gr, R] among the neurons kept
-        among = w["r"][index[:, :, None], :, index[:, None, :]].movedim(-1, 2)
+    steps = Step(D, D_f, R, l, presynaptic(cell, residuals.previous, residuals.inputs))
+    # of each n, the weights [E', Gr, E] from the neurons kept to the neurons kept
+    among = w["r"][index[:, :, None], :, index[:, None, :]].movedim(-1, 2) if "r" in w else None
     M, grads = dict(M), {k: torch.zeros_like(v) for k, v in w.items()}
     for t in range(len(D)):
-        now = Step(steps.D[t], steps.D_f[t], steps.R[t], steps.l[t], {k: a[t] for k, a in z.items()})
+        now = kept(steps.at(t), index, exists)
         for k, M_k in M.items():
-            M_new = torch.einsum("bsunr,bnrugj->bnrsgj", now.D, M_k)
-            if "r" in w:
-                dr = torch.einsum("bsnr,bnrsgj->bnrgj", now.R, M_k)
-                dy = torch.einsum("nqhr,bnqgj->bnrhgj", among, dr)
-                M_new = M_new + torch.einsum("bshnr,bnrhgj->bnrsgj", now.D_f[:, :, cell.reads["r"]], dy)
-            own = torch.einsum("bsgn,bj->bnsgj", now.D_f[:, :, cell.reads[k], :, 0], now.z[k])
-            M_new[:, :, 0] += own
+            M_new = torch.einsum("bsune,bneugj->bnesgj", now.D, M_k)
+            if among is not None:
+                dr = torch.einsum("bsne,bnesgj->bnegj", now.R, M_k)
+                dy = torch.einsum("nqhe,bnqgj->bnehgj", among, dr)
+                M_new += torch.einsum("bshne,bnehgj->bnesgj", now.D_f[:, :, cell.reads["r"]], dy)
+            M_new[:, :, 0] += torch.einsum("bsgn,bj->bnsgj", now.D_f[:, :, cell.reads[k], :, 0], now.z[k])
             M[k] = M_new
-            grads[k] += torch.einsum("bsnr,bnrsgj->jgn", now.l, M_new)
+            grads[k] += torch.einsum("bsne,bnesgj->jgn", now.l, M_new)
     return M, grads
 
 
