@@ -82,7 +82,7 @@ BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
 CARRIES = ("states", "trace", "influence", "filters", "lines", "other")
 """Nothing else; a trace of every weight; an influence of every weight; filters; one filter, of the presynaptic lines;
 what has no formula here."""
-ES = ("decay", "bias_correction")
+ES = ("decay", "decay_x", "bias_correction")
 ALGORITHMS = {
     "bptt": Algorithm(
         "backpropagation through time; K < T is truncated BPTT",

@@ -208,19 +208,21 @@ def test_without_recurrent_weights_snap1_is_drtrl(framework: str, cell: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("decay", "correction"),
+    ("decay", "correction", "decay_x"),
     [
-        (0.0, "corrected"),
-        (0.5, "corrected"),
-        (0.98, "corrected"),
-        (0.5, "as_published"),
-        (0.98, "as_published"),
-        (0.5, "none"),
+        (0.0, "corrected", 0.0),
+        (0.5, "corrected", 0.0),
+        (0.98, "corrected", 0.0),
+        (0.5, "as_published", 0.0),
+        (0.98, "as_published", 0.0),
+        (0.5, "none", 0.0),
+        (0.5, "corrected", 0.9),
+        (0.9, "as_published", 1),
     ],
 )
-def test_es_drtrl_options(framework: str, decay: float, correction: str) -> None:
+def test_es_drtrl_options(framework: str, decay: float, correction: str, decay_x: float) -> None:
     p = posed("gru", 2)
-    options = {"decay": decay, "bias_correction": correction}
+    options = {"decay": decay, "decay_x": decay_x, "bias_correction": correction}
     assert_same(gradient(framework, "es_drtrl", p, 3, options=options), reference.es_drtrl(*p, **options))
 
 

@@ -322,9 +322,16 @@ PLANTED = [
     everywhere(
         "a readout without memory is filtered",
         f"{NETWORK}filters",
-        numpy=('(0.0, "none") if cell.memoryless else (keep, bias_correction)', "(keep, bias_correction)"),
-        jax=("(0.0, jnp.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
-        torch=("(0.0, torch.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
+        numpy=('(0.0, 0.0, "none") if cell.memoryless else (keep,', "(keep,"),
+        jax=("(0.0, 0.0, jnp.ones_like(c)) if cell.memoryless else (a,", "(a,"),
+        torch=("(0.0, 0.0, torch.ones_like(c)) if cell.memoryless else (a,", "(a,"),
+        files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
+    ),
+    everywhere(
+        "both filters with the decay of one",
+        f"{NETWORK}filters",
+        numpy=("else (keep, keep_x, bias", "else (keep, keep, bias"),
+        jax=("else (a, a_x, c)", "else (a, a, c)"),
         files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
     ),
     Planted(
