@@ -98,6 +98,8 @@ class Case:
     """Whether the reset of LIF neurons has no gradient through the spike; false leaves it to the cell."""
     decay: float = option(0.9, ALGORITHM, "decay", "decay = {}", range=(0, 1_000_000), later=True)
     """Decay of ES-D-RTRL's filters per step; a whole number k >= 1 stands for (k - 1) / (k + 1)."""
+    decay_x: float = option(0.0, ALGORITHM, "decay x", "decay_x = {}", range=(0, 1_000_000), later=True)
+    """Decay of ES-D-RTRL's presynaptic filter, if `decay` is to be the postsynaptic one's alone; 0: it is of both."""
     bias_correction: str = option(
         "corrected", ALGORITHM, "correction", "bias correction {}", names=BIAS_CORRECTIONS, later=True
     )

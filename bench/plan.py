@@ -146,6 +146,7 @@ def check(path: Path, where: str, case: Case) -> Case:
             raise PlanError(f"{location}: {key} {excerpt(value)}: {nearest(value, known)}")
     try:
         smoothing(case.decay, case.bias_correction)
+        smoothing(case.decay_x, "none", "decay_x")
     except ValueError as error:
         raise PlanError(f"{location}: {error}") from None
     if reason := unsuited(case):

@@ -75,14 +75,14 @@ def module_name(name: str, framework: str) -> str:
 
 EXACT = ("bptt", "bptt_checkpointed", "bptt_native", "rtrl")
 """The algorithms of implementations/algorithms/exact; all others lie in approximate, or"""
-FURTHER = ("eprop", "ottt", "uoro")
+FURTHER = ("eprop", "snap2", "ottt", "uoro")
 """in implementations/algorithms/further: rules that other libraries have."""
 BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
 """The implementations of BPTT: costs are compared with those of the quickest."""
 CARRIES = ("states", "trace", "influence", "filters", "lines", "other")
 """Nothing else; a trace of every weight; an influence of every weight; filters; one filter, of the presynaptic lines;
 what has no formula here."""
-ES = ("decay", "bias_correction")
+ES = ("decay", "decay_x", "bias_correction")
 ALGORITHMS = {
     "bptt": Algorithm(
         "backpropagation through time; K < T is truncated BPTT",
@@ -141,6 +141,12 @@ ALGORITHMS = {
         carry="trace",
         blockwise=True,
         feedback="direct",
+    ),
+    "snap2": Algorithm(
+        "SnAp-2: RTRL within a layer, for the neurons that a weight reaches in two steps",
+        "online.snap2",
+        carry="other",
+        blockwise=True,
     ),
     "eprop": Algorithm(
         "e-prop: D-RTRL whose traces pass the leak of the readout",

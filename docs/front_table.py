@@ -24,6 +24,7 @@ USES = {
     "es_drtrl": "online, where even D-RTRL's trace is too large",
     "snap1": "as D-RTRL, in cells whose neurons act on themselves by a weight",
     "drtrl_window": "updates every K steps, with BPTT's gradient within them",
+    "snap2": "online, with masked recurrent weights: as SnAp-1, with the neurons that a weight reaches in two steps",
     "eprop": "online, with a leaky readout: as D-RTRL, with the readout's leak in the traces",
     "ottt": "online, spiking: a trace per neuron instead of one per weight",
     "uoro": "what a random estimate of RTRL's influence gives",

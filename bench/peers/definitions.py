@@ -141,7 +141,7 @@ RULES: dict[str, Rule] = {
     "BPTT in windows, D-RTRL before": Rule("drtrl_window", {"braintrace": 'D_RTRL with `vjp_method="multi-step"`'}),
     "ES-D-RTRL": Rule("es_drtrl", {"braintrace": "braintrace:pp_prop"}),
     "SnAp-1": Rule("snap1", {"braintrace": "braintrace:OSTLRecurrent"}),
-    "SnAp-n, n >= 2": Rule("", {"braintrace": "braintrace:SnAp"}),
+    "SnAp-n, n >= 2": Rule("snap2", {"braintrace": "braintrace:SnAp"}),
     "UORO": Rule("uoro", {"braintrace": "braintrace:UORO"}),
     "e-prop with its kappa filter": Rule("eprop", {"braintrace": "braintrace:EProp"}),
     "random feedback": Rule("random_feedback", {"braintrace": "braintrace:FixedRandomFeedback"}),

@@ -23,7 +23,7 @@ NUMBERS = (*TIMES, *BYTES, *RATIOS, *frames.AGREEMENT, "firing_rate", "silent")
 PART = re.compile(rf".+\.({'|'.join(frames.AGREEMENT)})")
 """A column of the agreement of a layer or a weight."""
 
-RULE = ("algorithm", "chunk", "auto", "limit_mib", "decay", "bias_correction", "segments", "trace_dtype")
+RULE = ("algorithm", "chunk", "auto", "limit_mib", "decay", "decay_x", "bias_correction", "segments", "trace_dtype")
 """The fields of a case, those of its algorithm, in which it may differ from the BPTT that its cost is compared with."""
 ORDER = ("framework", "steps", "algorithm", "chunk", "segments")
 """The order of rows of one problem."""

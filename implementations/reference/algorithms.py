@@ -355,27 +355,27 @@ def es_drtrl(
     inputs: ArrayLike,
     targets: ArrayLike,
     decay: float = 0.9,
+    decay_x: float = 0.0,
     bias_correction: str = "corrected",
 ) -> tuple[float, Grads]:
-    """Return the gradient of ES-D-RTRL, also called pp-prop (Wang et al. 2026), in its textbook form.
+    """Return the gradient of ES-D-RTRL, also called pp-prop (Wang et al. 2026), in its textbook form, t from 0.
 
-    eps_x^t = a eps_x^{t-1} + z^t,   eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t     eps_x = 1 for bias and parameters
-    grad W = sum_t eps_x^t (x) l^t eps_f^t / c^t
-    c^t = 1 - a^{t+1} (corrected), 1 - (1 - a)^{t+1} (as_published), 1 (none), t from 0
-    decay is a, or a whole number k >= 1 for a = (k - 1) / (k + 1); a layer without memory has a = 0 and c = 1
+    eps_x^t = a_x eps_x^{t-1} + z^t,   eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t     eps_x = 1 for bias and parameters
+    grad W = sum_t eps_x^t (x) l^t eps_f^t / c^t,   c^t = 1 - a^{t+1} (corrected), 1 - (1 - a)^{t+1} (as_published), 1
+    decay is a, or k >= 1 for a = (k - 1) / (k + 1); so decay_x a_x, 0 for a_x = a; without memory a = a_x = 0 and c = 1
     """
-    keep, residuals = decay if decay < 1 else (decay - 1) / (decay + 1), forward(net, params, inputs)
+    keep, keep_x = (d if d < 1 else (d - 1) / (d + 1) for d in (decay, decay_x or decay))
+    residuals = forward(net, params, inputs)
     grads: Grads = [{k: np.zeros(v.shape) for k, v in w.items()} for w in params]
     for cell, r, grad, l in zip(net, residuals, grads, signals(net, params, residuals, targets), strict=True):
-        a, correction = (0.0, "none") if cell.memoryless else (keep, bias_correction)
-        eps_x = {k: np.zeros_like(z[0]) for k, z in r.z.items()}
-        eps_f: Any = 0.0
+        a, a_x, correction = (0.0, 0.0, "none") if cell.memoryless else (keep, keep_x, bias_correction)
+        eps_x, eps_f = dict.fromkeys(r.z, np.zeros(())), np.zeros(())
         for t in range(len(l)):
             D, D_f = jacobians(cell, r.states[t], r.currents[t])
             eps_f = a * np.einsum("bsun,bugn->bsgn", D, eps_f + np.zeros_like(D_f)) + (1 - a) * D_f
             dy = np.einsum("bsn,bsgn->bgn", l[t], eps_f)
             dy /= {"corrected": 1 - a ** (t + 1), "as_published": 1 - (1 - a) ** (t + 1), "none": 1.0}[correction]
             for k, z in r.z.items():
-                eps_x[k] = a * eps_x[k] + z[t] if k in ("x", "r") else z[t]
+                eps_x[k] = a_x * eps_x[k] + z[t] if k in ("x", "r") else z[t]
                 grad[k] += np.einsum("bj,bgn->jgn", eps_x[k], dy[:, cell.reads[k]])
     return loss(residuals[-1].outputs, targets), grads

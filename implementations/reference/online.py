@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from drtrl_bench.implementations.cells.cell import Cell, Network
+from drtrl_bench.implementations.cells.cell import Cell, Network, network_masks
 from drtrl_bench.implementations.reference.algorithms import (
     Array,
     Grads,
@@ -168,4 +168,35 @@ def uoro(
         for i, w in enumerate(q):
             for k, v in w.items():
                 grads[i][k] += np.einsum("b,bjgn->jgn", lp, v)
+    return loss(residuals[-1].outputs, targets), grads
+
+
+@on_effective_weights
+def snap2(net: Network, params: Params, inputs: ArrayLike, targets: ArrayLike) -> tuple[float, Grads]:
+    """Return SnAp-2's gradient (Menick et al. 2021): RTRL within a layer, entries beyond two steps set to 0 in each.
+
+    M^t = pattern * (D^t M^{t-1} + D_f^t (W_r R^t M^{t-1} + z^t)),   grad W = sum_t l^t M^t
+    pattern of a weight to neuron n: n and the neurons to which a recurrent weight leads from n
+    """
+    residuals = forward(net, params, inputs)
+    sizes = tuple((len(w["x"]), w["x"].shape[-1]) for w in params)
+    grads: Grads = [{k: np.zeros(v.shape) for k, v in w.items()} for w in params]
+    for i, l in enumerate(signals(net, params, residuals, targets)):
+        cell, w, r, N = net[i], params[i], residuals[i], sizes[i][1]
+        pattern = np.eye(N)  # [n, m]: whether a weight to neuron n counts for neuron m
+        if "r" in cell.reads:
+            pattern += network_masks(net, sizes)[i].get("r", np.ones((N, 1, N))).sum(1)
+        pattern = np.minimum(pattern, 1)
+        M = {k: np.zeros((l.shape[1], len(v), *v.shape[1:], cell.S, N)) for k, v in w.items()}
+        for t in range(len(l)):
+            D, D_f = jacobians(cell, r.states[t], r.currents[t])
+            for k, z in r.z.items():
+                new = np.einsum("bsum,bjgnum->bjgnsm", D, M[k])
+                if "r" in cell.reads:
+                    dr = np.einsum("bsm,bjgnsm->bjgnm", output_jacobian(cell, r.states[t]), M[k])
+                    dy = np.einsum("bjgnq,qhm->bjgnhm", dr, w["r"])
+                    new += np.einsum("bshm,bjgnhm->bjgnsm", D_f[:, :, cell.reads["r"]], dy)
+                new += np.einsum("bj,bsgn,nm->bjgnsm", z[t], D_f[:, :, cell.reads[k]], np.eye(N))
+                M[k] = new * pattern[:, None, :]
+                grads[i][k] += np.einsum("bsm,bjgnsm->jgn", l[t], M[k])
     return loss(residuals[-1].outputs, targets), grads

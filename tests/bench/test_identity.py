@@ -42,6 +42,7 @@ OTHERS: dict[str, Any] = {
     "reset": "multiply",
     "detach_reset": True,
     "decay": 0.8,
+    "decay_x": 0.5,
     "bias_correction": "none",
     "segments": 3,
     "mode": "compile",
@@ -57,7 +58,7 @@ OTHERS: dict[str, Any] = {
 }
 """Of every field a value that is not its default."""
 SAME_PROBLEM = {
-    *("algorithm", "chunk", "decay", "bias_correction", "segments"),  # another rule for the same gradient
+    *("algorithm", "chunk", "decay", "decay_x", "bias_correction", "segments"),  # another rule for the same gradient
     *("auto", "limit_mib"),  # who chose the chunk
     *("framework", "device", "threads", "dtype", "precision", "mode", "unroll", "trace_dtype"),  # another way to run it
 }

@@ -25,6 +25,7 @@ BLOCKWISE = (
     "snap1",
     "drtrl_window",
     "random_feedback",
+    "snap2",
     "eprop",
     "ottt",
     "uoro",

@@ -51,7 +51,19 @@ def test_bptt_grows_linearly(framework: str, algorithm: str) -> None:
 
 @pytest.mark.parametrize(
     "algorithm",
-    ["drtrl", "rtrl", "es_drtrl", "snap1", "drtrl_window", "random_feedback", "eprop", "ottt", "uoro", "no_trace"],
+    [
+        "drtrl",
+        "rtrl",
+        "es_drtrl",
+        "snap1",
+        "drtrl_window",
+        "random_feedback",
+        "snap2",
+        "eprop",
+        "ottt",
+        "uoro",
+        "no_trace",
+    ],
 )
 def test_online_rules_stay_constant(framework: str, algorithm: str) -> None:
     small, large = (working_bytes(framework, algorithm, T) for T in (64, 512))
@@ -82,7 +94,7 @@ def test_gradients_of_filters_are_summed_once(framework: str) -> None:
 
 @pytest.mark.xdist_group("torch")
 @pytest.mark.parametrize(
-    "algorithm", ["drtrl", "rtrl", "es_drtrl", "snap1", "ottt", "uoro", "no_trace", "bptt_checkpointed"]
+    "algorithm", ["drtrl", "rtrl", "es_drtrl", "snap1", "snap2", "ottt", "uoro", "no_trace", "bptt_checkpointed"]
 )
 def test_what_is_carried_keeps_nothing_else(algorithm: str) -> None:
     """A view of a chunk's last step would keep the arrays of all its steps, until the next chunk is done."""

@@ -556,6 +556,49 @@ MUTANTS = [
         "return cells.standardised(lax.stop_gradient(o)) + o - lax.stop_gradient(o)",
         zoo("eprop", "gif"),
     ),
+    # SnAp-2
+    Mutant(
+        "neurons that feed, in place of those that are fed",
+        "algorithms/further/snap2_jax.py",
+        "[index[:, :, None], :, index[:, None, :]]",
+        "[index[:, None, :], :, index[:, :, None]]",
+        zoo("snap2", "gru"),
+    ),
+    Mutant(
+        "a step's own part at no neuron of its own",
+        "algorithms/further/snap2_jax.py",
+        "after[k] = M_new.at[:, :, 0].add(own)",
+        "after[k] = M_new.at[:, :, -1].add(own)",
+        zoo("snap2", "lif_delta_hard"),
+    ),
+    Mutant(
+        "the influence lost between blocks",
+        "algorithms/further/snap2_jax.py",
+        "carry.influences[layer], execution.unroll",
+        "jax.tree.map(jnp.zeros_like, carry.influences[layer]), execution.unroll",
+        zoo("snap2", "gru"),
+    ),
+    Mutant(
+        "padding not left out",
+        "algorithms/further/snap2_torch.py",
+        "a[..., index] * exists for a in",
+        "a[..., index] for a in",
+        zoo("snap2", "lif_masked"),
+    ),
+    Mutant(
+        "no path through other neurons",
+        "algorithms/further/snap2_torch.py",
+        "M_new += torch.einsum(",
+        "M_new += 0 * torch.einsum(",
+        zoo("snap2", "gru"),
+    ),
+    Mutant(
+        "recurrent outputs of the neuron itself",
+        "algorithms/further/snap2_torch.py",
+        '"bsne,bnesgj->bnegj", now.R, M_k)',
+        '"bsne,bnesgj->bnegj", steps.R[t][..., None].expand(now.R.shape), M_k)',
+        zoo("snap2", "lif_delta_hard"),
+    ),
     # OTTT and UORO
     Mutant(
         "a bias has a trace",

@@ -11,7 +11,7 @@ from drtrl_bench import registry
 
 IMPLEMENTATIONS = Path(__file__).resolve().parents[2] / "implementations"
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| (\w+) \| `(\w+)` \| `(\w+)` \|$", re.MULTILINE)
-WITHOUT = {"es_drtrl", "bptt_native", "ottt", "uoro"}
+WITHOUT = {"es_drtrl", "bptt_native", "snap2", "ottt", "uoro"}
 """What is no row of the table."""
 LINES = {"drtrl": 90, "rtrl": 90, "bptt": 90, "drtrl_window": 40, "snap1": 40, "random_feedback": 40}
 

@@ -45,6 +45,7 @@ TRUTHS = {
     "es_drtrl": lambda p, K: reference.es_drtrl(*p),
     "drtrl_window": lambda p, K: reference.drtrl_window(*p, chunk=K),
     "random_feedback": lambda p, K: reference.random_feedback(*p),
+    "snap2": lambda p, K: online.snap2(*p),
     "eprop": lambda p, K: online.eprop(*p),
     "ottt": lambda p, K: online.ottt(*p),
     "uoro": lambda p, K: online.uoro(*p),
@@ -126,6 +127,7 @@ def test_rules_differ_from_each_other() -> None:
         "es_drtrl",
         "drtrl_window",
         "random_feedback",
+        "snap2",
         "eprop",
         "ottt",
         "uoro",
@@ -206,19 +208,21 @@ def test_without_recurrent_weights_snap1_is_drtrl(framework: str, cell: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("decay", "correction"),
+    ("decay", "correction", "decay_x"),
     [
-        (0.0, "corrected"),
-        (0.5, "corrected"),
-        (0.98, "corrected"),
-        (0.5, "as_published"),
-        (0.98, "as_published"),
-        (0.5, "none"),
+        (0.0, "corrected", 0.0),
+        (0.5, "corrected", 0.0),
+        (0.98, "corrected", 0.0),
+        (0.5, "as_published", 0.0),
+        (0.98, "as_published", 0.0),
+        (0.5, "none", 0.0),
+        (0.5, "corrected", 0.9),
+        (0.9, "as_published", 1),
     ],
 )
-def test_es_drtrl_options(framework: str, decay: float, correction: str) -> None:
+def test_es_drtrl_options(framework: str, decay: float, correction: str, decay_x: float) -> None:
     p = posed("gru", 2)
-    options = {"decay": decay, "bias_correction": correction}
+    options = {"decay": decay, "decay_x": decay_x, "bias_correction": correction}
     assert_same(gradient(framework, "es_drtrl", p, 3, options=options), reference.es_drtrl(*p, **options))
 
 

@@ -23,6 +23,7 @@ RULES = (
     "es_drtrl",
     "drtrl_window",
     "random_feedback",
+    "snap2",
     "eprop",
     "ottt",
     "uoro",
@@ -161,6 +162,8 @@ def in_framework(net: Network, framework: str) -> Any:
         twin = getattr(module, spec.__name__)
         if cell.feeds is not spec.feeds:
             twin = without(twin, *(spec.feeds.keys() - cell.feeds.keys()))
+        if type(cell).mask is not spec.mask:
+            twin = wired(twin, type(cell).mask)
         twins.append(twin(**{f.name: getattr(cell, f.name) for f in fields(cell)}))
     return tuple(twins)
 
@@ -170,6 +173,12 @@ def without(cell: type[cells.Cell], *kinds: str) -> type[cells.Cell]:
     """The cell class without some kinds of weight."""
     feeds = {k: v for k, v in cell.feeds.items() if k not in kinds}
     return type(f"{cell.__name__}Without{''.join(kinds)}", (cell,), {"feeds": feeds})
+
+
+@cache
+def wired(cell: type[cells.Cell], mask: Any) -> type[cells.Cell]:
+    """The cell class with another mask: which weights exist is the function's choice."""
+    return type(f"{cell.__name__}By{mask.__name__}", (cell,), {"mask": mask})
 
 
 def execution(framework: str, **how: Any) -> Any:

@@ -140,7 +140,7 @@ def all_rules(
         _, _, residuals, error = network_jax.forward(net, own, states, *data)
 
         def filtered(a: Any, c: Array) -> Any:
-            return es_drtrl.backward(net, own, residuals, error, carry, c, a, 1)[0]
+            return es_drtrl.backward(net, own, residuals, error, carry, c, a, a, 1)[0]
 
         return {name: gradient(name) for name in UNFILTERED} | {"filtered": jax.vmap(filtered)(decays, corrections)}
 

@@ -1,12 +1,13 @@
 """Compute the gradient of ES-D-RTRL (pp-prop) in JAX: two filtered vectors in place of D-RTRL's trace.
 
-    eps_x^t = a eps_x^{t-1} + z^t                          presynaptic filter; z itself for bias and parameters
+    eps_x^t = a_x eps_x^{t-1} + z^t                        presynaptic filter; z itself for bias and parameters
     eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t            postsynaptic filter
     dL/dW   = sum_t eps_x^t (x) l^t eps_f^t / c^t
 
     c^t = 1 - a^{t+1} (corrected), 1 - (1 - a)^{t+1} (as_published), 1 (none); t from 0
 
-In a layer without memory, as the linear readout is, a = 0 and c = 1: its gradient sum_t z^t (x) l^t D_f^t is exact.
+Published is a_x = a. In a layer without memory, as the linear readout is, a_x = a = 0 and c = 1: its gradient
+sum_t z^t (x) l^t D_f^t is exact.
 
 No array is as large as the weights, so there is nothing to chunk: the filters run forward in time, block by block, and
 every K gives the same gradient. The learning signal l is D-RTRL's. Symbols and shapes: `implementations/README.md`.
@@ -102,20 +103,21 @@ def backward(
     carry: Carry,
     c: Array,
     a: float,
+    a_x: float,
     unroll: int,
 ) -> tuple[Params, list[PerWeight], list[Array]]:
     """Compute the gradient of a block, the top layer first, and both filters of each layer after the block."""
     dL_do, grads, after_x, after_f = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
         cell, w, (s_prev, _, _, x) = net[layer], params[layer], residuals[layer]
-        a_l, c_l = (0.0, jnp.ones_like(c)) if cell.memoryless else (a, c)
+        a_l, a_x_l, c_l = (0.0, 0.0, jnp.ones_like(c)) if cell.memoryless else (a, a_x, c)
         eps_f = carry.postsynaptic[layer]
         end, dy, within = filter_postsynaptic(cell, w, residuals[layer], dL_do, eps_f, c_l, a_l, unroll)
         after_f.insert(0, end)
         eps_x = presynaptic(cell, s_prev, x)
         after_x.insert(0, {})
         for k, before in carry.presynaptic[layer].items():
-            after_x[0][k], eps_x[k] = filter_presynaptic(before, eps_x[k], a_l, unroll)
+            after_x[0][k], eps_x[k] = filter_presynaptic(before, eps_x[k], a_x_l, unroll)
         grads.insert(0, {k: weight_gradient(eps_x[k], dy[:, :, 0, cell.reads[k]]) for k in w})
         if layer > 0:
             dL_do = forward_weights(layer - 1, error, cell, w, within)
@@ -126,6 +128,7 @@ def block(
     net: Any,
     params: Params,
     a: float,
+    a_x: float,
     bias_correction: str,
     execution: Execution,
     carry: Carry,
@@ -137,7 +140,7 @@ def block(
     """Advance a block of steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the block, its gradient."""
     ends, loss, residuals, error = forward(net, params, carry.states, inputs, targets, execution.unrolled)
     c = correction(bias_correction, a, carry.time + jnp.arange(len(inputs)))
-    grads, eps_x, eps_f = backward(net, params, residuals, error, carry, c, a, execution.unroll)
+    grads, eps_x, eps_f = backward(net, params, residuals, error, carry, c, a, a_x, execution.unroll)
     return Carry(ends, eps_x, eps_f, carry.time + len(inputs)), loss, grads
 
 
@@ -150,13 +153,15 @@ def advance(
     *,
     last: bool = False,
     decay: float = 0.9,
+    decay_x: float = 0.0,
     bias_correction: str = "corrected",
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Array, Params]:
     """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
-    decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
+    decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank. decay_x: a_x, likewise;
+    0 for that of `decay`.
     """
-    a = smoothing(decay, bias_correction)
-    advance_block = partial(block, net, params, a, bias_correction, execution)
+    a, a_x = smoothing(decay, bias_correction), smoothing(decay_x or decay, "none", "decay_x")
+    advance_block = partial(block, net, params, a, a_x, bias_correction, execution)
     return fold(advance_block, carry, params, inputs, targets, execution.block, last_differs=False)

@@ -1,12 +1,13 @@
 """Compute the gradient of ES-D-RTRL (pp-prop) in PyTorch: two filtered vectors in place of D-RTRL's trace.
 
-    eps_x^t = a eps_x^{t-1} + z^t                          presynaptic filter; z itself for bias and parameters
+    eps_x^t = a_x eps_x^{t-1} + z^t                        presynaptic filter; z itself for bias and parameters
     eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t            postsynaptic filter
     dL/dW   = sum_t eps_x^t (x) l^t eps_f^t / c^t
 
     c^t = 1 - a^{t+1} (corrected), 1 - (1 - a)^{t+1} (as_published), 1 (none); t from 0
 
-In a layer without memory, as the linear readout is, a = 0 and c = 1: its gradient sum_t z^t (x) l^t D_f^t is exact.
+Published is a_x = a. In a layer without memory, as the linear readout is, a_x = a = 0 and c = 1: its gradient
+sum_t z^t (x) l^t D_f^t is exact.
 
 No array is as large as the weights, so there is nothing to chunk: the filters run forward in time, block by block, and
 every K gives the same gradient. The learning signal l is D-RTRL's. Symbols and shapes: `implementations/README.md`.
@@ -85,13 +86,20 @@ def filter_postsynaptic(eps_f: Tensor, D: Tensor, D_f: Tensor, a: float) -> tupl
 
 
 def backward(
-    net: Any, params: Params, residuals: list[Residuals], error: Tensor, carry: Carry, c: Tensor, a: float
+    net: Any,
+    params: Params,
+    residuals: list[Residuals],
+    error: Tensor,
+    carry: Carry,
+    c: Tensor,
+    a: float,
+    a_x: float,
 ) -> tuple[Params, list[PerWeight], list[Tensor]]:
     """Compute the gradient of a block, the top layer first, and both filters of each layer after the block."""
     dL_do, grads, after_x, after_f = error[:, :, None], [], [], []
     for layer in reversed(range(len(net))):
         cell, w, (s_prev, s, _, x) = net[layer], params[layer], residuals[layer]
-        a_l, c_l = (0.0, torch.ones_like(c)) if cell.memoryless else (a, c)
+        a_l, a_x_l, c_l = (0.0, 0.0, torch.ones_like(c)) if cell.memoryless else (a, a_x, c)
         D, D_f = local_jacobians(cell, w, residuals[layer])
         l = learning_signals(cell, s, dL_do)
         end, eps_f = filter_postsynaptic(carry.postsynaptic[layer], D, D_f, a_l)
@@ -99,7 +107,7 @@ def backward(
         eps_x = presynaptic(cell, s_prev, x)
         after_x.insert(0, {})
         for k, before in carry.presynaptic[layer].items():
-            after_x[0][k], eps_x[k] = filter_presynaptic(before, eps_x[k], a_l)
+            after_x[0][k], eps_x[k] = filter_presynaptic(before, eps_x[k], a_x_l)
         dy = neuronwise(l, eps_f)[:, :, 0] / c_l
         grads.insert(0, {k: weight_gradient(eps_x[k], dy[..., cell.reads[k], :]) for k in w})
         if layer > 0:
@@ -111,6 +119,7 @@ def block(
     net: Any,
     params: Params,
     a: float,
+    a_x: float,
     bias_correction: str,
     execution: Execution,
     carry: Carry,
@@ -123,7 +132,7 @@ def block(
     ends, loss, residuals, error = execution.forward(net, params, carry.states, inputs, targets, execution.layer)
     steps = carry.time + torch.arange(len(inputs), dtype=inputs.dtype, device=inputs.device)
     c = correction(bias_correction, a, steps)[:, None, None, None]
-    grads, eps_x, eps_f = execution.compiled(backward)(net, params, residuals, error, carry, c, a)
+    grads, eps_x, eps_f = execution.compiled(backward)(net, params, residuals, error, carry, c, a, a_x)
     return Carry(ends, eps_x, eps_f, carry.time + len(inputs)), loss, grads
 
 
@@ -137,13 +146,15 @@ def advance(
     *,
     last: bool = False,
     decay: float = 0.9,
+    decay_x: float = 0.0,
     bias_correction: str = "corrected",
     execution: Execution = PLAIN,
 ) -> tuple[Carry, Tensor, Params]:
     """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
-    decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
+    decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank. decay_x: a_x, likewise;
+    0 for that of `decay`.
     """
-    a = smoothing(decay, bias_correction)
-    advance_block = partial(block, net, params, a, bias_correction, execution)
+    a, a_x = smoothing(decay, bias_correction), smoothing(decay_x or decay, "none", "decay_x")
+    advance_block = partial(block, net, params, a, a_x, bias_correction, execution)
     return fold(advance_block, carry, params, inputs, targets, execution.block)

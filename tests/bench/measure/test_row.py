@@ -212,6 +212,22 @@ def flips(t: int, layer: int, size: tuple[int, ...]) -> Any:
     return np.where(x % 2**32 >= 2**31, -1.0, 1.0).reshape(size)
 
 
+def within_layers(weights: Weights, inputs: Any, targets: Any) -> Weights:
+    """SnAp-2 where every neuron reaches every other in two steps: BPTT through the past of each layer alone."""
+    V, l = forward(weights, inputs)[0], signals(weights, inputs, targets)
+    grads = [{k: np.zeros_like(v) for k, v in w.items()} for w in weights]
+    for layer, w in enumerate(weights):
+        later = np.zeros_like(l[layer][0])
+        for t in reversed(range(len(inputs))):
+            lam = l[layer][t] + later
+            later = lam * decays(V, layer, t)
+            if layer < 2:
+                later = later + (lam @ w["r"][:, 0].T) * psi(V[layer][t])
+            for k, z in before(layer, V, inputs, t).items():
+                grads[layer][k][:, 0] += z.T @ lam
+    return grads
+
+
 def rank_one(weights: Weights, inputs: Any, targets: Any) -> Weights:
     """UORO: a perturbation of all states pushed forward by all paths, and one of the weights, rescaled in each step."""
     V, rho = forward(weights, inputs)
@@ -267,6 +283,8 @@ def gradient(rule: str, weights: Weights, inputs: Any, targets: Any) -> Weights:
         return through_leak(weights, inputs, targets)
     if rule == "ottt":
         return one_trace(weights, inputs, targets)
+    if rule == "snap2":
+        return within_layers(weights, inputs, targets)
     if rule == "uoro":
         return rank_one(weights, inputs, targets)
     D: Any = {"snap1": itself, "no_trace": lambda layer, t: 0.0}.get(rule, lambda layer, t: decays(V, layer, t))
@@ -574,6 +592,7 @@ FLOOR: dict[str, tuple[Any, Any]] = {
     "es_drtrl": (26 * 2310, 0),
     "ottt": (26 * 2310, 0),
     "uoro": (None, None),
+    "snap2": (None, None),
     "no_trace": (26 * 2310, 0),
     # influence of 20, 15 and 10 states: moved five times, pulled back 25 steps
     "rtrl": (

@@ -51,6 +51,7 @@ def test_every_algorithm_and_every_peer_has_its_place() -> None:
     ("rule", "cells"),
     [
         ("D-RTRL", ["`drtrl`", "`D_RTRL`", "-", "-", "-", "-"]),
+        ("SnAp-n, n >= 2", ["`snap2`", "`SnAp`", "-", "-", "-", "-"]),
         ("UORO", ["`uoro`", "`UORO`", "-", "-", "-", "-"]),
         ("OTTT", ["`ottt`", "-", "-", "`OTTTLIFNode`", "-", "-"]),
     ],

@@ -465,6 +465,7 @@ def test_a_record_of_the_first_version_has_the_fields_of_today(path: Path) -> No
         "reset",
         "detach_reset",
         "decay",
+        "decay_x",
         "bias_correction",
         "segments",
         "mode",

@@ -104,8 +104,11 @@ def test_gradient(code: str, rule: str) -> None:
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("correction", ["corrected", "as_published", "none"])
-def test_filters(code: str, correction: str) -> None:
+@pytest.mark.parametrize(("decay_x", "keeps"), [(0, 0.8), (0.3, 0.3), (1, 0.0)])
+def test_filters(code: str, correction: str, decay_x: float, keeps: float) -> None:
     """ES-D-RTRL of a leaky neuron, three steps: ex = 0.8 ex + x, ef = 0.8 a ef + 0.2 F, over c; the bias has ex = 1.
+
+    With a decay of its own, ex keeps another share of itself.
 
     The linear readout remembers nothing: its gradient is the exact one, the sum of h^t (p^t - target), whatever c is.
     """
@@ -115,7 +118,7 @@ def test_filters(code: str, correction: str) -> None:
     for t, x in enumerate((1.0, -0.4, 0.7)):
         slope = tanh(w * x + b)
         h = a * h + (1 - a) * slope
-        ex = decay * ex + x
+        ex = keeps * ex + x
         ef = decay * a * ef + (1 - decay) * (1 - a) * (1 - slope**2)
         c = {"corrected": 1 - 0.8 ** (t + 1), "as_published": 1 - 0.2 ** (t + 1), "none": 1.0}[correction]
         p0 = 1 / (1 + exp((out[1] - out[0]) * h))
@@ -125,7 +128,7 @@ def test_filters(code: str, correction: str) -> None:
     params = [weights(w, 0.0, b), {"x": np.array([[out]]), "b": np.zeros((1, 1, 2))}]
     net = (cells.LeakyRNN(tau=-1 / log(a)), cells.LinearReadout())
     p = Problem(net, params, np.array([[[1.0]], [[-0.4]], [[0.7]]]), np.ones((3, 1), int))
-    options = {"decay": decay, "bias_correction": correction}
+    options = {"decay": decay, "decay_x": decay_x, "bias_correction": correction}
     if code == "reference":
         _, grads = reference.es_drtrl(*p, **options)
     else:

@@ -141,16 +141,18 @@ def test_surrogate_and_reset_of_a_case() -> None:
         assert asdict(problem.network(Case(cell=name))[0]) == EXPECTED[name][1]
 
 
+FILTERS = ("decay", "decay_x", "bias_correction")
 ALGORITHMS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
     "bptt": ("bptt", ("chunk",), (), "states"),
     "bptt_checkpointed": ("bptt", ("chunk",), ("segments",), "states"),
     "bptt_native": ("bptt", ("chunk",), ("segments",), "states"),
     "rtrl": ("bptt", (), (), "influence"),
     "drtrl": ("drtrl_by_cutting", (), (), "trace"),
-    "es_drtrl": ("es_drtrl", ("decay", "bias_correction"), ("decay", "bias_correction"), "filters"),
+    "es_drtrl": ("es_drtrl", FILTERS, FILTERS, "filters"),
     "snap1": ("snap1_by_cutting", (), (), "trace"),
     "drtrl_window": ("drtrl_window", ("chunk",), (), "trace"),
     "random_feedback": ("random_feedback", (), (), "trace"),
+    "snap2": ("online.snap2", (), (), "other"),
     "eprop": ("online.eprop", (), (), "trace"),
     "ottt": ("online.ottt", (), (), "lines"),
     "uoro": ("online.uoro", (), (), "other"),

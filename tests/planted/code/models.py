@@ -10,6 +10,7 @@ NETWORK = "tests/implementations/by_hand/test_network_by_hand.py::test_"
 INITIAL = "tests/implementations/by_hand/test_initialisers.py::test_"
 OPTIONS = "tests/implementations/by_hand/test_paper_options.py::test_"
 LONG = "tests/implementations/test_long_chunks.py::test_"
+SNAP2 = "tests/implementations/rules/test_snap2.py::test_"
 TURNED = "tests/bench/measure/test_turned_gradients.py::test_"
 
 Edit = tuple[str, str]
@@ -321,9 +322,16 @@ PLANTED = [
     everywhere(
         "a readout without memory is filtered",
         f"{NETWORK}filters",
-        numpy=('(0.0, "none") if cell.memoryless else (keep, bias_correction)', "(keep, bias_correction)"),
-        jax=("(0.0, jnp.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
-        torch=("(0.0, torch.ones_like(c)) if cell.memoryless else (a, c)", "(a, c)"),
+        numpy=('(0.0, 0.0, "none") if cell.memoryless else (keep,', "(keep,"),
+        jax=("(0.0, 0.0, jnp.ones_like(c)) if cell.memoryless else (a,", "(a,"),
+        torch=("(0.0, 0.0, torch.ones_like(c)) if cell.memoryless else (a,", "(a,"),
+        files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
+    ),
+    everywhere(
+        "both filters with the decay of one",
+        f"{NETWORK}filters",
+        numpy=("else (keep, keep_x, bias", "else (keep, keep, bias"),
+        jax=("else (a, a_x, c)", "else (a, a, c)"),
         files=("reference/algorithms", "algorithms/approximate/es_drtrl"),
     ),
     Planted(
@@ -524,6 +532,42 @@ PLANTED = [
         f"{LONG}gradient_of_several_blocks",
         jax=("adjoints, sums, rest = backward_(", "_, sums, rest = backward_("),
         torch=("adjoints, grads, new = execution.backward(", "_, grads, new = execution.backward("),
+    ),
+    # which neurons a weight reaches, read by JAX and PyTorch; and the reference's own pattern
+    Planted(
+        "neurons that feed, in place of those that are fed",
+        "implementations/algorithms/further/pattern.py",
+        "mask.any(axis=1)",
+        "mask.any(axis=1).T",
+        f"{SNAP2}pattern_of_a_chain",
+    ),
+    Planted(
+        "those alone that are fed by every gate",
+        "implementations/algorithms/further/pattern.py",
+        "mask.any(axis=1)",
+        "mask.all(axis=1)",
+        f"{SNAP2}gradient_is_that_of_dense_matrices_and_a_pattern",
+    ),
+    Planted(
+        "the neuron itself in the order of all",
+        "implementations/algorithms/further/pattern.py",
+        "lists = [[n, *(m for m in np.flatnonzero(feeds[n]) if m != n)] for n in range(N)]",
+        "lists = [sorted({n, *np.flatnonzero(feeds[n])}) for n in range(N)]",
+        f"{SNAP2}gradient_is_that_of_dense_matrices_and_a_pattern",
+    ),
+    Planted(
+        "the reference keeps the neurons that feed",
+        "implementations/reference/online.py",
+        "new * pattern[:, None, :]",
+        "new * pattern.T[:, None, :]",
+        f"{SNAP2}reference_is_that_of_dense_matrices_and_a_pattern",
+    ),
+    Planted(
+        "the reference keeps every neuron",
+        "implementations/reference/online.py",
+        "new * pattern[:, None, :]",
+        "new",
+        f"{SNAP2}reference_is_that_of_dense_matrices_and_a_pattern",
     ),
     # fidelity
     Planted(
