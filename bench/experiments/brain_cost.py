@@ -112,7 +112,8 @@ class Stepper:
     def __init__(self, framework: str, rule: Any, net: Any, given: tuple[Any, ...], chunk: int) -> None:
         array = to_array(framework)
         self.arguments = [array(each) for each in data(chunk)]
-        self.given, self.carry, self.grads = given, rule.init(net, *given, 1), None
+        self.given, self.carry = given, rule.init(net, *given, 1)
+        self.grads: Any = None
         self.advance: Callable[..., Any] = partial(rule.advance, net)
         self.done: Callable[[Any], Any] = as_it_is
         if framework == "jax":
