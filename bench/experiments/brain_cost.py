@@ -7,9 +7,11 @@ has a constant current by which it would spike alone, at rates that are log-norm
 
 import ctypes
 import gc
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from statistics import median
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -67,57 +69,96 @@ def give_back() -> None:
         trim(0)
 
 
+def resident_mib() -> float:
+    """Return the memory that the process holds now, in MiB."""
+    memory.reset_rss_peak()
+    return (memory.rss_peak_bytes() or 0) / 2**20
+
+
+def modules(framework: str, rule: str) -> tuple[str, ...]:
+    """Return the names of the modules of a rule on sparse weights, of its synapses and of its cells."""
+    names = (f"sparse.{rule}", "sparse.synapses", "cells.cells")
+    return tuple(f"implementations.{name}_{framework}" for name in names)
+
+
+def cells_of(module: Any) -> tuple[Any, Any]:
+    """Return the network: LIF neurons and a leaky readout, from a framework's module of cells."""
+    return module.LIF(states=("V",), tau=TAU), module.LeakyReadout()
+
+
+def data(chunk: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Draw the inputs [K, 1, UNITS] and the targets [K, 1] of a chunk."""
+    rng = np.random.default_rng(2)
+    return rng.standard_normal((chunk, 1, UNITS)).astype(np.float32), rng.integers(0, UNITS, (chunk, 1))
+
+
+def wired(synapses: Any, patterns: list[dict[str, Pattern]]) -> list[dict[str, Any]]:
+    """Return the patterns of each layer as a framework's module of synapses holds them."""
+    return [{k: synapses.synapses(pattern) for k, pattern in of_layer.items()} for of_layer in patterns]
+
+
+def to_array(framework: str) -> Callable[[Any], Any]:
+    """Return the function that turns a NumPy array into one of a framework."""
+    return import_module("jax").numpy.array if framework == "jax" else import_module("torch").from_numpy
+
+
+class Stepper:
+    """Advance a network by chunks, as training does: the carry goes from chunk to chunk, the gradient is replaced.
+
+    given: what `init` and `advance` of the rule take after the network: the wiring and the weights, or the dense
+    weights alone.
+    """
+
+    def __init__(self, framework: str, rule: Any, net: Any, given: tuple[Any, ...], chunk: int) -> None:
+        array = to_array(framework)
+        self.arguments = [array(each) for each in data(chunk)]
+        self.given, self.carry = given, rule.init(net, *given, 1)
+        self.grads: Any = None
+        self.advance: Callable[..., Any] = partial(rule.advance, net)
+        self.done: Callable[[Any], Any] = as_it_is
+        if framework == "jax":
+            import jax
+
+            self.advance, self.done = jax.jit(self.advance, donate_argnums=len(given)), jax.block_until_ready
+            self.carry = jax.tree.map(array, self.carry)  # no two of what is given away are one array
+
+    def __call__(self) -> None:
+        """Advance one chunk."""
+        self.grads = None
+        self.carry, _, self.grads = self.done(self.advance(*self.given, self.carry, *self.arguments))
+
+    def spikes(self) -> float:
+        """Return the share of the neurons that spike after the last step."""
+        states: Any = getattr(self.carry, "states", self.carry)
+        return float((np.asarray(states[0]) >= 1).mean())
+
+
 def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the row of a job: its framework, rule, neurons, pairs and chunk, with milliseconds a step and memory."""
-    framework, K = job["framework"], job["chunk"]
+    start, framework, K = perf_counter(), job["framework"], job["chunk"]
+    rule, synapses, cells = (import_module(f"drtrl_bench.{name}") for name in modules(framework, job["rule"]))
+    array = to_array(framework)
+    array(np.zeros(1)).sum()  # JAX starts its threads
+    before = resident_mib()
     brain = connectome(job["neurons"], job["pairs"])
     patterns, weights = network(brain)
     row = job | {"data": brain.label, "neurons": brain.N, "pairs": len(brain.pre)}
     del brain
-    names = (f"sparse.{job['rule']}", "sparse.synapses", "cells.cells")
-    rule, synapses, cells = (import_module(f"drtrl_bench.implementations.{name}_{framework}") for name in names)
-    net = (cells.LIF(states=("V",), tau=TAU), cells.LeakyReadout())
-    rng = np.random.default_rng(2)
-    inputs, targets = rng.standard_normal((K, 1, UNITS)).astype(np.float32), rng.integers(0, UNITS, (K, 1))
-    state: dict[str, Any] = {"grads": None}
-    array: Any
-    advance: Any
-    done: Any
-    if framework == "jax":
-        import jax
-
-        array, done = jax.numpy.array, jax.block_until_ready
-        advance = jax.jit(partial(rule.advance, net), donate_argnums=2)
-    else:
-        import torch
-
-        array, advance, done = torch.from_numpy, partial(rule.advance, net), as_it_is
-
-    wiring = [{k: synapses.synapses(pattern) for k, pattern in of_layer.items()} for of_layer in patterns]
-    params = [{k: array(v) for k, v in w.items()} for w in weights]
+    given = wired(synapses, patterns), [{k: array(v) for k, v in w.items()} for w in weights]
     del patterns, weights
-    state["carry"] = rule.init(net, wiring, params, 1)
-    if framework == "jax":
-        from jax import tree
-
-        state["carry"] = tree.map(array, state["carry"])  # no two of what is given away are one array
-    arguments = array(inputs), array(targets)
-
-    def step() -> None:
-        state["grads"] = None
-        state["carry"], _, state["grads"] = done(advance(wiring, params, state["carry"], *arguments))
-
+    step = Stepper(framework, rule, cells_of(cells), given, K)
     for _ in range(3):
         step()
     give_back()
     memory.reset_rss_peak()
     seconds = [clock.once(step) for _ in range(CHUNKS)]
-    spikes = np.asarray(state["carry"].states[0] if hasattr(state["carry"], "states") else state["carry"][0]) >= 1
-    gradient = np.asarray(state["grads"][0]["r"])
+    gradient = np.asarray(step.grads[0]["r"])
     if not gradient.any():
         raise ValueError(f"the gradient of {row['data']} is 0: its neurons do not spike")
     row["ms_per_step"] = 1e3 * median(seconds) / K
     row["slowest_ms_per_step"] = 1e3 * max(seconds) / K
     row["rss_peak_mib"] = (memory.rss_peak_bytes() or 0) / 2**20
-    row["spikes_at_the_end"] = float(spikes.mean())
+    row["rss_before_mib"] = before
+    row["spikes_at_the_end"] = step.spikes()
+    row["seconds"] = perf_counter() - start
     return [row]

@@ -126,16 +126,16 @@ def say_wait(text: str) -> None:
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a table with the machine, the commit and the versions in its last columns."""
+    """Write a table with the machine, the commit and the versions in its last columns, unless a row has its own."""
     described = environment.describe()
     machine = {"cpu": described.get("cpu"), "cores": described.get("cores"), **environment.checkout()}
     machine["versions"] = " ".join(f"{k} {v}" for k, v in described["versions"].items() if v)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*rows[0], *machine], lineterminator="\n")
+        writer = csv.DictWriter(file, list(rows[0] | machine), lineterminator="\n")
         writer.writeheader()
         writer.writerows(
-            {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in (row | machine).items()} for row in rows
+            {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in (machine | row).items()} for row in rows
         )
 
 

@@ -53,24 +53,31 @@ def initial_states(net: Any, wiring: Wiring, params: Params, batch: int) -> Stat
 
 
 def layer(cell: Any, wiring: dict[str, Synapses], w: PerWeight, s: Array, x: Array) -> tuple[Array, Array]:
-    """Run one layer from state s over inputs x [K, B, I]: its states [K, B, S, N] and input currents [K, B, G, N]."""
+    """Run one layer from state s over inputs x [K, B, I]: its states [K, B, S, N] and input currents [K, B, G, N].
 
-    def step(s: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
-        y = jnp.zeros((len(x), cell.G, s.shape[-1]), x.dtype)
-        for kind in w:
-            if kind in ("b", "p"):
-                fed = w[kind]
+    Only the recurrence is sequential.
+    """
+    u = jnp.zeros((*x.shape[:2], cell.G, s.shape[-1]), x.dtype)
+    for kind in (kind for kind in w if kind != "r"):
+        if kind in wiring:
+            fed = sparse.currents_of_steps(wiring[kind], w[kind], x)[:, :, None]
+        else:
+            fed = jnp.einsum("tbj,jgn->tbgn", x, w[kind]) if kind == "x" else w[kind]
+        u = u + at_currents(cell, kind, fed)
+
+    def step(s: Array, u: Array) -> tuple[Array, tuple[Array, Array]]:
+        y = u
+        if "r" in w:
+            z = cell.emit(s)
+            if "r" in wiring:
+                fed = sparse.currents(wiring["r"], w["r"], z)[:, None]
             else:
-                z = x if kind == "x" else cell.emit(s)
-                if kind in wiring:
-                    fed = sparse.currents(wiring[kind], w[kind], z)[:, None]
-                else:
-                    fed = jnp.einsum("bj,jgn->bgn", z, w[kind])
-            y = y + at_currents(cell, kind, fed)
+                fed = jnp.einsum("bj,jgn->bgn", z, w["r"])
+            y = u + at_currents(cell, "r", fed)
         s = cell.dynamics(s, y)
         return s, (s, y)
 
-    return lax.scan(step, s, x)[1]
+    return lax.scan(step, s, u)[1]
 
 
 def forward(

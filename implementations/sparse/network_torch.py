@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from drtrl_bench.implementations.cells.closed_torch import closed
 from drtrl_bench.implementations.engine.adjoint_torch import forward_weights
 from drtrl_bench.implementations.engine.derivatives_torch import learning_signals, local_jacobians, output_jacobian
 from drtrl_bench.implementations.engine.network_torch import (
@@ -54,19 +55,30 @@ def initial_states(net: Any, wiring: Wiring, params: Params, batch: int) -> Stat
 def layer(cell: Any, wiring: dict[str, Synapses], w: PerWeight, s: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Run one layer from state s over inputs x [K, B, I]: its states [K + 1, B, S, N], s first, and
     its input currents [K, B, G, N].
+
+    Only the recurrence is sequential, and sparse inputs by spikes, whose rows of all steps may be many.
     """
-    y = x.new_zeros(*x.shape[:2], cell.G, s.shape[-1])
+    y, N = x.new_zeros(*x.shape[:2], cell.G, s.shape[-1]), s.shape[-1]
     states = s.new_empty(len(x) + 1, *s.shape)
     states[0] = s
-    for kind in w.keys() & {"b", "p"}:
+    for kind in [kind for kind in w if kind in ("b", "p")]:
         y[:, :, cell.reads[kind]] += w[kind]
+    matrices = {k: sparse.matrix(wiring[k], w[k]) if k in wiring else w[k].flatten(1) for k in ("x", "r") if k in w}
+    W_x, W_r = matrices["x"], matrices.get("r", s.new_empty(0, 0))  # None: by spikes
+    if W_x is not None:
+        y[:, :, cell.reads["x"]] += (x.flatten(0, 1) @ W_x).view(*x.shape[:2], -1, N)
+    if W_x is not None and W_r is not None and (form := closed(cell)) is not None:
+        form.run(states, y, W_r)
+        return states, y
     for t in range(len(x)):
-        for kind in w.keys() & {"x", "r"}:
-            z = x[t] if kind == "x" else cell.emit(states[t])
-            if kind in wiring:
-                y[t, :, cell.reads[kind].start] += sparse.currents(wiring[kind], w[kind], z)
+        if W_x is None:
+            y[t, :, cell.reads["x"].start] += sparse.currents(wiring["x"], w["x"], x[t])
+        if "r" in w:
+            z, reads = cell.emit(states[t]), cell.reads["r"]
+            if W_r is None:
+                y[t, :, reads.start] += sparse.currents(wiring["r"], w["r"], z)
             else:
-                y[t, :, cell.reads[kind]] += (z @ w[kind].flatten(1)).unflatten(1, w[kind].shape[1:])
+                y[t, :, reads] += (z @ W_r).unflatten(1, (-1, N))
         states[t + 1] = cell.dynamics(states[t], y[t])
     return states, y
 

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 WIDTHS = (1, 2, 4, 8, 16)
 ROW = 4
 """What it costs to find a row, in slots."""
+WHOLE = 65_536
+"""Synapses up to which a product reads all of them: to look for those of the neurons that spiked takes as long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,8 @@ class Pattern:
     """The first row of each presynaptic neuron, and the number of rows R: [J + 1]."""
     post: NDArray[np.int32]
     """The postsynaptic neuron of each slot, N where there is no synapse: [R, width]."""
+    whole: bool = False
+    """Whether a product reads every synapse; else it reads the rows of the neurons that emit something."""
 
     @property
     def rows(self) -> int:
@@ -46,6 +50,17 @@ class Pattern:
         """Return the pre- and the postsynaptic neuron of each of the E synapses, in the pattern's order: [E], [E]."""
         exists = self.exists
         return np.repeat(self.pre, exists.sum(1)), self.post[exists]
+
+    def incoming(self, width: int | None = None) -> tuple["Pattern", NDArray[np.int32]]:
+        """Return the synapses by postsynaptic neuron, and where each slot of that pattern is in this one [R width].
+
+        A slot without a synapse is in R width, which does not exist.
+        """
+        pre, post = self.synapses()
+        pattern = pattern_of(post, pre, self.N, self.J, width, whole=False)
+        slots = np.full(pattern.post.shape, self.post.size, np.int32)
+        slots[pattern.exists] = np.flatnonzero(self.exists)[np.lexsort((pre, post))]
+        return pattern, slots
 
     def pack(self, values: ArrayLike) -> NDArray[Any]:
         """Put one value of each synapse [E], in the pattern's order, into the slots: [R, width], 0 elsewhere."""
@@ -72,8 +87,12 @@ class Pattern:
         return weight
 
 
-def pattern_of(pre: ArrayLike, post: ArrayLike, J: int, N: int, width: int | None = None) -> Pattern:
-    """Build the pattern of synapses pre[e] -> post[e], in any order; the width is the cheapest one if none is given.
+def pattern_of(
+    pre: ArrayLike, post: ArrayLike, J: int, N: int, width: int | None = None, whole: bool | None = None
+) -> Pattern:
+    """Build the pattern of synapses pre[e] -> post[e], in any order.
+
+    width, whole: by default what costs least; rows of which all are read need no padding, and have one slot.
 
     Raises ValueError if a neuron does not exist, or a synapse exists twice.
     """
@@ -86,10 +105,14 @@ def pattern_of(pre: ArrayLike, post: ArrayLike, J: int, N: int, width: int | Non
         raise ValueError("a synapse exists twice: add the weights of equal pairs before the pattern is built")
     pre, post = np.divmod(key, N)
     degree = np.bincount(pre, minlength=J)
-    if width is None:
+    if whole is None:
+        whole = len(pre) <= WHOLE
+    if width is None and whole:
+        width = 1
+    elif width is None:
         width = min(WIDTHS, key=lambda w: int((-(-degree // w)).sum()) * (w + ROW))
     first = np.concatenate([[0], np.cumsum(-(-degree // width))]).astype(np.int64)
     rank = np.arange(len(pre)) - np.repeat(np.cumsum(degree) - degree, degree)
     slots = np.full(int(first[-1]) * width, N, np.int32)
     slots[first[pre] * width + rank] = post
-    return Pattern(J, N, first, slots.reshape(-1, width))
+    return Pattern(J, N, first, slots.reshape(-1, width), whole)

@@ -1,11 +1,12 @@
-"""Compute with the synapses of a pattern in JAX, spike by spike: a presynaptic neuron that emits 0 costs nothing.
+"""Compute with the synapses of a pattern in JAX.
 
     currents      y_i = sum_j z_j W_ji                 forward
-    feedback      dX/dz_j = sum_i W_ji dX/dy_i         the only product that reads every synapse
+    feedback      dX/dz_j = sum_i W_ji dX/dy_i         the only product that always reads every synapse
     add_outer     total_ji += sum_t z_j^t dy_i^t       the product z (x) dy, at the synapses alone
 
-XLA's shapes are fixed and the number of spikes is not: the rows of the neurons that spiked are read in a loop, BLOCK of
-them at a time, which ends when all are read.
+In a large network a presynaptic neuron that emits 0 costs nothing. XLA's shapes are fixed and the number of spikes is
+not: the rows of the neurons that spiked are read in a loop, BLOCK of them at a time, which ends when all are read. Of a
+small pattern every synapse is read, since the loop would take longer: see `Pattern.whole`.
 Weights, gradients and traces have the shape of the pattern's slots, [R, width]: see `pattern.py`. The twin is
 `synapses_torch.py`. Symbols: `implementations/README.md`.
 """
@@ -24,12 +25,14 @@ from drtrl_bench.implementations.sparse.pattern import Pattern
 BLOCK = 2048
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["first", "rows", "pre", "post"], meta_fields=["N"])
+@partial(jax.tree_util.register_dataclass, data_fields=["first", "rows", "pre", "post"], meta_fields=["N", "whole"])
 @dataclass(frozen=True)
 class Synapses:
     """Hold a pattern as arrays; an argument of compiled functions, as it is as large as the weights."""
 
     N: int
+    whole: bool
+    """Whether a product reads every synapse: `Pattern.whole`."""
     first: Array
     """The first row of each presynaptic neuron [J]."""
     rows: Array
@@ -43,7 +46,8 @@ class Synapses:
 def synapses(pattern: Pattern) -> Synapses:
     """Return a pattern as arrays."""
     first = jnp.asarray(pattern.first, jnp.int32)
-    return Synapses(pattern.N, first[:-1], jnp.diff(first), jnp.asarray(pattern.pre), jnp.asarray(pattern.post))
+    pre, post = jnp.asarray(pattern.pre), jnp.asarray(pattern.post)
+    return Synapses(pattern.N, pattern.whole, first[:-1], jnp.diff(first), pre, post)
 
 
 def over_active_rows(synapses: Synapses, z: Array, add: Callable[[Any, Array, Array, Array], Any], total: Any) -> Any:
@@ -68,13 +72,23 @@ def over_active_rows(synapses: Synapses, z: Array, add: Callable[[Any, Array, Ar
 
 
 def currents(synapses: Synapses, W: Array, z: Array) -> Array:
-    """Compute the currents [B, N] of presynaptic activity z [B, J]."""
+    """Compute the currents [M, N] of presynaptic activity z [M, J] of some samples or steps."""
+    if synapses.whole:
+        emitted = z.T[synapses.pre][:, None]  # [R, 1, M]
+        return jnp.zeros((synapses.N + 1, len(z)), z.dtype).at[synapses.post].add(W[:, :, None] * emitted)[:-1].T
 
     def add(y: Array, rows: Array, post: Array, emitted: Array) -> Array:
         return y.at[post].add(W.at[rows].get(mode="fill", fill_value=0) * emitted)
 
     zero = jnp.zeros(synapses.N + 1, z.dtype)
-    return jnp.stack([over_active_rows(synapses, z_b, add, zero)[:-1] for z_b in z])
+    return jnp.stack([over_active_rows(synapses, z_m, add, zero)[:-1] for z_m in z])
+
+
+def currents_of_steps(synapses: Synapses, W: Array, z: Array) -> Array:
+    """Compute the currents [K, B, N] of the presynaptic activity z [K, B, J] of K steps."""
+    if not synapses.whole:
+        return lax.map(partial(currents, synapses, W), z)
+    return currents(synapses, W, z.reshape(-1, z.shape[-1])).reshape(*z.shape[:2], -1)
 
 
 def feedback(synapses: Synapses, W: Array, dy: Array) -> Array:
@@ -95,6 +109,9 @@ def add_outer(synapses: Synapses, totals: Sequence[Array], z: Array, dy: Sequenc
 
     def step(totals: list[Array], now: tuple[Array, list[Array]]) -> tuple[list[Array], None]:
         z_t, dy_t = now
+        if synapses.whole:
+            emitted = z_t[synapses.pre][:, None]
+            return [total + each[synapses.post] * emitted for total, each in zip(totals, dy_t, strict=True)], None
 
         def add(totals: list[Array], rows: Array, post: Array, emitted: Array) -> list[Array]:
             return [

@@ -1,13 +1,17 @@
-"""Compute with the synapses of a pattern in PyTorch, spike by spike: a presynaptic neuron that emits 0 costs nothing.
+"""Compute with the synapses of a pattern in PyTorch.
 
     currents      y_i = sum_j z_j W_ji                 forward
-    feedback      dX/dz_j = sum_i W_ji dX/dy_i         the only product that reads every synapse
+    feedback      dX/dz_j = sum_i W_ji dX/dy_i         the only product that always reads every synapse
     add_outer     total_ji += sum_t z_j^t dy_i^t       the product z (x) dy, at the synapses alone
 
+In a large network a presynaptic neuron that emits 0 costs nothing: the rows of the neurons that spiked are gathered and
+added in a few calls. Of a small pattern every synapse is read, in one call, the product with a sparse matrix, as more
+calls would take longer: see `Pattern.whole`.
 Weights, gradients and traces have the shape of the pattern's slots, [R, width]: see `pattern.py`. The twin is
 `synapses_jax.py`. Symbols: `implementations/README.md`.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,6 +23,19 @@ from drtrl_bench.implementations.sparse.pattern import Pattern
 
 ROWS = 65_536
 """Rows that are read at once."""
+DENSE = 4
+"""A product of a small pattern goes by spikes if less than one of so many neurons and steps has one."""
+
+
+class Incoming(NamedTuple):
+    """Hold a pattern by postsynaptic neuron: the columns of the sparse matrix [J, N] of the weights."""
+
+    first: Tensor
+    """The first synapse of each postsynaptic neuron, and the number of synapses E: [N + 1]."""
+    pre: Tensor
+    """The presynaptic neuron of each synapse [E]."""
+    slots: Tensor
+    """Where each synapse is in the slots of the pattern [E]."""
 
 
 class Synapses(NamedTuple):
@@ -33,12 +50,31 @@ class Synapses(NamedTuple):
     """The presynaptic neuron of each row [R]."""
     post: Tensor
     """The postsynaptic neuron of each slot [R, width]; N where there is no synapse."""
+    incoming: Incoming | None
+    """The same synapses by postsynaptic neuron, if a product reads every synapse."""
 
 
 def synapses(pattern: Pattern) -> Synapses:
-    """Return a pattern as tensors."""
+    """Return a pattern as tensors; products of sparse matrices need a PyTorch with MKL, else all go by spikes."""
+    incoming = None
+    if pattern.whole and torch.backends.mkl.is_available():
+        by_post, slots = pattern.incoming(width=1)
+        first = torch.from_numpy(by_post.first).to(torch.int32)
+        incoming = Incoming(first, torch.from_numpy(by_post.post).flatten(), torch.from_numpy(slots).flatten())
     first = torch.from_numpy(pattern.first)
-    return Synapses(pattern.N, first[:-1], first.diff(), torch.from_numpy(pattern.pre), torch.from_numpy(pattern.post))
+    pre, post = torch.from_numpy(pattern.pre), torch.from_numpy(pattern.post)
+    return Synapses(pattern.N, first[:-1], first.diff(), pre, post, incoming)
+
+
+def matrix(synapses: Synapses, W: Tensor) -> Tensor | None:
+    """Return the weights as a sparse matrix [J, N], by which z [M, J] is multiplied; None if products go by spikes."""
+    if synapses.incoming is None:
+        return None
+    first, pre, slots = synapses.incoming
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse .* beta state")  # PyTorch's, once in a process
+        values, size = W.flatten().index_select(0, slots), (len(synapses.first), synapses.N)
+        return torch.sparse_csc_tensor(first, pre, values, size, check_invariants=False)
 
 
 class Events(NamedTuple):
@@ -98,8 +134,17 @@ def add_outer(synapses: Synapses, totals: Sequence[Tensor], z: Tensor, dy: Seque
 
     All steps at once, ROWS rows at a time: what is read from memory for them is scratch.
     """
-    factors = [functional.pad(each, (0, 1)).flatten() for each in dy]
+    factors = [functional.pad(each, (0, 1)) for each in dy]
+    if synapses.incoming is not None and DENSE * z.count_nonzero() > z.numel():
+        emitted = z.T.contiguous().index_select(0, synapses.pre)[:, None]  # [R, 1, M]
+        for total, factor in zip(totals, factors, strict=True):
+            at_slots = factor.T.contiguous().index_select(0, synapses.post.flatten()).view(*total.shape, -1)
+            total.add_(at_slots.mul_(emitted).sum(-1))
+        return
     for at, rows, emitted in zip(*(each.split(ROWS) for each in events(synapses, z)), strict=True):
         read = slots(synapses, at, rows)
         for total, factor in zip(totals, factors, strict=True):
-            total.index_add_(0, rows, times(factor.index_select(0, read).view(-1, total.shape[1]), emitted))
+            values = times(factor.flatten().index_select(0, read).view(-1, total.shape[1]), emitted)
+            if total.shape[1] == 1:  # of vectors it is quicker
+                total, values = total.flatten(), values.flatten()
+            total.index_add_(0, rows, values)

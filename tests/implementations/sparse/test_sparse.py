@@ -9,6 +9,7 @@ import pytest
 from support.problems import Grads, Problem, in_framework, network, problem
 
 from drtrl_bench.implementations.reference import algorithms as reference
+from drtrl_bench.implementations.sparse import pattern as pattern_module
 from drtrl_bench.implementations.sparse.pattern import Pattern, pattern_of
 
 T = 11
@@ -19,8 +20,8 @@ Patterns = list[dict[str, Pattern]]
 
 
 @cache
-def sparse_problem(cell: str, layers: int, B: int) -> tuple[Problem, Patterns]:
-    """A problem half of whose input and recurrent weights are 0, and the patterns of the others."""
+def sparse_problem(cell: str, layers: int, B: int, whole: bool = False) -> tuple[Problem, Patterns]:
+    """A problem half of whose input and recurrent weights are 0, and the patterns of the others, read whole or not."""
     p, patterns = problem(network(cell, layers, "leaky"), T=T, B=B, I=5, N=9), []
     rng = np.random.default_rng(5)
     for layer, w in enumerate(p.params):
@@ -29,7 +30,8 @@ def sparse_problem(cell: str, layers: int, B: int) -> tuple[Problem, Patterns]:
             exists = rng.random(w[k][:, 0].shape) < 0.5
             w[k] *= exists[:, None] / np.sqrt(0.5)
             pre, post = np.nonzero(exists)
-            patterns[-1][k] = pattern_of(pre, post, *exists.shape, width=None if layer else 2)
+            width = None if layer else 2
+            patterns[-1][k] = pattern_of(pre, post, *exists.shape, width=width, whole=whole)
     return p, patterns
 
 
@@ -75,22 +77,32 @@ def expected(rule: str, p: Problem, patterns: Patterns, K: int) -> tuple[float, 
     return loss, grads
 
 
-def marks(case: tuple[str, int, int], K: int) -> Any:
-    """Chunks and a shorter one for every case, and all lengths for one; the rest is slow."""
-    return () if K == 3 or case == CASES[1] else pytest.mark.slow
+def marks(case: tuple[str, int, int], K: int, whole: bool) -> Any:
+    """Chunks and a shorter one for every case, and all lengths for one, read by spikes; the rest is slow."""
+    fast = K == 3 and case != CASES[2] if whole else K == 3 or case == CASES[1]
+    return () if fast else pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    ("case", "K"),
+    ("case", "K", "whole"),
     [
-        pytest.param(case, K, id=f"{case[0]}-{case[1]}layers-B{case[2]}-K{K}", marks=marks(case, K))
+        pytest.param(
+            case,
+            K,
+            whole,
+            id=f"{case[0]}-{case[1]}layers-B{case[2]}-K{K}{'-whole' if whole else ''}",
+            marks=marks(case, K, whole),
+        )
         for case in CASES
         for K in CHUNKS
+        for whole in (False, True)
     ],
 )
 @pytest.mark.parametrize("rule", RULES)
-def test_gradient_is_the_masked_dense_one(framework: str, rule: str, case: tuple[str, int, int], K: int) -> None:
-    p, patterns = sparse_problem(*case)
+def test_gradient_is_the_masked_dense_one(
+    framework: str, rule: str, case: tuple[str, int, int], K: int, whole: bool
+) -> None:
+    p, patterns = sparse_problem(*case, whole)
     loss, grads = gradient(framework, rule, p, patterns, K)
     right_loss, right = expected(rule, p, patterns, K)
     assert loss == pytest.approx(right_loss, rel=1e-12)
@@ -121,10 +133,11 @@ def test_every_row_is_read_whatever_the_block(code: str, monkeypatch: pytest.Mon
         assert np.abs(found - right).max() <= 1e-10 * np.abs(right).max()
 
 
+@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("rule", RULES)
-def test_nobody_spikes(framework: str, rule: str) -> None:
+def test_nobody_spikes(framework: str, rule: str, whole: bool) -> None:
     """Without inputs, biases and spikes there is nothing to read, and only biases have a gradient."""
-    p, patterns = sparse_problem("lif_soft", 1, 3)
+    p, patterns = sparse_problem("lif_soft", 1, 3, whole)
     silent = [{k: np.zeros_like(v) if k == "b" else v for k, v in w.items()} for w in p.params]
     p = p._replace(inputs=np.zeros_like(p.inputs), params=silent)
     loss, grads = gradient(framework, rule, p, patterns, 3)
@@ -147,9 +160,26 @@ def test_pattern_by_hand() -> None:
 
 
 def test_width_follows_the_number_of_synapses() -> None:
-    """One synapse a neuron takes no padding; a hundred of them take wide rows."""
-    assert pattern_of(range(9), range(9), 9, 9).post.shape == (9, 1)
-    assert pattern_of(np.repeat(range(3), 100), np.tile(range(100), 3), 3, 100).post.shape[1] == 16
+    """By spikes, one synapse a neuron takes no padding and a hundred take wide rows; read whole, each has a row."""
+    assert pattern_of(range(9), range(9), 9, 9, whole=False).post.shape == (9, 1)
+    pre, post = np.repeat(range(3), 100), np.tile(range(100), 3)
+    assert pattern_of(pre, post, 3, 100, whole=False).post.shape[1] == 16
+    assert pattern_of(pre, post, 3, 100, whole=True).post.shape == (300, 1)
+
+
+def test_a_small_pattern_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pattern_of([0, 1, 2], [1, 2, 0], 3, 3).whole
+    monkeypatch.setattr(pattern_module, "WHOLE", 2)
+    assert pattern_of([0, 1], [1, 2], 3, 3).whole
+    assert not pattern_of([0, 1, 2], [1, 2, 0], 3, 3).whole
+
+
+def test_incoming_by_hand() -> None:
+    """Neuron 0 receives from 0 and 2, 1 from 2, 2 and 3 from 0; each slot is where that synapse lies in the pattern."""
+    pattern, slots = pattern_of([2, 0, 0, 2, 0], [1, 3, 0, 0, 2], J=3, N=4, width=2).incoming(width=2)
+    np.testing.assert_array_equal(pattern.post, [[0, 2], [2, 3], [0, 3], [0, 3]])
+    np.testing.assert_array_equal(pattern.first, [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(slots, [[0, 4], [5, 6], [1, 6], [2, 6]])
 
 
 def test_what_is_no_pattern() -> None:
