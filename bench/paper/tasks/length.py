@@ -67,15 +67,16 @@ class Size:
 
 SIZES = {
     "cpu": Size(
-        lengths=(("shd", (25, 50, 100, 200)),),
+        lengths=(("shd", (25, 50, 100)),),
         features=(("shd", 140),),
         neurons=32,
         batch=16,
-        updates=100,
-        every=10,
+        updates=120,
+        every=12,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
         held=256,
-        twin=10,
+        tunings=2,
+        twin=12,
     ),
     "paper": Size(),
 }
