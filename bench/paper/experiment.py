@@ -36,6 +36,8 @@ EXPERIMENTS = {
     "gesture": "drtrl_bench.paper.tasks.gesture",
     "evidence": "drtrl_bench.paper.tasks.evidence",
     "copying": "drtrl_bench.paper.tasks.copying",
+    "integrator": "drtrl_bench.paper.tasks.integrator",
+    "length": "drtrl_bench.paper.tasks.length",
     "lag": "drtrl_bench.paper.studies.lag",
 }
 """The experiments by name, in the paper's order, and then those beyond it."""
@@ -72,6 +74,8 @@ class About:
     claims: Mapping[str, Claim]
     cpu_seconds: float | None = None
     """Seconds of a core that the jobs of size cpu took together, compilation among them; None: not measured yet."""
+    instead: str = ""
+    """What stands in for published data or targets at every size, in words for a verdict; empty: nothing does."""
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,13 @@ def outcome(rows: Any, holds: bool | None, full: bool = False) -> Outcome:
 
 
 def stands_in(rows: Any) -> bool:
-    """Tell whether a synthetic data set takes the place of one that is published as files.
+    """Tell whether a synthetic data set takes the place of one that is published as files, or something else of others.
 
-    Numbers that the published code draws, too, stand for nothing else.
+    The latter is `About.instead`. Numbers that the published code draws, too, stand for nothing else.
     """
+    name = rows.attrs.get("experiment")
+    if name in experiment.EXPERIMENTS and experiment.module(name).ABOUT.instead:
+        return True
     if "dataset" not in rows:
         return False
     synthetic = rows.loc[rows["synthetic"].astype(bool), "dataset"].dropna().unique()

@@ -10,7 +10,7 @@ from support.pictures import raw_mathtext, text_of, touching, unnamed
 from drtrl_bench.implementations.cells import spec
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.learning import judging, training, trainings
-from drtrl_bench.paper.tasks import copying, dms, evidence, gesture, shd
+from drtrl_bench.paper.tasks import copying, dms, evidence, gesture, integrator, length, shd
 
 CLAIM = experiment.Claim("it learns", "[code] x.py")
 
@@ -157,7 +157,7 @@ def test_the_figure_is_complete_and_legible() -> None:
     assert (bptt["solved"] == 2).all()
 
 
-@pytest.mark.parametrize("module", [dms, shd, gesture, evidence, copying])
+@pytest.mark.parametrize("module", [dms, shd, gesture, evidence, copying, integrator, length])
 @pytest.mark.parametrize("size", experiment.SIZES)
 def test_every_rule_has_the_same_budget(module: Any, size: str) -> None:
     jobs = module.jobs(module.SIZES[size])

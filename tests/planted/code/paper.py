@@ -9,7 +9,7 @@ THEORY, RUNNER, INTERVALS, JACOBIAN, TIME, TRAINING, TRAININGS = (
 COST, ARTIFICIAL, APART, REPRODUCE = (
     f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
 )
-GRADIENT, LAG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag"))
+GRADIENT, LAG, LENGTH = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag", "length"))
 
 PLANTED = [
     # 2.3
@@ -375,6 +375,49 @@ PLANTED = [
         "v.data or data",
         "data",
         "tests/paper/test_reproduce.py::test_a_verdict_on_a_part_of_the_data_names_that_part",
+    ),
+    # 2.11
+    Planted(
+        "chance is the mean range",
+        "bench/paper/tasks/integrator.py",
+        "1.0]).max())",
+        "1.0]).mean())",
+        f"{LENGTH}test_chance_is_that_of_the_likeliest_range",
+    ),
+    Planted(
+        "the sum of a step has the deviation of the last",
+        "bench/paper/tasks/integrator.py",
+        "np.hypot(2 * integrator.MEAN * t, integrator.SCALE * np.sqrt(steps * t))",
+        "np.hypot(2 * integrator.MEAN * t, integrator.SCALE * steps)",
+        f"{LENGTH}test_chance_is_that_of_the_likeliest_range",
+    ),
+    Planted(
+        "a length compared with BPTT at the first",
+        "bench/paper/drawing/length.py",
+        'own["condition"].iloc[0])',
+        'rows["condition"].iloc[0])',
+        f"{LENGTH}test_points_are_of_one_length_and_of_pairs",
+    ),
+    Planted(
+        "a verdict on the shortest sequence",
+        "bench/paper/tasks/length.py",
+        'own["steps"].idxmax()',
+        'own["steps"].idxmin()',
+        f"{LENGTH}test_verdicts_are_at_the_published_and_at_the_longest_length",
+    ),
+    Planted(
+        "time constants half as far apart",
+        "bench/paper/tasks/length.py",
+        "TAU = (10 - 3**0.5, 10 + 3**0.5)",
+        "TAU = (10 - 3**0.5 / 2, 10 + 3**0.5 / 2)",
+        f"{LENGTH}test_the_published_numbers",
+    ),
+    Planted(
+        "another task's result reproduces the published one",
+        "bench/paper/report.py",
+        "if name in experiment.EXPERIMENTS and experiment.module(name).ABOUT.instead:",
+        "if name is None and experiment.module(name).ABOUT.instead:",
+        f"{LENGTH}test_ranges_in_place_of_the_sum_reproduce_nothing",
     ),
     # Intervals
     Planted(

@@ -1,0 +1,110 @@
+"""Draws trainings over the length of their sequences: test accuracy, its distance from BPTT's, and peak memory."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from drtrl_bench.figures import layout, scales, style
+from drtrl_bench.paper import report
+from drtrl_bench.paper.drawing import training
+from drtrl_bench.paper.learning import trainings
+from drtrl_bench.paper.measures import intervals
+from drtrl_bench.view.caption import Frame
+
+LIMIT = "limit of the verdict"
+ASIDE = 1.03
+"""By how much the marks of one rule stand beside those of the next, so that their bars can be told apart."""
+BARS = (
+    "bars: 95 % interval of the median, bootstrap over seeds; difference: of pairs of the same seed; peak memory: of a "
+    "gradient, beyond weights and batch"
+)
+
+
+def points(rows: Frame) -> Frame:
+    """Return a row for each data set, length and rule: accuracy, its difference from BPTT's, memory, chosen rate.
+
+    Rules as published are left out, and the twins in PyTorch.
+    """
+    found: list[dict[str, Any]] = []
+    for (dataset, steps, rule), own in corrected(rows).groupby(["dataset", "steps", "rule"], sort=False):
+        base = trainings.of_rule(rows, "bptt", own["condition"].iloc[0])
+        test, behind = intervals.of_column(own, "test_accuracy"), trainings.paired(own, base, "test_accuracy")
+        row = {"dataset": dataset, "steps": steps, "rule": rule, "seeds": len(own), "rate": own["rate"].iloc[0]}
+        row |= {"test": test.median, "low": test.low, "high": test.high}
+        row |= {"difference": behind.median, "difference_low": behind.low, "difference_high": behind.high}
+        found.append(row | {"working_bytes": int(own["working_bytes"].iloc[0])})
+    return pd.DataFrame(found)
+
+
+def corrected(rows: Frame) -> Frame:
+    """Return the trainings in JAX, without those as published."""
+    return rows[(rows["framework"] == "jax") & (rows["variant"] == "")]
+
+
+def over(axes: Axes, found: Frame, columns: tuple[str, str, str], label: str) -> None:
+    """Draw a share with its interval over the length, in percent, a line for each rule that has one."""
+    rules = list(dict.fromkeys(found["rule"]))
+    for rule, own in found.groupby("rule", sort=False):
+        x = own["steps"].to_numpy(float) * ASIDE ** (rules.index(str(rule)) - (len(rules) - 1) / 2)
+        middle, low, high = (100 * own[name].to_numpy(float) for name in columns)
+        options = training.look(str(rule), "")
+        bars: dict[str, Any] = {"yerr": [middle - low, high - middle], "color": options["color"], **style.BAR}
+        axes.errorbar(x, middle, label=training.INTERVAL, **bars)
+        axes.plot(x, middle, label=training.name(str(rule), ""), **options)
+    scales.scale_steps(axes, sorted(int(T) for T in found["steps"].unique()))
+    axes.set_ylabel(label)
+
+
+def accuracy(axes: Axes, found: Frame, chance: Mapping[int, float]) -> None:
+    """Draw the test accuracy, with that of guesses."""
+    over(axes, found, ("test", "low", "high"), "test accuracy (%)")
+    lengths = sorted(chance)
+    ends = [lengths[0] / 1.3, *lengths, lengths[-1] * 1.3]
+    level = [chance[lengths[0]], *(chance[T] for T in lengths), chance[lengths[-1]]]
+    axes.plot(ends, 100 * np.array(level), color=style.INK, label="chance", **style.FORMULA)
+
+
+def difference(axes: Axes, found: Frame, margin: float) -> None:
+    """Draw what the test accuracy lacks of BPTT's."""
+    columns = ("difference", "difference_low", "difference_high")
+    over(axes, found[found["rule"] != "bptt"], columns, "accuracy - BPTT's (points)")
+    colour = training.look("bptt", "")["color"]
+    axes.axhline(0, color=colour, linewidth=1.2, zorder=1.7, label=training.name("bptt", ""))
+    axes.axhline(-100 * margin, color=style.GREY, label=LIMIT, **style.DOTTED)
+
+
+def memory(axes: Axes, found: Frame) -> None:
+    """Draw the peak memory of a gradient."""
+    for rule, own in found.groupby("rule", sort=False):
+        mebibytes = own["working_bytes"].to_numpy(float) / 2**20
+        axes.plot(own["steps"], mebibytes, label=training.name(str(rule), ""), **training.look(str(rule), ""))
+    scales.scale_steps(axes, sorted(int(T) for T in found["steps"].unique()))
+    scales.scale_values(axes, "y", "peak memory (MiB)")
+
+
+def drawn(
+    rows: Frame, title: str, chance: Mapping[str, Mapping[int, float]], margin: float, said: list[str]
+) -> tuple[Figure, Frame]:
+    """Draw a band for each data set, and return the figure with its points.
+
+    chance: by data set and length. margin: how far below BPTT a rule may be to count as good. said: lines of the
+    caption on the task.
+    """
+    found, bands = points(rows), []
+    for dataset, own in found.groupby("dataset", sort=False):
+        panels = [
+            layout.Panel("", partial(accuracy, found=own, chance=chance[str(dataset)])),
+            layout.Panel("", partial(difference, found=own, margin=margin)),
+            layout.Panel("", partial(memory, found=own)),
+        ]
+        name = str(rows.loc[rows["dataset"] == dataset, "data"].iloc[0])
+        bands.append(layout.Band(name, panels, 2.1))
+    ours = corrected(rows)
+    chunk = int(ours.loc[ours["rule"] != "bptt", "chunk"].max())
+    lines = [*said, f"{BARS}; chunks of {chunk} steps, BPTT in one", trainings.protocol(ours), trainings.activity(ours)]
+    return layout.sheet(title, bands, report.footer(rows, *lines)), found

@@ -1,0 +1,171 @@
+"""Experiment 2.11: the integrator; which rules teach a minimal gated unit to tell the sum of its input?
+
+One line brings white noise around a bias that differs from trial to trial, and at every step the network is to tell the
+sum so far. The published example has trials of 25 steps, MiniGRU, BPTT and D-RTRL. Longer trials are this project's:
+the same second in shorter steps, so that the sum is as hard to tell at every length. So are ES-D-RTRL and its decay.
+
+The example regresses the sum with a squared error. Here the loss of a step is a cross-entropy, so the sum is told in
+eight ranges that are equally likely at the end of a trial. What the example has besides is left out: a rate that falls,
+a decay of weights, and the large epsilon of its Adam. Its rates, .025 for BPTT and .005 for D-RTRL, are in the list.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
+from drtrl_bench.paper.learning import training
+from drtrl_bench.view.caption import Frame
+
+CLAIMS = {
+    "drtrl": Claim(
+        "D-RTRL learns to integrate as well as BPTT, at the published length",
+        "[code] 101 of the examples of braintrace, which trains by both; its curves were not found",
+    ),
+}
+ABOUT = About(
+    section="2.11",
+    title="the integrator",
+    question="How well do the rules teach a minimal gated unit to tell the sum of its input, over how many steps?",
+    claims=CLAIMS,
+    instead="the sum told in ranges, in place of the sum itself",
+)
+RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
+PUBLISHED = 25
+"""Steps of a trial."""
+MARGIN = 0.05
+"""As well: the interval of the difference of the share of steps that are right lies above minus this."""
+UNCUT = 1e9
+"""The norm of a gradient is not cut."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Network, task and training."""
+
+    lengths: tuple[int, ...] = (PUBLISHED, 50, 100, 200)
+    neurons: int = 100
+    batch: int = 512
+    updates: int = 2500
+    every: int = 125
+    rates: tuple[float, ...] = (1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2)
+    held: int = 1024
+    seeds: int = 5
+    tunings: int = 1
+    """Other seeds, on which rates are chosen."""
+    twin: int = 125
+    """Updates of the first seed that are also computed in PyTorch."""
+    decay: float = 0.98
+
+
+SIZES = {
+    "cpu": Size(
+        lengths=(PUBLISHED, 50, 100),
+        neurons=32,
+        batch=32,
+        updates=240,
+        every=24,
+        rates=(2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1),
+        held=256,
+        twin=24,
+    ),
+    "paper": Size(),
+}
+
+
+def jobs(size: Size) -> list[Job]:
+    """List the trainings, and then the twins in PyTorch."""
+    return list(every_job(size))
+
+
+def every_job(size: Size) -> Iterator[Job]:
+    """Yield every rule at every length and seed, and the twins at the published length."""
+    for steps in size.lengths:
+        for rule in RULES:
+            for seed in range(size.seeds):
+                yield described(size, rule, steps, seed)
+    for rule in RULES:
+        yield described(size, rule, PUBLISHED, 0) | {"framework": "torch", "until": size.twin}
+
+
+def described(size: Size, rule: str, steps: int, seed: int) -> Job:
+    """Describe a training. Rates are chosen at its own length."""
+    return {
+        "condition": condition(steps),
+        "rule": rule,
+        "variant": "",
+        "cell": "mgu",
+        "options": {},
+        "layers": 1,
+        "neurons": size.neurons,
+        "readout": "linear",
+        "readout_options": {},
+        "dataset": "integrator",
+        "reading": {},
+        "steps": steps,
+        "batch": size.batch,
+        "per_step": True,
+        "rule_options": {"decay": size.decay, "bias_correction": "corrected"},
+        "chunk": steps if rule == "bptt" else PUBLISHED,
+        "clip": UNCUT,
+        "rates": list(size.rates),
+        "updates": size.updates,
+        "every": size.every,
+        "enough": None,
+        "held": size.held,
+        "tunings": size.tunings,
+        "seed": seed,
+        "framework": "jax",
+        "until": None,
+    }
+
+
+def condition(steps: int) -> str:
+    """Name the trials of a length."""
+    return f"{steps} steps"
+
+
+def guessed(steps: int) -> float:
+    """Return the share of steps that are right if the likeliest range of each step is told, whatever the input was."""
+    from drtrl_bench.datasets import integrator
+
+    edges, shares = integrator.edges(steps), []
+    for t in range(1, steps + 1):
+        deviation = np.hypot(2 * integrator.MEAN * t, integrator.SCALE * np.sqrt(steps * t))
+        total = NormalDist(-integrator.MEAN * t, float(deviation))
+        shares.append(float(np.diff([0.0, *(total.cdf(edge) for edge in edges), 1.0]).max()))
+    return float(np.mean(shares))
+
+
+def compute(job: Job) -> list[Row]:
+    """Train, and test once."""
+    return training.rows(job)
+
+
+def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
+    """Draw the curves of all lengths, and what is right after training over the length."""
+    from drtrl_bench.paper.drawing import length
+    from drtrl_bench.paper.drawing import training as drawing
+
+    job, title = rows.iloc[0], "2.11 The integrator"
+    chance = {int(steps): guessed(int(steps)) for steps in sorted(rows["steps"].unique())}
+    said = [
+        f"running sum of a noisy input, told in eight ranges; minimal gated unit of {job['neurons']}, linear readout; "
+        f"decay of ES-D-RTRL {job['rule_options']['decay']:g} per step, which is not the paper's",
+        "accuracy: share of the steps that are right; chance: of the likeliest range of each step, without the input",
+    ]
+    return {
+        "integrator": (drawing.figure(rows, title, chance[min(chance)], said), drawing.points(rows)),
+        "integrator_length": length.drawn(rows, f"{title}, over the length", {"integrator": chance}, MARGIN, said),
+    }
+
+
+def verdicts(rows: Frame) -> list[Verdict]:
+    """Judge whether D-RTRL integrates as well as BPTT in the published number of steps."""
+    from drtrl_bench.paper.learning import judging
+
+    judged = judging.as_good(rows, CLAIMS["drtrl"], "drtrl", "bptt", condition(PUBLISHED), MARGIN, guessed(PUBLISHED))
+    return [replace(judged, why=f"{judged.why}; {ABOUT.instead}")]
