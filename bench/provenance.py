@@ -5,6 +5,8 @@ selects at run time (an algorithm's, a data set's) are named in no import: `sour
 """
 
 import ast
+import io
+import tokenize
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -78,8 +80,42 @@ def imported(source: str, package: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+@lru_cache(maxsize=512)
+def code(source: str) -> str:
+    """Return a source without comments, docstrings and empty lines: what is left decides what it computes.
+
+    Constants that stand alone are docstrings; a statement that shares their line keeps them. What is left is the same on
+    every version of Python. A source that is not Python is returned as it is.
+    """
+    try:
+        tree = ast.parse(source)
+        tokens = [*tokenize.generate_tokens(io.StringIO(source).readline)]
+    except (SyntaxError, ValueError, RecursionError):
+        return source
+    lines = source.splitlines()
+    for token in tokens:
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    texts = [each for each in ast.walk(tree) if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)]
+    for text in texts:
+        first, last = text.lineno - 1, (text.end_lineno or text.lineno) - 1
+        before = lines[first].encode()[: text.col_offset].strip()
+        if not before and not lines[last].encode()[text.end_col_offset :].strip():
+            lines[first : last + 1] = [""] * (last + 1 - first)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def code_of(path: Path) -> str:
+    """Read a file, and return its source without comments, docstrings and empty lines.
+
+    Raises UnreadableError for one that is no text or too long.
+    """
+    return code(textfile.read(path, MOST_BYTES))
+
+
 def sources(name: str, framework: str, dataset_name: str) -> dict[str, Path]:
-    """Collect the files of the project that produce a number, by module: a change in one makes its records out of date.
+    """Collect the files of the project that produce a number, by module: other code in one makes records out of date.
 
     `plugins.sources` collects the files of plugins.
     """

@@ -56,9 +56,8 @@ def jobs_against_dense() -> list[dict[str, Any]]:
 def sources(module: str, framework: str, rule: str) -> str:
     """Return the hash of what a row depends on besides its job: the machine, the versions and the project's sources."""
     named = (f"experiments.{module}", *brain_cost.modules(framework, rule), registry.module_name(rule, framework))
-    files = provenance.project_files(*named).values()
-    texts = [textfile.read(path, provenance.MOST_BYTES) for path in files]
-    return digest([environment.describe()["env_hash"], *texts])
+    code = map(provenance.code_of, provenance.project_files(*named).values())
+    return digest([environment.describe()["env_hash"], *code])
 
 
 def earlier(path: Path, module: str) -> dict[str, dict[str, Any]]:

@@ -99,8 +99,8 @@ def prepared(case: Case, folder: Path, spare: Path | None = None) -> Path:
 
     It is in `folder`, or in the spare one if `folder` cannot be written; without a spare one that raises OSError.
     """
-    texts = {module: path.read_text("utf-8") for module, path in provenance.problem_sources(case.dataset).items()}
-    of_plugins = [path.read_text("utf-8") for path in plugins.sources(case)]
+    texts = {module: provenance.code_of(path) for module, path in provenance.problem_sources(case.dataset).items()}
+    of_plugins = [provenance.code_of(path) for path in plugins.sources(case)]
     sha = digest([repr(network(case)), texts, of_plugins, *data.label_and_fingerprint(case.dataset)])
     name = f"problem-{case.problem_key}-{sha}.npz"
     paths = [parent / name for parent in (folder, spare) if parent]

@@ -49,10 +49,10 @@ Report = Callable[[str, Record | None], None]
 
 
 def implementation_sha(case: Case) -> str:
-    """Return the hash of what produces this case's numbers: the cells' options, the sources and the data's files."""
+    """Return the hash of what produces this case's numbers: the cells' options, the code and the data's files."""
     files = provenance.sources(case.algorithm, case.framework, case.dataset)
-    texts = {module: path.read_text(encoding="utf-8") for module, path in files.items()}
-    of_plugins = [path.read_text(encoding="utf-8") for path in plugins.sources(case, case.framework)]
+    texts = {module: provenance.code_of(path) for module, path in files.items()}
+    of_plugins = [provenance.code_of(path) for path in plugins.sources(case, case.framework)]
     return digest([repr(problem.network(case)), texts, of_plugins, *data.label_and_fingerprint(case.dataset)])
 
 

@@ -2,8 +2,9 @@
 
 A job has a result if its file has one of the same job, the same sources and the same data: so an interrupted run goes
 on where it stopped, and a changed implementation reruns what depends on it. The sources of a job are `compute`, what it
-uses of its own module, and the modules that these import; figures and verdicts are none of them. Where a module has
-`case(job)`, a job is computed apart (`apart.py`), and the sources of that case, by the registry's names, count as well.
+uses of its own module, and the modules that these import, without comments and docstrings; figures and verdicts are
+none of them. Where a module has `case(job)`, a job is computed apart (`apart.py`), and the sources of that case, by the
+registry's names, count as well.
 """
 
 import ast
@@ -78,7 +79,7 @@ def names_bound(node: ast.stmt) -> list[str]:
 
 @cache
 def texts(module: str, dataset: str | None, framework: str | None) -> tuple[str, ...]:
-    """Return the texts of all that the rows of a job depend on: `compute`, and the modules behind it.
+    """Return the code of all that the rows of a job depend on: `compute`, and the modules behind it.
 
     A module that ends in the name of another framework is none of them.
     """
@@ -90,14 +91,14 @@ def texts(module: str, dataset: str | None, framework: str | None) -> tuple[str,
     project = [name for name in imported if provenance.file_of(name) and not (others and name.endswith(others))]
     if dataset:
         project += [f"{provenance.PACKAGE}.{name}" for name in provenance.dataset_module(dataset)]
-    return (own, *(file.read_text(encoding="utf-8") for file in provenance.closure(*project).values()))
+    return (provenance.code(own), *map(provenance.code_of, provenance.closure(*project).values()))
 
 
 @cache
 def texts_of_case(algorithm: str, framework: str, dataset: str) -> tuple[str, ...]:
-    """Return the texts of the modules that the names of a case stand for, and of those that measure a case."""
+    """Return the code of the modules that the names of a case stand for, and of those that measure a case."""
     files = provenance.sources(algorithm, framework, dataset)
-    return tuple(file.read_text(encoding="utf-8") for file in files.values())
+    return tuple(map(provenance.code_of, files.values()))
 
 
 def implementation_sha(name: str, job: Job) -> str:

@@ -95,6 +95,49 @@ def test_keys_are_those_of_the_records_that_are_there() -> None:
 # The files that compute
 
 
+SOURCE = '''"""A module."""
+
+import os  # a comment
+
+TABLE = {"#": """kept,  # as it is
+  "quoted"
+"""}
+"""What the table holds."""
+
+
+class Cell:
+    """A cell
+    of two lines."""
+
+    # why
+    rate: float = 0.1  # 1/s
+    """A rate."""
+
+    def step(self, v):
+        """Step."""
+
+        text = f"{v!r:#>4}"  # a format
+        "é"; text += "#"
+        return text
+'''
+CODE = '''import os
+TABLE = {"#": """kept,  # as it is
+  "quoted"
+"""}
+class Cell:
+    rate: float = 0.1
+    def step(self, v):
+        text = f"{v!r:#>4}"
+        "é"; text += "#"
+        return text'''
+
+
+def test_the_code_of_a_source_has_neither_comments_nor_docstrings() -> None:
+    assert provenance.code(SOURCE) == CODE
+    assert provenance.code("def broken(:  # no\n") == "def broken(:  # no\n"
+    assert provenance.code("") == ""
+
+
 def test_imports_are_found_wherever_they_stand() -> None:
     source = """
 import os, drtrl_bench.a
@@ -164,7 +207,7 @@ def test_an_edit_of_any_source_is_another_measurement(framework_name: str, algor
         if path.is_symlink() or "asv_suite" in path.parts:
             continue
         text = path.read_text(encoding="utf-8")
-        path.write_text(text + "\n# an edit\n", encoding="utf-8")
+        path.write_text(text + "\nEDIT = 1\n", encoding="utf-8")
         changed = runner.implementation_sha(case) != before
         path.write_text(text, encoding="utf-8")
         assert changed == (path.resolve() in {p.resolve() for p in sources.values()}), path
@@ -256,22 +299,25 @@ def test_a_changed_source_is_measured_again(project: Path, tmp_path: Path, monke
 
     assert run() == ["bptt", "snap1"]
     assert run() == []
+    with (project / "bench/measure/stats.py").open("a") as file:
+        file.write('\n# a comment\n"""A docstring."""\n')
+    assert run() == [], "words compute nothing"
     with (project / "implementations/algorithms/approximate/drtrl_jax.py").open("a") as file:
-        file.write("\n")
+        file.write("EDIT = 1\n")
     assert run() == ["snap1"], "bptt does not import it"
     with (project / "bench/measure/stats.py").open("a") as file:
-        file.write("\n")
+        file.write("EDIT = 1\n")
     assert run() == ["bptt", "snap1"]
 
 
 def test_an_edit_of_the_reference_makes_the_problem_again(project: Path, tmp_path: Path) -> None:
     before = problem.prepared(SMALL, tmp_path / "cache")
     with (project / "implementations/reference/algorithms.py").open("a") as file:
-        file.write("\n")
+        file.write("EDIT = 1\n")
     after = problem.prepared(SMALL, tmp_path / "cache")
     assert after != before
     with (project / "bench/measure/clock.py").open("a") as file:
-        file.write("\n")
+        file.write("EDIT = 1\n")
     assert problem.prepared(SMALL, tmp_path / "cache") == after
 
 

@@ -174,6 +174,20 @@ PLANTED = [
         f"{IDENTITY}test_every_field_makes_another_case",
     ),
     Planted(
+        "a comment makes another measurement",
+        "bench/provenance.py",
+        "if token.type == tokenize.COMMENT:",
+        "if token.type == tokenize.NL:",
+        f"{IDENTITY}test_the_code_of_a_source_has_neither_comments_nor_docstrings",
+    ),
+    Planted(
+        "what stands beside a text does not count",
+        "bench/provenance.py",
+        "if not before and not lines[last]",
+        "if not lines[last][:0]",
+        f"{IDENTITY}test_the_code_of_a_source_has_neither_comments_nor_docstrings",
+    ),
+    Planted(
         "imports inside functions do not count",
         "bench/provenance.py",
         "for node in ast.walk(tree):",
