@@ -84,8 +84,8 @@ def imported(source: str, package: str) -> tuple[str, ...]:
 def code(source: str) -> str:
     """Return a source without comments, docstrings and empty lines: what is left decides what it computes.
 
-    Constants that stand alone are docstrings; a statement that shares their line keeps them. What is left is the same on
-    every version of Python. A source that is not Python is returned as it is.
+    Constants that stand alone are docstrings; a statement that shares their line keeps them. What is left is the same
+    on every version of Python. A source that is not Python is returned as it is.
     """
     try:
         tree = ast.parse(source)
