@@ -164,6 +164,7 @@ def map_(
 def compare(
     names: Chosen = None,
     cell: Annotated[list[str] | None, typer.Option(help="A cell; repeat for more.", show_default="lif_delta")] = None,
+    way: Annotated[list[str] | None, typer.Option(help="A way, as docs/peers.md names it; repeat for more.")] = None,
     rounds: Annotated[int, typer.Option(help="How often everything is measured.", min=1)] = 2,
     budget: Annotated[float, typer.Option(help="Seconds of timing samples, of at least five samples.", min=0.01)] = 3.0,
     batch: Annotated[list[int] | None, typer.Option(help="Samples B.", min=1, show_default="16")] = None,
@@ -190,9 +191,9 @@ def compare(
     grid = {name: values for name, values in given.items() if values}
     if plan and grid:
         raise UsageError(f"--plan has its own cells and sizes: leave out --{' --'.join(grid)}")
-    todo = costs.pairs(choose(names), grids.read(plan) if plan else grids.points(grid))
+    todo = costs.pairs(choose(names), grids.read(plan) if plan else grids.points(grid), way)
     if not todo:
-        raise UsageError(f"no way of {' '.join(names or ())} has the cell {' '.join(cell or ())}")
+        raise UsageError(f"no way {' '.join(way or ())} of {' '.join(names or ())} has the cell {' '.join(cell or ())}")
     run = lines.this_run() | {"comparison": costs.identity(todo, rounds, budget)}
     before = lines.interrupted(records, run)
     turns = costs.schedule(todo, rounds, before)

@@ -4,7 +4,7 @@ Both get the same problem. A peer's way whose float64 gradient is not what it sh
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,14 +57,16 @@ Turn = tuple[int, Pair]
 """The number of a round, and the pair that is measured in it."""
 
 
-def pairs(names: list[str], points: list[Point], readout: str = "linear") -> list[Pair]:
-    """List what is compared: at each point, every way of these peers that has its cell."""
+def pairs(
+    names: list[str], points: list[Point], only: Collection[str] | None = None, readout: str = "linear"
+) -> list[Pair]:
+    """List what is compared: at each point, every way of these peers that has its cell; or those of some names only."""
     return [
         Pair(name, way_name, cell, ours(ways.PEERS[name].framework, way, cell, sizes, readout))
         for cell, sizes in points
         for name in names
         for way_name, way in ways.PEERS[name].ways.items()
-        if cell in way.cells
+        if cell in way.cells and (not only or way_name in only)
     ]
 
 

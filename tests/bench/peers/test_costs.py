@@ -31,6 +31,14 @@ def test_every_way_has_what_computes_the_same_here() -> None:
         ("bptt_native", "torch", 300),
     ]
     assert pairs(["spyx"], "gru") == []
+    points = [("lif_delta", SMALL), ("gru", SMALL)]
+    every = costs.pairs(["snntorch", "braintrace"], points, ["pp_prop", "bptt_undelayed"])
+    ways_of = [(pair.peer, pair.way, pair.cell) for pair in every]
+    assert ways_of == [
+        ("snntorch", "bptt_undelayed", "lif_delta"),
+        ("braintrace", "pp_prop", "lif_delta"),
+        ("braintrace", "pp_prop", "gru"),
+    ]
 
 
 class Machine:
@@ -192,7 +200,7 @@ def test_a_file_keeps_its_runs_and_shows_the_last(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
-        (["compare", "--cell", "gru", "norse"], "no way of norse has the cell gru"),
+        (["compare", "--cell", "gru", "norse", "--way", "bptt"], "no way bptt of norse has the cell gru"),
         (["compare", "--cell", "gruu"], "did you mean gru?"),
         (["compare", "--plan", "peers", "--steps", "9"], "--plan has its own cells and sizes: leave out --steps"),
         (["compare", "--plan", "nowhere.toml"], "nowhere.toml"),
