@@ -15,7 +15,8 @@ WIDTHS = (1, 2, 4, 8, 16)
 ROW = 4
 """What it costs to find a row, in slots."""
 WHOLE = 65_536
-"""Synapses up to which a product reads all of them: to look for those of the neurons that spiked takes as long."""
+"""Synapses up to which a product reads all of them: to look for those of the neurons that spiked would take
+about as long, as estimated from the times of single products."""
 
 
 @dataclass(frozen=True, eq=False)
