@@ -25,7 +25,7 @@ def row(module: Any, job: dict[str, Any], test: float, memory: int, **more: Any)
         "rate": job["rates"][2],
         "worth": [0.1, 0.2, 0.3, *[0.1] * (len(job["rates"]) - 3)],
     }
-    found |= {"working_bytes": memory * 2**20, "density": 0.1, "validated": 256, "env_hash": "e", "setup": "A"}
+    found |= {"working_bytes": memory * 2**20, "density": 0.9999, "validated": 256, "env_hash": "e", "setup": "A"}
     found |= {"rate_per_step": None, "silent": None, "data": f"{job['dataset']} (synthetic)", "synthetic": True}
     return job | found | {"commits": frozenset()} | more
 
@@ -76,7 +76,15 @@ def test_points_are_of_one_length_and_of_pairs() -> None:
 @pytest.mark.parametrize(
     ("module", "said"),
     [
-        (integrator, ("integrator (synthetic)", "told in eight ranges", "no spikes in this cell", "random feedback")),
+        (
+            integrator,
+            (
+                "integrator (synthetic)",
+                "told in eight ranges",
+                "no spikes in this cell; 100 to 100 % of the inputs",
+                "random feedback",
+            ),
+        ),
         (length, ("shd (synthetic)", "LIF-Delta", "tau about 10 steps", "norm of a gradient cut to 1")),
     ],
 )
