@@ -44,8 +44,8 @@ ABOUT = About(
     instead="a generated connectome and activity, in place of a fly's",
 )
 RULES = ("drtrl", "es_drtrl", "no_trace")
-KINDS = {"r": "synapses", "x": "input weights"}
 LIMIT = 0.9
+"""Of a cosine, that of experiment 2.4."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,14 @@ class Size:
     """Of a frame, at 1.2 frames a second."""
     samples: int = 2
     """Frames of each seed."""
+    batch: int = 128
+    """Frames of which memory is measured together."""
     seeds: int = 5
     chunk: int = 25
 
 
 SIZES = {
-    "cpu": Size(neurons=(1000, 2000, 5000), strengths=(4.0, 16.0), neuropils=20, ms=1.0, steps=200),
+    "cpu": Size(neurons=(1000, 2000, 5000), strengths=(4.0, 16.0), neuropils=20, ms=1.0, steps=200, batch=8),
     "paper": Size(),
 }
 
@@ -92,7 +94,8 @@ def memory_jobs(size: Size) -> Iterator[Job]:
     """Yield every number of neurons in both frameworks."""
     for neurons in size.neurons:
         for framework in ("jax", "torch"):
-            yield described(size, neurons, 1.0, 0) | {"study": "memory", "framework": framework}
+            network = described(size, neurons, 1.0, 0) | {"samples": size.batch}
+            yield network | {"study": "memory", "framework": framework}
 
 
 def described(size: Size, neurons: int, strength: float, seed: int) -> Job:
@@ -175,13 +178,14 @@ def verdicts(rows: Frame) -> list[Verdict]:
     measured = {
         "activity": f"no network is trained; gradients of {plain['neurons'].min()} to {plain['neurons'].max()} neurons",
         "gradient": f"cosine: {cosines}",
-        "memory": f"N = {rows['neurons'].max()}, T = {rows['steps'].max()}; {'; '.join(over)}",
+        "memory": f"N = {spent['neurons'].max()}, T = {spent['steps'].max()}, B = {spent['samples'].max()}; "
+        + "; ".join(over),
     }
     job = rows.iloc[0]
     why = {
         "activity": f"{ABOUT.instead}; no recording is at hand, and a training takes hours of a core",
         "gradient": f"limit: the interval above {LIMIT} at every size; decay {job['decay']:.3g} per step, that of the "
-        f"published time constant; {report.activity(plain)}",
+        f"published time constant; {report.activity(plain.drop_duplicates(['neurons', 'seed', 'sample']))}",
         "memory": "limit: below both, in both frameworks; peak of a gradient beyond weights, synapses and inputs; "
         "counted, so no interval",
     }
