@@ -91,10 +91,10 @@ def fidelity_jobs(size: Size) -> Iterator[Job]:
 
 
 def memory_jobs(size: Size) -> Iterator[Job]:
-    """Yield every number of neurons in both frameworks."""
+    """Yield every number of neurons in both frameworks, with the rules that the claim compares."""
     for neurons in size.neurons:
         for framework in ("jax", "torch"):
-            network = described(size, neurons, 1.0, 0) | {"samples": size.batch}
+            network = described(size, neurons, 1.0, 0) | {"samples": size.batch, "rules": ["drtrl", "es_drtrl"]}
             yield network | {"study": "memory", "framework": framework}
 
 

@@ -215,7 +215,8 @@ def told(cosine: float = 0.95, memory: int = 1, size: str = "cpu") -> Any:
     rows = []
     for job in connectome.jobs(connectome.SIZES["cpu"]):
         if job["study"] == "memory":
-            spent = {"bptt": 4, "drtrl": 3, "es_drtrl": memory, "no_trace": 1}
+            spent = {"bptt": 4, "drtrl": 3, "es_drtrl": memory}
+            assert [*spent] == ["bptt", *job["rules"]]
             rows += [job | {"rule": rule, "working_bytes": by * job["neurons"]} for rule, by in spent.items()]
             continue
         for sample in range(2):
