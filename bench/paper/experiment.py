@@ -34,6 +34,7 @@ EXPERIMENTS = {
     "dms": "drtrl_bench.paper.tasks.dms",
     "shd": "drtrl_bench.paper.tasks.shd",
     "gesture": "drtrl_bench.paper.tasks.gesture",
+    "connectome": "drtrl_bench.paper.studies.connectome",
     "evidence": "drtrl_bench.paper.tasks.evidence",
     "copying": "drtrl_bench.paper.tasks.copying",
     "integrator": "drtrl_bench.paper.tasks.integrator",

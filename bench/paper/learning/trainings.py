@@ -85,7 +85,8 @@ def ends(rows: Frame) -> list[End]:
 
 def activity(rows: Frame) -> str:
     """Say how much the neurons spike after training, how many are silent, and how dense the inputs are."""
-    density = f"{100 * rows['density'].min():.2g} to {100 * rows['density'].max():.2g} % of the inputs not 0"
+    least, most = (float(f"{100 * share:.2g}") for share in (rows["density"].min(), rows["density"].max()))
+    density = f"{least:g} to {most:g} % of the inputs not 0"
     if rows["rate_per_step"].isna().all():
         return f"no spikes in this cell; {density}"
     spikes, silent = (intervals.of_column(rows, name) for name in ("rate_per_step", "silent"))

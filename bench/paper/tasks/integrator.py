@@ -31,6 +31,7 @@ ABOUT = About(
     title="the integrator",
     question="How well do the rules teach a minimal gated unit to tell the sum of its input, over how many steps?",
     claims=CLAIMS,
+    cpu_seconds=306.1,
     instead="the sum told in ranges, in place of the sum itself",
 )
 RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")

@@ -28,6 +28,7 @@ ABOUT = About(
     title="classification over the length",
     question="From sequences of how many steps do the rules still learn to classify?",
     claims=CLAIMS,
+    cpu_seconds=262.9,
 )
 RULES = ("bptt", "drtrl", "es_drtrl", "no_trace")
 CLASSES = {"shd": 20, "dvs_gesture": 11, "nmnist": 10}

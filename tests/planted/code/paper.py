@@ -10,6 +10,7 @@ COST, ARTIFICIAL, APART, REPRODUCE = (
     f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
 )
 GRADIENT, LAG, LENGTH = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag", "length"))
+BRAIN = "tests/paper/brain/test_connectome.py::"
 
 PLANTED = [
     # 2.3
@@ -375,6 +376,63 @@ PLANTED = [
         "v.data or data",
         "data",
         "tests/paper/test_reproduce.py::test_a_verdict_on_a_part_of_the_data_names_that_part",
+    ),
+    # 2.9
+    Planted(
+        "spikes of a neuron that are not counted before the last",
+        "bench/paper/brain/gradients_torch.py",
+        'return {"c": s["c"] + spikes}, spikes',
+        'return {"c": spikes}, spikes',
+        f"{BRAIN}test_gradients_are_those_by_hand[torch]",
+        (
+            (
+                "bench/paper/brain/gradients_jax.py",
+                'return {"c": s["c"] + spikes}, spikes',
+                'return {"c": spikes}, spikes',
+            ),
+        ),
+    ),
+    Planted(
+        "no trace keeps the decay of ES-D-RTRL",
+        "bench/paper/brain/gradients_torch.py",
+        '"no_trace": {"decay": 0.0}',
+        '"no_trace": {"decay": job["decay"]}',
+        f"{BRAIN}test_gradients_are_those_by_hand[torch]",
+    ),
+    Planted(
+        "a spike has a gradient by way of the reset",
+        "bench/paper/brain/gradients_jax.py",
+        '"detach_reset": True',
+        '"detach_reset": False',
+        f"{BRAIN}test_gradients_are_those_by_hand[jax]",
+    ),
+    Planted(
+        "every neuron of a neuropil counts the same",
+        "bench/paper/brain/problem.py",
+        "np.bincount(brain.pre, np.abs(brain.weight), N)",
+        "np.bincount(brain.pre, np.abs(brain.weight) > 0, N)",
+        f"{BRAIN}test_what_is_drawn",
+    ),
+    Planted(
+        "the target is of a frame that has nothing to do with the inputs",
+        "bench/paper/brain/problem.py",
+        "kept * process + ",
+        "",
+        f"{BRAIN}test_what_is_drawn",
+    ),
+    Planted(
+        "a neuron alone spikes twice as often",
+        "bench/paper/brain/problem.py",
+        "np.exp(-period / TAU)",
+        "np.exp(-period / 2 / TAU)",
+        f"{BRAIN}test_a_neuron_alone_spikes_in_its_period",
+    ),
+    Planted(
+        "memory of one rule below is below all",
+        "bench/paper/studies/connectome.py",
+        'min(own["bptt"], own["drtrl"])',
+        'max(own["bptt"], own["drtrl"])',
+        f"{BRAIN}test_verdicts",
     ),
     # 2.11
     Planted(

@@ -1,0 +1,119 @@
+"""Draws the gradients on a connectome: cosine and ratio of norms over neurons and strength, and memory over neurons."""
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from drtrl_bench.figures import layout, scales, selection, style
+from drtrl_bench.paper import report
+from drtrl_bench.paper.drawing import marks
+from drtrl_bench.paper.measures import intervals
+from drtrl_bench.view.caption import Frame
+
+NAMES = {"r": "synapses", "x": "input weights"}
+MEASURES = {"cosine": "cosine with BPTT's", "norm_ratio": "norm / BPTT's"}
+ACROSS = {"neurons": "neurons", "strength": "strength of a synapse, times the published"}
+EQUAL = "equal to BPTT's"
+
+
+def summarized(rows: Frame) -> Frame:
+    """Return a row for each framework, size, strength, kind of weight, rule and measure, and for each memory."""
+    found: list[dict[str, Any]] = []
+    of = ["framework", "neurons", "strength", "kind", "rule"]
+    for key, own in rows[rows["study"] == "fidelity"].groupby(of, sort=False):
+        for measure in MEASURES:
+            summary = intervals.of_column(own, measure)._asdict()
+            found.append(dict(zip(of, key, strict=True)) | {"measure": measure} | summary)
+    for key, own in rows[rows["study"] == "memory"].groupby(["framework", "neurons", "rule"], sort=False):
+        names = dict(zip(("framework", "neurons", "rule"), key, strict=True))
+        found.append(names | {"measure": "MiB", "median": float(own["working_bytes"].iloc[0]) / 2**20})
+    return pd.DataFrame(found)
+
+
+def look(rule: str) -> tuple[str, dict[str, Any]]:
+    """Return the name of a rule and the options of its line."""
+    name, colour, marker = selection.ALGORITHMS[rule]
+    return name, {"color": colour, "marker": marker, "markeredgecolor": "white"}
+
+
+def panel(axes: Axes, points: Frame, across: str, measure: str) -> None:
+    """Draw a measure with its interval, a line for each rule, over neurons or strength."""
+    for rule, own in points[points["measure"] == measure].groupby("rule", sort=False):
+        own, (name, options) = own.sort_values(across), look(str(rule))
+        ends = [own["median"] - own["low"], own["high"] - own["median"]]
+        axes.errorbar(own[across], own["median"], yerr=ends, color=options["color"], label=marks.INTERVAL, **style.BAR)
+        axes.plot(own[across], own["median"], label=name, **options)
+    axes.axhline(1, color=style.INK, label=EQUAL, **style.FORMULA)
+    axis(axes, points, across)
+    if measure == "norm_ratio":
+        scales.scale_values(axes, "y", MEASURES[measure])
+    else:
+        axes.set_ylabel(MEASURES[measure])
+
+
+def axis(axes: Axes, points: Frame, across: str) -> None:
+    """Set a logarithmic axis with a tick at each value that occurs."""
+    values = sorted(float(x) for x in points[across].unique())
+    axes.set(xscale="log", xlabel=ACROSS[across])
+    axes.set_xlim(values[0] / 1.3, values[-1] * 1.3)
+    axes.set_xticks(values, [f"{x:g}" for x in values])
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def memory(axes: Axes, points: Frame) -> None:
+    """Draw the peak memory of a gradient over neurons, of one framework."""
+    for rule, own in points.groupby("rule", sort=False):
+        name, options = look(str(rule))
+        axes.plot(own["neurons"], own["median"], label=name, **options)
+    axis(axes, points, "neurons")
+    scales.scale_values(axes, "y", "peak memory (MiB)")
+
+
+def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
+    """Draw the only figure, with its points."""
+    points, bands = summarized(rows), []
+    ours = points[points["framework"] == "torch"]
+    over, first = ours[ours["strength"] == 1], ours["neurons"].min()
+    strengths = ours[(ours["neurons"] == first) & (ours["kind"] == "r")]
+    for kind, name in NAMES.items():
+        own = over[over["kind"] == kind]
+        drawn = [layout.Panel("", partial(panel, points=own, across="neurons", measure=each)) for each in MEASURES]
+        bands.append(layout.Band(f"{name}, over the number of neurons", drawn, 1.8))
+    if strengths["strength"].nunique() > 1:
+        drawn = [layout.Panel("", partial(panel, points=strengths, across="strength", measure=m)) for m in MEASURES]
+        bands.append(layout.Band(f"{NAMES['r']}, over their strength, {first} neurons", drawn, 1.8))
+    spent = points[points["measure"] == "MiB"]
+    drawn = [
+        layout.Panel(selection.FRAMEWORKS[str(framework)], partial(memory, points=own))
+        for framework, own in spent.groupby("framework", sort=False)
+    ]
+    bands.append(layout.Band("memory of a gradient, float32", drawn, 1.8))
+    figure = layout.sheet("2.9 Gradients on a connectome", bands, report.footer(rows, *said(rows)))
+    return {"connectome": (figure, points)}
+
+
+def said(rows: Frame) -> list[str]:
+    """Say of which network the figure is, and how far the frameworks are apart."""
+    job, fidelity = rows.iloc[0], rows[rows["study"] == "fidelity"]
+    keys = ["neurons", "strength", "seed", "sample", "rule", "kind"]
+    twins = fidelity[fidelity["framework"] == "jax"].merge(
+        fidelity[fidelity["framework"] == "torch"], on=keys, suffixes=("", "_torch")
+    )
+    apart = (twins["cosine"] - twins["cosine_torch"]).abs().max()
+    spent, ours = rows[rows["study"] == "memory"], fidelity[fidelity["framework"] == "torch"]
+    return [
+        f"generated connectome (synthetic), {job['partners']} partners a neuron, signed; LIF neurons with tau "
+        f"20 ms and tau_syn 5 ms that count their spikes, {job['neuropils']} neuropils; T = {job['steps']} steps of "
+        f"{job['ms']:g} ms, loss at the last; synthetic activity",
+        f"decay of ES-D-RTRL {job['decay']:.3g} per step; no trace: the same without decay; float64, PyTorch; "
+        f"{job['samples']} frames of each seed",
+        f"memory: peak beyond weights, synapses and frames, B = {spent['samples'].max()}; chunks of {job['chunk']} "
+        "steps, BPTT in one",
+        f"undefined and left out, as a gradient is 0: {ours['cosine'].isna().sum()} of {len(ours)} cosines; those of "
+        f"JAX and PyTorch differ by {apart:.1g} at most, to seven digits, {len(twins)} of seed 0",
+        report.activity(ours.drop_duplicates(keys[:4])),
+    ]
