@@ -601,7 +601,7 @@ def test_a_change_of_a_plugin_changes_what_is_made_of_it(file: str, changed: set
     before = shas(mine)
     assert shas(mine) == before
     with (mine / file).open("a") as opened:
-        opened.write("# changed\n")
+        opened.write("CHANGED = 1\n")
     after = shas(mine)
     assert {name for name in before if before[name] != after[name]} == changed
 
