@@ -177,7 +177,7 @@ def compare(
     """Measure time and memory of the peers and of this project by turns, and show the ratios.
 
     Every way of a peer is followed by what computes the same gradient here, in the same framework, on the same problem
-    in float32: time by the clock, memory by the same meter. All that, round after round: 15 minutes for all peers.
+    in float32: time by the clock, memory by the same meter. All that, round after round.
     Every combination of repeated sizes is compared. An interrupted run goes on where it stopped.
 
     Examples: drtrl-bench peers compare     drtrl-bench peers compare braintrace --cell gru --steps 128 --steps 2048
