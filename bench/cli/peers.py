@@ -233,17 +233,18 @@ def print_rows(every: list[Any]) -> None:
     from drtrl_bench.peers import comparison
 
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    places = {tuple(comparison.where(row)) for row in every}
-    columns = None if len(places) > 1 else -3
-    for i, header in enumerate(comparison.SHORT_HEADERS[:columns]):
-        table.add_column(header, justify="left" if i in (0, 3, 8) else "right", no_wrap=True)
+    for i, header in enumerate(comparison.SHORT_HEADERS):
+        table.add_column(header, justify="left" if i in (0, 3) else "right", no_wrap=True)
     notes: dict[str, int] = {}
-    for row in every:
-        texts = comparison.short_cells(row)
-        if note := row.note:
-            texts[0] += f" [{notes.setdefault(note, len(notes) + 1)}]"
-        table.add_row(*(Text(text) for text in texts[:columns]))
-    console.print("" if columns is None else "cell {}, N = {}, T = {}".format(*places.pop()), style="dim")
+    for place in dict.fromkeys(comparison.where(row) for row in every):
+        table.add_row(Text("{}, N = {}, T = {}".format(*place), style="dim"))
+        for row in every:
+            if comparison.where(row) != place:
+                continue
+            texts = comparison.short_cells(row)
+            if note := row.note:
+                texts[0] += f" [{notes.setdefault(note, len(notes) + 1)}]"
+            table.add_row(*map(Text, texts))
     console.print(table, crop=False, no_wrap=True, overflow="ignore", end="")
     console.print("x: the library's over this project's, the median of the rounds", style="dim", soft_wrap=True)
     for note, number in notes.items():

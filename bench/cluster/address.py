@@ -3,6 +3,7 @@
     dask://HOST:PORT                         a scheduler that runs already, with its workers
     slurm://PARTITION?jobs=4&memory=16GB     jobs of Slurm, each a worker on one machine; other words go to SLURMCluster
 
+A word that SLURMCluster takes as a list may be given several times: `job_extra_directives=--gres=gpu:1`.
 dask's packages are imported here alone, and only when a run asks for a cluster: `pip install drtrl-bench[cluster]`.
 """
 
@@ -10,14 +11,17 @@ import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from drtrl_bench.plan import PlanError
 
 CONNECT_S = 10
 """Seconds to wait for a scheduler."""
 JOB = {"cores": "1", "memory": "8GB", "walltime": "04:00:00"}
-"""What a job of Slurm asks for, unless the address says otherwise. A machine measures one case at a time."""
+"""What a job of Slurm asks for, unless the address says otherwise. A machine measures one case at a time, so that a
+worker has one thread, however many cores the job has (`job_cpu`)."""
+LISTS = ("job_extra_directives", "job_directives_skip", "job_script_prologue", "worker_extra_args")
+"""What SLURMCluster takes as lists."""
 
 
 class ClusterError(PlanError):
@@ -32,10 +36,11 @@ def package(name: str) -> Any:
         raise ClusterError(f"--on needs {name}: pip install 'drtrl-bench[cluster]'") from None
 
 
-def parse(address: str) -> tuple[str, str, dict[str, str]]:
+def parse(address: str) -> tuple[str, str, dict[str, Any]]:
     """Split an address into its kind, its place and its words. Raises ClusterError for another form."""
     parts = urlsplit(address)
-    words = dict(parse_qsl(parts.query, keep_blank_values=True))
+    given = parse_qs(parts.query, keep_blank_values=True)
+    words: dict[str, Any] = {key: values if key in LISTS else values[-1] for key, values in given.items()}
     if parts.scheme == "dask" and parts.netloc and ":" in parts.netloc and not words:
         return "dask", parts.netloc, {}
     if parts.scheme == "slurm" and parts.netloc:
@@ -46,14 +51,17 @@ def parse(address: str) -> tuple[str, str, dict[str, str]]:
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Any]:
-    """Yield a client of the cluster at an address; jobs that were started for it end with it."""
+def connected(address: str, threads: int = 1) -> Iterator[Any]:
+    """Yield a client of the cluster at an address; jobs that were started for it end with it.
+
+    threads: the most that a case uses; a job of Slurm asks for as many cores, unless the address has a `job_cpu`.
+    """
     kind, place, words = parse(address)
     distributed = package("distributed")
     if kind == "slurm":
         jobqueue = package("dask_jobqueue")
         jobs = int(words.pop("jobs", "1"))
-        with jobqueue.SLURMCluster(queue=place, processes=1, **typed(JOB | words)) as cluster:
+        with jobqueue.SLURMCluster(queue=place, processes=1, **typed(JOB | {"job_cpu": threads} | words)) as cluster:
             cluster.scale(jobs=jobs)
             with distributed.Client(cluster) as client:
                 yield client
@@ -66,6 +74,6 @@ def connected(address: str) -> Iterator[Any]:
         yield client
 
 
-def typed(words: dict[str, str]) -> dict[str, Any]:
+def typed(words: dict[str, Any]) -> dict[str, Any]:
     """Return words with whole numbers in place of their digits, as SLURMCluster wants them."""
-    return {key: int(value) if value.isdigit() else value for key, value in words.items()}
+    return {key: int(value) if isinstance(value, str) and value.isdigit() else value for key, value in words.items()}

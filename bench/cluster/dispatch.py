@@ -116,7 +116,8 @@ def run(plan: Plan, path: Path, report: runner.Report, again: bool = False, *, o
     """
     if named := sorted({name for case in plan.cases for _, name, _ in plugins.owners(case)}):
         raise ClusterError(f"plugins are not sent to workers: {', '.join(named)} cannot be measured with --on")
-    with locks.writing(path), connected(on) as client:
+    threads = max((case.threads for case in plan.cases), default=1)
+    with locks.writing(path), connected(on, threads) as client:
         return complete(plan, path, report, again, Cluster(client))
 
 

@@ -11,7 +11,7 @@ from drtrl_bench.peers import costs, page, records
 MIB = 2**20
 COSTS = ("ms", "MiB", "here", "ms", "MiB")
 HEADERS = ("library", "cell", "N", "T", *COSTS, "x ours, time", "x ours, memory", "float64 gradient")
-SHORT_HEADERS = ("library", *COSTS, "x time", "x MiB", "cell", "N", "T")
+SHORT_HEADERS = ("library", *COSTS, "x time", "x MiB")
 Line = dict[str, Any]
 
 
@@ -111,16 +111,14 @@ def numbers(row: Row) -> list[str]:
 
 
 def short_cells(row: Row) -> list[str]:
-    """Return the texts of a row for the terminal."""
+    """Return the texts of a row for the terminal, without its cell and sizes."""
     name = f"{row.peer} {row.way}"
-    if row.reason:
-        return [name, *[""] * 7, *where(row)]
-    return [name, *numbers(row), f"{row.x_time:.3g}", f"{row.x_memory:.3g}", *where(row)]
+    return [name] if row.reason else [name, *numbers(row), f"{row.x_time:.3g}", f"{row.x_memory:.3g}"]
 
 
-def where(row: Row) -> list[str]:
+def where(row: Row) -> tuple[str, str, str]:
     """Return the cell and the sizes of a row."""
-    return [row.cell, f"{row.neurons:,}", f"{row.steps:,}"]
+    return row.cell, f"{row.neurons:,}", f"{row.steps:,}"
 
 
 def cells(row: Row) -> list[str]:

@@ -182,17 +182,25 @@ def test_another_address_is_refused(text: str, said: str) -> None:
         address.parse(text)
 
 
-def test_slurm_is_asked_for_what_the_address_says() -> None:
-    """The script of a job, as dask-jobqueue writes it."""
+def test_slurm_is_asked_for_what_the_address_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script of a job, as dask-jobqueue writes it: a core for each thread of a case, lists one by one."""
     jobqueue = pytest.importorskip("dask_jobqueue")
-    _, place, words = address.parse("slurm://gpu?jobs=4&memory=16GB&job_extra_directives=--gres=gpu:1")
-    assert words.pop("jobs") == "4"
-    words.pop("job_extra_directives")
-    with jobqueue.SLURMCluster(queue=place, processes=1, **address.typed(address.JOB | words)) as cluster:
-        script = cluster.job_script()
-    assert "#SBATCH -p gpu" in script
-    assert "#SBATCH --mem=15G" in script
-    assert "-t 04:00:00" in script
+    scripts: list[str] = []
+
+    class Written(jobqueue.SLURMCluster):
+        def scale(self, n: int = 0, jobs: int = 0, **_: Any) -> None:
+            scripts.append(f"{jobs} jobs\n{self.job_script()}")
+
+    monkeypatch.setattr(jobqueue, "SLURMCluster", Written)
+    words = "jobs=4&memory=16GB&job_extra_directives=--gres=gpu:1&job_extra_directives=--exclusive"
+    with address.connected(f"slurm://gpu?{words}", threads=2), address.connected("slurm://gpu?job_cpu=8", threads=2):
+        pass
+    first, second = scripts
+    assert "4 jobs" in first
+    for line in ("-p gpu", "--mem=15G", "--cpus-per-task=2", "-t 04:00:00", "--gres=gpu:1", "--exclusive"):
+        assert f"#SBATCH {line}\n" in first
+    assert "--nthreads 1 " in first
+    assert "#SBATCH --cpus-per-task=8\n" in second
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
