@@ -4,7 +4,8 @@
 other, and `growth.csv`, the exponents of time and memory against synapses. The same command goes on where it was ended:
 a row that is there, of the same sources and machine, is not measured again. The connectome is generated, or FlyWire's
 where its files are (`--flywire`). With `--against-dense` it writes `against_dense.csv`: a small network, sparse and
-dense in turns, on one thread.
+dense in turns, on one thread. With `--low-rank 20` it writes `low_rank.csv`, of factors of rank 20 that are trained
+beside fixed synapses.
 """
 
 import csv
@@ -36,14 +37,18 @@ MOST_BYTES = 2**20
 """The most bytes that a table of an earlier run may have."""
 
 
-def jobs(sizes: list[int], flywire: bool) -> list[dict[str, Any]]:
-    """List the jobs: every rule and framework at every size, or for FlyWire's connectome alone."""
+def jobs(sizes: list[int], flywire: bool, rank: int = 0) -> list[dict[str, Any]]:
+    """List the jobs: every rule and framework at every size, or for FlyWire's connectome alone.
+
+    rank: of trained factors, 0 for none. With them there is no job of D-RTRL, whose trace would have every pair.
+    """
+    trained, rules = ({"rank": rank}, ("es_drtrl", "bptt")) if rank else ({}, RULES)
     brains = [(0, 0)] if flywire else [(N, round(N * PAIRS / NEURONS)) for N in sizes]
     return [
-        {"neurons": N, "pairs": pairs, "framework": framework, "rule": rule, "chunk": CHUNK}
+        {"neurons": N, "pairs": pairs, "framework": framework, "rule": rule, "chunk": CHUNK} | trained
         for N, pairs in brains
         for framework in FRAMEWORKS
-        for rule in RULES
+        for rule in rules
     ]
 
 
@@ -120,6 +125,7 @@ def main(
     neurons: Annotated[list[int] | None, typer.Option(help="Neurons of a generated connectome.")] = None,
     flywire: Annotated[bool, typer.Option(help="Take FlyWire's connectome, whole.")] = False,
     against_dense: Annotated[bool, typer.Option(help="Compare a small network with a dense one.")] = False,
+    low_rank: Annotated[int, typer.Option(help="Fix the synapses, and train factors of this rank.")] = 0,
 ) -> None:
     """Time rules on sparse weights, from 1,000 neurons to the 130,000 and 15 million synapses of a fly's brain.
 
@@ -129,6 +135,9 @@ def main(
         raise OSError(reason)
     if against_dense:
         table(out / "against_dense.csv", "brain_dense", jobs_against_dense(), threads=1)
+        return
+    if low_rank:
+        table(out / "low_rank.csv", "brain_low_rank", jobs(neurons or list(SIZES), flywire, low_rank), threads=2)
         return
     rows = table(out / "brain.csv", "brain_cost", jobs(neurons or list(SIZES), flywire), threads=2)
     drawn = [row for row in rows if "synthetic" in row["data"]]
