@@ -42,10 +42,7 @@ class Carry(NamedTuple):
 def init(net: Any, wiring: Wiring, params: Params, batch: int) -> Carry:
     """Return the states at rest and zero traces."""
     traces = [
-        {
-            k: where[k].zero_trace(batch, cell, v) if k in where else trace.zeros(batch, cell, v)
-            for k, v in w.items()
-        }
+        {k: where[k].zero_trace(batch, cell, v) if k in where else trace.zeros(batch, cell, v) for k, v in w.items()}
         for cell, where, w in zip(net, wiring, params, strict=True)
     ]
     return Carry(initial_states(net, wiring, params, batch), traces)

@@ -39,11 +39,7 @@ def init(net: Any, wiring: Wiring, params: Params, batch: int) -> Carry:
     """Return the states at rest, zero filters, and t = 0."""
     states = initial_states(net, wiring, params, batch)
     eps_x = [
-        {
-            k: jnp.zeros((batch, where[k].J if k in where else len(v)), v.dtype)
-            for k, v in w.items()
-            if k in FILTERED
-        }
+        {k: jnp.zeros((batch, where[k].J if k in where else len(v)), v.dtype) for k, v in w.items() if k in FILTERED}
         for where, w in zip(wiring, params, strict=True)
     ]
     eps_f = [jnp.zeros((*s.shape[:2], cell.G, s.shape[-1]), s.dtype) for cell, s in zip(net, states, strict=True)]

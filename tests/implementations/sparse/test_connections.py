@@ -168,9 +168,7 @@ def expected(rule: str, cell: str, K: int = T) -> tuple[float, Grads]:
     ],
 )
 @pytest.mark.parametrize("rule", RULES)
-def test_gradient_is_the_dense_one_by_the_chain_rule(
-    framework: str, rule: str, cell: str, K: int, whole: bool
-) -> None:
+def test_gradient_is_the_dense_one_by_the_chain_rule(framework: str, rule: str, cell: str, K: int, whole: bool) -> None:
     loss, grads = gradient(framework, rule, case_of(cell), K, whole)
     right_loss, right = expected(rule, cell, K)
     assert loss == pytest.approx(right_loss, rel=1e-12)
