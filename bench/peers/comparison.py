@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 from drtrl_bench.peers import costs, environments, page, records
 
@@ -15,6 +15,8 @@ SHORT_HEADERS = ("way", *COSTS, "x time", "x MiB")
 TEXTS = (0, 3)
 """The columns of SHORT_HEADERS that are no numbers."""
 Line = dict[str, Any]
+Pair = tuple[str, str, str, int, int, int, int]
+"""What is compared with what, and at which sizes: the fields of `costs.LABEL`."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,16 @@ def rows(lines: Iterable[Line]) -> list[Row]:
 
     Of a round that was cut off and measured again, the last lines count: those from the peer's last one.
     """
-    groups: dict[tuple[Any, ...], dict[int, list[Line]]] = {}
+    groups: dict[Pair, dict[int, list[Line]]] = {}
     for line in lines:
-        rounds = groups.setdefault(tuple(line[name] for name in costs.LABEL), {})
+        rounds = groups.setdefault(cast(Pair, tuple(line[name] for name in costs.LABEL)), {})
         if line["kind"] == "peer":
             rounds.pop(line["round"], None)
         rounds.setdefault(line["round"], []).append(line)
     return [row(at, [line for group in rounds.values() for line in group]) for at, rounds in groups.items()]
 
 
-def row(at: tuple[Any, ...], lines: list[Line]) -> Row:
+def row(at: Pair, lines: list[Line]) -> Row:
     """Return the row of the lines of one pair, those measured last at the end; at: its fields as in `costs.LABEL`.
 
     Rounds that were measured with another release of the peer than the last one are left out.

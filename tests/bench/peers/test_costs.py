@@ -134,9 +134,7 @@ def test_a_peer_that_failed_is_tried_again_after_an_error(
 
 
 @pytest.mark.parametrize(("status", "left"), [("error", 2), ("oom", 0), ("timeout", 0)])
-def test_so_is_what_failed_beside_it(
-    status: str, left: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_so_is_what_failed_beside_it(status: str, left: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     machine, path, todo = Machine(monkeypatch), tmp_path / "lines.jsonl", pairs(["norse"], "lif_delta")
     machine.failing = {"bptt_native torch": status}
     machine.run(path, todo)

@@ -137,7 +137,7 @@ def test_in_one_step_the_gates_of_the_cell_count_twice_and_the_output_gate_once(
 RULES = (reference.local_jacobians, reference.jacobians_with_own_weight)
 
 
-@pytest.mark.parametrize(("jacobian", "own"), zip(RULES, (0, 1), strict=True))
+@pytest.mark.parametrize(("jacobian", "own"), [*zip(RULES, (0, 1), strict=True)])
 def test_in_three_steps_a_rule_has_its_own_jacobian(jacobian: Any, own: int) -> None:
     """One neuron, by hand: SnAp-1 keeps the paths through its weight on itself (`own` = 1), D-RTRL cuts them.
 

@@ -237,9 +237,7 @@ def test_an_adapter_sees_nothing_of_the_projects_python(speak, monkeypatch: pyte
     ("loss", "gradient", "what"),
     [("float('nan')", "1", "loss"), ("1.5", "float('inf')", "gradient"), ("1.5", "float('nan')", "gradient")],
 )
-def test_what_is_not_finite_is_wrong_and_not_timed(
-    loss: str, gradient: str, what: str, speak, tmp_path: Path
-) -> None:
+def test_what_is_not_finite_is_wrong_and_not_timed(loss: str, gradient: str, what: str, speak, tmp_path: Path) -> None:
     text = SERVED.replace("LOSS", loss).replace("GRADIENT", gradient)
     answer = speak(text, budget_s=0.01)
     assert (answer.status, answer.reason) == ("wrong", f"the {what} is not finite")

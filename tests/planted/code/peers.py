@@ -278,8 +278,8 @@ PLANTED = [
     Planted(
         "samples that add up",
         "implementations/peers/task.py",
-        'MOST):\n        start, cpu_start = perf_counter(), process_time()\n',
-        'MOST):\n        cpu_start = process_time()\n',
+        "MOST):\n        start, cpu_start = perf_counter(), process_time()\n",
+        "MOST):\n        cpu_start = process_time()\n",
         f"{EXCHANGE}test_a_sample_is_the_time_of_one_call",
     ),
     Planted(
