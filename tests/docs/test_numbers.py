@@ -1,4 +1,4 @@
-"""The numbers in the text of docs/tables.md, docs/peers.md, README.md and docs/data.md are those of committed records."""
+"""The numbers in the text of README.md and of docs/tables.md, peers.md and data.md are those of committed records."""
 
 import csv
 import json
