@@ -81,7 +81,7 @@ def comparison(row: dict[str, Any]) -> str:
 
 
 def grow(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write how time and memory grow with the synapses of generated connectomes, and tell it; no file if nothing grows."""
+    """Write how time and memory grow with the synapses of generated connectomes, if they do, and tell it."""
     drawn = [row for row in rows if row["status"] == "ok" and "synthetic" in row["data"]]
     if growth := brain_growth.exponents(drawn, say):
         write(path, growth)

@@ -29,7 +29,7 @@ Job = dict[str, Any]
 Row = dict[str, Any]
 MOST_BYTES = 2**20
 """The most bytes that a table of an earlier run may have."""
-LACKING = re.compile("MemoryError|bad_alloc|RESOURCE_EXHAUSTED|allocate memory|enough memory|out of memory", re.IGNORECASE)
+LACKING = re.compile("MemoryError|bad_alloc|RESOURCE_EXHAUSTED|(allocate|enough|out of) memory", re.IGNORECASE)
 """How Python and the frameworks say that memory ran out; "oom" is then the status, as when the system says so."""
 START_S, PAIR_S = 6.0, 1.2e-5
 """Seconds that a job takes, roughly, and those it takes more for each pair; a run corrects both by what it took."""

@@ -96,13 +96,13 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
         progress.update(task, completed=number)
         return batch(name, setting, "train", 2**20 * (seed + 1) + number, setting.batch)
 
+    described, checkout = environment.describe(), environment.checkout()
     started, clock = datetime.now(UTC), time.perf_counter()
     with progress:
         params, losses = fit_jax.fit(bptt_jax, net, params, drawn, setting.updates, setting.steps, rate=setting.rate)
     seconds = time.perf_counter() - clock
     right = {split: correct(name, setting, split, net, params) for split in ("train", "valid", "test")}
     low, high = wilson(float(right["test"].sum()), len(right["test"]))
-    described = environment.describe()
     return {
         **asdict(setting),
         "dataset": name,
@@ -121,7 +121,7 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
         "tested": len(right["test"]),
         "chance": round(setting.chance or 1 / data.shape(case.dataset, case.features)[1], 4),
         "started": started.isoformat(timespec="seconds"),
-        **{key: environment.checkout().get(key) for key in ("commit", "dirty")},
+        **{key: checkout.get(key) for key in ("commit", "dirty")},
         "cpu": described.get("cpu"),
         "versions": " ".join(f"{k} {v}" for k, v in described["versions"].items() if v),
     }

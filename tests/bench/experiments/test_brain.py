@@ -160,7 +160,7 @@ def test_chunks_take_turns_and_the_first_count_for_nothing(monkeypatch: pytest.M
 
 
 def test_the_ratio_is_of_sparse_to_dense(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seconds of chunks of 32 steps: by the clock 0.25 and 1, of the processor 0.5 and 4; those of the warm-up alike."""
+    """Seconds of chunks of 32 steps: by the clock 0.25 and 1, of the processor 0.5 and 4; in the warm-up all 64."""
     pytest.importorskip("torch")
     wall, cpu, calls = [0.0], [0.0], []
     monkeypatch.setattr(brain_dense, "perf_counter", lambda: wall[0])

@@ -197,14 +197,16 @@ def test_a_row_is_of_the_setting_it_names(monkeypatch: pytest.MonkeyPatch) -> No
     from drtrl_bench.implementations.training import fit_jax
 
     cases: list[Any] = []
-    draw = learning.problem.draw
+    draw, commits = learning.problem.draw, ["before"]
 
     def fit(rule: Any, net: Any, params: Any, drawn: Any, updates: int, chunk: int, *, rate: float) -> Any:
         assert (rule.__name__.rpartition(".")[2], updates, chunk, rate) == ("bptt_jax", 25, 6, 0.02)
+        commits.append("made during the training")
         return params, np.arange(1.0, 26.0)
 
     monkeypatch.setattr(learning.problem, "draw", lambda case: cases.append(case) or draw(case))
     monkeypatch.setattr(fit_jax, "fit", fit)
+    monkeypatch.setattr(learning.environment, "checkout", lambda: {"commit": commits[-1], "dirty": False})
     setting = learning.Setting(
         steps=6, neurons=5, batch=4, updates=25, rate=0.02, scale_x=7.0, cell="lif_delta", test=3, per_step=True
     )
@@ -214,6 +216,7 @@ def test_a_row_is_of_the_setting_it_names(monkeypatch: pytest.MonkeyPatch) -> No
     assert found == ("integrator", "lif_delta", 6, 5, 4, 7.0, 11)
     assert (row["first_loss"], row["last_loss"]) == (5.5, 20.5)  # of the first ten and of the last ten
     assert [row[name] for name in ("rate", "scale_x", "updates", "seed")] == [0.02, 7.0, 25, 11]
+    assert row["commit"] == "before"
     assert (row["tested"], row["chance"]) == (3, 0.125)  # three trials, eight classes
 
 
