@@ -132,10 +132,7 @@ def layer(cell: Any, wiring: Mapping[str, Connections], w: PerWeight, s: Array, 
         y = u
         if "r" in w:
             z = cell.emit(s)
-            if "r" in wiring:
-                fed = wiring["r"].currents(w["r"], z)[:, None]
-            else:
-                fed = jnp.einsum("bj,jgn->bgn", z, w["r"])
+            fed = wiring["r"].currents(w["r"], z)[:, None] if "r" in wiring else jnp.einsum("bj,jgn->bgn", z, w["r"])
             y = u + at_currents(cell, "r", fed)
         s = cell.dynamics(s, y)
         return s, (s, y)
