@@ -4,7 +4,8 @@
 other, and `growth.csv`, the exponents of time and memory against synapses. The same command goes on where it was ended:
 a row that is there, of the same sources and machine, is not measured again (`brain_table.py`). The connectome is
 generated, or FlyWire's where its files are (`--flywire`). With `--against-dense` it writes `against_dense.csv`: a small
-network, sparse and dense in turns, on one thread.
+network, sparse and dense in turns, on one thread. With `--low-rank 20` it writes `low_rank.csv`: the synapses fixed,
+and factors of rank 20 trained beside them.
 """
 
 import sys
@@ -39,16 +40,20 @@ def fingerprint() -> str:
     return digest([data.content_hash(file, file.stat()) for file in files])
 
 
-def jobs(sizes: list[int], flywire: bool) -> list[dict[str, Any]]:
-    """List the jobs: every rule and framework at every size, or for FlyWire's connectome, of these files, alone."""
+def jobs(sizes: list[int], flywire: bool, rank: int = 0) -> list[dict[str, Any]]:
+    """List the jobs: every rule and framework at every size, or for FlyWire's connectome, of these files, alone.
+
+    rank: of trained factors, 0 for none. With them there is no job of D-RTRL, whose trace would have every pair.
+    """
+    trained, rules = ({"rank": rank}, ("es_drtrl", "bptt")) if rank else ({}, RULES)
     brains = [{"neurons": N, "pairs": round(N * PAIRS / NEURONS)} for N in dict.fromkeys(sizes)]
     if flywire:
         brains = [{"neurons": 0, "pairs": 0, "fingerprint": fingerprint()}]
     return [
-        brain | {"framework": framework, "rule": rule, "chunk": CHUNK}
+        brain | {"framework": framework, "rule": rule, "chunk": CHUNK} | trained
         for brain in brains
         for framework in FRAMEWORKS
-        for rule in RULES
+        for rule in rules
     ]
 
 
@@ -94,6 +99,7 @@ def main(
     neurons: Annotated[list[int] | None, typer.Option(help="Neurons of a generated connectome.", min=LEAST)] = None,
     flywire: Annotated[bool, typer.Option(help="Take FlyWire's connectome, whole.")] = False,
     against_dense: Annotated[bool, typer.Option(help="Compare a small network with a dense one.")] = False,
+    low_rank: Annotated[int, typer.Option(help="Fix the synapses, and train factors of this rank.", min=0)] = 0,
     retry: Annotated[bool, typer.Option(help="Measure again what failed, or ran out of memory, before.")] = False,
 ) -> None:
     """Time rules on sparse weights, from 1,000 neurons to the 130,000 and 15 million synapses of a fly's brain.
@@ -103,8 +109,8 @@ def main(
 
     Example: python -m drtrl_bench.experiments.brain --neurons 5000
     """
-    if against_dense and (neurons or flywire):
-        raise ValueError("--against-dense has a network of its own: leave out --neurons and --flywire")
+    if against_dense and (neurons or flywire or low_rank):
+        raise ValueError("--against-dense has a network of its own: leave out --neurons, --flywire and --low-rank")
     if flywire and neurons:
         raise ValueError("--flywire takes the whole connectome: leave out --neurons")
     if flywire and (reason := genuine.unavailable()):
@@ -112,6 +118,9 @@ def main(
     with alone(out), signals.advising("the same command goes on from here"):
         if against_dense:
             rows = table(out / "against_dense.csv", "brain_dense", jobs_against_dense(), 1, comparison, retry)
+        elif low_rank:
+            factors = jobs(neurons or list(SIZES), flywire, low_rank)
+            rows = table(out / "low_rank.csv", "brain_low_rank", factors, 2, cost, retry)
         else:
             (out / "growth.csv").unlink(missing_ok=True)  # or it would be beside rows of which it knows nothing
             rows = table(out / "brain.csv", "brain_cost", jobs(neurons or list(SIZES), flywire), 2, cost, retry)

@@ -124,8 +124,15 @@ class Stepper:
         return float((np.asarray(states[0]) >= 1).mean())
 
 
-def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
+def as_given(job: dict[str, Any], *given: Any) -> Any:
+    """Return the wiring and the weights of a job as they are."""
+    return given
+
+
+def compute(job: dict[str, Any], change: Callable[..., Any] = as_given) -> list[dict[str, Any]]:
     """Return the row of a job: its framework, rule, neurons, pairs and chunk, with milliseconds a step and memory.
+
+    change: the function of job, wiring and weights that returns those that are measured.
 
     rss_before_mib: what the process holds with its framework alone. rss_setup_mib: its peak from there to the timing.
     rss_peak_mib: its peak while chunks are timed. All are None where the system begins no peak anew.
@@ -142,7 +149,7 @@ def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     patterns, weights = network(brain)
     row = job | {"data": brain.label, "neurons": brain.N, "pairs": len(brain.pre)}
     del brain
-    given = wired(synapses, patterns), [{k: array(v) for k, v in w.items()} for w in weights]
+    given = change(job, wired(synapses, patterns), [{k: array(v) for k, v in w.items()} for w in weights])
     del patterns, weights
     stage("compilation and first chunks")
     step = Stepper(framework, rule, cells_of(cells), given, K)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from drtrl_bench.case import digest
 from drtrl_bench.datasets.connectomes import flywire
 from drtrl_bench.datasets.connectomes.generated import generated
-from drtrl_bench.experiments import brain, brain_cost, brain_dense, resident
+from drtrl_bench.experiments import brain, brain_cost, brain_dense, brain_low_rank, resident
 from drtrl_bench.implementations.sparse.pattern import pattern_of
 
 
@@ -196,6 +196,24 @@ def test_the_ratio_is_of_sparse_to_dense(monkeypatch: pytest.MonkeyPatch) -> Non
         "spikes_at_the_end": 0.125,
     }
     assert {name: row[name] for name in told} == told
+
+
+@pytest.mark.parametrize("rule", ["es_drtrl", "bptt"])
+def test_a_row_of_factors_beside_fixed_synapses(framework: str, rule: str) -> None:
+    job = {"neurons": 300, "pairs": 6_000, "framework": framework, "rule": rule, "chunk": 8, "rank": 2}
+    (row,) = brain_low_rank.compute(job)
+    assert row["rank"] == 2
+    assert row["ms_per_step"] > 0
+    assert 0.005 < row["spikes_at_the_end"] < 0.06
+
+
+def test_factors_are_trained_by_the_rules_that_need_no_trace_of_every_pair() -> None:
+    jobs = brain.jobs([1_000], flywire=False, rank=20)
+    assert {(job["framework"], job["rule"]) for job in jobs} == {
+        (framework, rule) for framework in ("torch", "jax") for rule in ("es_drtrl", "bptt")
+    }
+    assert {job["rank"] for job in jobs} == {20}
+    assert not any("rank" in job for job in brain.jobs([1_000], flywire=False))
 
 
 def test_missing_flywire_files_end_the_command_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

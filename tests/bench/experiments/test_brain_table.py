@@ -184,7 +184,7 @@ def test_a_row_is_of_the_sources_and_the_commit_that_its_process_found(
 
 
 def test_two_runs_do_not_write_one_folder(tmp_path: Path, machine: Machine) -> None:
-    with brain_table.alone(tmp_path), pytest.raises(locks.HeldError, match="wait until that .* folder: --out"):
+    with brain_table.alone(tmp_path), pytest.raises(locks.HeldError, match=r"wait until that .* folder: --out"):
         brain.main(tmp_path, [1_000])
     assert machine.given == []
     brain.main(tmp_path, [1_000])

@@ -1,28 +1,31 @@
-"""Errors of sparse weights: of the pattern, of what is read spike by spike, and of the rules on it."""
+"""Errors of sparse, shared and low-rank weights: of patterns, of what is read spike by spike, and of the rules."""
 
 from planted import Planted
 
 FOLDER, TEST = "implementations/sparse/", "tests/implementations/sparse/test_sparse.py::"
 COST, TABLE = (f"tests/bench/experiments/test_{name}.py::" for name in ("brain", "brain_table"))
 GRADIENT = f"{TEST}test_gradient_is_the_masked_dense_one"
+CONNECTIONS = "tests/implementations/sparse/test_connections.py::"
+CHAIN_RULE = f"{CONNECTIONS}test_gradient_is_the_dense_one_by_the_chain_rule"
+LIBRARY = f"{CONNECTIONS}test_convolution_is_a_library_s"
 PLANTED = [
     Planted(
         "the trace decays by the loss's adjoint",
-        f"{FOLDER}drtrl_torch.py",
-        "eps_b[0].mul_(sparse.at_post(synapses, P[b, 0, 0]))",
-        "eps_b[0].mul_(sparse.at_post(synapses, lam[b, 0]))",
+        f"{FOLDER}synapses_torch.py",
+        "eps_b[0].mul_(self.at_post(P[b, 0, 0]))",
+        "eps_b[0].mul_(self.at_post(lam[b, 0]))",
         f"{GRADIENT}[torch-drtrl-lif_soft-2layers-B1-K3]",
     ),
     Planted(
         "the transposed matrix of a neuron's states",
-        f"{FOLDER}drtrl_jax.py",
+        f"{FOLDER}synapses_jax.py",
         "P[b, s, u]",
         "P[b, u, s]",
         f"{GRADIENT}[jax-drtrl-alif-1layers-B2-K3]",
     ),
     Planted(
         "the first sample's trace alone",
-        f"{FOLDER}drtrl_torch.py",
+        f"{FOLDER}synapses_torch.py",
         "in zip(lam, eps, strict=True)",
         "in zip(lam[:1], eps[:1], strict=True)",
         f"{GRADIENT}[torch-drtrl-lif_soft-1layers-B3-K1]",
@@ -44,7 +47,7 @@ PLANTED = [
     Planted(
         "every sample reads the first one's factors",
         f"{FOLDER}synapses_torch.py",
-        "(at * (synapses.N + 1))[:, None]",
+        "(at * (self.N + 1))[:, None]",
         "(at * 0)[:, None]",
         f"{GRADIENT}[torch-bptt-lif_soft-1layers-B3-K3]",
     ),
@@ -72,8 +75,8 @@ PLANTED = [
     Planted(
         "feedback by every second slot",
         f"{FOLDER}synapses_torch.py",
-        "zip(W.T, synapses.post.T, strict=True)",
-        "zip(W.T[::2], synapses.post.T[::2], strict=True)",
+        "zip(W.T, self.post.T, strict=True)",
+        "zip(W.T[::2], self.post.T[::2], strict=True)",
         f"{GRADIENT}[torch-drtrl-lif_soft-2layers-B1-K3]",
     ),
     Planted(
@@ -86,8 +89,8 @@ PLANTED = [
     Planted(
         "the trace of a small pattern takes in silent neurons",
         f"{FOLDER}synapses_jax.py",
-        "each[synapses.post] * emitted for",
-        "each[synapses.post] for",
+        "each[self.post] * emitted for",
+        "each[self.post] for",
         f"{GRADIENT}[jax-drtrl-lif_soft-2layers-B1-K3-whole]",
     ),
     Planted(
@@ -110,6 +113,90 @@ PLANTED = [
         "np.lexsort((pre, post))",
         "np.lexsort((post, pre))",
         f"{TEST}test_incoming_by_hand",
+    ),
+    Planted(
+        "a kernel whose rows are columns",
+        f"{FOLDER}pattern.py",
+        "* size[0] + u) * size[1] + v",
+        "* size[1] + v) * size[0] + u",
+        f"{LIBRARY}[torch-3x2x3x2-True]",
+    ),
+    Planted(
+        "the numbers of a kernel in the order of its loops",
+        f"{FOLDER}pattern.py",
+        "number[np.lexsort((post, pre))]",
+        "number",
+        f"{CONNECTIONS}test_windows_by_hand",
+    ),
+    Planted(
+        "a window reads on in the row above",
+        f"{FOLDER}pattern.py",
+        "(row < height) & (column >= 0) & ",
+        "(row < height) & (column >= -1 * (row > 0)) & ",
+        f"{LIBRARY}[jax-2x1x3x2-True]",
+    ),
+    Planted(
+        "the gradient of a kernel from other synapses",
+        f"{FOLDER}convolution_jax.py",
+        "gradient.ravel()",
+        "gradient[::-1].ravel()",
+        f"{CHAIN_RULE}[jax-drtrl-lif_soft-K3]",
+    ),
+    Planted(
+        "the last synapse of a kernel's number counts alone",
+        f"{FOLDER}convolution_torch.py",
+        ".index_add_(0, self.index.flatten(), gradient.flatten())",
+        ".index_copy_(0, self.index.flatten().long(), gradient.flatten())",
+        f"{CHAIN_RULE}[torch-es_drtrl-lif_soft-K3]",
+    ),
+    Planted(
+        "the first factor's trace without the second factor",
+        f"{FOLDER}low_rank_torch.py",
+        "pack(earlier @ V.T, ",
+        "pack(earlier @ V.T.sign(), ",
+        f"{CHAIN_RULE}[torch-drtrl-lif_soft-K3]",
+    ),
+    Planted(
+        "the second factor's trace left out",
+        f"{FOLDER}low_rank_jax.py",
+        "U.T @ earlier)",
+        "0 * U.T @ earlier)",
+        f"{CHAIN_RULE}[jax-drtrl-lif_soft-K3]",
+    ),
+    Planted(
+        "the trace of low-rank weights takes in what the loss gives",
+        f"{FOLDER}low_rank_torch.py",
+        "dy[:, :, 1:, None]",
+        "dy[:, :, : lam.shape[1], None]",
+        f"{CHAIN_RULE}[torch-drtrl-alif-K3-whole]",
+    ),
+    Planted(
+        "the second factor reads the activity of the step before",
+        f"{FOLDER}low_rank_jax.py",
+        'jnp.einsum("tbk,tbn->kn", z @ U, dy)',
+        'jnp.einsum("tbk,tbn->kn", jnp.roll(z, 1, 0) @ U, dy)',
+        f"{CHAIN_RULE}[jax-bptt-lif_soft-K3]",
+    ),
+    Planted(
+        "the filter of earlier chunks is lost to factors and kernels",
+        f"{FOLDER}es_drtrl_jax.py",
+        "jnp.concatenate([a * Q_1[None], Q])",
+        "jnp.concatenate([0 * Q_1[None], Q])",
+        f"{CHAIN_RULE}[jax-es_drtrl-lif_soft-K3]",
+    ),
+    Planted(
+        "BPTT without the path through fixed weights",
+        f"{FOLDER}low_rank_torch.py",
+        "+ self.synapses.feedback(self.W0, dy)",
+        "+ 0 * self.synapses.feedback(self.W0, dy)",
+        f"{CHAIN_RULE}[torch-bptt-lif_soft-K3]",
+    ),
+    Planted(
+        "the gradient of all weights to have that of the factors",
+        f"{FOLDER}low_rank_jax.py",
+        'jnp.einsum("tbj,tbk->jk", z, dy @ V.T)',
+        'jnp.einsum("tbj,tbn->jn", z, dy) @ V.T',
+        f"{CONNECTIONS}test_d_rtrl_alone_has_an_array_as_large_as_the_weights[jax-es_drtrl]",
     ),
     Planted(
         "an exponent of logarithms that are not centred",
