@@ -61,7 +61,10 @@ def connected(address: str, threads: int = 1) -> Iterator[Any]:
     if kind == "slurm":
         jobqueue = package("dask_jobqueue")
         jobs = int(words.pop("jobs", "1"))
-        with jobqueue.SLURMCluster(queue=place, processes=1, **typed(JOB | {"job_cpu": threads} | words)) as cluster:
+        asked = typed(JOB | {"job_cpu": threads} | words)
+        # Its dashboard takes any port: the usual one may be that of another run.
+        options = {"dashboard_address": ":0"}
+        with jobqueue.SLURMCluster(queue=place, processes=1, scheduler_options=options, **asked) as cluster:
             cluster.scale(jobs=jobs)
             with distributed.Client(cluster) as client:
                 yield client
