@@ -284,10 +284,10 @@ def test_a_setting_around_the_limit_leaves_the_claim_open() -> None:
     assert "23 of 24 settings above 0.9, 0 below, 1 undefined throughout" in single.measured
 
 
-@pytest.mark.parametrize("framework", ["jax", "torch"])
-def test_one_framework_alone_is_judged_or_left_open(framework: str) -> None:
+@pytest.mark.parametrize("alone", ["jax", "torch"])
+def test_one_framework_alone_is_judged_or_left_open(alone: str) -> None:
     rows = rows_of(SMALL)
-    judged = jacobian.verdicts(rows[rows["framework"] == framework])
-    said = "not at reduced size" if framework == "jax" else "cannot be judged here"
+    judged = jacobian.verdicts(rows[rows["framework"] == alone])
+    said = "not at reduced size" if alone == "jax" else "cannot be judged here"
     assert [each.outcome for each in judged] == [said, said]
-    assert (judged[0].measured == "nothing was measured") == (framework == "torch")
+    assert (judged[0].measured == "nothing was measured") == (alone == "torch")

@@ -364,7 +364,7 @@ def test_linear_and_quadratic_are_told_apart() -> None:
     assert (found["linear"].outcome, found["quadratic"].outcome) == (NO, NO)
 
 
-.mark.parametrize("column", ["busy", "unstable"])
+@pytest.mark.parametrize("column", ["busy", "unstable"])
 def test_doubtful_times_are_open(column: str) -> None:
     """Of a framework; another one, whose times are sound, may still say no."""
     rows = rows_of(TIMES)
@@ -384,10 +384,10 @@ def test_times_of_several_machines_are_open() -> None:
     assert judged(rows)["speed"].outcome == OPEN
 
 
-.mark.parametrize("framework", ["jax", "torch"])
-def test_one_framework_alone_is_judged(framework: str) -> None:
+@pytest.mark.parametrize("alone", ["jax", "torch"])
+def test_one_framework_alone_is_judged(alone: str) -> None:
     rows = rows_of(TIMES)
-    assert {each.outcome for each in memory_speed.verdicts(rows[rows["framework"] == framework])} == {YES}
+    assert {each.outcome for each in memory_speed.verdicts(rows[rows["framework"] == alone])} == {YES}
 
 
 def test_the_figure_is_complete_and_shows_both_protocols() -> None:

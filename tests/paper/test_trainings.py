@@ -133,6 +133,7 @@ def test_as_good_as_another_rule() -> None:
 
 def test_a_control_that_is_as_good_leaves_a_yes_open() -> None:
     """A task that is learned without credit over time says nothing of rules that give it."""
+
     def judged(*control: float) -> experiment.Verdict:
         rows = solving(0.95, drtrl=[0.96, 0.98], no_trace=list(control), random_feedback=[0.9, 0.92])
         return judging.as_good(rows, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.05, 0.5)

@@ -315,9 +315,9 @@ def test_the_order_is_asked_of_every_setting() -> None:
     assert "15 of 16 settings above 0, 1 below" in order.measured
 
 
-@pytest.mark.parametrize("framework", ["jax", "torch"])
-def test_one_framework_alone_is_judged_or_left_open(framework: str) -> None:
+@pytest.mark.parametrize("alone", ["jax", "torch"])
+def test_one_framework_alone_is_judged_or_left_open(alone: str) -> None:
     rows = frame(SMALL)
-    judged = weight_gradient.verdicts(rows[rows["framework"] == framework])
+    judged = weight_gradient.verdicts(rows[rows["framework"] == alone])
     assert len(judged) == 4
-    assert all((each.outcome == "cannot be judged here") == (framework == "torch") for each in judged)
+    assert all((each.outcome == "cannot be judged here") == (alone == "torch") for each in judged)

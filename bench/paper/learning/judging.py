@@ -86,9 +86,7 @@ def difference(own: Frame, other: Frame) -> intervals.Summary:
     """Summarize the difference of the test accuracies of two rules, of pairs of the same seed."""
     both = own.merge(other, on="seed", suffixes=("", "_other")).sort_values("seed")
     ours, theirs = (both[name].to_numpy(float) for name in ("test_accuracy", "test_accuracy_other"))
-    drawn = [
-        limits.retested(values, trials(own), shared(own), stream) for stream, values in enumerate((ours, theirs))
-    ]
+    drawn = [limits.retested(values, trials(own), shared(own), stream) for stream, values in enumerate((ours, theirs))]
     return limits.of_draws(ours - theirs, intervals.median(drawn[0] - drawn[1]))
 
 

@@ -271,9 +271,9 @@ def test_memory_is_judged_at_every_size() -> None:
     assert "not below both at the largest N" in connectome.verdicts(told(memory=3))[2].measured
 
 
-@pytest.mark.parametrize("framework", ["jax", "torch"])
-def test_one_framework_alone_is_judged_or_left_open(framework: str) -> None:
+@pytest.mark.parametrize("alone", ["jax", "torch"])
+def test_one_framework_alone_is_judged_or_left_open(alone: str) -> None:
     rows = told()
-    judged = connectome.verdicts(rows[rows["framework"] == framework])
-    gradient = "cannot be judged here" if framework == "jax" else "only at reduced size"
+    judged = connectome.verdicts(rows[rows["framework"] == alone])
+    gradient = "cannot be judged here" if alone == "jax" else "only at reduced size"
     assert [each.outcome for each in judged] == ["cannot be judged here", gradient, "only at reduced size"]

@@ -78,7 +78,7 @@ def test_other_test_trials_move_an_accuracy_as_a_binomial_does() -> None:
     assert drawn.mean() == pytest.approx(0.8, abs=2e-3)
     assert drawn.std() == pytest.approx(0.04, rel=0.03)
     sure = limits.retested([1.0], 11, shared=False)
-    assert 0.8 < sure.min() < 0.95  # that all of 11 are right does not make the next ones right
+    assert 0.7 < sure.min() < 0.95  # that all of 11 are right does not make the next ones right
     assert sure.max() == 1
 
 
@@ -104,4 +104,4 @@ def test_pairs_stay_pairs() -> None:
 
 def test_an_interval_of_draws() -> None:
     found = limits.of_draws([1.0, 2.0, 4.0], np.arange(1001))
-    assert tuple(found) == (2, 25, 975, 0, 3)
+    assert tuple(found) == pytest.approx((2, 25, 975, 0, 3))

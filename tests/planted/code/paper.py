@@ -310,7 +310,7 @@ PLANTED = [
     Planted(
         "validation says whether a task is solved",
         "bench/paper/learning/judging.py",
-        "limits.within([found[rule]], low=job[\"enough\"])",
+        'limits.within([found[rule]], low=job["enough"])',
         "bool(stopped)",
         f"{TRAININGS}test_a_task_is_solved_by_the_test_and_not_by_a_lucky_validation",
     ),
@@ -491,7 +491,7 @@ PLANTED = [
         "the seeds of a process are processes",
         "bench/paper/measures/limits.py",
         'rows.groupby("process", sort=True)',
-        'rows.groupby(level=0, sort=True)',
+        "rows.groupby(level=0, sort=True)",
         f"{LIMITS}test_seeds_of_one_process_are_no_processes",
     ),
     Planted(
@@ -560,8 +560,8 @@ PLANTED = [
     Planted(
         "the theory is judged on the published grid alone",
         "bench/paper/studies/rank1_theory.py",
-        "        parts[f\"p = {p:g}",
-        "        {}[f\"p = {p:g}",
+        '        parts[f"p = {p:g}',
+        '        {}[f"p = {p:g}',
         f"{THEORY}test_a_formula_without_a_term_is_seen[a]",
     ),
     Planted(
