@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from drtrl_bench.cli.reading import LOCAL
@@ -104,7 +103,8 @@ def agree(
 
     Example: drtrl-bench peers agree braintrace
 
-    Exits with 1 if a gradient differs for a reason that is not known. A peer that is not installed is a skipped row.
+    Exits with 1 if a gradient differs for a reason that is not known, and if a peer that is installed gave none. A peer
+    that is not installed is a skipped row.
     """
     from drtrl_bench.peers import agreement
     from drtrl_bench.peers import records as lines
@@ -178,7 +178,8 @@ def compare(
 
     Every way of a peer is followed by what computes the same gradient here, in the same framework, on the same problem
     in float32: time by the clock, memory by the same meter. All that, round after round.
-    Every combination of repeated sizes is compared. An interrupted run goes on where it stopped.
+    Every combination of repeated sizes is compared. The same command goes on with an interrupted run, if it was one of
+    a checkout without changes.
 
     Examples: drtrl-bench peers compare     drtrl-bench peers compare braintrace --cell gru --steps 128 --steps 2048
     drtrl-bench peers compare --plan peers
@@ -200,7 +201,8 @@ def compare(
     if len(turns) < rounds * len(todo):
         run["run"] = before[-1]["run"]
         announce(f"{rounds * len(todo) - len(turns)} of {rounds * len(todo)} are measured already: {records}")
-    advice = signals.advising(f"what was measured is kept, and the same command goes on: {records}")
+    again = "goes on" if lines.known(run) else "measures all anew, as only a checkout without changes goes on"
+    advice = signals.advising(f"what was measured is kept, and the same command {again}: {records}")
     with advice, scratch.folder() as folder, lines.writing(records, run) as write:
         for kind, line in costs.measured(turns, budget, folder, announce):
             write(kind, line)
@@ -232,20 +234,5 @@ def print_rows(every: list[Any]) -> None:
     """Print the rows of a comparison, and below them why a gradient differs, or why there is nothing to compare."""
     from drtrl_bench.peers import comparison
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    for i, header in enumerate(comparison.SHORT_HEADERS):
-        table.add_column(header, justify="left" if i in (0, 3) else "right", no_wrap=True)
-    notes: dict[str, int] = {}
-    for place in dict.fromkeys(comparison.where(row) for row in every):
-        table.add_row(Text("{}, N = {}, T = {}".format(*place), style="dim"))
-        for row in every:
-            if comparison.where(row) != place:
-                continue
-            texts = comparison.short_cells(row)
-            if note := row.note:
-                texts[0] += f" [{notes.setdefault(note, len(notes) + 1)}]"
-            table.add_row(*map(Text, texts))
-    console.print(table, crop=False, no_wrap=True, overflow="ignore", end="")
-    console.print("x: the library's over this project's, the median of the rounds", style="dim", soft_wrap=True)
-    for note, number in notes.items():
-        console.print(Text(f"[{number}] {note}", style="yellow"), soft_wrap=True)
+    for text, style in comparison.printed(every):
+        console.print(Text(text, style=style), soft_wrap=True)

@@ -2,48 +2,58 @@
 
 `python -m drtrl_bench.experiments.brain --out results/brain` writes `brain.csv`, a process for each row, one after the
 other, and `growth.csv`, the exponents of time and memory against synapses. The same command goes on where it was ended:
-a row that is there, of the same sources and machine, is not measured again. The connectome is generated, or FlyWire's
-where its files are (`--flywire`). With `--against-dense` it writes `against_dense.csv`: a small network, sparse and
-dense in turns, on one thread.
+a row that is there, of the same sources and machine, is not measured again (`brain_table.py`). The connectome is
+generated, or FlyWire's where its files are (`--flywire`). With `--against-dense` it writes `against_dense.csv`: a small
+network, sparse and dense in turns, on one thread. With `--low-rank 20` it writes `low_rank.csv`: the synapses fixed,
+and factors of rank 20 trained beside them.
 """
 
-import csv
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from drtrl_bench import provenance, registry
-from drtrl_bench.case import Case, digest
+from drtrl_bench import data
+from drtrl_bench.case import digest
 from drtrl_bench.datasets.connectomes import flywire as genuine
 from drtrl_bench.datasets.connectomes.generated import NEURONS, PAIRS
-from drtrl_bench.experiments import brain_cost, brain_growth
-from drtrl_bench.experiments.loading import say_wait, write
-from drtrl_bench.files import textfile
-from drtrl_bench.measure import environment
-from drtrl_bench.paper import apart
+from drtrl_bench.datasets.events.folders import data_folder
+from drtrl_bench.experiments import brain_growth
+from drtrl_bench.experiments.brain_table import alone, table
+from drtrl_bench.experiments.loading import say, write
 from drtrl_bench.process import signals
 from drtrl_bench.view import display
 
-console = display.Console()
 RULES, FRAMEWORKS, CHUNK = ("drtrl", "es_drtrl", "bptt"), ("torch", "jax"), 32
 SIZES = (1_000, 5_000, 30_000, NEURONS)
 """Numbers of neurons; each has as many partners as in the whole brain: 115,385 to 15,000,000 synapses."""
 SMALL, SMALL_PAIRS, SMALL_CHUNKS = 512, 2_621, (32, 128, 512)
 """The network that is compared with a dense one: 1 % of all pairs."""
-MOST_BYTES = 2**20
-"""The most bytes that a table of an earlier run may have."""
+LEAST = -(-2 * PAIRS // NEURONS) + 1
+"""The fewest neurons of which each can have as many partners: at most half of all pairs are drawn."""
 
 
-def jobs(sizes: list[int], flywire: bool) -> list[dict[str, Any]]:
-    """List the jobs: every rule and framework at every size, or for FlyWire's connectome alone."""
-    brains = [(0, 0)] if flywire else [(N, round(N * PAIRS / NEURONS)) for N in sizes]
+def fingerprint() -> str:
+    """Return the hash of FlyWire's files."""
+    files = [data_folder() / genuine.FOLDER / name for name in (genuine.PAIRS, genuine.NEURONS)]
+    return digest([data.content_hash(file, file.stat()) for file in files])
+
+
+def jobs(sizes: list[int], flywire: bool, rank: int = 0) -> list[dict[str, Any]]:
+    """List the jobs: every rule and framework at every size, or for FlyWire's connectome, of these files, alone.
+
+    rank: of trained factors, 0 for none. With them there is no job of D-RTRL, whose trace would have every pair.
+    """
+    trained, rules = ({"rank": rank}, ("es_drtrl", "bptt")) if rank else ({}, RULES)
+    brains = [{"neurons": N, "pairs": round(N * PAIRS / NEURONS)} for N in dict.fromkeys(sizes)]
+    if flywire:
+        brains = [{"neurons": 0, "pairs": 0, "fingerprint": fingerprint()}]
     return [
-        {"neurons": N, "pairs": pairs, "framework": framework, "rule": rule, "chunk": CHUNK}
-        for N, pairs in brains
+        brain | {"framework": framework, "rule": rule, "chunk": CHUNK} | trained
+        for brain in brains
         for framework in FRAMEWORKS
-        for rule in RULES
+        for rule in rules
     ]
 
 
@@ -53,52 +63,12 @@ def jobs_against_dense() -> list[dict[str, Any]]:
     return [small | {"framework": framework, "chunk": K} for framework in FRAMEWORKS for K in SMALL_CHUNKS]
 
 
-def sources(module: str, framework: str, rule: str) -> str:
-    """Return the hash of what a row depends on besides its job: the machine, the versions and the project's sources."""
-    named = (f"experiments.{module}", *brain_cost.modules(framework, rule), registry.module_name(rule, framework))
-    code = map(provenance.code_of, provenance.project_files(*named).values())
-    return digest([environment.describe()["env_hash"], *code])
-
-
-def earlier(path: Path, module: str) -> dict[str, dict[str, Any]]:
-    """Return the rows of an earlier run by the hashes of their jobs, but those of other sources or another machine."""
-    if not path.is_file():
-        return {}
-    rows = csv.DictReader(textfile.read(path, MOST_BYTES).splitlines())
-    rows = [row for row in rows if row.get("framework") in FRAMEWORKS and row.get("rule") in RULES]
-    series = {(row["framework"], row["rule"]) for row in rows}
-    now = {each: sources(module, *each) for each in series}
-    return {row["job"]: row for row in rows if row.get("sources") == now[row["framework"], row["rule"]]}
-
-
-def measure(module: str, job: dict[str, Any], threads: int) -> dict[str, Any]:
-    """Return the row of a job, measured in a process of its own. Raises OSError if there is none."""
-    case = Case(framework=job["framework"], threads=threads)
-    (row,) = apart.rows(f"drtrl_bench.experiments.{module}", job, case, say_wait)
-    if row.get("status") == "oom":
-        raise OSError(row["reason"])
-    return row | {"job": digest(job), "sources": sources(module, job["framework"], job["rule"])}
-
-
-def table(path: Path, module: str, jobs: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
-    """Measure the jobs that have no row in the table yet, write it after each, and return all its rows."""
-    rows = earlier(path, module)
-    for number, job in enumerate(jobs, 1):
-        there = digest(job) in rows
-        if not there:
-            rows[digest(job)] = measure(module, job, threads)
-            write(path, list(rows.values()))
-        row = rows[digest(job)]
-        line = cost(row) if "ms_per_step" in row else comparison(row)
-        console.print(f"{number}/{len(jobs)}: {line}{', as measured before' if there else ''}", soft_wrap=True)
-    return list(rows.values())
-
-
 def cost(row: dict[str, Any]) -> str:
     """Tell in a line what a step of a brain costs."""
-    ms, mib, spikes = (float(row[k]) for k in ("ms_per_step", "rss_peak_mib", "spikes_at_the_end"))
+    ms, spikes = float(row["ms_per_step"]), float(row["spikes_at_the_end"])
+    memory = f"{float(peak):.0f} MiB" if (peak := row["rss_peak_mib"]) else "unknown memory"
     what = f"{row['data']}: {row['rule']}, {row['framework']}"
-    return f"{what}: {ms:.1f} ms a step, {mib:.0f} MiB, {spikes:.1%} spike"
+    return f"{what}: {ms:.1f} ms a step, {memory}, {spikes:.1%} spike"
 
 
 def comparison(row: dict[str, Any]) -> str:
@@ -115,28 +85,50 @@ def comparison(row: dict[str, Any]) -> str:
     return f"{what}: {times}, {cpu:.2f} of the processor's; gradients differ by {differs:.0e}"
 
 
+def grow(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write how time and memory grow with the synapses of generated connectomes, if they do, and tell it."""
+    drawn = [row for row in rows if row["status"] == "ok" and "synthetic" in row["data"]]
+    if growth := brain_growth.exponents(drawn, say):
+        write(path, growth)
+    for each in growth:
+        say(f"{each['rule']}, {each['framework']}: {each['name']} ~ synapses^{each['exponent']:.2f}")
+
+
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results/local/brain"),
-    neurons: Annotated[list[int] | None, typer.Option(help="Neurons of a generated connectome.")] = None,
+    neurons: Annotated[list[int] | None, typer.Option(help="Neurons of a generated connectome.", min=LEAST)] = None,
     flywire: Annotated[bool, typer.Option(help="Take FlyWire's connectome, whole.")] = False,
     against_dense: Annotated[bool, typer.Option(help="Compare a small network with a dense one.")] = False,
+    low_rank: Annotated[int, typer.Option(help="Fix the synapses, and train factors of this rank.", min=0)] = 0,
+    retry: Annotated[bool, typer.Option(help="Measure again what failed, or ran out of memory, before.")] = False,
 ) -> None:
     """Time rules on sparse weights, from 1,000 neurons to the 130,000 and 15 million synapses of a fly's brain.
 
+    What is in the tables is not measured again, nor, without --retry, what failed. Exit code: 0, also if memory ran
+    out; 1 if a row failed otherwise; 2 for bad input.
+
     Example: python -m drtrl_bench.experiments.brain --neurons 5000
     """
+    if against_dense and (neurons or flywire or low_rank):
+        raise ValueError("--against-dense has a network of its own: leave out --neurons, --flywire and --low-rank")
+    if flywire and neurons:
+        raise ValueError("--flywire takes the whole connectome: leave out --neurons")
     if flywire and (reason := genuine.unavailable()):
         raise OSError(reason)
-    if against_dense:
-        table(out / "against_dense.csv", "brain_dense", jobs_against_dense(), threads=1)
-        return
-    rows = table(out / "brain.csv", "brain_cost", jobs(neurons or list(SIZES), flywire), threads=2)
-    drawn = [row for row in rows if "synthetic" in row["data"]]
-    for grown in (growth := brain_growth.exponents(drawn)):
-        power = f"synapses^{grown['exponent']:.2f}"
-        console.print(f"{grown['rule']}, {grown['framework']}: {grown['name']} ~ {power}", soft_wrap=True)
-    if growth:
-        write(out / "growth.csv", growth)
+    with alone(out), signals.advising("the same command goes on from here"):
+        if against_dense:
+            rows = table(out / "against_dense.csv", "brain_dense", jobs_against_dense(), 1, comparison, retry)
+        elif low_rank:
+            factors = jobs(neurons or list(SIZES), flywire, low_rank)
+            rows = table(out / "low_rank.csv", "brain_low_rank", factors, 2, cost, retry)
+        else:
+            (out / "growth.csv").unlink(missing_ok=True)  # or it would be beside rows of which it knows nothing
+            rows = table(out / "brain.csv", "brain_cost", jobs(neurons or list(SIZES), flywire), 2, cost, retry)
+            grow(out / "growth.csv", rows)
+    if lost := [row for row in rows if row["status"] != "ok"]:
+        say(f"without a cost: {len(lost)} of {len(rows)} rows; --retry measures them again")
+    if any(row["status"] == "error" for row in lost):
+        raise typer.Exit(1)
 
 
 def command() -> None:

@@ -5,8 +5,6 @@ lines, one to each neuron; a leaky readout of 68 units, one for each neuron, as 
 has a constant current by which it would spike alone, at rates that are log-normal around 2 % of the steps.
 """
 
-import ctypes
-import gc
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -20,8 +18,9 @@ from numpy.typing import NDArray
 from drtrl_bench.datasets.connectomes.connectome import Connectome
 from drtrl_bench.datasets.connectomes.flywire import flywire
 from drtrl_bench.datasets.connectomes.generated import generated
+from drtrl_bench.experiments import resident
 from drtrl_bench.implementations.sparse.pattern import Pattern, pattern_of
-from drtrl_bench.measure import clock, memory
+from drtrl_bench.measure import clock
 
 UNITS, TAU, RATE, RATE_SPREAD = 68, 20.0, 0.02, 0.3
 """Input lines and units of the readout; time constant in steps; spikes a step, and deviation of their logarithm."""
@@ -62,17 +61,9 @@ def as_it_is(result: Any) -> Any:
     return result
 
 
-def give_back() -> None:
-    """Return to the system what the process has freed, such as what drawing a connectome took; the GNU library can."""
-    gc.collect()
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(0)
-
-
-def resident_mib() -> float:
-    """Return the memory that the process holds now, in MiB."""
-    memory.reset_rss_peak()
-    return (memory.rss_peak_bytes() or 0) / 2**20
+def stage(name: str) -> None:
+    """Print what this process is doing: the reason of a row without a cost names the last stage."""
+    print(f"stage: {name}", flush=True)
 
 
 def modules(framework: str, rule: str) -> tuple[str, ...]:
@@ -133,32 +124,47 @@ class Stepper:
         return float((np.asarray(states[0]) >= 1).mean())
 
 
-def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the row of a job: its framework, rule, neurons, pairs and chunk, with milliseconds a step and memory."""
+def as_given(job: dict[str, Any], *given: Any) -> Any:
+    """Return the wiring and the weights of a job as they are."""
+    return given
+
+
+def compute(job: dict[str, Any], change: Callable[..., Any] = as_given) -> list[dict[str, Any]]:
+    """Return the row of a job: its framework, rule, neurons, pairs and chunk, with milliseconds a step and memory.
+
+    change: the function of job, wiring and weights that returns those that are measured.
+
+    rss_before_mib: what the process holds with its framework alone. rss_setup_mib: its peak from there to the timing.
+    rss_peak_mib: its peak while chunks are timed. All are None where the system begins no peak anew.
+    """
     start, framework, K = perf_counter(), job["framework"], job["chunk"]
     rule, synapses, cells = (import_module(f"drtrl_bench.{name}") for name in modules(framework, job["rule"]))
     array = to_array(framework)
     array(np.zeros(1)).sum()  # JAX starts its threads
-    before = resident_mib()
+    resident.give_back()
+    setup_peak = resident.peak_from_now()
+    before = setup_peak()
+    stage("drawing the connectome")
     brain = connectome(job["neurons"], job["pairs"])
     patterns, weights = network(brain)
     row = job | {"data": brain.label, "neurons": brain.N, "pairs": len(brain.pre)}
     del brain
-    given = wired(synapses, patterns), [{k: array(v) for k, v in w.items()} for w in weights]
+    given = change(job, wired(synapses, patterns), [{k: array(v) for k, v in w.items()} for w in weights])
     del patterns, weights
+    stage("compilation and first chunks")
     step = Stepper(framework, rule, cells_of(cells), given, K)
     for _ in range(3):
         step()
-    give_back()
-    memory.reset_rss_peak()
+    setup = setup_peak()
+    stage("timing")
+    resident.give_back()
+    peak = resident.peak_from_now()
     seconds = [clock.once(step) for _ in range(CHUNKS)]
-    gradient = np.asarray(step.grads[0]["r"])
-    if not gradient.any():
+    row |= {"rss_before_mib": before, "rss_setup_mib": setup, "rss_peak_mib": peak()}
+    if not np.asarray(step.grads[0]["r"]).any():
         raise ValueError(f"the gradient of {row['data']} is 0: its neurons do not spike")
     row["ms_per_step"] = 1e3 * median(seconds) / K
     row["slowest_ms_per_step"] = 1e3 * max(seconds) / K
-    row["rss_peak_mib"] = (memory.rss_peak_bytes() or 0) / 2**20
-    row["rss_before_mib"] = before
     row["spikes_at_the_end"] = step.spikes()
     row["seconds"] = perf_counter() - start
     return [row]

@@ -66,6 +66,7 @@ def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     sparse, synapses, cells = (import_module(f"drtrl_bench.{each}") for each in brain_cost.modules(framework, name))
     dense, array = registry.ALGORITHMS[name].module(name, framework), brain_cost.to_array(framework)
     engine = import_module(f"drtrl_bench.implementations.engine.network_{framework}")
+    brain_cost.stage("gradients in float64")
     brain = brain_cost.connectome(job["neurons"], job["pairs"])
     patterns, weights = brain_cost.network(brain)
     net, wiring = brain_cost.cells_of(cells), brain_cost.wired(synapses, patterns)
@@ -90,6 +91,7 @@ def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
         )
         for kind, (rule, w) in both.items()
     }
+    brain_cost.stage("timing")
     times = in_turns(steppers)
     ratios = [
         [one[clock] / other[clock] for one, other in zip(times["sparse"], times["dense"], strict=True)]

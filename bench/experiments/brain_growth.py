@@ -1,5 +1,6 @@
 """Finds how time and memory of rules on sparse weights grow with the number of synapses: exponents of power laws."""
 
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +12,11 @@ QUANTITIES = {
     "rss_peak_mib": "peak of the process",
     "beyond_mib": "its peak beyond the framework",
 }
-"""Columns whose growth is told, with their names; the last is made of two."""
+"""Quantities whose growth is told, with their names."""
+COLUMNS = ("ms_per_step", "rss_peak_mib", "rss_before_mib")
+"""Columns of a row that the quantities are made of."""
+MEASURED_ON = ("cpu", "cores", "commit", "dirty", "versions")
+"""Columns of a row that say where it is from."""
 
 
 def exponent(sizes: ArrayLike, values: ArrayLike) -> float:
@@ -26,8 +31,11 @@ def exponent(sizes: ArrayLike, values: ArrayLike) -> float:
     return float(log @ np.log(y) / (log @ log))
 
 
-def exponents(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return, for each framework, rule, chunk and quantity, the exponent over the numbers of pairs; nothing for one."""
+def exponents(rows: list[dict[str, Any]], say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Return, for each framework, rule, chunk and quantity, the exponent over the numbers of pairs; nothing for one.
+
+    A quantity that has no exponent, as memory that was not measured, is left out after a line to `say`.
+    """
 
     def series(row: dict[str, Any]) -> tuple[str, str, int]:
         return row["framework"], row["rule"], int(row["chunk"])
@@ -38,10 +46,14 @@ def exponents(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         pairs = [int(row["pairs"]) for row in of_series]
         if len(set(pairs)) < 2:
             continue
-        beyond = [float(row["rss_peak_mib"]) - float(row["rss_before_mib"]) for row in of_series]
+        origin = {k: " ".join(dict.fromkeys(str(row[k]) for row in of_series)) for k in MEASURED_ON}
+        values = {k: np.array([float(row[k] or "nan") for row in of_series]) for k in COLUMNS}
+        values["beyond_mib"] = values["rss_peak_mib"] - values["rss_before_mib"]
         for quantity, name in QUANTITIES.items():
-            values = beyond if quantity == "beyond_mib" else [float(row[quantity]) for row in of_series]
             found = {"framework": framework, "rule": rule, "chunk": chunk, "quantity": quantity, "name": name}
             found |= {"sizes": len(set(pairs)), "least_pairs": min(pairs), "most_pairs": max(pairs)}
-            grown.append(found | {"exponent": exponent(pairs, values)})
+            try:
+                grown.append(found | {"exponent": exponent(pairs, values[quantity])} | origin)
+            except ValueError as error:
+                say(f"{rule}, {framework}: {name}: {error}")
     return grown

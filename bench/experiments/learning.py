@@ -96,13 +96,13 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
         progress.update(task, completed=number)
         return batch(name, setting, "train", 2**20 * (seed + 1) + number, setting.batch)
 
+    described, checkout = environment.describe(), environment.checkout()
     started, clock = datetime.now(UTC), time.perf_counter()
     with progress:
         params, losses = fit_jax.fit(bptt_jax, net, params, drawn, setting.updates, setting.steps, rate=setting.rate)
     seconds = time.perf_counter() - clock
     right = {split: correct(name, setting, split, net, params) for split in ("train", "valid", "test")}
-    low, high = wilson(int(right["test"].sum()), len(right["test"]))
-    described = environment.describe()
+    low, high = wilson(float(right["test"].sum()), len(right["test"]))
     return {
         **asdict(setting),
         "dataset": name,
@@ -121,7 +121,7 @@ def train(name: str, setting: Setting, seed: int) -> dict[str, Any]:
         "tested": len(right["test"]),
         "chance": round(setting.chance or 1 / data.shape(case.dataset, case.features)[1], 4),
         "started": started.isoformat(timespec="seconds"),
-        **{key: environment.checkout().get(key) for key in ("commit", "dirty")},
+        **{key: checkout.get(key) for key in ("commit", "dirty")},
         "cpu": described.get("cpu"),
         "versions": " ".join(f"{k} {v}" for k, v in described["versions"].items() if v),
     }
@@ -150,10 +150,11 @@ def unavailable(name: str) -> str | None:
     return None
 
 
-def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> NDArray[np.bool_]:
-    """Return for each recording of a part whether the target's mean output over the labelled steps is the largest.
+def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> NDArray[np.float64]:
+    """Return for each recording of a part 1 if the target's mean output over the labelled steps is the largest, else 0.
 
-    If each step has a target of its own (copying, integrator), return it for each target.
+    If each step has a target of its own (copying, integrator), return the share of each trial's targets whose output is
+    the largest.
     """
     import jax
     import jax.numpy as jnp
@@ -180,12 +181,17 @@ def correct(name: str, setting: Setting, split: str, net: Any, params: Any) -> N
     labelled = targets >= 0
     if not setting.per_step:
         mean = (out * labelled[..., None]).sum(axis=0)
-        return mean.argmax(axis=-1) == targets.max(axis=0)
-    return (out.argmax(axis=-1) == targets)[labelled]
+        return (mean.argmax(axis=-1) == targets.max(axis=0)).astype(float)
+    right = (out.argmax(axis=-1) == targets) & labelled
+    return right.sum(axis=0) / labelled.sum(axis=0)
 
 
-def wilson(right: int, number: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95 % interval of the share `right` / `number` (Wilson 1927)."""
+def wilson(right: float, number: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the 95 % interval of the share `right` / `number` of independent recordings or trials (Wilson 1927).
+
+    A trial with many targets counts once, as the share of them that is right: the errors of a running sum come
+    together. Such shares vary at most as much as answers that are right or wrong, so their interval is wide enough.
+    """
     p = right / number
     width = z * np.sqrt(p * (1 - p) / number + z**2 / (4 * number**2))
     centre, scale = p + z**2 / (2 * number), 1 + z**2 / number

@@ -8,6 +8,7 @@ that were just read or written are in the system's memory.
 """
 
 import csv
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -90,7 +91,7 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
     calls = gradients(case, *draw(0))
     seconds: dict[str, list[float]] = {kind: [] for kind in ("files", "epoch", "kept", *ALGORITHMS)}
     recordings = dataset.events.recordings("train")[0] if dataset.events else None
-    with scratch.folder() as folder, locks.measuring(say_wait):
+    with scratch.folder() as folder, locks.measuring(say):
         for seed in range(repeats):
             drawn = partial(draw, seed)
             if recordings:  # read into a folder where nothing is decoded yet
@@ -120,23 +121,28 @@ def batches(title: str, repeats: int) -> dict[str, Any]:
     }
 
 
-def say_wait(text: str) -> None:
-    """Print for which process a measurement waits."""
+def say(text: str) -> None:
+    """Print a line, as for which process a measurement waits."""
     console.print(text, soft_wrap=True)
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a table with the machine, the commit and the versions in its last columns, unless a row has its own."""
+def machine() -> dict[str, Any]:
+    """Return the last columns of a row: the machine, the commit and the versions. Ask before the measurement."""
     described = environment.describe()
-    machine = {"cpu": described.get("cpu"), "cores": described.get("cores"), **environment.checkout()}
-    machine["versions"] = " ".join(f"{k} {v}" for k, v in described["versions"].items() if v)
+    versions = " ".join(f"{k} {v}" for k, v in described["versions"].items() if v)
+    return {"cpu": described["cpu"], "cores": described["cores"], **environment.checkout(), "versions": versions}
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write a table, which takes the place of an earlier one when it is whole; its columns are those of all rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0] | machine), lineterminator="\n")
+    columns = dict.fromkeys(column for row in rows for column in row)
+    part = path.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(
-            {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in (machine | row).items()} for row in rows
-        )
+        writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    os.replace(part, path)
 
 
 def main(
@@ -147,13 +153,13 @@ def main(
 
     Example: python -m drtrl_bench.experiments.loading --out results/loading
     """
-    rows = []
+    rows, here = [], machine()
     out.mkdir(parents=True, exist_ok=True)  # or minutes of timing would end in an error
     for title in SIZES:
         if reason := data.unavailable(title.split()[0]):
             console.print(f"left out: {reason}", soft_wrap=True)
             continue
-        rows.append(batches(title, repeats))
+        rows.append(batches(title, repeats) | here)
         row = rows[-1]
         fastest = f"{row['gradients_per_s']:.1f} gradients/s ({row['fastest_rule']})"
         first = f"{row['first_epoch_per_s']:.0f} in the first epoch, " if row["first_epoch_per_s"] else ""
@@ -164,10 +170,11 @@ def main(
     for name in ("nmnist", "bernoulli"):
         if not data.unavailable(name):
             for steps in LENGTHS:
-                with locks.measuring(say_wait):
-                    rows.append(stream_cost.measure(name, steps))
+                here = machine()  # each stream is a process that reads the sources anew
+                with locks.measuring(say):
+                    rows.append(stream_cost.measure(name, steps) | here)
                 row = rows[-1]
-                cost = f"{row['seconds']:.1f} s, {row['rss_peak_mib']:.0f} MiB"
+                cost = f"{row['seconds']:.1f} s" + (f", {peak:.0f} MiB" if (peak := row["rss_peak_mib"]) else "")
                 console.print(f"{row['data']}, {steps} steps: {cost}", soft_wrap=True)
     write(out / "stream.csv", rows)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from drtrl_bench import data
 from drtrl_bench.case import Case
-from drtrl_bench.experiments import stream
-from drtrl_bench.measure import clock, memory, problem
+from drtrl_bench.experiments import resident, stream
+from drtrl_bench.measure import clock, problem
 from drtrl_bench.process import signals, warden
 
 NEURONS, LANES, CHUNK, PERIOD = 64, 4, 100, 1_000
@@ -16,7 +16,10 @@ NEURONS, LANES, CHUNK, PERIOD = 64, 4, 100, 1_000
 
 
 def measure_here(name: str, steps: int) -> dict[str, Any]:
-    """Time D-RTRL over `steps` steps of a stream, and return its row: seconds, peak memory, bytes of dense inputs."""
+    """Time D-RTRL over `steps` steps of a stream, and return its row: seconds, peak memory, bytes of dense inputs.
+
+    The peak is None where the system begins none anew.
+    """
     import jax
 
     from drtrl_bench.implementations.algorithms.approximate import drtrl_jax
@@ -32,8 +35,8 @@ def measure_here(name: str, steps: int) -> dict[str, Any]:
         jax.block_until_ready(fold(params, stream.chunks(name, steps, LANES, 0, CHUNK, PERIOD)))
 
     run(2 * PERIOD)  # compiles, and reads what is read once
-    memory.reset_rss_peak()
-    before = memory.rss_peak_bytes() or 0
+    peak = resident.peak_from_now()
+    before = peak()
     seconds = clock.once(lambda: run(steps))
     return {
         "dataset": name,
@@ -46,8 +49,8 @@ def measure_here(name: str, steps: int) -> dict[str, Any]:
         "chunk": CHUNK,
         "seconds": seconds,
         "ms_per_chunk": 1e3 * seconds / (steps / CHUNK),
-        "rss_peak_mib": (memory.rss_peak_bytes() or 0) / 2**20,
-        "rss_before_mib": before / 2**20,
+        "rss_peak_mib": peak(),
+        "rss_before_mib": before,
         "dense_inputs_mib": 4 * steps * LANES * module.FEATURES / 2**20,
     }
 

@@ -20,10 +20,18 @@ LIMIT_S = 3600.0
 """Seconds after which the process of a job is stopped."""
 
 
+class EndedError(OSError):
+    """A process that ended without rows; `reason` says why, and in which stage."""
+
+    def __init__(self, module: str, stage: str, reason: str) -> None:
+        super().__init__(f"a job of {module} ended in {stage}: {reason}; the same command goes on from here")
+        self.reason = f"{reason}, in: {stage}"
+
+
 def rows(module: str, job: dict[str, Any], case: Any, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Compute the rows of a job of a module; one row with the status "oom" if the system ends it for lack of memory.
 
-    Raises OSError if the process ends without rows for another reason.
+    Raises EndedError if the process ends without rows for another reason.
     """
     with scratch.folder() as folder, locks.measuring(say):
         task, answer = folder / "task.json", folder / "rows.json"
@@ -33,7 +41,7 @@ def rows(module: str, job: dict[str, Any], case: Any, say: Callable[[str], None]
             return [{"status": "oom", "reason": f"ended by the system for lack of memory, in: {end.stage}"}]
         if end.timed_out or end.code:
             reason = f"stopped after {LIMIT_S:g} s" if end.timed_out else end.reason
-            raise OSError(f"a job of {module} ended in {end.stage}: {reason}; the same command goes on from here")
+            raise EndedError(module, end.stage, reason)
         return result.read(answer, ("rows",))["rows"]
 
 

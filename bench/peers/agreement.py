@@ -35,7 +35,7 @@ class Agreement:
     reason: str | None = None
     """The cause of a difference, or why there is no gradient."""
     error: float | None = None
-    """The largest relative error of a weight's gradient against the reference here."""
+    """The largest relative error of a weight's gradient against the reference here; None if it is not finite."""
     parameter: str | None = None
     """The weight that has it."""
     explained: float | None = None
@@ -109,7 +109,10 @@ def judged(blank: Agreement, way: Way, case: Case, drawn: Problem, answer: excha
     """Complete an agreement by its outcome and errors."""
     true_loss, true = reference(way.ours[0], case, drawn)
     parameter, error = off(answer.loss, answer.gradient, true_loss, true)
-    blank = replace(blank, error=error, parameter=parameter)
+    blank = replace(blank, parameter=parameter)
+    if not np.isfinite(error):
+        return replace(blank, reason=f"{parameter} is not finite")
+    blank = replace(blank, error=error)
     difference = way.difference(case.cell, case.readout)
     if difference is None:
         if error <= LIMIT:

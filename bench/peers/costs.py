@@ -9,10 +9,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from drtrl_bench import data, registry
 from drtrl_bench.case import Case, Plan, digest
+from drtrl_bench.files import cache_folder
 from drtrl_bench.measure import fidelity, problem, runner, stats
+from drtrl_bench.measure.fidelity import Gradient
 from drtrl_bench.peers import agreement, environments, exchange, ways
+from drtrl_bench.peers.agreement import Agreement
 from drtrl_bench.peers.grids import Point, Sizes
 from drtrl_bench.peers.ways import Way
 from drtrl_bench.process import locks
@@ -47,10 +52,16 @@ class Pair:
         return {name: getattr(self if name in ("peer", "way", "cell") else self.ours[0], name) for name in LABEL}
 
     def complete(self, lines: list[dict[str, Any]]) -> bool:
-        """Tell whether the lines of a round have the peer's and, unless that failed, those of all cases beside it."""
-        theirs = [line["status"] for line in lines if line["kind"] == "peer"]
-        algorithms = {line["case"]["algorithm"] for line in lines if line["kind"] == "ours"}
-        return bool(theirs) and (theirs[-1] != "ok" or algorithms >= {case.algorithm for case in self.ours})
+        """Tell whether measuring a turn again would say the same as its lines, of which the first is the peer's.
+
+        It would not after an error; if the peer can run now, or has another release; and if a case beside the peer has
+        no line.
+        """
+        theirs, *ours = lines
+        if theirs["status"] == "error" or theirs.get("installed") != environments.state(self.peer).installed:
+            return False
+        done = {line["case"]["algorithm"] for line in ours if line["status"] != "error"}
+        return theirs["status"] != "ok" or done >= {case.algorithm for case in self.ours}
 
 
 Turn = tuple[int, Pair]
@@ -97,24 +108,29 @@ def schedule(todo: list[Pair], rounds: int, before: Iterable[dict[str, Any]] = (
 
 
 def whole(todo: list[Pair], lines: Iterable[dict[str, Any]]) -> set[Turn]:
-    """Return the rounds of pairs whose every line there is: the peer's, and if it was measured all those beside it."""
+    """Return the turns that need not be measured again; the line of a peer begins a turn anew."""
     by_label = {tuple(pair.label.values()): pair for pair in todo}
     held: dict[Turn, list[dict[str, Any]]] = {}
     for line in lines:
-        held.setdefault((line["round"], by_label[tuple(line[name] for name in LABEL)]), []).append(line)
+        turn = (line["round"], by_label[tuple(line[name] for name in LABEL)])
+        if line["kind"] == "peer":
+            held[turn] = [line]
+        elif turn in held:
+            held[turn].append(line)
     return {turn for turn, group in held.items() if turn[1].complete(group)}
 
 
 def measured(turns: list[Turn], budget_s: float, folder: Path, told: Told) -> Iterator[Line]:
     """Measure pairs round after round, each way of a peer beside what it is compared with; yields lines of records."""
-    gates: dict[Pair, agreement.Agreement | None] = {}
+    gates: dict[Pair, Agreement] = {}
     plan = Plan("peers", "", (), budget_s=budget_s)
     for index, (number, pair) in enumerate(turns, start=1):
         at = {"round": number, **pair.label}
         told(f"[{index}/{len(turns)}] {pair}")
         with locks.measuring(lambda text: told(f"    {text}")):
-            theirs = of_peer(pair, gates, budget_s, folder)
-        yield "peer", at | theirs
+            installed = environments.state(pair.peer).installed
+            theirs = of_peer(pair, gates, plan, folder)
+        yield "peer", at | {"installed": installed} | theirs
         for case in pair.ours if theirs["status"] == "ok" else ():
             told(f"    {case.algorithm} {case.framework} K={case.chunk}")
             with locks.measuring(lambda text: told(f"    {text}")):
@@ -122,24 +138,48 @@ def measured(turns: list[Turn], budget_s: float, folder: Path, told: Told) -> It
             yield "ours", at | {"case": asdict(case)} | own
 
 
-def of_peer(pair: Pair, gates: dict[Pair, Any], budget_s: float, folder: Path) -> dict[str, Any]:
+def of_peer(pair: Pair, gates: dict[Pair, Agreement], plan: Plan, folder: Path) -> dict[str, Any]:
     """Check a way's gradient in float64, once for all rounds, then time it: the fields of a line."""
+    case = pair.ours[0]
     if reason := environments.state(pair.peer).reason:
         return {"status": "skip", "reason": reason}
-    if pair not in gates:
-        gates[pair] = agreement.check(pair.peer, pair.way, pair.cell, pair.ours[0].readout, folder)
-    gate = gates[pair].line()
-    case = pair.ours[0]
-    facts = {"case": asdict(case), "gate": {key: gate[key] for key in ("outcome", "reason", "error", "explained")}}
-    if not gates[pair].sound:
-        return facts | {"status": "wrong", "reason": f"gradient: {gate['reason']}"}
-    path = problem.prepared(case, data.module("events.folders").cache_folder(), folder)
-    answer = exchange.ask(pair.peer, pair.way, case, path, budget_s=budget_s)
+    if refused := runner.refusal(case):
+        return dict(zip(("status", "reason"), refused, strict=True))
+    gate = gates.get(pair) or agreement.check(pair.peer, pair.way, pair.cell, case.readout, folder)
+    if gate.outcome != "error":  # which the next round need not have
+        gates[pair] = gate
+    checked = {key: getattr(gate, key) for key in ("outcome", "reason", "error", "explained")}
+    facts = {"case": asdict(case), "gate": checked}
+    if not gate.sound:
+        return facts | {"status": gate.outcome, "reason": f"gradient: {gate.reason}"}
+    solved = solution(case, plan.limit_s, folder)
+    if "problem" not in solved:
+        return facts | solved
+    path = Path(solved["problem"])
+    answer = exchange.ask(pair.peer, pair.way, case, path, budget_s=plan.budget_s, limit_s=plan.limit_s)
     if answer.status != "ok":
         return facts | {"status": answer.status, "reason": answer.reason}
     said = dict(answer.said)
     time = {key: said.pop(key) for key in ("samples_s", "cpu_samples_s", "first_call_s")}
-    load = os.getloadavg()[0]
-    time |= {**stats.summary(time["samples_s"]), "load": load, "busy": load > len(os.sched_getaffinity(0)) + 0.5}
-    exact = fidelity.compare(answer.gradient, problem.read(path).gradient)["overall"]
+    load = os.getloadavg()[0]  # busy: as in `measure.clock`, which may use the cores of the case alone
+    time |= {**stats.summary(time["samples_s"]), "load": load, "busy": load > case.threads + 0.5}
+    exact = exactness(answer.gradient, problem.read(path).gradient)
     return facts | {"status": "ok", "reason": None, "time": time, "fidelity": {"overall": exact}, **said}
+
+
+def solution(case: Case, limit_s: float, folder: Path) -> dict[str, Any]:
+    """Solve the problem of a case in a child, as `runner.measure` does: its file, or a status and a reason."""
+    job = {"cache": str(data.module("events.folders").cache_folder())}
+    answer = runner.child("drtrl_bench.measure.problem", job, case, limit_s, folder)
+    cache_folder.pass_on(answer.pop("notes", None))
+    if isinstance(answer.get("problem"), str):
+        return answer
+    reason = answer.get("reason", "it left no problem")
+    return {"status": answer.get("status", "error"), "reason": f"its float64 reference: {reason}"}
+
+
+def exactness(gradient: Gradient, exact: Gradient) -> dict[str, float | None]:
+    """Compare a gradient with the exact one, all weights as one vector; what is not finite is None."""
+    with np.errstate(all="ignore"):  # the exact one can grow beyond all numbers where an approximation does not
+        found = fidelity.compare(gradient, exact)["overall"]
+    return {name: value if value is not None and np.isfinite(value) else None for name, value in found.items()}

@@ -80,6 +80,11 @@ class State:
         return f"{self.pins.name} {self.problem}: {self.command}" if self.problem else None
 
     @property
+    def installed(self) -> dict[str, Any] | None:
+        """Return the release of the peer and the hash of the pins below it; None if the peer cannot run."""
+        return None if self.problem else {"version": self.version, "newest": self.newest, "pins": self.pins.sha}
+
+    @property
     def executable(self) -> Path:
         """Return the Python of the environment."""
         return self.folder / "bin" / "python"

@@ -26,11 +26,13 @@ FIELDS = (
     *("memory", "versions", "python"),
 )
 """Fields of an answer."""
+OF_OUR_PYTHON = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "LD_LIBRARY_PATH")
+"""How the names of variables begin by which our Python finds its packages and libraries."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a peer computed and measured; `status` is a record's, and only `ok` has a gradient."""
+    """What a peer computed and measured; `status` is a record's, and only `ok` has a gradient, which is finite."""
 
     status: str
     reason: str | None
@@ -87,11 +89,14 @@ def ask(name: str, way: str, case: Case, problem: Path, *, budget_s: float, limi
 
 
 def variables(case: Case) -> dict[str, str]:
-    """Return the environment variables of an adapter: those of a measured case, less those of our Python."""
+    """Return the environment variables of an adapter: those of a measured case, less those of our Python.
+
+    What is preloaded, as another allocator, is preloaded for both sides.
+    """
     return {
         name: value
         for name, value in environment.child(case).items()
-        if name == "PYTHONHASHSEED" or not name.startswith(("PYTHON", "VIRTUAL_ENV", "CONDA_", "LD_"))
+        if name == "PYTHONHASHSEED" or not name.startswith(OF_OUR_PYTHON)
     }
 
 
@@ -101,12 +106,12 @@ def read(folder: Path, case: Case) -> Answer:
         said = result.read(folder / "result.json", FIELDS)
         status = said.pop("status", None)
         reason = said.pop("reason", None)
-        if status == "skip":
-            return Answer("skip", str(reason), said=said)
+        if status in ("skip", "wrong"):
+            return Answer(status, str(reason), said=said)
         if status != "ok" or not isinstance(said.get("loss"), float):
             raise result.ResultError(f"its status is {status!r:.60}")
         with np.load(folder / "gradients.npz", allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
+            found = {name: np.asarray(arrays[name], np.float64) for name in arrays.files}
     except (result.ResultError, OSError, ValueError, zipfile.BadZipFile) as error:
         return Answer("error", f"the answer is not valid: {error}"[:300])
     gradient: Gradient = [{} for _ in network(case)]
@@ -114,4 +119,6 @@ def read(folder: Path, case: Case) -> Answer:
         if not (match := re.fullmatch(r"gradient/(\d+)/(\w+)", name)) or int(match[1]) >= len(gradient):
             return Answer("error", f"the answer is not valid: no gradient of a weight: {name[:60]!r}")
         gradient[int(match[1])][match[2]] = array
+    if not all(np.isfinite(array).all() for array in found.values()):
+        return Answer("wrong", "the gradient is not finite", said=said)
     return Answer("ok", None, gradient, said)

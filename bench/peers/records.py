@@ -31,12 +31,14 @@ def last_run(path: Path, *kinds: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["run"] == lines[-1]["run"]]
 
 
-def interrupted(path: Path, run: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the lines of the last run in a file if it compares what `run` does on the same machine, and else none.
+def known(run: dict[str, Any]) -> bool:
+    """Tell whether it is known what code a run measures, that of its commit: only such a run goes on."""
+    return run["dirty"] is False
 
-    That it was the same is known only of a checkout without changes.
-    """
-    lines = last_run(path, "peer", "ours") if path.exists() and run["dirty"] is False else []
+
+def interrupted(path: Path, run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the lines of the last run in a file if it compares what `run` does, with the same code and machine."""
+    lines = last_run(path, "peer", "ours") if path.exists() and known(run) else []
     names = ("comparison", "env_hash", "commit", "dirty")
     return lines if lines and [lines[-1].get(name) for name in names] == [run[name] for name in names] else []
 

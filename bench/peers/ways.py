@@ -52,7 +52,6 @@ class Peer:
     """A library, the framework that it is for, and its ways."""
 
     framework: str
-    about: str
     ways: dict[str, Way] = field(default_factory=dict)
 
 
@@ -76,7 +75,6 @@ WHOLE = "the reset subtracts the whole threshold after the decay"
 PEERS = {
     "braintrace": Peer(
         "jax",
-        "the reference library of D-RTRL",
         {
             "d_rtrl": Way("D_RTRL, its own batching", ("drtrl",), (LIF, HARD, *GATED), (in_step(local_jacobians),)),
             "d_rtrl_vmap": Way("D_RTRL, vmap=True", ("drtrl",), (LIF, HARD, *GATED), (in_step(local_jacobians),)),
@@ -93,7 +91,6 @@ PEERS = {
     ),
     "snntorch": Peer(
         "torch",
-        "spiking networks on PyTorch",
         {
             "bptt": Way(
                 "Leaky, reset_delay=True",
@@ -121,7 +118,6 @@ PEERS = {
     ),
     "spikingjelly": Peer(
         "torch",
-        "spiking networks on PyTorch",
         {
             "bptt": Way("LIFNode", BPTT, (LIF, HARD), (PRODUCT,)),
             "bptt_detached": Way(
@@ -141,12 +137,10 @@ PEERS = {
     ),
     "norse": Peer(
         "torch",
-        "spiking networks on PyTorch",
         {"bptt": Way("lif_box_feed_forward_step", BPTT, (LIF, HARD), (PRODUCT,))},
     ),
     "spyx": Peer(
         "jax",
-        "spiking networks on JAX",
         {
             "bptt": Way(
                 "RLIF",

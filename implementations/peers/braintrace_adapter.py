@@ -8,8 +8,9 @@ product, as its users do.
 A linear readout stays outside the learner: it is differentiated exactly. A leaky one is a second layer inside it.
 
 Not matched: paths between the states of a neuron within a step, as from c to h in the LSTM, count twice in d_rtrl and
-ostl_recurrent, not in windows. pp_prop of a linear readout is exact there, where ES-D-RTRL filters the readout's
-weights, too; its decay applies to both filters, as `decay` does here, and its correction is that of
+ostl_recurrent, not in windows.
+
+The decay of pp_prop applies to both filters, as `decay` does here, and its correction is that of
 `bias_correction = "corrected"`.
 """
 

@@ -136,6 +136,8 @@ def carried_out(prepare: Callable[[Task], Prepared], task: Task, job: dict[str, 
     prepared = prepare(task)
     loss, gradients = prepared.unpack(prepared.call())
     first = perf_counter() - start
+    if reason := not_finite(loss, gradients):
+        return {"status": "wrong", "reason": reason}
     np.savez(
         job["gradients"], **{f"gradient/{i}/{k}": v for i, layer in enumerate(gradients) for k, v in layer.items()}
     )
@@ -152,11 +154,19 @@ def carried_out(prepare: Callable[[Task], Prepared], task: Task, job: dict[str, 
         prepared.call()
         samples.append(perf_counter() - start)
         cpu_samples.append(process_time() - cpu_start)
-    stage("weighing")
+    stage("measuring memory")
     reset_rss_peak()
     prepared.call()
     memory = {"rss_peak_bytes": rss_peak_bytes(), **prepared.memory()}
     return answer | {"samples_s": samples, "cpu_samples_s": cpu_samples, "memory": memory}
+
+
+def not_finite(loss: float, gradients: Arrays) -> str | None:
+    """Say that a loss, or else its gradient, is not finite; or None."""
+    if not math.isfinite(loss):
+        return "the loss is not finite"
+    finite = all(np.isfinite(gradient).all() for layer in gradients for gradient in layer.values())
+    return None if finite else "the gradient is not finite"
 
 
 def stage(name: str) -> None:

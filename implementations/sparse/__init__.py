@@ -1,1 +1,1 @@
-"""Networks of sparse weights: a fixed pattern of synapses, one weight, one gradient and one trace for each."""
+"""Networks of weights that are not dense: at the synapses of a fixed pattern, of a convolution, or of low rank."""

@@ -18,11 +18,13 @@ from drtrl_bench.implementations.engine.network_jax import States
 from drtrl_bench.implementations.sparse.network_jax import (
     Params,
     Wiring,
+    effective_weights,
     feedback,
     forward,
     initial_states,
     local_terms,
     recurrent_path,
+    to_stored,
     weight_gradient,
 )
 
@@ -33,6 +35,7 @@ def advance(
     net: Any, wiring: Wiring, params: Params, carry: States, inputs: Array, targets: Array, *, last: bool = False
 ) -> tuple[States, Array, Params]:
     """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient."""
+    params = effective_weights(wiring, params)
     states, loss, residuals, error = forward(net, wiring, params, carry, inputs, targets)
     grads, dL_do = [], error[:, :, None]
     for i in reversed(range(len(net))):
@@ -55,4 +58,4 @@ def advance(
         if i > 0:
             dL_do = feedback(cell, where, w, dy)
         grads.insert(0, weight_gradient(cell, where, w, z, dy[:, :, 0]))
-    return states, loss, grads
+    return states, loss, to_stored(wiring, grads)

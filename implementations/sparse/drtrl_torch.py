@@ -10,7 +10,6 @@ where no spike is, they are computed spike by spike, for all rows of the neurons
 Source: Wang et al. 2026 (Nat. Commun. 17:1745). Symbols and shapes: `implementations/README.md`.
 """
 
-from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
@@ -19,16 +18,16 @@ from torch import Tensor
 from drtrl_bench.implementations.engine import trace_torch as trace
 from drtrl_bench.implementations.engine.adjoint_torch import DIAGONAL, final_adjoints, neuronwise, recursion
 from drtrl_bench.implementations.engine.network_torch import PerWeight, States
-from drtrl_bench.implementations.sparse import synapses_torch as sparse
 from drtrl_bench.implementations.sparse.network_torch import (
     Params,
     Wiring,
+    effective_weights,
     feedback,
     forward,
     initial_states,
     local_terms,
+    to_stored,
 )
-from drtrl_bench.implementations.sparse.synapses_torch import Synapses
 
 
 class Carry(NamedTuple):
@@ -37,41 +36,16 @@ class Carry(NamedTuple):
     states: States
     """s [B, S, N] of each layer."""
     traces: list[PerWeight]
-    """eps of each layer and kind of weight: sparse [B, S, R, width], dense [B, J, S, Gk, N]."""
+    """eps of each layer and kind of weight, as its connections hold it, or dense [B, J, S, Gk, N]."""
 
 
 def init(net: Any, wiring: Wiring, params: Params, batch: int) -> Carry:
     """Return the states at rest and zero traces."""
     traces = [
-        {k: v.new_zeros(batch, cell.S, *v.shape) if k in where else trace.zeros(batch, cell, v) for k, v in w.items()}
+        {k: where[k].zero_trace(batch, cell, v) if k in where else trace.zeros(batch, cell, v) for k, v in w.items()}
         for cell, where, w in zip(net, wiring, params, strict=True)
     ]
     return Carry(initial_states(net, wiring, params, batch), traces)
-
-
-def trace_step(synapses: Synapses, eps: Tensor, lam: Tensor, P: Tensor, z: Tensor, dy: Tensor, last: bool) -> Tensor:
-    """Return the gradient [R, width] of one kind of weight, and update its trace in place unless the chunk is the last.
-
-    eps [B, S, R, width], lam [B, S, N], P [B, S, S', N], z [K, B, J], dy [K, B, Q, N]: the loss's, then the states'.
-    """
-    terms = (
-        sparse.at_post(synapses, lam_bs).mul_(eps_bs)
-        for lam_b, eps_b in zip(lam, eps, strict=True)
-        for lam_bs, eps_bs in zip(lam_b, eps_b, strict=True)
-    )
-    total = reduce(Tensor.add_, terms)
-    for b, eps_b in enumerate(eps):
-        totals = [total]
-        if not last:
-            if len(eps_b) == 1:
-                eps_b[0].mul_(sparse.at_post(synapses, P[b, 0, 0]))
-            else:
-                before = eps_b.clone()
-                for s, P_s in enumerate(P[b]):
-                    eps_b[s] = sum(sparse.at_post(synapses, P_su) * u for P_su, u in zip(P_s, before, strict=True))
-            totals += list(eps_b)
-        sparse.add_outer(synapses, totals, z[:, b], list(dy[:, b, : len(totals)].unbind(1)))
-    return total
 
 
 @torch.no_grad()
@@ -82,6 +56,7 @@ def advance(
 
     last: no chunk follows, so the traces are not updated. Else they are updated in place: `carry` is used up.
     """
+    params = effective_weights(wiring, params)
     states, loss, residuals, error = forward(net, wiring, params, carry.states, inputs, targets)
     adjoints, grads, dL_do = final_adjoints(DIAGONAL, states), [], error[:, :, None]
     for i in reversed(range(len(net))):
@@ -96,8 +71,8 @@ def advance(
         for k in w:
             dy_k = dy[:, :, :, cell.reads[k]]
             if k in where:
-                grads[0][k] = trace_step(where[k], eps[k], lam, P, z[k], dy_k[:, :, :, 0], last)
+                grads[0][k] = where[k].trace_step(w[k], eps[k], lam, P, z[k], dy_k[:, :, :, 0], last)
             else:
                 within = torch.einsum("tbj,tbgn->jgn", z[k], dy_k[:, :, 0])
                 grads[0][k] = within + trace.step(eps[k], lam, P, None if last else (z[k], dy_k[:, :, 1:]))
-    return Carry(states, carry.traces), loss, grads
+    return Carry(states, carry.traces), loss, to_stored(wiring, grads)

@@ -26,9 +26,11 @@ from drtrl_bench.implementations.engine.network_jax import presynaptic
 from drtrl_bench.implementations.sparse.network_jax import (
     Params,
     Wiring,
+    effective_weights,
     feedback,
     forward,
     initial_states,
+    to_stored,
     weight_gradient,
 )
 
@@ -37,11 +39,7 @@ def init(net: Any, wiring: Wiring, params: Params, batch: int) -> Carry:
     """Return the states at rest, zero filters, and t = 0."""
     states = initial_states(net, wiring, params, batch)
     eps_x = [
-        {
-            k: jnp.zeros((batch, len(where[k].first) if k in where else len(v)), v.dtype)
-            for k, v in w.items()
-            if k in FILTERED
-        }
+        {k: jnp.zeros((batch, where[k].J if k in where else len(v)), v.dtype) for k, v in w.items() if k in FILTERED}
         for where, w in zip(wiring, params, strict=True)
     ]
     eps_f = [jnp.zeros((*s.shape[:2], cell.G, s.shape[-1]), s.dtype) for cell, s in zip(net, states, strict=True)]
@@ -65,6 +63,7 @@ def advance(
     decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
     """
     a, K = smoothing(decay, bias_correction), len(inputs)
+    params = effective_weights(wiring, params)
     states, loss, residuals, error = forward(net, wiring, params, carry.states, inputs, targets)
     c = correction(bias_correction, a, carry.time + jnp.arange(K))
     grads, after_x, after_f, dL_do = [], [], [], error[:, :, None]
@@ -84,4 +83,4 @@ def advance(
         grads.insert(0, grad)
         after_x.insert(0, {k: a**K * eps_x[k] + jnp.einsum("t,tbj->bj", powers, z[k]) for k in eps_x})
         after_f.insert(0, eps_f)
-    return Carry(states, after_x, after_f, carry.time + K), loss, grads
+    return Carry(states, after_x, after_f, carry.time + K), loss, to_stored(wiring, grads)

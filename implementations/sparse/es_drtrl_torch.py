@@ -26,10 +26,12 @@ from drtrl_bench.implementations.engine.adjoint_torch import neuronwise
 from drtrl_bench.implementations.sparse.network_torch import (
     Params,
     Wiring,
+    effective_weights,
     feedback,
     forward,
     initial_states,
     local_terms,
+    to_stored,
     weight_gradient,
 )
 
@@ -38,7 +40,7 @@ def init(net: Any, wiring: Wiring, params: Params, batch: int) -> Carry:
     """Return the states at rest, zero filters, and t = 0."""
     states = initial_states(net, wiring, params, batch)
     eps_x = [
-        {k: v.new_zeros(batch, len(where[k].first) if k in where else len(v)) for k, v in w.items() if k in FILTERED}
+        {k: v.new_zeros(batch, where[k].J if k in where else len(v)) for k, v in w.items() if k in FILTERED}
         for where, w in zip(wiring, params, strict=True)
     ]
     eps_f = [s.new_zeros(*s.shape[:2], cell.G, s.shape[-1]) for cell, s in zip(net, states, strict=True)]
@@ -63,6 +65,7 @@ def advance(
     decay: a, or a whole number k >= 1 that stands for a = (k - 1) / (k + 1), the paper's rank.
     """
     a, K = smoothing(decay, bias_correction), len(inputs)
+    params = effective_weights(wiring, params)
     states, loss, residuals, error = forward(net, wiring, params, carry.states, inputs, targets)
     c = correction(bias_correction, a, carry.time + torch.arange(K, dtype=inputs.dtype))[:, None, None, None]
     grads, after_x, after_f, dL_do = [], [], [], error[:, :, None]
@@ -84,4 +87,4 @@ def advance(
         grads.insert(0, grad)
         after_x.insert(0, {k: a**K * eps_x[k] + torch.einsum("t,tbj->bj", powers, z[k]) for k in eps_x})
         after_f.insert(0, eps_f_end)
-    return Carry(states, after_x, after_f, carry.time + K), loss, grads
+    return Carry(states, after_x, after_f, carry.time + K), loss, to_stored(wiring, grads)

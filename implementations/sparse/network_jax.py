@@ -1,10 +1,11 @@
-"""Run a network of sparse and dense weights in JAX: forward, and the factors of its gradient backward.
+"""Run a network of weights that need not be dense in JAX: forward, and the factors of its gradient backward.
 
-A layer's weight of kind k is sparse where the layer's `Wiring` names its synapses; all others are dense. Sparse
-weights feed one current. Symbols and shapes: `implementations/README.md`. The twin is `network_torch.py`.
+A layer's weight of kind k has the `Connections` that the layer's `Wiring` names; without any it is dense. Weights with
+connections feed one current. Symbols and shapes: `implementations/README.md`. The twin is `network_torch.py`.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -20,16 +21,78 @@ from drtrl_bench.implementations.engine.network_jax import (
     presynaptic,
     previous,
 )
-from drtrl_bench.implementations.sparse import synapses_jax as sparse
-from drtrl_bench.implementations.sparse.synapses_jax import Synapses
 
-Wiring = list[dict[str, Synapses]]
-"""The synapses of each layer, by kind of weight; a kind that is missing is dense."""
+
+class Connections(Protocol):
+    """Compute with the weights from J to N neurons that are not a dense array: synapses, a convolution, low rank.
+
+    w are the weights that are stored and trained; W the effective ones, which the products read.
+    """
+
+    @property
+    def J(self) -> int: ...
+
+    @property
+    def N(self) -> int: ...
+
+    def effective(self, w: Array) -> Array:
+        """Return W, once a chunk."""
+        ...
+
+    def to_stored(self, gradient: Array) -> Array:
+        """Apply the chain rule: from dL/dW to dL/dw."""
+        ...
+
+    def currents(self, W: Array, z: Array) -> Array:
+        """Compute the currents [M, N] of presynaptic activity z [M, J]."""
+        ...
+
+    def currents_of_steps(self, W: Array, z: Array) -> Array:
+        """Compute the currents [K, B, N] of the presynaptic activity z [K, B, J] of K steps."""
+        ...
+
+    def feedback(self, W: Array, dy: Array) -> Array:
+        """Feed dX/dy [M, N] back: dX/dz [M, J]."""
+        ...
+
+    def gradient(self, W: Array, z: Array, dy: Array) -> Array:
+        """Compute dL/dW from z [K, B, J] and dL/dy [K, B, N]: the sum of z^t (x) dy^t over steps and samples."""
+        ...
+
+    def zero_trace(self, batch: int, cell: Any, w: Array) -> Any:
+        """Return D-RTRL's trace before the first step."""
+        ...
+
+    def trace_step(
+        self, W: Array, eps: Any, lam: Array, P: Array, z: Array, dy: Array, last: bool
+    ) -> tuple[Array, Any]:
+        """Compute D-RTRL's dL/dW of a chunk, and the trace after it: see `Synapses.trace_step`."""
+        ...
+
+
+Wiring = Sequence[Mapping[str, Connections]]
+"""The connections of each layer, by kind of weight; a kind that is missing is dense."""
 Params = list[PerWeight]
-"""The weights of every layer, the readout last: dense [J, Gk, N], sparse [R, width]."""
+"""The weights of every layer, the readout last: dense [J, Gk, N], others in the shape that their connections have."""
 
 
-def neurons(w: PerWeight, wiring: dict[str, Synapses]) -> int:
+def effective_weights(wiring: Wiring, params: Params) -> Params:
+    """Return the weights that the network computes with."""
+    return [
+        {k: where[k].effective(v) if k in where else v for k, v in w.items()}
+        for where, w in zip(wiring, params, strict=True)
+    ]
+
+
+def to_stored(wiring: Wiring, grads: Params) -> Params:
+    """Return the gradient of the stored weights, from that of the effective ones."""
+    return [
+        {k: where[k].to_stored(g) if k in where else g for k, g in w.items()}
+        for where, w in zip(wiring, grads, strict=True)
+    ]
+
+
+def neurons(w: PerWeight, wiring: Mapping[str, Connections]) -> int:
     """Return the number of neurons of a layer."""
     return wiring["x"].N if "x" in wiring else w["x"].shape[-1]
 
@@ -37,14 +100,14 @@ def neurons(w: PerWeight, wiring: dict[str, Synapses]) -> int:
 def initial_states(net: Any, wiring: Wiring, params: Params, batch: int) -> States:
     """Return the states before the first step, one [B, S, N] per layer.
 
-    Raises ValueError for sparse weights that feed more than one current.
+    Raises ValueError for weights with connections that feed more than one current.
     """
     states = []
     for cell, where, w in zip(net, wiring, params, strict=True):
         for kind in where:
             if (fed := cell.reads[kind].stop - cell.reads[kind].start) != 1:
                 raise ValueError(
-                    f"weights {kind!r} of {type(cell).__name__} feed {fed} currents, and sparse ones feed one: "
+                    f"weights {kind!r} of {type(cell).__name__} feed {fed} currents, those with connections one: "
                     "take a cell of one current, such as lif, or leave these weights dense"
                 )
         s = jnp.asarray(cell.rest(neurons(w, where)), w["x"].dtype)
@@ -52,7 +115,7 @@ def initial_states(net: Any, wiring: Wiring, params: Params, batch: int) -> Stat
     return states
 
 
-def layer(cell: Any, wiring: dict[str, Synapses], w: PerWeight, s: Array, x: Array) -> tuple[Array, Array]:
+def layer(cell: Any, wiring: Mapping[str, Connections], w: PerWeight, s: Array, x: Array) -> tuple[Array, Array]:
     """Run one layer from state s over inputs x [K, B, I]: its states [K, B, S, N] and input currents [K, B, G, N].
 
     Only the recurrence is sequential.
@@ -60,7 +123,7 @@ def layer(cell: Any, wiring: dict[str, Synapses], w: PerWeight, s: Array, x: Arr
     u = jnp.zeros((*x.shape[:2], cell.G, s.shape[-1]), x.dtype)
     for kind in (kind for kind in w if kind != "r"):
         if kind in wiring:
-            fed = sparse.currents_of_steps(wiring[kind], w[kind], x)[:, :, None]
+            fed = wiring[kind].currents_of_steps(w[kind], x)[:, :, None]
         else:
             fed = jnp.einsum("tbj,jgn->tbgn", x, w[kind]) if kind == "x" else w[kind]
         u = u + at_currents(cell, kind, fed)
@@ -69,10 +132,7 @@ def layer(cell: Any, wiring: dict[str, Synapses], w: PerWeight, s: Array, x: Arr
         y = u
         if "r" in w:
             z = cell.emit(s)
-            if "r" in wiring:
-                fed = sparse.currents(wiring["r"], w["r"], z)[:, None]
-            else:
-                fed = jnp.einsum("bj,jgn->bgn", z, w["r"])
+            fed = wiring["r"].currents(w["r"], z)[:, None] if "r" in wiring else jnp.einsum("bj,jgn->bgn", z, w["r"])
             y = u + at_currents(cell, "r", fed)
         s = cell.dynamics(s, y)
         return s, (s, y)
@@ -113,31 +173,29 @@ def local_terms(cell: Any, w: PerWeight, residuals: Residuals, dL_do: Array) -> 
     return Local(D, D_f, l, presynaptic(cell, residuals.previous, residuals.inputs))
 
 
-def feedback(cell: Any, wiring: dict[str, Synapses], w: PerWeight, dy: Array) -> Array:
+def feedback(cell: Any, wiring: Mapping[str, Connections], w: PerWeight, dy: Array) -> Array:
     """Feed dX/dy [K, B, Q, G, N] back through the input weights: dX/do [K, B, Q, J] of the layer below."""
     if "x" not in wiring:
         return forward_weights(0, dy, cell, w, dy)
     fed = dy[..., cell.reads["x"].start, :]
-    return sparse.feedback(wiring["x"], w["x"], fed.reshape(-1, fed.shape[-1])).reshape(*fed.shape[:3], -1)
+    return wiring["x"].feedback(w["x"], fed.reshape(-1, fed.shape[-1])).reshape(*fed.shape[:3], -1)
 
 
-def recurrent_path(cell: Any, wiring: dict[str, Synapses], w: PerWeight, dy: Array) -> Array:
+def recurrent_path(cell: Any, wiring: Mapping[str, Connections], w: PerWeight, dy: Array) -> Array:
     """Feed dX/dy^t [B, Q, G, N] back through the recurrent weights: dX/dr^t [B, Q, N]."""
     if "r" in wiring:
         fed = dy[:, :, cell.reads["r"].start]
-        return sparse.feedback(wiring["r"], w["r"], fed.reshape(-1, fed.shape[-1])).reshape(fed.shape)
+        return wiring["r"].feedback(w["r"], fed.reshape(-1, fed.shape[-1])).reshape(fed.shape)
     return jnp.einsum("bqgn,jgn->bqj", dy[:, :, cell.reads["r"]], w["r"])
 
 
-def weight_gradient(cell: Any, wiring: dict[str, Synapses], w: PerWeight, z: PerWeight, dy: Array) -> PerWeight:
-    """Sum z^t (x) dy^t over steps and samples, dy [K, B, G, N]: dense [J, Gk, N], sparse [R, width]."""
+def weight_gradient(cell: Any, wiring: Mapping[str, Connections], w: PerWeight, z: PerWeight, dy: Array) -> PerWeight:
+    """Sum z^t (x) dy^t over steps and samples, dy [K, B, G, N]: the gradient of the effective weights."""
     grads = {}
     for kind in w:
         fed = dy[:, :, cell.reads[kind]]
-        if kind not in wiring:
+        if kind in wiring:
+            grads[kind] = wiring[kind].gradient(w[kind], z[kind], fed[:, :, 0])
+        else:
             grads[kind] = jnp.einsum("tbj,tbgn->jgn", z[kind], fed)
-            continue
-        grads[kind] = jnp.zeros_like(w[kind])
-        for b in range(dy.shape[1]):
-            (grads[kind],) = sparse.add_outer(wiring[kind], [grads[kind]], z[kind][:, b], [fed[:, b, 0]])
     return grads

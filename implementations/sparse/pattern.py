@@ -117,3 +117,40 @@ def pattern_of(
     slots = np.full(int(first[-1]) * width, N, np.int32)
     slots[first[pre] * width + rank] = post
     return Pattern(J, N, first, slots.reshape(-1, width), whole)
+
+
+def windows(
+    kernel: tuple[int, int, int, int],
+    height: int,
+    width: int,
+    stride: int = 1,
+    padding: int = 0,
+    whole: bool | None = None,
+) -> tuple[Pattern, NDArray[np.int32]]:
+    """Build the pattern of a convolution of maps height x width, and the kernel's number that each slot reads.
+
+    kernel: its shape [C_out, C_in, rows, columns], the order of torch.nn.functional.conv2d and, as OIHW, of
+    jax.lax.conv_general_dilated; the numbers are counted in it. Neurons are counted as maps [C, height, width] are
+    flattened. padding: rows and columns of zeros around a map; they have no neurons, and no synapses. A slot without a
+    synapse reads the number after the last, which does not exist.
+
+    Raises ValueError for a kernel that is larger than the padded map.
+    """
+    C_out, C_in, *size = kernel
+    rows, columns = ((m + 2 * padding - k) // stride + 1 for m, k in zip((height, width), size, strict=True))
+    if min(rows, columns) < 1:
+        raise ValueError(
+            f"a kernel of {size[0]} x {size[1]} is larger than a map of {height} x {width} with {padding} zeros on "
+            "each side: take more padding, or a smaller kernel"
+        )
+    o, c, u, v, y, x = np.indices((C_out, C_in, *size, rows, columns), sparse=True)
+    row, column = y * stride + u - padding, x * stride + v - padding
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    pre, post = (c * height + row) * width + column, (o * rows + y) * columns + x
+    number = ((o * C_in + c) * size[0] + u) * size[1] + v
+    *synapses, inside = np.broadcast_arrays(pre, post, number, inside)
+    pre, post, number = (each[inside] for each in synapses)
+    pattern = pattern_of(pre, post, C_in * height * width, C_out * rows * columns, whole=whole)
+    index = np.full(pattern.post.shape, np.prod(kernel), np.int32)
+    index[pattern.exists] = number[np.lexsort((post, pre))]
+    return pattern, index

@@ -1,4 +1,4 @@
-"""The numbers in the text of docs/tables.md, README.md and docs/data.md are those of the committed records."""
+"""The numbers in the text of README.md and of docs/tables.md, peers.md and data.md are those of committed records."""
 
 import csv
 import json
@@ -186,6 +186,36 @@ def test_the_front_page_on_memory() -> None:
         ]
         pattern = rf"{name} takes {NUMBER} of BPTT's memory in JAX and {NUMBER} in PyTorch\.{after}"
         assert_stated(page("README.md"), pattern, *(share / whole for share, whole in both))
+
+
+def of_pp_prop(file: str, kind: str, cell: str) -> Records:
+    """The lines of pp_prop, or of ES-D-RTRL beside it, in a file of comparisons with other libraries, by round."""
+    lines = map(json.loads, (ROOT / "results" / "peers" / f"{file}.jsonl").read_text(encoding="utf-8").splitlines())
+    chosen = [line for line in lines if (line["kind"], line.get("way"), line.get("cell")) == (kind, "pp_prop", cell)]
+    assert {line["status"] for line in chosen} == {"ok"}
+    return sorted(chosen, key=lambda line: line["round"])
+
+
+def test_pp_prop_beside_es_drtrl() -> None:
+    def ratios(file: str, cell: str) -> list[float]:
+        both = zip(*(of_pp_prop(file, kind, cell) for kind in ("peer", "ours")), strict=True)
+        return [median(theirs["time"]["samples_s"]) / median(own["time"]["samples_s"]) for theirs, own in both]
+
+    text, cells = page("docs/peers.md"), ("lif_delta", "tanh_rnn", "gru")
+    assert_stated(text, rf"pp_prop takes {NUMBER} times the time of ES", median(ratios("compare", "lif_delta")))
+    rounds = [ratios("pp_prop", cell) for cell in cells]
+    each = rf"{NUMBER} \({NUMBER} to {NUMBER}\)"
+    stated = chain(*([median(values), min(values), max(values)] for values in rounds))
+    assert_stated(text, rf"pp_prop takes {each}, {each} and {each} times the time of ES-D-RTRL", *stated)
+    sizes = [[mebibytes(of_pp_prop("pp_prop", kind, cell)) for kind in ("peer", "ours")] for cell in cells]
+    shares = [theirs / own for theirs, own in sizes]
+    assert_stated(text, rf"{NUMBER}, {NUMBER} and {NUMBER} of its memory", *shares)
+    slow, quick = of_pp_prop("pp_prop", "peer", "lif_delta"), of_pp_prop("compare", "peer", "lif_delta")
+    assert mebibytes(slow) == mebibytes(quick)
+    times = [[1e3 * median(line["time"]["samples_s"]) for line in lines] for lines in (slow, quick)]
+    took = rf"{NUMBER} to {NUMBER} ms"
+    pattern = rf"pp_prop took {took} for `lif_delta`, in as many bytes as when it took {took} in `compare.jsonl`"
+    assert_stated(text, pattern, *(end(lines) for lines in times for end in (min, max)))
 
 
 @pytest.mark.parametrize("name", ["nmnist", "dvs_gesture", "shd", "ssc"])

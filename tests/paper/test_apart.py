@@ -26,8 +26,11 @@ def test_rows_are_those_of_compute_and_come_from_another_process(monkeypatch: py
 
 
 def test_a_job_that_fails_says_why_in_one_line() -> None:
-    with pytest.raises(OSError, match=f"a job of {MODULE} ended in start: KeyError: 'seed'; the same command goes on"):
+    said = f"a job of {MODULE} ended in start: KeyError: 'seed'; the same command goes on"
+    with pytest.raises(apart.EndedError, match=said) as ended:
         apart.rows(MODULE, {"drawn": "bernoulli"} | {k: v for k, v in JOB.items() if k != "seed"}, CASE, print)
+    assert isinstance(ended.value, OSError)
+    assert ended.value.reason == "KeyError: 'seed', in: start"
 
 
 def test_a_process_that_the_system_ends_for_memory_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,9 @@ from drtrl_bench.cluster import dispatch
 
 pytest.importorskip("dask_jobqueue")
 DAEMONS = ("slurmctld", "slurmd")
-MISSING = [name for name in (*DAEMONS, "sbatch", "scancel") if shutil.which(name, path=f"{os.defpath}:/usr/sbin") is None]
+MISSING = [
+    name for name in (*DAEMONS, "sbatch", "scancel") if shutil.which(name, path=f"{os.defpath}:/usr/sbin") is None
+]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(MISSING), reason=f"Slurm is not installed, it lacks {', '.join(MISSING)}"),

@@ -1,14 +1,17 @@
-"""The table of what a brain-sized network costs: its jobs, and the row of a small one."""
+"""What a brain-sized network costs: its jobs and options, the row of a small one, and rows of times that are told."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from drtrl_bench.case import digest
+from drtrl_bench.datasets.connectomes import flywire
 from drtrl_bench.datasets.connectomes.generated import generated
-from drtrl_bench.experiments import brain, brain_cost, brain_dense
+from drtrl_bench.experiments import brain, brain_cost, brain_dense, brain_low_rank, resident
 from drtrl_bench.implementations.sparse.pattern import pattern_of
 
 
@@ -19,7 +22,51 @@ def test_the_jobs_are_every_rule_in_both_frameworks_with_the_brains_number_of_pa
     }
     assert {job["pairs"] for job in jobs if job["neurons"] == 130_000} == {15_000_000}
     assert {job["pairs"] for job in jobs if job["neurons"] == 30_000} == {3_461_538}
-    assert {(job["neurons"], job["pairs"]) for job in brain.jobs([5_000], flywire=True)} == {(0, 0)}
+    assert brain.jobs([5_000, 5_000], flywire=False) == brain.jobs([5_000], flywire=False), "each size once"
+
+
+def test_jobs_of_flywire_are_of_the_files_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
+    folder = tmp_path / flywire.FOLDER
+    folder.mkdir()
+    hashes = set()
+    for pairs, neurons in (("pairs", "neurons"), ("other pairs", "neurons"), ("pairs", "other neurons")):
+        (folder / flywire.PAIRS).write_text(pairs)
+        (folder / flywire.NEURONS).write_text(neurons)
+        jobs = brain.jobs([5_000], flywire=True)
+        assert {(job["neurons"], job["pairs"]) for job in jobs} == {(0, 0)}
+        hashes |= {digest(job) for job in jobs}
+    assert len(hashes) == 3 * 6
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--against-dense", "--neurons", "5000"], "--against-dense has a network of its own: leave out --neurons"),
+        (["--against-dense", "--flywire"], "--against-dense has a network of its own: leave out --neurons"),
+        (["--flywire", "--neurons", "5000"], "--flywire takes the whole connectome: leave out --neurons"),
+        (["--neurons", "0"], "232"),
+        (["--neurons", "5000", "--neurons", "231"], "232"),
+    ],
+)
+def test_no_option_is_taken_and_not_used(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(brain, "table", lambda *_: pytest.fail("it was measured"))
+    app = typer.Typer()
+    app.command()(brain.main)
+    done = CliRunner().invoke(app, ["--out", str(tmp_path / "out"), *words])
+    assert isinstance(done.exception, ValueError | SystemExit)
+    assert said in done.output + str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_least_network_can_be_drawn() -> None:
+    assert brain.LEAST == 232
+    job = brain.jobs([232], flywire=False)[0]
+    assert len(generated(job["neurons"], job["pairs"]).pre) == 26_769
+    with pytest.raises(ValueError, match="231 neurons cannot have 26654 pairs"):
+        generated(231, brain.jobs([231], flywire=False)[0]["pairs"])
 
 
 def test_a_weight_is_that_of_its_pair() -> None:
@@ -40,70 +87,139 @@ def test_a_row_of_a_small_network(framework: str, rule: str) -> None:
     assert row["data"] == "generated connectome (synthetic, 300 neurons)"
     assert 0 < row["ms_per_step"] <= row["slowest_ms_per_step"]
     assert 0.005 < row["spikes_at_the_end"] < 0.06
+    assert 0 < row["rss_before_mib"] <= row["rss_setup_mib"]
+    assert row["rss_peak_mib"] > 0
+
+
+@pytest.mark.parametrize("resettable", [True, False])
+def test_time_and_memory_are_of_their_own_calls(resettable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of 8 steps whose times are told, the median 8 ms; what is freed goes back before each peak begins."""
+    pytest.importorskip("torch")
+    happened: list[str] = []
+    seconds = iter([0.016, 0.008, 0.004, 0.008, 0.064, 0.008, 0.008, 0.002, 0.008, 0.008])
+    peaks = iter([200, 900, 300])
+
+    class Told:
+        grads = ({"r": np.ones(1)},)
+
+        def __init__(self, *given: Any) -> None:
+            assert given[-1] == 8
+
+        def __call__(self) -> None:
+            happened.append("chunk")
+
+        def spikes(self) -> float:
+            return 0.25
+
+    def timed(call: Any) -> float:
+        call()
+        return next(seconds)
+
+    monkeypatch.setattr(brain_cost, "Stepper", Told)
+    monkeypatch.setattr(brain_cost.clock, "once", timed)
+    monkeypatch.setattr(resident, "give_back", lambda: happened.append("give back"))
+    monkeypatch.setattr(resident.memory, "reset_rss_peak", lambda: happened.append("begin") or resettable)
+    monkeypatch.setattr(resident.memory, "rss_peak_bytes", lambda: happened.append("read") or next(peaks) * 2**20)
+    (row,) = brain_cost.compute({"neurons": 60, "pairs": 400, "framework": "torch", "rule": "drtrl", "chunk": 8})
+    assert (row["ms_per_step"], row["slowest_ms_per_step"]) == pytest.approx((1.0, 8.0))
+    assert (row["neurons"], row["pairs"], row["spikes_at_the_end"]) == (60, 400, 0.25)
+    memory = [row[f"rss_{name}_mib"] for name in ("before", "setup", "peak")]
+    if resettable:
+        chunks = ["chunk"] * 13
+        setup = ["give back", "begin", "read", *chunks[:3], "read"]
+        assert happened == [*setup, "give back", "begin", *chunks[3:], "read"]
+        assert memory == [200.0, 900.0, 300.0]
+    else:
+        assert memory == [None, None, None], "the peak is that since the process started"
+        assert "300.0" not in brain.cost(row)
+
+
+def test_a_peak_begins_at_what_is_held() -> None:
+    """64 MiB that are taken and freed after it began count, and no others."""
+    peak = resident.peak_from_now()
+    before = peak()
+    if before is None:
+        pytest.skip("the system begins no peak anew")
+    np.ones(2**23).sum()
+    during = peak()
+    resident.give_back()
+    after = resident.peak_from_now()()
+    assert during is not None
+    assert after is not None
+    assert during - before > 60
+    assert during - after > 30
+
+
+def test_chunks_take_turns_and_the_first_count_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brain_dense, "WARM_UP", 1)
+    monkeypatch.setattr(brain_dense, "ROUNDS", 3)
+    calls: list[str] = []
+    both: Any = {name: lambda name=name: calls.append(name) for name in ("s", "d")}
+    assert {name: len(times) for name, times in brain_dense.in_turns(both).items()} == {"s": 3, "d": 3}
+    assert calls == ["d", "s", "s", "d", "d", "s", "s", "d"]
+
+
+def test_the_ratio_is_of_sparse_to_dense(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds of chunks of 32 steps: by the clock 0.25 and 1, of the processor 0.5 and 4; in the warm-up all 64."""
+    pytest.importorskip("torch")
+    wall, cpu, calls = [0.0], [0.0], []
+    monkeypatch.setattr(brain_dense, "perf_counter", lambda: wall[0])
+    monkeypatch.setattr(brain_dense, "process_time", lambda: cpu[0])
+    monkeypatch.setattr(brain_dense, "ROUNDS", 5)
+
+    class Told:
+        def __init__(self, framework: str, rule: Any, net: Any, given: tuple[Any, ...], chunk: int) -> None:
+            self.sparse = len(given) == 2  # wiring and weights
+            assert self.sparse == ("sparse" in rule.__name__)
+            assert chunk == 32
+
+        def __call__(self) -> None:
+            calls.append(self.sparse)
+            warm = len(calls) > 2 * brain_dense.WARM_UP
+            wall[0] += (0.25 if self.sparse else 1.0) if warm else 64.0
+            cpu[0] += (0.5 if self.sparse else 4.0) if warm else 64.0
+
+        def spikes(self) -> float:
+            return 0.125 if self.sparse else 0.5
+
+    monkeypatch.setattr(brain_cost, "Stepper", Told)
+    (row,) = brain_dense.compute({"neurons": 80, "pairs": 640, "framework": "torch", "rule": "drtrl", "chunk": 32})
+    told = {
+        "sparse_ms_per_step": 7.8125,
+        "dense_ms_per_step": 31.25,
+        "sparse_cpu_ms_per_step": 15.625,
+        "dense_cpu_ms_per_step": 125.0,
+        "ratio": 0.25,
+        "ratio_low": 0.25,
+        "ratio_high": 0.25,
+        "cpu_ratio": 0.125,
+        "spikes_at_the_end": 0.125,
+    }
+    assert {name: row[name] for name in told} == told
+
+
+@pytest.mark.parametrize("rule", ["es_drtrl", "bptt"])
+def test_a_row_of_factors_beside_fixed_synapses(framework: str, rule: str) -> None:
+    job = {"neurons": 300, "pairs": 6_000, "framework": framework, "rule": rule, "chunk": 8, "rank": 2}
+    (row,) = brain_low_rank.compute(job)
+    assert row["rank"] == 2
+    assert row["ms_per_step"] > 0
+    assert 0.005 < row["spikes_at_the_end"] < 0.06
+
+
+def test_factors_are_trained_by_the_rules_that_need_no_trace_of_every_pair() -> None:
+    jobs = brain.jobs([1_000], flywire=False, rank=20)
+    assert {(job["framework"], job["rule"]) for job in jobs} == {
+        (framework, rule) for framework in ("torch", "jax") for rule in ("es_drtrl", "bptt")
+    }
+    assert {job["rank"] for job in jobs} == {20}
+    assert not any("rank" in job for job in brain.jobs([1_000], flywire=False))
 
 
 def test_missing_flywire_files_end_the_command_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRTRL_BENCH_DATA", str(tmp_path))
     with pytest.raises(OSError, match="no Connectivity_783"):
         brain.main(tmp_path, None, flywire=True)
-
-
-def row(job: dict[str, Any]) -> dict[str, Any]:
-    """The row of a job, as if it had been measured: a time in proportion to its pairs."""
-    measured = {"ms_per_step": job["pairs"] / 1e5, "rss_peak_mib": 300.0, "rss_before_mib": 200.0}
-    return job | {"data": "synthetic", "spikes_at_the_end": 0.02} | measured
-
-
-@pytest.fixture
-def computed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The jobs that were measured; none is."""
-    given: list[dict[str, Any]] = []
-
-    def rows(module: str, job: dict[str, Any], case: Any, say: Any) -> list[dict[str, Any]]:
-        given.append(job)
-        return [row(job)]
-
-    monkeypatch.setattr(brain.apart, "rows", rows)
-    monkeypatch.setattr(brain, "FRAMEWORKS", ("torch",))
-    monkeypatch.setattr(brain, "RULES", ("drtrl",))
-    return given
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def test_a_size_that_is_there_is_not_measured_again(
-    tmp_path: Path, computed: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    brain.main(tmp_path, [1_000, 5_000])
-    assert [job["neurons"] for job in computed] == [1_000, 5_000]
-    brain.main(tmp_path, [5_000, 30_000])
-    assert [job["neurons"] for job in computed] == [1_000, 5_000, 30_000]
-    assert [line["neurons"] for line in table(tmp_path / "brain.csv")] == ["1000", "5000", "30000"]
-    assert "1/2: synthetic: drtrl, torch: 5.8 ms a step, 300 MiB, 2.0% spike, as measured before" in (
-        capsys.readouterr().out
-    )
-    times = [line for line in table(tmp_path / "growth.csv") if line["quantity"] == "ms_per_step"]
-    assert [(line["sizes"], line["exponent"]) for line in times] == [("3", "1")]
-
-
-def test_other_sources_are_measured_anew(
-    tmp_path: Path, computed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    brain.main(tmp_path, [1_000])
-    monkeypatch.setattr(brain, "sources", lambda *_: "others")
-    brain.main(tmp_path, [1_000])
-    assert len(computed) == 2
-    assert [line["sources"] for line in table(tmp_path / "brain.csv")] == ["others"]
-
-
-def test_sources_are_those_of_the_rule_and_its_framework() -> None:
-    """What a row depends on: another rule or framework has another hash, the same one the same."""
-    series = [("torch", "drtrl"), ("torch", "bptt"), ("jax", "drtrl")]
-    assert len({brain.sources("brain_cost", *each) for each in series}) == 3
-    assert brain.sources("brain_cost", "jax", "drtrl") == brain.sources("brain_cost", "jax", "drtrl")
 
 
 def test_a_small_network_is_compared_with_a_dense_one(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def test_a_row_says_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [row["seed"] for row in rows] == ["0", "1"]
     for row in rows:
         assert row["data"] == "integrator (synthetic, sum in 8 ranges)"
-        assert row["tested"] == "600"  # each step has a target
+        assert row["tested"] == "100"  # trials: their steps, of which each has a target, are not independent
         assert float(row["last_loss"]) < float(row["first_loss"])
         assert float(row["low"]) < float(row["test_accuracy"]) < float(row["high"])
     assert rows[0]["test_accuracy"] != rows[1]["test_accuracy"]
@@ -68,7 +68,9 @@ def test_accuracy_is_of_the_steps_that_have_a_target(monkeypatch: pytest.MonkeyP
     net = (cells_jax.LinearReadout(),)
     params: Any = [{"x": np.array([[[0.0, 1.0]]], np.float32), "b": np.zeros((1, 1, 2), np.float32)}]
     per_step = learning.Setting(steps=3, test=2, batch=1, per_step=True)
-    assert learning.correct("dms", per_step, "test", net, params).tolist() == [True, True, True, True]
+    assert learning.correct("dms", per_step, "test", net, params).tolist() == [1.0, 1.0]
+    targets[1, 0] = 0
+    assert learning.correct("dms", per_step, "test", net, params).tolist() == [0.5, 1.0], "of two steps in each trial"
     whole = replace(per_step, per_step=False)
     # The second trial's mean is 0.5, above 0: class 1, as its last target.
     assert learning.correct("dms", whole, "test", net, params).tolist() == [True, True]
@@ -108,6 +110,26 @@ def test_interval_is_wilson_s() -> None:
     assert (low, high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
     assert learning.wilson(100, 100)[1] == pytest.approx(1)
     assert learning.wilson(0, 10)[0] == pytest.approx(0)
+
+
+@needs("jax")
+@pytest.mark.xdist_group("jax")
+def test_the_interval_is_over_trials_and_not_over_their_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four trials of which half the targets are right: Wilson's of 2 in 4, however many targets a trial has."""
+    from drtrl_bench.implementations.training import fit_jax
+
+    right = np.array([[1, 1, 0, 0]] * 3 + [[1, 0, 1, 0]] * 3)  # [T=6, B=4]
+    drawn = np.ones((6, 4, 1), np.float32), np.where(right, 0, 1).astype(np.int32)
+
+    def fit(rule: Any, net: Any, params: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+        return [{k: 0 * v for k, v in w.items()} for w in params], np.zeros(10)  # without weights it says 0
+
+    monkeypatch.setattr(fit_jax, "fit", fit)
+    monkeypatch.setattr(learning, "batch", lambda *_: drawn)
+    setting = learning.Setting(steps=6, neurons=3, batch=4, updates=10, test=4, per_step=True)
+    row = learning.train("integrator", setting, 0)
+    assert (row["test_accuracy"], row["tested"]) == (0.5, 4)
+    assert (row["low"], row["high"]) == (0.15, 0.85)
 
 
 def test_every_set_that_can_be_learned_has_a_setting() -> None:
@@ -175,14 +197,16 @@ def test_a_row_is_of_the_setting_it_names(monkeypatch: pytest.MonkeyPatch) -> No
     from drtrl_bench.implementations.training import fit_jax
 
     cases: list[Any] = []
-    draw = learning.problem.draw
+    draw, commits = learning.problem.draw, ["before"]
 
     def fit(rule: Any, net: Any, params: Any, drawn: Any, updates: int, chunk: int, *, rate: float) -> Any:
         assert (rule.__name__.rpartition(".")[2], updates, chunk, rate) == ("bptt_jax", 25, 6, 0.02)
+        commits.append("made during the training")
         return params, np.arange(1.0, 26.0)
 
     monkeypatch.setattr(learning.problem, "draw", lambda case: cases.append(case) or draw(case))
     monkeypatch.setattr(fit_jax, "fit", fit)
+    monkeypatch.setattr(learning.environment, "checkout", lambda: {"commit": commits[-1], "dirty": False})
     setting = learning.Setting(
         steps=6, neurons=5, batch=4, updates=25, rate=0.02, scale_x=7.0, cell="lif_delta", test=3, per_step=True
     )
@@ -192,7 +216,8 @@ def test_a_row_is_of_the_setting_it_names(monkeypatch: pytest.MonkeyPatch) -> No
     assert found == ("integrator", "lif_delta", 6, 5, 4, 7.0, 11)
     assert (row["first_loss"], row["last_loss"]) == (5.5, 20.5)  # of the first ten and of the last ten
     assert [row[name] for name in ("rate", "scale_x", "updates", "seed")] == [0.02, 7.0, 25, 11]
-    assert (row["tested"], row["chance"]) == (18, 0.125)  # three trials, a target at each of six steps, eight classes
+    assert row["commit"] == "before"
+    assert (row["tested"], row["chance"]) == (3, 0.125)  # three trials, eight classes
 
 
 @needs("jax")

@@ -1,5 +1,6 @@
 """The table of how fast data comes: what it says of a loader and of a stream."""
 
+import csv
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from support.genuine import WRITERS
 from support.problems import needs
 
-from drtrl_bench.experiments import loading, stream_cost
+from drtrl_bench.experiments import loading, resident, stream_cost
 
 pytestmark = [needs("jax"), pytest.mark.xdist_group("jax")]
 
@@ -101,7 +102,8 @@ def test_a_stream_is_timed_and_weighed() -> None:
     assert row["dense_inputs_mib"] == 4 * 200 * stream_cost.LANES * 64 / 2**20
 
 
-def test_the_peak_of_a_stream_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("resettable", [True, False])
+def test_the_peak_of_a_stream_is_its_own(resettable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first run compiles; the peak begins anew after it, and both are told in literal numbers."""
     from drtrl_bench.implementations.training import stream_jax
 
@@ -117,14 +119,56 @@ def test_the_peak_of_a_stream_is_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(stream_cost.stream, "chunks", chunks)
     monkeypatch.setattr(stream_jax, "streaming", lambda *_: lambda _, given: happened.append(given))
-    monkeypatch.setattr(stream_cost.memory, "reset_rss_peak", lambda: happened.append("reset"))
-    monkeypatch.setattr(stream_cost.memory, "rss_peak_bytes", lambda: happened.append("read") or next(peaks))
+    monkeypatch.setattr(resident.memory, "reset_rss_peak", lambda: happened.append("reset") or resettable)
+    monkeypatch.setattr(resident.memory, "rss_peak_bytes", lambda: happened.append("read") or next(peaks))
     monkeypatch.setattr(stream_cost.clock, "once", timed)
     row = stream_cost.measure_here("bernoulli", 500)
     runs = [f"bernoulli of {steps} steps in 100" for steps in (2000, 500)]
-    assert happened == [runs[0], "reset", "read", runs[1], "read"]
+    read = ["read"] * resettable  # else it would be the peak of compiling
+    assert happened == [runs[0], "reset", *read, runs[1], *read]
     costs = [row[column] for column in ("rss_before_mib", "rss_peak_mib", "seconds", "ms_per_chunk")]
-    assert costs == [3.0, 5.0, 0.5, 100.0]
+    assert costs == [*([3.0, 5.0] if resettable else [None, None]), 0.5, 100.0]
+
+
+def test_a_row_is_of_the_commit_before_it_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The checkout changes with each measurement; a stream, which is a process of its own, finds the present one."""
+    commits = [0]
+
+    def measured(*_: Any) -> dict[str, Any]:
+        commits[0] += 1
+        rates = dict.fromkeys(("gradients_per_s", "first_epoch_per_s", "kept_per_s"), 1.0)
+        return {"data": "a label", "lines": 1, "fastest_rule": "bptt", "seconds": 1.0, "rss_peak_mib": None} | rates
+
+    monkeypatch.setattr(loading, "SIZES", {"integrator": (5, 4, 1), "dms": (5, 4, 1)})
+    monkeypatch.setattr(loading, "LENGTHS", (10, 20))
+    monkeypatch.setattr(loading.data, "unavailable", lambda name: "missing" if name == "nmnist" else None)
+    monkeypatch.setattr(loading, "batches", measured)
+    monkeypatch.setattr(loading.stream_cost, "measure", measured)
+    monkeypatch.setattr(loading.environment, "checkout", lambda: {"commit": str(commits[0]), "dirty": False})
+    loading.main(tmp_path)
+    found = {}
+    for name in ("batches", "stream"):
+        with (tmp_path / f"{name}.csv").open(encoding="utf-8") as file:
+            found[name] = [row["commit"] for row in csv.DictReader(file)]
+    assert found == {"batches": ["0", "0"], "stream": ["2", "3"]}
+    assert "a label, 20 steps: 1.0 s\n" in capsys.readouterr().out, "its memory is not known"
+
+
+def test_a_table_is_replaced_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.csv"
+    loading.write(path, [{"a": 1}, {"a": 2.34567, "b": "of the second row"}])
+    text = "a,b\n1,\n2.346,of the second row\n"
+    assert path.read_text(encoding="utf-8") == text
+
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(csv.DictWriter, "writerows", full)
+    with pytest.raises(OSError, match="no space left"):
+        loading.write(path, [{"a": 3}])
+    assert path.read_text(encoding="utf-8") == text
 
 
 def test_rules_go_through_the_sequence_as_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:

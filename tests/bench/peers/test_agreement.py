@@ -1,13 +1,16 @@
 """What is said of a peer's gradient: agrees, differs for a cause that explains it, or wrong. Slow: the peers."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 from support.command_line import command
 from support.copies import ROOT
 
+from drtrl_bench.cli import peers as cli
 from drtrl_bench.files import cache_folder
 from drtrl_bench.measure import problem
 from drtrl_bench.peers import agreement, emulation, environments, exchange, ways
@@ -49,9 +52,30 @@ def test_a_release_that_no_longer_differs_is_told() -> None:
     assert "it no longer differs" in str(line.reason)
 
 
+def test_a_gradient_that_is_not_finite_is_wrong_and_can_be_written() -> None:
+    line = judged(Definition(reset_after_decay=True, detached=True), scale=float("nan")).line()
+    assert (line["outcome"], line["reason"]) == ("wrong", "layer0.r is not finite")
+    assert (line["parameter"], line["error"], line["explained"]) == ("layer0.r", None, None)
+    assert "NaN" not in json.dumps(line)
+
+
 def test_a_loss_counts_as_well() -> None:
     assert agreement.off(2.0, [{"x": problem.np.ones(3)}], 1.0, [{"x": problem.np.ones(3)}]) == ("loss", 1.0)
     assert agreement.off(float("nan"), [{"x": problem.np.ones(3)}], 1.0, [{"x": problem.np.ones(3)}])[0] == "loss"
+
+
+@pytest.mark.parametrize("outcome", ["wrong", "error", "timeout", "oom", "agrees", "differs", "skip"])
+def test_whoever_runs_the_check_sees_what_failed(outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the exit code, as the help says: a peer that gave no gradient has not agreed."""
+    line = Agreement("norse", "bptt", "lif_delta", "leaky", outcome)
+    monkeypatch.setattr(agreement, "checked", lambda names, folder: iter([line]))
+    if outcome in ("agrees", "differs", "skip"):
+        cli.agree(["norse"])
+    else:
+        with pytest.raises(typer.Exit) as caught:
+            cli.agree(["norse"])
+        assert caught.value.exit_code == 1
+    assert "if a peer that is installed gave none" in " ".join(str(cli.agree.__doc__).split())
 
 
 def test_missing_peers_are_one_line_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -132,3 +132,49 @@ def test_in_one_step_the_gates_of_the_cell_count_twice_and_the_output_gate_once(
         np.testing.assert_allclose(f, 0, atol=1e-12)  # c is 0 before the first step
         np.testing.assert_allclose(o, 1, rtol=1e-12)
     np.testing.assert_allclose(gradient[1]["x"], true[1]["x"], rtol=1e-12)
+
+
+RULES = (reference.local_jacobians, reference.jacobians_with_own_weight)
+
+
+@pytest.mark.parametrize(("jacobian", "own"), [*zip(RULES, (0, 1), strict=True)])
+def test_in_three_steps_a_rule_has_its_own_jacobian(jacobian: Any, own: int) -> None:
+    """One neuron, by hand: SnAp-1 keeps the paths through its weight on itself (`own` = 1), D-RTRL cuts them.
+
+    The gradient of the forget gate's bias: its traces are e_c of c' = f c + i g and e_h of h' = o tanh(c'), and the
+    learning signal l of h reaches e_c as well as e_h, although e_h has the path from c' to h' already.
+    """
+    assert len({round(forget_bias(rule)[0], 6) for rule in RULES}) == 2
+    gradient, (w, w_out), inputs, targets = forget_bias(jacobian)
+
+    def sigma(v: float) -> float:
+        return float(1 / (1 + np.exp(-v)))
+
+    x, r, b = (np.asarray(w[kind], float)[0, :, 0] for kind in ("x", "r", "b"))
+    readout, bias = (np.asarray(w_out[kind], float)[0, 0] for kind in ("x", "b"))
+    h, c, e_h, e_c, total = 0.0, 0.0, 0.0, 0.0, 0.0
+    for t in range(3):
+        I_i, I_g, I_f, I_o = inputs[t, 0, 0] * x + h * r + b
+        i, g, f, o = sigma(I_i), float(np.tanh(I_g)), sigma(I_f + 1), sigma(I_o)
+        by_h = r[0] * i * (1 - i) * g + r[1] * i * (1 - g**2) + r[2] * f * (1 - f) * c
+        e_c = f * e_c + own * by_h * e_h + f * (1 - f) * c
+        c = f * c + i * g
+        slope = o * (1 - np.tanh(c) ** 2)
+        e_h = slope * e_c + own * r[3] * o * (1 - o) * np.tanh(c) * e_h
+        h = o * np.tanh(c)
+        logits = h * readout + bias
+        p = np.exp(logits) / np.exp(logits).sum()
+        l = readout @ (p - np.eye(len(p))[targets[t, 0]])
+        total += l * (e_h + slope * e_c)
+    assert abs(total) > 1e-3
+    assert gradient == pytest.approx(total, rel=1e-12)
+
+
+def forget_bias(jacobian: Any) -> tuple[float, Any, Any, Any]:
+    """The gradient of the forget gate's bias in an LSTM of one neuron, of three steps; weights, inputs and targets."""
+    case = agreement.case_of(ways.PEERS["braintrace"].ways["d_rtrl"], "lstm", "linear")
+    case = replace(case, neurons=1, features=1, batch=1, steps=3, chunk=3)
+    params, _, targets = problem.draw(case)
+    inputs = np.array([0.5, -1.0, 2.0]).reshape(3, 1, 1)
+    _, gradient = emulation.in_step_twice(jacobian, problem.network(case), params, inputs, targets)
+    return float(gradient[0]["b"][0, 2, 0]), params, inputs, targets

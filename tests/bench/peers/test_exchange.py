@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from support.problems import needs
 
 from drtrl_bench.case import Case
 from drtrl_bench.files import cache_folder
-from drtrl_bench.measure import problem
+from drtrl_bench.implementations.peers import task
+from drtrl_bench.measure import environment, problem
 from drtrl_bench.peers import agreement, environments, exchange, ways
 from drtrl_bench.peers.exchange import Answer
 
@@ -39,6 +41,16 @@ def prepared(task):
 serve(prepared, "numpy")
 """
 GAIN = 4.0
+SERVED = """
+from task import Prepared, serve
+
+def prepared(task):
+    gradients = [{kind: 0 * value + GRADIENT for kind, value in layer.items()} for layer in task.params]
+    return Prepared(lambda: None, lambda result: (LOSS, gradients), lambda: {})
+
+serve(prepared, "numpy")
+"""
+"""An adapter with this loss, and this gradient of every weight."""
 
 
 @pytest.fixture
@@ -102,6 +114,48 @@ def test_times_memory_and_versions_come_back(speak) -> None:
     assert said["memory"]["rss_peak_bytes"] > 2**24
     assert said["versions"] == {"numpy": np.__version__}
     assert said["python"] == "{}.{}.{}".format(*sys.version_info)
+
+
+@needs("torch")
+def test_the_allocators_peak_is_the_most_that_is_held_at_once(speak) -> None:
+    """Of float32 arrays of 2^18, 2^17 and 2^16 numbers the first is gone before the last comes."""
+    text = """
+import torch
+from in_torch import peak_bytes
+
+def call():
+    a = torch.zeros(1 << 18)
+    b = torch.zeros(1 << 17)
+    del a
+    c = torch.zeros(1 << 16)
+    del b, c
+
+raise SystemExit(str([peak_bytes(call) for _ in range(3)]))
+"""
+    assert str(speak(text).reason).startswith(f"norse: {3 * [4 * ((1 << 18) + (1 << 17))]}, in: ")
+
+
+def test_a_sample_is_the_time_of_one_call(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By clocks that are told the time: the first call takes 7 s, the next 1, 2 ... s; the processor's, twice that."""
+    now, durations = [0.0], iter([7.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 100.0])
+
+    def call() -> None:
+        now[0] += next(durations)
+
+    prepared = task.Prepared(call, lambda result: (1.5, [{"x": np.ones(3)}]), lambda: {"working_bytes": 8})
+    monkeypatch.setattr(task, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(task, "process_time", lambda: 2 * now[0])
+    monkeypatch.setattr(task, "reset_rss_peak", lambda: None)
+    nothing: Any = None
+    answer = task.carried_out(lambda _: prepared, nothing, {"gradients": tmp_path / "g.npz", "budget_s": 20.5})
+    assert answer["first_call_s"] == 7.0
+    assert answer["samples_s"] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "20.5 s are spent after six"
+    assert answer["cpu_samples_s"] == [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]
+    assert answer["memory"]["working_bytes"] == 8
+    stages = capsys.readouterr().out.splitlines()
+    assert stages == ["stage: preparation and first call", "stage: timing", "stage: measuring memory"]
 
 
 def test_what_an_adapter_does_not_have_is_a_skip(speak) -> None:
@@ -177,3 +231,29 @@ def test_an_adapter_sees_nothing_of_the_projects_python(speak, monkeypatch: pyte
     answer = speak("import os\nraise SystemExit(str(sorted(k for k, v in os.environ.items() if '/project' in v)))")
     assert answer.reason is not None
     assert answer.reason.startswith("norse: []")
+
+
+@pytest.mark.parametrize(
+    ("loss", "gradient", "what"),
+    [("float('nan')", "1", "loss"), ("1.5", "float('inf')", "gradient"), ("1.5", "float('nan')", "gradient")],
+)
+def test_what_is_not_finite_is_wrong_and_not_timed(loss: str, gradient: str, what: str, speak, tmp_path: Path) -> None:
+    text = SERVED.replace("LOSS", loss).replace("GRADIENT", gradient)
+    answer = speak(text, budget_s=0.01)
+    assert (answer.status, answer.reason) == ("wrong", f"the {what} is not finite")
+    assert "samples_s" not in answer.said
+    line = agreement.check("norse", "bptt", "lif_delta", "leaky", tmp_path).line()
+    assert (line["outcome"], line["reason"], line["error"]) == ("wrong", f"the {what} is not finite", None)
+    json.dumps(line, allow_nan=False)
+
+
+def test_an_adapter_that_lets_it_pass_is_not_believed(speak) -> None:
+    endless = "np.savez(task['gradients'], **{'gradient/0/x': np.array([1.0, np.inf])})"
+    answer = speak(writes('{"status": "ok", "loss": 1.0}', endless))
+    assert (answer.status, answer.reason, answer.gradient) == ("wrong", "the gradient is not finite", [])
+
+
+def test_what_is_preloaded_is_preloaded_for_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another allocator, which changes times, and is a part of `env_hash`."""
+    monkeypatch.setenv("LD_PRELOAD", "libtcmalloc.so")
+    assert environment.child(CASE)["LD_PRELOAD"] == exchange.variables(CASE)["LD_PRELOAD"] == "libtcmalloc.so"

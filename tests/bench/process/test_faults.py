@@ -482,7 +482,7 @@ runpy.run_module("drtrl_bench.experiments.{tool}", run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("tool", ["learning", "loading"])
+@pytest.mark.parametrize("tool", ["learning", "loading", "brain"])
 def test_a_tool_takes_signals_as_the_command_does(tool: str) -> None:
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(python(TOOL.format(tool=tool)), cwd=ROOT, **pipes) as process:

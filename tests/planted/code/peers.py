@@ -2,8 +2,9 @@
 
 from planted import Planted
 
-ENVIRONMENTS, EXCHANGE, AGREEMENT, COSTS, EMULATION = (
-    f"tests/bench/peers/test_{name}.py::" for name in ("environments", "exchange", "agreement", "costs", "emulation")
+ENVIRONMENTS, EXCHANGE, AGREEMENT, COSTS, OF_PEER, COMPARISON, EMULATION = (
+    f"tests/bench/peers/test_{name}.py::"
+    for name in ("environments", "exchange", "agreement", "costs", "of_peer", "comparison", "emulation")
 )
 
 PLANTED = [
@@ -32,7 +33,7 @@ PLANTED = [
     Planted(
         "the adapter sees the project's packages",
         "bench/peers/exchange.py",
-        'not name.startswith(("PYTHON", "VIRTUAL_ENV", "CONDA_", "LD_"))',
+        "not name.startswith(OF_OUR_PYTHON)",
         'name != "PYTHONSAFEPATH"',
         f"{EXCHANGE}test_an_adapter_sees_nothing_of_the_projects_python",
     ),
@@ -109,15 +110,15 @@ PLANTED = [
     Planted(
         "a wrong gradient is timed",
         "bench/peers/costs.py",
-        "if not gates[pair].sound:",
-        'if gates[pair].outcome == "error":',
-        f"{COSTS}test_a_wrong_gradient_is_not_timed",
+        "if not gate.sound:",
+        'if gate.outcome == "error":',
+        f"{OF_PEER}test_a_wrong_gradient_is_not_timed",
     ),
     Planted(
         "a round that lacks what is beside the peer counts as whole",
         "bench/peers/costs.py",
-        "return bool(theirs) and (",
-        "return bool(theirs) or (",
+        'return theirs["status"] != "ok" or done >= ',
+        'return theirs["status"] == "ok" or done >= ',
         f"{COSTS}test_an_interrupted_run_goes_on_with_what_it_lacks",
     ),
     Planted(
@@ -131,15 +132,15 @@ PLANTED = [
         "two lengths in one row",
         "bench/peers/costs.py",
         'LABEL = ("peer", "way", "cell", "neurons", "steps", "batch", "features")',
-        'LABEL = ("peer", "way", "cell", "neurons", "batch", "features", "steps")[:6]',
-        f"{COSTS}test_each_size_is_a_row_and_what_was_measured_again_counts_once",
+        'LABEL = ("peer", "way", "cell", "neurons", "neurons", "batch", "features")',
+        f"{COMPARISON}test_each_size_is_a_row_and_what_was_measured_again_counts_once",
     ),
     Planted(
         "the luckiest round decides what a peer is compared with",
         "bench/peers/comparison.py",
         'best = min(whole, key=lambda name: median(line["time"]["median_s"]',
         'best = min(whole, key=lambda name: min(line["time"]["median_s"]',
-        f"{COSTS}test_ratios_are_those_of_each_round_over_the_quickest_here",
+        f"{COMPARISON}test_ratios_are_those_of_each_round_over_the_quickest_here",
     ),
     Planted(
         "the newest release counts as the pinned one",
@@ -154,5 +155,159 @@ PLANTED = [
         ' and (line["kind"] == "environment" or line.keys() >= FIELDS)',
         "",
         "tests/bench/peers/test_costs.py::test_bad_input_is_one_line",
+    ),
+    Planted(
+        "a median over two releases of a library",
+        "bench/peers/costs.py",
+        'or theirs.get("installed") != environments.state(self.peer).installed',
+        "",
+        f"{COSTS}test_another_release_is_measured_in_every_round",
+    ),
+    Planted(
+        "an error is never tried again",
+        "bench/peers/costs.py",
+        'theirs["status"] == "error" or ',
+        "",
+        f"{COSTS}test_a_peer_that_failed_is_tried_again_after_an_error",
+    ),
+    Planted(
+        "an error beside a peer is never tried again",
+        "bench/peers/costs.py",
+        ' for line in ours if line["status"] != "error"}',
+        " for line in ours}",
+        f"{COSTS}test_so_is_what_failed_beside_it",
+    ),
+    Planted(
+        "what was beside an earlier attempt counts",
+        "bench/peers/costs.py",
+        '        if line["kind"] == "peer":\n            held[turn] = [line]',
+        '        if line["kind"] == "peer" and turn not in held:\n            held[turn] = [line]',
+        f"{COSTS}test_what_was_beside_an_earlier_attempt_does_not_count",
+    ),
+    Planted(
+        "ours gets another time than the peer",
+        "bench/peers/costs.py",
+        'Plan("peers", "", (), budget_s=budget_s)',
+        'Plan("peers", "", ())',
+        f"{COSTS}test_peers_and_this_project_take_turns",
+    ),
+    Planted(
+        "more rounds go on with a run of fewer",
+        "bench/peers/costs.py",
+        '"rounds": rounds, "budget_s": budget_s}',
+        '"budget_s": budget_s}',
+        f"{COSTS}test_other_rounds_or_another_budget_are_another_comparison",
+    ),
+    Planted(
+        "another budget goes on with a run",
+        "bench/peers/costs.py",
+        '"rounds": rounds, "budget_s": budget_s}',
+        '"rounds": rounds}',
+        f"{COSTS}test_other_rounds_or_another_budget_are_another_comparison",
+    ),
+    Planted(
+        "a peer asked with other threads",
+        "bench/peers/costs.py",
+        "exchange.ask(pair.peer, pair.way, case, path,",
+        "exchange.ask(pair.peer, pair.way, replace(case, threads=2), path,",
+        f"{OF_PEER}test_a_peer_is_asked_for_the_case_of_this_project",
+    ),
+    Planted(
+        "the peer's machine is busy above all its cores",
+        "bench/peers/costs.py",
+        '"busy": load > case.threads + 0.5',
+        '"busy": load > len(os.sched_getaffinity(0)) + 0.5',
+        f"{OF_PEER}test_a_machine_is_busy_above_the_cores_of_the_case",
+    ),
+    Planted(
+        "a check that ran out of time is a wrong gradient",
+        "bench/peers/costs.py",
+        '"status": gate.outcome, "reason": f"gradient',
+        '"status": "wrong", "reason": f"gradient',
+        f"{OF_PEER}test_a_check_that_failed_is_called_what_it_is_and_repeated_after_an_error",
+    ),
+    Planted(
+        "an error of the check holds for all rounds",
+        "bench/peers/costs.py",
+        'if gate.outcome != "error":',
+        "if gate.outcome:",
+        f"{OF_PEER}test_a_check_that_failed_is_called_what_it_is_and_repeated_after_an_error",
+    ),
+    Planted(
+        "a case that this machine cannot hold is begun",
+        "bench/peers/costs.py",
+        "if refused := runner.refusal(case):",
+        "if refused := None:",
+        f"{OF_PEER}test_what_this_machine_cannot_hold_is_not_begun",
+    ),
+    Planted(
+        "numbers of which no JSON can be made",
+        "bench/peers/costs.py",
+        "value if value is not None and np.isfinite(value) else None for",
+        "value for",
+        f"{OF_PEER}test_beside_an_exact_gradient_without_end_nothing_can_be_said",
+    ),
+    Planted(
+        "a gradient without end is off by a number",
+        "bench/peers/agreement.py",
+        "if not np.isfinite(error):",
+        "if error < 0:",
+        f"{AGREEMENT}test_a_gradient_that_is_not_finite_is_wrong_and_can_be_written",
+    ),
+    Planted(
+        "a gradient that is not finite is an answer",
+        "bench/peers/exchange.py",
+        "if not all(np.isfinite(array).all() for array in found.values()):",
+        "if not found:",
+        f"{EXCHANGE}test_an_adapter_that_lets_it_pass_is_not_believed",
+    ),
+    Planted(
+        "a gradient that is not finite is timed",
+        "implementations/peers/task.py",
+        "if reason := not_finite(loss, gradients):",
+        "if reason := None:",
+        f"{EXCHANGE}test_what_is_not_finite_is_wrong_and_not_timed",
+    ),
+    Planted(
+        "another allocator for one side alone",
+        "bench/peers/exchange.py",
+        '"CONDA_", "LD_LIBRARY_PATH")',
+        '"CONDA_", "LD_")',
+        f"{EXCHANGE}test_what_is_preloaded_is_preloaded_for_both_sides",
+    ),
+    Planted(
+        "samples that add up",
+        "implementations/peers/task.py",
+        "MOST):\n        start, cpu_start = perf_counter(), process_time()\n",
+        "MOST):\n        cpu_start = process_time()\n",
+        f"{EXCHANGE}test_a_sample_is_the_time_of_one_call",
+    ),
+    Planted(
+        "all that was ever allocated is a peak",
+        "implementations/peers/in_torch.py",
+        "peak = max(peak, allocated)",
+        "peak += max(change, 0)",
+        f"{EXCHANGE}test_the_allocators_peak_is_the_most_that_is_held_at_once",
+    ),
+    Planted(
+        "every rule has D-RTRL's Jacobian",
+        "bench/peers/emulation.py",
+        "reference.traces(net[i], params[i], residuals[i], jacobian)",
+        "reference.traces(net[i], params[i], residuals[i], reference.local_jacobians)",
+        f"{EMULATION}test_in_three_steps_a_rule_has_its_own_jacobian",
+    ),
+    Planted(
+        "two batches in one place",
+        "bench/peers/comparison.py",
+        '"T": row.steps, "B": row.batch, "I": row.features}',
+        '"T": row.steps, "B": 16, "I": 64}',
+        f"{COMPARISON}test_rows_of_other_batches_and_features_are_told_apart",
+    ),
+    Planted(
+        "rounds of two releases in one row",
+        "bench/peers/comparison.py",
+        'if line.get("installed") == theirs[-1].get("installed")]',
+        "]",
+        f"{COMPARISON}test_another_release_is_named_and_not_mixed_with_the_pinned_one",
     ),
 ]
