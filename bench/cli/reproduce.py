@@ -101,7 +101,8 @@ def choose(names: list[str] | None, size: str) -> list[str]:
 def rows_of(name: str, size: str, records: Path, complain: bool) -> Any:
     """Return the frame of an experiment's newest results, or None if a job has none, whose framework is installed.
 
-    complain: whether to print how many jobs are missing, or are of other sources or data than these.
+    Its attrs also have "older", how many of the results are of older code. complain: whether to print how many jobs are
+    missing, or are of other sources or data than these.
     """
     from drtrl_bench.paper import records as results
     from drtrl_bench.paper import runner
@@ -119,7 +120,9 @@ def rows_of(name: str, size: str, records: Path, complain: bool) -> Any:
     if complain and (old := len(found) - len(runner.finished(name, jobs, lines))):
         what = f"{old} of {len(found)} results are of other sources or data than are here"
         complaints.print(f"{name}: {what}; to renew them: {again}", style="yellow")
-    return results.frame(found, environments, size)
+    rows = results.frame(found, environments, size)
+    rows.attrs["older"] = runner.of_older_code(name, found)
+    return rows
 
 
 def show(names: list[str], records: Path) -> None:

@@ -68,7 +68,7 @@ def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.Da
     """Return a frame with a row for each row of the results, with the numbers of its job beside its own.
 
     size: the one whose jobs these are; two sizes may share some. `attrs` has it, the environments, and "results" (the
-    hash of what is drawn), "experiment", "jobs" and "seeds".
+    hash of what is drawn), "experiment", "jobs", "seeds" and "cpu_s", what the jobs took.
     """
     import pandas as pd
 
@@ -93,6 +93,7 @@ def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.Da
         "experiment": lines[0]["experiment"] if lines else "",
         "size": size,
         "jobs": len(lines),
+        "cpu_s": sum(line.get("cpu_s") or 0 for line in lines),
         "seeds": max(1, made["seed"].nunique()) if "seed" in made else 1,
     }
     return made

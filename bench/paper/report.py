@@ -1,28 +1,46 @@
-"""Writes the captions of the figures, and the table of verdicts of all experiments."""
+"""Writes the captions of the figures, and the tables of verdicts of all experiments."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from drtrl_bench import data
-from drtrl_bench.paper import experiment
+from drtrl_bench.paper import abstract, experiment, sizes
 from drtrl_bench.paper.experiment import Outcome, Verdict
 from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view import caption, display
 
 FILE = "REPRODUCTION.md"
-HEADER = ("experiment", "claim", "source of the claim", "size run", "data", "measured", "verdict", "why")
+Judged = tuple[str, Any, list[Verdict]]
+"""An experiment's name, its rows or None if it was not run, and its verdicts."""
+NOT_RUN = "not run"
+IN_SHORT = {
+    "reproduced": "yes",
+    "not reproduced": "no",
+    "only at reduced size": "yes, at reduced size",
+    "not at reduced size": "no, at reduced size",
+    "cannot be judged here": "open",
+    NOT_RUN: NOT_RUN,
+}
 INTRODUCTION = """# The paper's claims, and what came of them here
 
 Written by `drtrl-bench reproduce` from the records of the experiments; do not edit. How to run them: docs/paper.md.
 
-A claim is a sentence of the paper, or what the code published with it takes for granted; its source says which. No
-value of the paper is compared with, because its values of these quantities were not found. An interval is the 95 % one
-of the median, of a bootstrap over seeds and over the samples of each. Where a verdict needs a limit, the limit is this
-project's, and the last column has it. "Reproduced" and "not reproduced" are said only of the published size on the
-published data. Elsewhere a claim holds "only at reduced size", or "not at reduced size": that neither proves nor
-refutes it there, where the published settings were chosen. What the numbers leave open "cannot be judged here".
+A claim is a sentence of the paper, a reading of one [guess], or what the code published with it takes for granted: its
+source says which. No value of the paper is compared with: of nearly all quantities none was found. Of 2.9 public
+notes quote 8.9 GB for ES-D-RTRL and more than 32 GB for BPTT and D-RTRL [2nd-hand], at a size that is not run here.
+
+"Reproduced" and "not reproduced" are said only of the published protocol, at the published size, on the published data.
+Elsewhere a claim holds "only at reduced size", or "not at reduced size": that neither proves nor refutes it there,
+where the published settings were chosen. What the numbers leave open "cannot be judged here".
+
+An interval is the 95 % one of the median. It is of a bootstrap over seeds and over the samples of each; of a training,
+over seeds and over the trials that its test might have had instead; of a time, over processes and the seeds of each.
+Bytes are counted and have none. The limits are this project's.
 """
+ABSTRACT = ("the abstract says", "rows", "does it stand here?", "size", "core-seconds")
+RUN = ("no.", "experiment", "data", "size, and in brackets as published", "core-seconds", "an update of a training")
+CLAIMS = ("row", "no.", "claim", "verdict", "measured", "limit, and what else", "source of the claim")
 
 
 def datasets(rows: Any) -> str:
@@ -41,59 +59,111 @@ def footer(rows: Any, *said: str) -> list[str]:
     return [*said, f"data: {datasets(rows)}", identity, *caption.machines(rows)]
 
 
+NETWORK = ("study", "framework", "dataset", "steps", "cell", "readout", "layers", "neurons", "rec", "ff", "strength")
+"""Of a job, what tells networks apart that read the same samples."""
+
+
 def activity(rows: Any) -> str:
-    """Say how much the neurons of the rows spiked, and how dense their inputs are, as every cosine depends on both."""
+    """Say how much the neurons of the rows spiked, and how dense their inputs are, as every cosine depends on both.
+
+    A sample of a network counts once, of however many layers, states or rules it has rows.
+    """
+    if rows.empty:
+        return "nothing was measured"
+    rows = rows.drop_duplicates([name for name in (*NETWORK, "seed", "sample") if name in rows])
     rates = intervals.of_column(rows, "rate")
     silent = f"{int((rows['rate'] == 0).sum())} of {len(rows)} samples silent"
     density = f"{100 * rows['density'].min():.2g} to {100 * rows['density'].max():.2g} % of the inputs not 0"
     return f"firing rate {rates.median:.1f} [{rates.low:.1f}, {rates.high:.1f}] Hz, {silent}; {density}"
 
 
-def outcome(rows: Any, holds: bool | None, full: bool = False) -> Outcome:
+def outcome(rows: Any, holds: bool | None) -> Outcome:
     """Return the verdict on a claim, the same way for all: docs/paper.md has the rule as a table.
 
-    holds: whether the rows meet the limit of the claim; None if they cannot tell. full: whether the published numbers
-    are those of every size, because they take seconds.
+    holds: whether the rows meet the limit of the claim; None if they cannot tell.
     """
     if holds is None:
         return "cannot be judged here"
-    if (full or rows.attrs["size"] == "paper") and not stands_in(rows):
+    if rows.attrs["size"] == "paper" and not stands_in(rows):
         return "reproduced" if holds else "not reproduced"
     return "only at reduced size" if holds else "not at reduced size"
 
 
 def stands_in(rows: Any) -> bool:
-    """Tell whether a synthetic data set takes the place of one that is published as files, or something else of others.
+    """Tell whether other files take the place of a data set that is published as files, or something else of others.
 
-    The latter is `About.instead`. Numbers that the published code draws, too, stand for nothing else.
+    The latter is `About.instead`. Only the published recordings have the data set's own name. Numbers that the
+    published code draws, too, stand for nothing else.
     """
     name = rows.attrs.get("experiment")
     if name in experiment.EXPERIMENTS and experiment.module(name).ABOUT.instead:
         return True
     if "dataset" not in rows:
         return False
-    synthetic = rows.loc[rows["synthetic"].astype(bool), "dataset"].dropna().unique()
-    return any(data.dataset(name).events for name in synthetic)
+    for name, label in rows[["dataset", "data"]].dropna().drop_duplicates().itertuples(index=False):
+        if (events := data.dataset(name).events) and label != events.published.name:
+            return True
+    return False
 
 
-def table(judged: Iterable[tuple[str, Any, list[Verdict]]]) -> str:
-    """Write the table: for each experiment its name, its rows or None if it was not run, and its verdicts."""
-    lines = [HEADER, ("---",) * len(HEADER)]
+def table(judged: Iterable[Judged]) -> str:
+    """Write the tables: what came of the abstract, how each experiment was run, every claim, and the machines."""
+    judged = list(judged)
+    lines = claims(judged)
     machines: dict[str, None] = {}
+    for name, rows, _ in judged:
+        if rows is not None:
+            older = rows.attrs.get("older", 0)
+            said = f"; {older} of {rows.attrs['jobs']} results are of older code than is here" if older else ""
+            where = caption.machines(rows)
+            machines |= dict.fromkeys(f"{name}: records {rows.attrs['results']}; {text}{said}" for text in where)
+    made = "\n".join(f"- {display.shown(line)}" for line in machines)
+    parts = [
+        INTRODUCTION,
+        "## What the abstract says\n",
+        markdown(ABSTRACT, abstract.lines(judged, [(*line[:3], IN_SHORT[line[3]]) for line in lines])),
+        "## What was run\n",
+        "One core-second is a second of one hardware thread, compilation and the choice of rates among it. The time of "
+        "an update is\nthe median in JAX, memory the peak of its gradient beyond weights and batch, at the greatest T; "
+        "other work on the machine\nmay have stretched the times of trainings.\n",
+        markdown(RUN, (run(name, rows) for name, rows, _ in judged)),
+        "## Every claim\n",
+        markdown(CLAIMS, lines),
+        f"## Measured on\n\n{made or '- nothing was run'}\n",
+    ]
+    return "\n".join(parts)
+
+
+def claims(judged: list[Judged]) -> list[tuple[str, ...]]:
+    """List a line for each verdict, and for each claim of an experiment that was not run; numbered."""
+    found: list[tuple[str, ...]] = []
     for name, rows, verdicts in judged:
         about = experiment.module(name).ABOUT
-        title = f"{about.section} {about.title}"
         if rows is None:
-            reason = f"drtrl-bench reproduce {name}"
-            lines += [(title, c.text, c.source, "none", "", "", "not run", reason) for c in about.claims.values()]
+            again = f"drtrl-bench reproduce {name}"
+            found += [(about.section, c.text, NOT_RUN, "", again, c.source) for c in about.claims.values()]
             continue
-        size, data = rows.attrs["size"], datasets(rows)
+        every = datasets(rows)
         for v in verdicts:
-            lines.append((title, v.claim.text, v.claim.source, size, v.data or data, v.measured, v.outcome, v.why))
-        machines |= dict.fromkeys(f"{name}: records {rows.attrs['results']}; {text}" for text in caption.machines(rows))
-    body = "\n".join(f"| {' | '.join(cell(text) for text in line)} |" for line in lines)
-    made = "\n".join(f"- {display.shown(line)}" for line in machines)
-    return f"{INTRODUCTION}\n{body}\n\nMeasured on:\n\n{made or '- nothing was run'}\n"
+            of = f"{v.data}: " if v.data and v.data != every else ""
+            found.append((about.section, v.claim.text, v.outcome, of + v.measured, v.why, v.claim.source))
+    return [(str(number), *line) for number, line in enumerate(found, 1)]
+
+
+def run(name: str, rows: Any) -> tuple[str, ...]:
+    """Return the line of an experiment: on which data it was run, at which size, and what it took."""
+    about = experiment.module(name).ABOUT
+    title = f"`{name}`: {about.title}"
+    if rows is None:
+        return about.section, title, "", NOT_RUN, "", ""
+    took = f"{rows.attrs['cpu_s']:.0f}, {rows.attrs['jobs']} jobs"
+    return about.section, title, datasets(rows), sizes.told(name, rows), took, sizes.update(rows)
+
+
+def markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Write lines of text as a table in Markdown."""
+    every = [header, ("---",) * len(header), *lines]
+    return "".join(f"| {' | '.join(cell(text) for text in line)} |\n" for line in every)
 
 
 def cell(text: str) -> str:
@@ -101,8 +171,8 @@ def cell(text: str) -> str:
     return display.shown(text).replace("|", r"\|")
 
 
-def write(folder: Path, judged: Iterable[tuple[str, Any, list[Verdict]]]) -> Path:
-    """Write the table of verdicts into a folder, and return its path."""
+def write(folder: Path, judged: Iterable[Judged]) -> Path:
+    """Write the tables of verdicts into a folder, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
     path.write_text(table(judged), encoding="utf-8")

@@ -104,10 +104,25 @@ def texts_of_case(algorithm: str, framework: str, dataset: str) -> tuple[str, ..
 def implementation_sha(name: str, job: Job) -> str:
     """Return the hash of the sources and of the data's files that a job's rows depend on."""
     dataset = job.get("dataset")
-    sources = [*texts(experiment.EXPERIMENTS[name], dataset, job.get("framework"))]
+    return digest([*sources(name, job), *(data.label_and_fingerprint(dataset) if dataset else [])])
+
+
+def sources(name: str, job: Job) -> list[str]:
+    """Return the code that a job's rows depend on."""
+    found = [*texts(experiment.EXPERIMENTS[name], job.get("dataset"), job.get("framework"))]
     if case := case_of(name, job):
-        sources += texts_of_case(case.algorithm, case.framework, case.dataset)
-    return digest([*sources, *(data.label_and_fingerprint(dataset) if dataset else [])])
+        found += texts_of_case(case.algorithm, case.framework, case.dataset)
+    return found
+
+
+def of_older_code(name: str, lines: list[Line]) -> int:
+    """Count the results whose code is not the code that is here, on the data that they name; so of any machine."""
+    count = 0
+    for line in lines:
+        label, fingerprint = (line["data"].get(key) for key in ("label", "fingerprint"))
+        of_data = [label, fingerprint] if fingerprint else []
+        count += digest([*sources(name, line["job"]), *of_data]) != line["implementation_sha"]
+    return count
 
 
 def case_of(name: str, job: Job) -> Case | None:

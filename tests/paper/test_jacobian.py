@@ -251,17 +251,43 @@ def test_the_verdict_asks_for_every_setting() -> None:
     rows = rows_of(SMALL)
     single, every = jacobian.verdicts(rows)
     assert (single.outcome, every.outcome) == ("not at reduced size", "not at reduced size")
-    assert single.measured.startswith("0 of 24 settings above 0.9")
+    assert "rate" in single.why
+    assert single.measured.startswith("0 of 24 settings above 0.9, 24 below")
     rows["single"] = 0.95
     single, _ = jacobian.verdicts(rows)
     assert single.outcome == "only at reduced size"
     rows.attrs["size"] = "paper"
+    assert jacobian.verdicts(rows)[0].outcome == "only at reduced size"  # the digits stand in for N-MNIST
+    stand_in, own = rows["data"], {"nmnist": "N-MNIST", "dvs_gesture": "DVS-Gesture", "shd": "SHD"}
+    rows["data"] = rows["dataset"].map(own)
     assert jacobian.verdicts(rows)[0].outcome == "reproduced"
-    rows["synthetic"] = True
-    assert jacobian.verdicts(rows)[0].outcome == "only at reduced size"
+    rows["data"] = stand_in
     rows.loc[(rows["cell"] == "lif_std") & (rows["dataset"] == "shd"), "single"] = 0.85
     single, _ = jacobian.verdicts(rows)
     assert single.outcome == "not at reduced size"
-    rows["synthetic"] = False
+    rows["data"] = rows["dataset"].map(own)
     assert jacobian.verdicts(rows)[0].outcome == "not reproduced"
-    assert single.measured.startswith("23 of 24 settings above 0.9; from 0.850 [0.850, 0.850] (lif_std shd 8)")
+    assert single.measured.startswith("23 of 24 settings above 0.9, 1 below; from 0.850 [0.850, 0.850] (lif_std shd 8)")
+
+
+def test_a_setting_around_the_limit_leaves_the_claim_open() -> None:
+    rows = rows_of(SMALL)
+    rows["single"] = 0.95
+    one = (rows["cell"] == "lif_std") & (rows["dataset"] == "shd")
+    rows.loc[one & (rows["seed"] == 0), "single"] = 0.85
+    single, _ = jacobian.verdicts(rows)
+    assert single.outcome == "cannot be judged here"
+    assert single.measured.startswith("23 of 24 settings above 0.9, 0 below; from 0.900 [0.850, 0.950] (lif_std shd 8)")
+    rows.loc[one, "single"] = None  # nothing is defined of it: neither above nor below
+    single, _ = jacobian.verdicts(rows)
+    assert single.outcome == "cannot be judged here"
+    assert "23 of 24 settings above 0.9, 0 below, 1 undefined throughout" in single.measured
+
+
+@pytest.mark.parametrize("alone", ["jax", "torch"])
+def test_one_framework_alone_is_judged_or_left_open(alone: str) -> None:
+    rows = rows_of(SMALL)
+    judged = jacobian.verdicts(rows[rows["framework"] == alone])
+    said = "not at reduced size" if alone == "jax" else "cannot be judged here"
+    assert [each.outcome for each in judged] == [said, said]
+    assert (judged[0].measured == "nothing was measured") == (alone == "torch")

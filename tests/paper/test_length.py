@@ -41,15 +41,16 @@ def framed(module: Any, rows: list[dict[str, Any]], size: str = "cpu") -> Any:
 def trained(module: Any) -> Any:
     """All jobs of two seeds: BPTT at 0.7 and 0.8 less 0.001 a step, others 0.1 below in 50 steps, else 0.02.
 
-    BPTT's memory grows.
+    Without a trace 0.2 below. BPTT's memory grows. Tests are of very many trials.
     """
     rows = []
     for job in module.jobs(module.SIZES["cpu"]):
         if job["seed"] < 2:
             behind = 0 if job["rule"] == "bptt" else 0.1 if job["steps"] == 50 else 0.02
+            behind = 0.2 if job["rule"] == "no_trace" else behind
             memory = job["steps"] if job["rule"] == "bptt" else 3
             test = None if job["until"] else 0.7 + 0.1 * job["seed"] - job["steps"] / 1000 - behind
-            rows.append(row(module, job, test, memory))  # type: ignore[arg-type]
+            rows.append(row(module, job, test, memory, tested=10**6, held=10**6))  # type: ignore[arg-type]
     return framed(module, rows)
 
 
@@ -108,7 +109,7 @@ def test_figures_are_complete_and_legible(module: Any, said: tuple[str, ...]) ->
 def test_verdicts_are_at_the_published_and_at_the_longest_length() -> None:
     (sum_,) = integrator.verdicts(trained(integrator))
     assert sum_.outcome == "only at reduced size"
-    assert "difference of pairs -0.020 [-0.020, -0.020] (25 steps)" in sum_.measured
+    assert "difference of pairs -0.020 [-0.021, -0.019] (25 steps)" in sum_.measured
     assert sum_.why.endswith("; the sum told in ranges, in place of the sum itself")
     es_drtrl, drtrl = length.verdicts(trained(length))
     assert es_drtrl.outcome == drtrl.outcome == "only at reduced size"

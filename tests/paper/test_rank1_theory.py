@@ -73,8 +73,10 @@ def test_draws_follow_the_formula_and_those_as_published_do_not() -> None:
 def test_jobs_and_rows_of_a_size() -> None:
     jobs = rank1_theory.jobs(TINY)
     assert [(job["drawn"], job["seed"]) for job in jobs] == [
-        ("bernoulli", 0), ("bernoulli", 1), ("binomial", 0), ("binomial", 1)
+        ("bernoulli", 0), ("bernoulli", 1), ("binomial", 0), ("binomial", 1), *[("bernoulli", 0), ("bernoulli", 1)] * 2
     ]  # fmt: skip
+    assert [job.get("study") for job in jobs] == [None] * 4 + ["corners"] * 4
+    assert {(job["m"], job["n"]) for job in jobs[4:]} == {(100, 100)}
     first = rank1_theory.compute(jobs[0])
     assert [(row["p"], row["sigma"]) for row in first] == [
         (0, 0.1), (0, 100), (0.05, 0.1), (0.05, 100), (0.1, 0.1), (0.1, 100)
@@ -89,9 +91,45 @@ def test_verdict_and_points_of_rows() -> None:
     own = frame[(frame["drawn"] == "binomial") & (frame["p"] == 0.1) & (frame["sigma"] == 100)]["cosine"]
     assert cells["cosine"].iloc[-1] == pytest.approx(own.mean())  # the median of two
     assert cells["difference"].iloc[-1] == pytest.approx(own.mean() - math.sqrt(1 - 1 / (50 / 9e4 + 1 / 9 + 1e-4 + 1)))
-    (verdict,) = rank1_theory.verdicts(frame)
-    assert verdict.outcome == "not at reduced size"  # with 50 rows a draw is far from what is expected
-    frame["cosine"] = rank1_theory.formula(50, frame["p"], frame["sigma"])
-    (verdict,) = rank1_theory.verdicts(frame)
+    assert len(cells[cells["p"] == 0.9]) == 0  # the corners are not of the published grid
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Any:
+    """The corners as they are, and a coarse grid of the published numbers; drawn once."""
+    return rows_of(Size(cells_p=4, cells_sigma=4))
+
+
+def test_the_formula_is_judged_in_bands_and_corners(drawn: Any) -> None:
+    found = rank1_theory.deviations(drawn)
+    corners = {name: each for name, each in found.items() if name.startswith("p = ")}
+    assert list(corners) == [
+        "p = 0.0001, sigma_f = 1", "p = 0.0001, sigma_f = 2", "p = 0.45, sigma_f = 1000", "p = 0.9, sigma_f = 1000"
+    ]  # fmt: skip
+    assert all(name in corners or name.startswith("formula ") for name in found)
+    assert all(abs(each.median) < 0.04 for each in corners.values())
+    exact = drawn.assign(cosine=rank1_theory.formula(10_000, drawn["p"], drawn["sigma"]))
+    (verdict,) = rank1_theory.verdicts(exact)
     assert verdict.outcome == "only at reduced size"
-    assert "0.000 [0.000, 0.000]" in verdict.measured
+    assert f"{len(found)} of {len(found)} parts within 0.05" in verdict.measured
+
+
+@pytest.mark.parametrize("term", ["a", "b", "both"])
+def test_a_formula_without_a_term_is_seen(drawn: Any, term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(R: int, p: Any, sigma: Any) -> Any:
+        r_a, r_b = p / (1 - p), 1 / np.asarray(sigma) ** 2
+        return np.sqrt(1 - 1 / (R * r_a * r_b + (term == "b") * r_a + (term == "a") * r_b + 1))
+
+    whole = drawn.assign(cosine=rank1_theory.formula(10_000, drawn["p"], drawn["sigma"]))
+    monkeypatch.setattr(rank1_theory, "formula", without)
+    (verdict,) = rank1_theory.verdicts(whole)
+    assert verdict.outcome == "not at reduced size"
+    assert rank1_theory.verdicts(drawn)[0].outcome == "not at reduced size"
+
+
+def test_an_offset_of_all_cells_is_seen(drawn: Any) -> None:
+    """The luck of seeds has both signs, and an offset has one."""
+    exact = rank1_theory.formula(10_000, drawn["p"], drawn["sigma"])
+    assert rank1_theory.verdicts(drawn.assign(cosine=exact - 0.06))[0].outcome == "not at reduced size"
+    noise = np.where(drawn["seed"] % 2, 0.06, -0.06)
+    assert rank1_theory.verdicts(drawn.assign(cosine=exact + noise))[0].outcome == "cannot be judged here"

@@ -155,5 +155,10 @@ def test_figures_are_complete_and_the_same_each_time(tmp_path: Path) -> None:
     assert points[(points["protocol"] == "as published") & (points["step"] == 0)]["cosine"].eq(0).all()
     (verdict,) = rank1_time.verdicts(rows)
     assert verdict.outcome == "not at reduced size"
-    assert verdict.measured.startswith("0 of 20 states above 0.9")
-    assert "undefined throughout: 4 states" in verdict.why
+    assert verdict.measured.startswith("0 of 24 states above 0.9, ")
+    assert " below, 4 undefined throughout; from " in verdict.measured
+    rows["cosine"] = [[0.95] * 6 if state != "x" else [None] * 6 for state in rows["state"]]
+    (verdict,) = rank1_time.verdicts(rows)
+    assert verdict.outcome == "cannot be judged here"  # of x nothing is known
+    rows["cosine"] = [[0.95] * 6 for _ in rows["state"]]
+    assert rank1_time.verdicts(rows)[0].outcome == "only at reduced size"

@@ -1,6 +1,7 @@
 """`drtrl-bench reproduce`: from nothing to figures and verdicts, and the lines of its errors."""
 
 import dataclasses
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -33,7 +34,7 @@ def invoke(*words: str) -> str:
 def test_from_nothing_to_figures_and_verdicts(tiny: None, tmp_path: Path) -> None:
     places = ("--records", str(tmp_path / "rows"), "--out", str(tmp_path / "one"))
     said = invoke(*places)
-    assert "rank1_theory: 4 of 4 jobs done" in said
+    assert "rank1_theory: 8 of 8 jobs done" in said
     assert "REPRODUCTION.md: which claims stand" in said
     again = invoke("--draw-only", "--records", str(tmp_path / "rows"), "--out", str(tmp_path / "two"))
     assert "jobs done" not in again
@@ -42,77 +43,98 @@ def test_from_nothing_to_figures_and_verdicts(tiny: None, tmp_path: Path) -> Non
         assert one.read_bytes() == two.read_bytes()
     one, two = ((tmp_path / folder / report.FILE).read_text(encoding="utf-8") for folder in ("one", "two"))
     assert one == two
-    assert "| 2.3 theory of the rank-1 approximation | cos(sum of x_r" in one
-    assert "| [code] check_approx.py | cpu | drawn numbers (synthetic) |" in one
+    assert "| 1 | 2.3 | cos(sum of x_r" in one
+    assert "| [code] check_approx.py |" in one
+    assert "| 2.3 | `rank1_theory`: theory of the rank-1 approximation | drawn numbers (synthetic) | " in one
+    assert "older code" not in one
 
 
 def test_an_experiment_that_was_not_run_says_so(tiny: None, tmp_path: Path) -> None:
     text = report.table([("rank1_theory", None, [])])
-    assert "| none |  |  | not run | drtrl-bench reproduce rank1_theory |" in text
+    assert "| not run |  | drtrl-bench reproduce rank1_theory | [code] check_approx.py |" in text
+    assert "| `rank1_theory`: theory of the rank-1 approximation |  | not run |  |  |" in text
 
 
 def test_a_verdict_on_a_part_of_the_data_names_that_part() -> None:
     rows = pd.DataFrame({"data": ["digits", "speech"], "synthetic": [False, True], "env_hash": "e", "setup": "A"})
-    rows.attrs = {"size": "cpu", "results": "0" * 16, "environments": {"e": {}}}
+    rows.attrs = {"size": "cpu", "results": "0" * 16, "environments": {"e": {}}, "jobs": 2, "cpu_s": 3.2}
     rows["commits"] = [frozenset()] * 2
     claim = experiment.Claim("it holds", "[code] x.py")
     both = experiment.Verdict(claim, "cannot be judged here", "1", "so")
     text = report.table([("rank1_theory", rows, [both, dataclasses.replace(both, data="digits")])])
     first, second = (line for line in text.splitlines() if "it holds" in line)
-    assert "| cpu | digits, speech (synthetic) | 1 |" in first
-    assert "| cpu | digits | 1 |" in second
+    assert "| cannot be judged here | 1 | so |" in first
+    assert "| cannot be judged here | digits: 1 | so |" in second
+    assert "| digits, speech (synthetic) |" in text
+    assert "| 3, 2 jobs |" in text
 
 
 def test_the_list_says_what_is_done(tiny: None, tmp_path: Path) -> None:
-    assert "0 of 4 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
+    assert "0 of 8 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
     runner.run("rank1_theory", "cpu", tmp_path / "rank1_theory.jsonl", lambda *_: None, print)
-    assert "4 of 4 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
-    # at the larger size two seeds are the same jobs
-    assert "4 of 6 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
+    assert "8 of 8 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
+    # at the larger size two seeds of each are the same jobs
+    assert "8 of 12 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
 
 
 def test_the_list_says_what_each_size_costs(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "rank1_theory.jsonl"
     monkeypatch.setattr(rank1_theory, "ABOUT", dataclasses.replace(rank1_theory.ABOUT, cpu_seconds=12.3))
-    assert reproduce.standing("rank1_theory", "cpu", []) == "0 of 4 jobs done, about 12 s of a core"
-    assert reproduce.standing("rank1_theory", "paper", []) == "0 of 6 jobs done, cost not measured yet"
-    seconds = iter([0.0, 10.0] * 4)
+    assert reproduce.standing("rank1_theory", "cpu", []) == "0 of 8 jobs done, about 12 s of a core"
+    assert reproduce.standing("rank1_theory", "paper", []) == "0 of 12 jobs done, cost not measured yet"
+    seconds = iter([0.0, 10.0] * 8)
     monkeypatch.setattr(runner, "cpu_seconds", lambda: next(seconds))
     runner.run("rank1_theory", "cpu", path, lambda *_: None, print)
     lines, _ = records.read(path)
-    assert reproduce.standing("rank1_theory", "cpu", lines) == "4 of 4 jobs done, 40 s of a core"
-    assert reproduce.standing("rank1_theory", "paper", lines) == "4 of 6 jobs done, 40 s of a core so far"
+    assert reproduce.standing("rank1_theory", "cpu", lines) == "8 of 8 jobs done, 80 s of a core"
+    assert reproduce.standing("rank1_theory", "paper", lines) == "8 of 12 jobs done, 80 s of a core so far"
 
 
 @pytest.mark.parametrize(
-    ("size", "dataset", "synthetic", "holds", "said"),
+    ("size", "dataset", "label", "holds", "said"),
     [
-        ("paper", "shd", False, True, "reproduced"),
-        ("paper", "shd", False, False, "not reproduced"),
-        ("paper", "shd", True, True, "only at reduced size"),
-        ("paper", "shd", True, False, "not at reduced size"),
-        ("cpu", "shd", False, True, "only at reduced size"),
-        ("cpu", "shd", False, False, "not at reduced size"),
-        ("paper", "shd", False, None, "cannot be judged here"),
-        ("cpu", "shd", True, None, "cannot be judged here"),
+        ("paper", "shd", "SHD", True, "reproduced"),
+        ("paper", "shd", "SHD", False, "not reproduced"),
+        ("paper", "shd", "SHD layout (synthetic speech)", True, "only at reduced size"),
+        ("paper", "shd", "SHD layout (synthetic speech)", False, "not at reduced size"),
+        # recorded, and no recordings of the data set that was published: SYNTHETIC is False of these
+        ("paper", "nmnist", "N-MNIST layout (event-converted digits)", True, "only at reduced size"),
+        ("paper", "nmnist", "N-MNIST layout (other recordings)", False, "not at reduced size"),
+        ("paper", "nmnist", "N-MNIST", True, "reproduced"),
+        ("cpu", "shd", "SHD", True, "only at reduced size"),
+        ("cpu", "shd", "SHD", False, "not at reduced size"),
+        ("paper", "shd", "SHD", None, "cannot be judged here"),
+        ("cpu", "shd", "SHD layout (synthetic speech)", None, "cannot be judged here"),
         # what the published code draws, too, stands for nothing else
-        ("paper", "bernoulli", True, True, "reproduced"),
-        ("paper", None, True, False, "not reproduced"),
-        ("cpu", "bernoulli", True, False, "not at reduced size"),
+        ("paper", "bernoulli", "bernoulli (synthetic)", True, "reproduced"),
+        ("paper", None, "drawn numbers (synthetic)", False, "not reproduced"),
+        ("cpu", "bernoulli", "bernoulli (synthetic)", False, "not at reduced size"),
     ],
 )
 def test_a_verdict_is_full_at_the_published_size_on_the_published_data(
-    size: str, dataset: str | None, synthetic: bool, holds: bool | None, said: str
+    size: str, dataset: str | None, label: str, holds: bool | None, said: str
 ) -> None:
-    rows = pd.DataFrame({"dataset": [dataset], "synthetic": [synthetic]})
+    rows = pd.DataFrame({"dataset": [dataset], "data": [label], "synthetic": ["synthetic" in label]})
     rows.attrs["size"] = size
     assert report.outcome(rows, holds) == said
     if dataset is None:
         del rows["dataset"]
         assert report.outcome(rows, holds) == said
-    if size == "cpu" and holds is not None:
-        full = report.outcome(rows, holds, full=True)
-        assert full == (said if dataset == "shd" and synthetic else "reproduced" if holds else "not reproduced")
+
+
+@pytest.mark.parametrize("name", ["artificial", "connectome", "memory_speed", "integrator"])
+def test_what_is_replaced_at_every_size_reproduces_nothing(name: str) -> None:
+    rows = pd.DataFrame({"data": ["drawn numbers (synthetic)"], "synthetic": [True]})
+    rows.attrs |= {"size": "paper", "experiment": name}
+    assert report.outcome(rows, holds=True) == "only at reduced size"
+
+
+def test_a_sample_of_a_network_counts_once() -> None:
+    """Two layers, of two samples of one seed, one of them silent; and the same samples in another network."""
+    rows = pd.DataFrame({"part": ["layer0", "layer1"] * 4, "sample": [0, 0, 1, 1] * 2, "seed": 0, "neurons": 5})
+    rows["rate"], rows["density"], rows["cell"] = [0, 0, 20, 20] * 2, 0.02, ["lif_delta"] * 4 + ["lif_std"] * 4
+    assert "2 of 4 samples silent" in report.activity(rows)
+    assert report.activity(rows.iloc[:0]) == "nothing was measured"
 
 
 def test_every_verdict_is_by_the_one_rule() -> None:
@@ -158,7 +180,16 @@ def test_results_of_other_sources_are_drawn_and_named_so(
     invoke("--records", str(tmp_path), "--out", str(tmp_path))
     monkeypatch.setattr(runner, "implementation_sha", lambda name, job: "f" * 16)
     said = " ".join(invoke("--draw-only", "--records", str(tmp_path), "--out", str(tmp_path)).split())
-    assert "4 of 4 results are of other sources or data than are here" in said
+    assert "8 of 8 results are of other sources or data than are here" in said
+    text = (tmp_path / report.FILE).read_text(encoding="utf-8")
+    assert "older code" not in text  # which is said of the code, and not of the data of this machine
+    path = tmp_path / "rank1_theory.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    changed = [json.dumps(json.loads(line) | {"implementation_sha": "f" * 16}) for line in lines[-1:]]
+    path.write_text("\n".join([*lines[:-1], *changed]) + "\n", encoding="utf-8")
+    invoke("--draw-only", "--records", str(tmp_path), "--out", str(tmp_path))
+    text = (tmp_path / report.FILE).read_text(encoding="utf-8")
+    assert "1 of 8 results are of older code than is here" in text
 
 
 def test_what_is_half_done_is_neither_drawn_nor_judged(tiny: None, tmp_path: Path) -> None:

@@ -274,17 +274,50 @@ def test_the_verdicts_ask_for_every_setting() -> None:
     assert (drtrl.outcome, es.outcome, order.outcome) == (
         "only at reduced size", "not at reduced size", "only at reduced size"
     )  # fmt: skip
-    assert drtrl.measured.startswith("16 of 16 settings above 0.9; from 0.950 [0.950, 0.950]")
-    assert "0 of 64 undefined" in drtrl.measured
-    assert "median of all cosines is 0.500 [0.500, 0.500]" in drtrl.why
+    assert drtrl.measured.startswith("16 of 16 settings above 0.9, 0 below; from 0.950 [0.950, 0.950]")
+    assert "without any trace 0 of 16 settings above it, median 0.500" in drtrl.why
+    assert "median of the settings 0.650, norm ratio 0.010" in es.why
+    assert "0 of 64 samples silent" in drtrl.why
     assert depth.measured.startswith("24 of 24 settings")  # 8 models, 3 layers
+    assert "0 of 32 samples silent" in depth.why  # of 8 networks, however many layers they have
     assert (drtrl.data, depth.data) == ("dvs_gesture (synthetic), shd (synthetic)", "shd (synthetic)")
-    assert order.measured.startswith("cosine of D-RTRL minus that of ES-D-RTRL, paired: 0.300")
+    assert "paired: 16 of 16 settings above 0, 0 below; from 0.300" in order.measured
     one = rows["part"].eq("layer0") & rows["cell"].eq("lif_std") & rows["dataset"].eq("shd") & rows["warm_up"].eq(0)
     rows["cosine"] = [[*own[:-1], 0.85] if low else own for own, low in zip(rows["cosine"], one, strict=True)]
     drtrl, *_ = weight_gradient.verdicts(rows)
     assert drtrl.outcome == "not at reduced size"
-    assert drtrl.measured.startswith("15 of 16 settings above 0.9; from 0.850 [0.850, 0.850] (lif_std shd 100)")
+    assert drtrl.measured.startswith("15 of 16 settings above 0.9, 1 below; from 0.850 [0.850, 0.850] (lif_std shd")
     drtrl, *_, order = weight_gradient.verdicts(frame(SMALL, drtrl=0.55))  # ES-D-RTRL has .6 and .7
     assert (drtrl.outcome, order.outcome) == ("not at reduced size", "not at reduced size")
     assert weight_gradient.verdicts(frame(SMALL, drtrl=0.65))[3].outcome == "cannot be judged here"
+
+
+def test_the_best_rank_is_that_of_each_setting() -> None:
+    """Each rank is the best of one data set alone: no rank is good in all settings, and the best of each is."""
+    rows, best = frame(SMALL), {"dvs_gesture": "es_drtrl 4 corrected", "shd": "es_drtrl 100 corrected"}
+    rows["cosine"] = [
+        [0.97 if rule == best[dataset] else value for rule, value in zip(rules, own, strict=True)]
+        for rules, dataset, own in zip(rows["rules"], rows["dataset"], rows["cosine"], strict=True)
+    ]
+    _, es, _, order = weight_gradient.verdicts(rows)
+    assert es.outcome == "only at reduced size"
+    assert es.measured.startswith("16 of 16 settings above 0.9")
+    assert "one of 4, 100" in es.why
+    assert order.outcome == "not at reduced size"  # D-RTRL has .95
+
+
+def test_the_order_is_asked_of_every_setting() -> None:
+    rows = frame(SMALL)
+    one = rows["part"].eq("layer0") & rows["cell"].eq("lif_std") & rows["dataset"].eq("shd") & rows["warm_up"].eq(0)
+    rows["cosine"] = [[*own[:-1], 0.5] if low else own for own, low in zip(rows["cosine"], one, strict=True)]
+    *_, order = weight_gradient.verdicts(rows)
+    assert order.outcome == "not at reduced size"
+    assert "15 of 16 settings above 0, 1 below" in order.measured
+
+
+@pytest.mark.parametrize("alone", ["jax", "torch"])
+def test_one_framework_alone_is_judged_or_left_open(alone: str) -> None:
+    rows = frame(SMALL)
+    judged = weight_gradient.verdicts(rows[rows["framework"] == alone])
+    assert len(judged) == 4
+    assert all((each.outcome == "cannot be judged here") == (alone == "torch") for each in judged)

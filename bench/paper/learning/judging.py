@@ -1,34 +1,45 @@
-"""Judges claims that a rule learns a task, and that it learns it as well as another."""
+"""Judges claims that a rule learns a task, and that it learns it as well as another.
 
-from collections.abc import Mapping
+An interval of a test accuracy is over seeds and over the trials that the test might have had instead. The steps of a
+trial that has a target at each are alike, so that a trial counts once. Recordings are the same for all seeds, so that
+luck in them does not average out over seeds; of the difference of two rules the luck is taken as that of two tests,
+which widens its interval where both fail on the same trials.
+"""
 
+from collections.abc import Iterable, Mapping
+
+from drtrl_bench import data
 from drtrl_bench.figures import selection
 from drtrl_bench.paper import report
 from drtrl_bench.paper.experiment import Claim, Verdict
 from drtrl_bench.paper.learning import trainings
-from drtrl_bench.paper.measures import intervals
+from drtrl_bench.paper.measures import intervals, limits
 from drtrl_bench.view.caption import Frame
+
+CONTROL = "no_trace"
+"""The rule that gives no credit to earlier steps: a task that it learns as well shows nothing of the others."""
 
 
 def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
-    """Judge whether a rule solves a condition with every seed.
+    """Judge whether a rule solves a condition: whether its test accuracy is as high as ends a training, `enough`.
 
-    If no rule does with any seed, the updates of this size are too few to judge. A rule that does not, by a rate at the
-    end of the list, might by one beyond it.
+    If no rule's is, the updates of this size are too few for a no, and if the control's may be, the task asks for too
+    little for a yes. A rule that does not solve it, by a rate at the end of the list, might by one beyond it.
     """
-    own, every = trainings.of_rule(rows, rule, condition), rows[rows["condition"] == condition]
-    number, test = int(own["solved"].sum()), intervals.of_column(own, "test_accuracy")
-    measured = f"{number} of {len(own)} seeds solved ({condition}), test accuracy {test}"
-    others = []
-    for other in every["rule"].unique():
-        found = trainings.of_rule(rows, other, condition)
-        others += [f"{selection.ALGORITHMS[other][0]} {int(found['solved'].sum())}"] if other != rule else []
-    job = own.iloc[0]
-    why = f"solved: {100 * job['enough']:g} % of the validation trials right within {job['updates']} updates of "
-    why += f"{job['batch']} trials, with every seed; other rules: {', '.join(others)} seeds"
-    holds: bool | None = number == len(own)
-    if not every["solved"].any():
+    own, every = trainings.of_rule(rows, rule, condition), tested(rows, condition)
+    if own.empty:
+        return unmeasured(rows, claim, rule)
+    job, found = own.iloc[0], {name: accuracy(each) for name, each in every.items()}
+    stopped = int(own["solved"].sum())
+    measured = f"test accuracy {found[rule]} ({condition}); {others(found, {rule})}; "
+    measured += f"{stopped} of {len(own)} seeds reached {job['enough']:g} in validation"
+    why = f"limit: the interval of the test accuracy above {job['enough']:g}, or below it for a no; {job['updates']} "
+    why += f"updates of {job['batch']} trials; {trials(own)} test trials of each seed"
+    holds = limits.within([found[rule]], low=job["enough"])
+    if holds is False and all(each.median < job["enough"] for each in found.values()):
         why, holds = f"{why}; no rule solves it in so few updates", None
+    if holds and rule != CONTROL and CONTROL in found and limits.within([found[CONTROL]], job["enough"]) is not False:
+        why, holds = f"{why}; nor is {named(CONTROL)} clearly below it", None
     return judged(rows, claim, measured, why, holds, {False: own})
 
 
@@ -36,20 +47,73 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     """Judge whether a rule's test accuracy is at most `margin` below that of another, which must be above chance.
 
     It is if the whole interval of the difference lies above -margin, and is not if the whole interval lies below; an
-    interval that contains -margin leaves it open. So does a rate at the end of the list of the one that is behind, as
-    one beyond it might be better.
+    interval that contains -margin leaves it open. So does a control that is not clearly worse than the other: the task
+    then asks for no credit over time. So does a rate at the end of the list of the one that is behind, as one beyond it
+    might be better.
     """
-    own, others = (trainings.of_rule(rows, name, condition) for name in (rule, base))
-    difference = trainings.paired(own, others, "test_accuracy")
-    ours, theirs = (intervals.of_column(each, "test_accuracy") for each in (own, others))
-    measured = f"test accuracy {ours}, {selection.ALGORITHMS[base][0]} {theirs}; "
-    measured += f"difference of pairs {difference} ({condition})"
+    every = tested(rows, condition)
+    for name in (rule, base):
+        if name not in every:
+            return unmeasured(rows, claim, name)
+    found = {name: accuracy(each) for name, each in every.items()}
+    apart = difference(every[rule], every[base])
+    measured = f"test accuracy {found[rule]}, {named(base)} {found[base]}; difference of pairs {apart} ({condition}); "
+    measured += others(found, {rule, base})
     why = f"limit: the interval of the difference above -{margin:g}, or below it for a no; chance {chance:.2g}; "
-    why += f"{int(own['tested'].max())} test trials of each seed"
-    holds = True if difference.low > -margin else False if difference.high < -margin else None
-    if max(ours.low, theirs.low) <= chance + margin:
-        why, holds = f"{why}; neither is clearly above chance", None
-    return judged(rows, claim, measured, why, holds, {True: others, False: own})
+    why += f"{trials(every[rule])} test trials of each seed"
+    holds = limits.within([apart], low=-margin)
+    if not found[base].low > chance + margin:
+        why, holds = f"{why}; {named(base)} is not clearly above chance", None
+    elif holds and CONTROL in every and limits.within([difference(every[CONTROL], every[base])], -margin) is not False:
+        why, holds = f"{why}; nor is {named(CONTROL)} clearly worse: the task asks for no credit over time", None
+    return judged(rows, claim, measured, why, holds, {True: every[base], False: every[rule]})
+
+
+def tested(rows: Frame, condition: str) -> dict[str, Frame]:
+    """Return the trainings in JAX of each rule in a condition, in the order of the rows."""
+    found = {str(rule): trainings.of_rule(rows, str(rule), condition) for rule in rows["rule"].unique()}
+    return {rule: own for rule, own in found.items() if len(own)}
+
+
+def accuracy(own: Frame) -> intervals.Summary:
+    """Summarize the test accuracy of the trainings of one rule."""
+    own = own.sort_values("seed")
+    values = own["test_accuracy"].to_numpy(float)
+    return limits.of_draws(values, intervals.median(limits.retested(values, trials(own), shared(own))))
+
+
+def difference(own: Frame, other: Frame) -> intervals.Summary:
+    """Summarize the difference of the test accuracies of two rules, of pairs of the same seed."""
+    both = own.merge(other, on="seed", suffixes=("", "_other")).sort_values("seed")
+    ours, theirs = (both[name].to_numpy(float) for name in ("test_accuracy", "test_accuracy_other"))
+    drawn = [limits.retested(values, trials(own), shared(own), stream) for stream, values in enumerate((ours, theirs))]
+    return limits.of_draws(ours - theirs, intervals.median(drawn[0] - drawn[1]))
+
+
+def trials(own: Frame) -> int:
+    """Return the number of test trials of a training: no more than were asked for, however many steps have a target."""
+    return int(min(own["tested"].max(), own["held"].max()))
+
+
+def shared(own: Frame) -> bool:
+    """Tell whether all seeds are tested on the same trials, as on recordings."""
+    return data.dataset(own["dataset"].iloc[0]).events is not None
+
+
+def others(found: Mapping[str, intervals.Summary], left_out: Iterable[str]) -> str:
+    """Say the test accuracies of the other rules, the controls among them."""
+    told = [f"{named(rule)} {each.median:.3f}" for rule, each in found.items() if rule not in left_out]
+    return f"others: {', '.join(told) or 'none'}"
+
+
+def named(rule: str) -> str:
+    """Return the name of a rule in a table."""
+    return selection.ALGORITHMS[rule][0]
+
+
+def unmeasured(rows: Frame, claim: Claim, rule: str) -> Verdict:
+    """Leave a claim open, of which a rule was not trained, as where its framework is not installed."""
+    return Verdict(claim, report.outcome(rows, None), "nothing was measured", f"{named(rule)} was not trained in JAX")
 
 
 def judged(

@@ -1,13 +1,16 @@
-"""Compares what rules cost: with the quickest BPTT, over the number of steps, and over the width of a network."""
+"""Compares what rules cost: with BPTT, over the number of steps, and over the width of a network."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from drtrl_bench import registry
 from drtrl_bench.figures import selection
-from drtrl_bench.paper.measures import intervals
+from drtrl_bench.paper.measures import intervals, limits
 from drtrl_bench.view.caption import Frame
+
+MIB, MS = 2.0**20, 1e-3
 
 
 def of_study(rows: Frame, study: str) -> Frame:
@@ -31,19 +34,41 @@ def quickest(rows: Frame) -> str:
 
 
 def against_bptt(rows: Frame, rule: str, column: str) -> intervals.Summary:
-    """Summarize a column of a rule over that of the quickest BPTT, seed by seed; of one framework and length."""
-    own, other = (rows[rows["algorithm"] == name].set_index("seed")[column] for name in (rule, quickest(rows)))
-    ratio = (own / other).dropna().to_numpy(float)
-    return intervals.summary(ratio[:, None])
+    """Summarize a column of a rule over that of the quickest BPTT, seed by seed; of one framework and length.
+
+    The seeds that one process measured are no processes of their own, so that the interval is over processes first.
+    """
+    own, other = (rows[rows["algorithm"] == name].set_index("seed") for name in (rule, quickest(rows)))
+    ratios = own.assign(ratio=own[column] / other[column], process=own["seeds"].map(str))
+    return limits.of_processes(ratios.dropna(subset=["ratio"]), "ratio")
+
+
+def taken(rows: Frame) -> dict[str, float]:
+    """Return the bytes that each rule takes, of the corrected rows of one framework and length; they are counted."""
+    return {str(rule): float(own["working_bytes"].median()) for rule, own in rows.groupby("algorithm", sort=False)}
+
+
+def less(longest: Mapping[str, Frame], rule: str, base: str) -> bool | None:
+    """Tell whether a rule takes less memory than another in every framework that measured both."""
+    pairs = [(each[rule], each[base]) for each in map(taken, longest.values()) if rule in each and base in each]
+    return limits.every(ours < theirs for ours, theirs in pairs)
+
+
+def over_steps(rows: Frame, rule: str) -> list[float]:
+    """Return the bytes that a rule takes at each length, the shortest first; of one framework."""
+    return rows[rows["algorithm"] == rule].groupby("steps")["working_bytes"].median().sort_index().tolist()
 
 
 def growth(rows: Frame, rule: str) -> float:
     """Return the memory at the longest sequence over that at the shortest; of one framework."""
-    own = rows[rows["algorithm"] == rule].sort_values("steps")
-    first, last = (
-        own.loc[own["steps"] == T, "working_bytes"].median() for T in (own["steps"].min(), own["steps"].max())
-    )
-    return float(last / first)
+    curve = over_steps(rows, rule)
+    return curve[-1] / curve[0] if curve else math.nan
+
+
+def grows(rows: Frame, rule: str, most: float) -> bool | None:
+    """Tell whether memory grows more than `most` times; None if it falls on the way or has one length."""
+    curve = over_steps(rows, rule)
+    return growth(rows, rule) > most if len(curve) > 1 and curve == sorted(curve) else None
 
 
 def exponent(rows: Frame, rule: str) -> float:
@@ -54,31 +79,52 @@ def exponent(rows: Frame, rule: str) -> float:
 
 
 def below(longest: Mapping[str, Frame], rule: str, column: str) -> bool | None:
-    """Tell whether a rule costs no more than the quickest BPTT in every framework; None where 1 is in an interval."""
-    ratios = [against_bptt(own, rule, column) for own in longest.values()]
-    if all(ratio.high <= 1 for ratio in ratios):
-        return True
-    return False if any(ratio.low > 1 for ratio in ratios) else None
+    """Tell whether a rule costs less than the quickest BPTT in every framework.
+
+    A framework is open where 1 is in the interval, and where a time of either is unstable, of a busy machine or of
+    another machine than the rest.
+    """
+    return limits.every(
+        None if doubtful(own, rule) else limits.within([against_bptt(own, rule, column)], high=1)
+        for own in longest.values()
+    )
 
 
-def told(values: Mapping[str, Mapping[str, float]], form: str) -> str:
-    """Write a number of each rule in each framework in words."""
+def doubtful(rows: Frame, rule: str) -> bool:
+    """Tell whether a time of a rule or of the quickest BPTT is unstable, of a busy machine, or of several machines."""
+    own = rows[rows["algorithm"].isin([rule, quickest(rows)])]
+    return bool(own[["busy", "unstable"]].astype(bool).any(axis=None)) or rows["setup"].nunique() > 1
+
+
+def told(values: Mapping[str, Mapping[str, str]]) -> str:
+    """Write what is said of each rule in each framework."""
     parts = []
     for framework, own in values.items():
-        numbers = ", ".join(f"{name(rule)} {form.format(value)}" for rule, value in own.items())
+        numbers = ", ".join(f"{name(rule)} {text}" for rule, text in own.items())
         parts.append(f"{selection.FRAMEWORKS[framework]}: {numbers}")
     return "; ".join(parts)
 
 
-def told_against(longest: Mapping[str, Frame], column: str) -> str:
-    """Write the ratio of each rule to the quickest BPTT in words, with its interval."""
-    parts = []
+def told_bytes(longest: Mapping[str, Frame]) -> str:
+    """Write the memory of each rule in MiB."""
+    return told({f: {rule: f"{b / MIB:.3g}" for rule, b in taken(own).items()} for f, own in longest.items()}) + " MiB"
+
+
+def told_times(longest: Mapping[str, Frame]) -> str:
+    """Write the time of each rule in ms, and its ratio to the quickest BPTT with its interval."""
+    values: dict[str, dict[str, str]] = {}
     for framework, own in longest.items():
         best = quickest(own)
-        rules = [rule for rule in own["algorithm"].unique() if rule != best]
-        numbers = ", ".join(f"{name(rule)} {against_bptt(own, rule, column)}" for rule in rules)
-        parts.append(f"{selection.FRAMEWORKS[framework]}, over {name(best)}: {numbers}")
-    return "; ".join(parts)
+        for rule, of_rule in own.groupby("algorithm", sort=False):
+            ratio = "" if rule == best else f", {against_bptt(own, str(rule), 'time_s')} times"
+            values.setdefault(framework, {})[str(rule)] = f"{of_rule['time_s'].median() / MS:.3g} ms{ratio}"
+    return told(values)
+
+
+def told_carried(own: Frame, rule: str) -> str:
+    """Write the power of the width with which grows what a rule carries, and the bytes; of one framework."""
+    carried = own[own["algorithm"] == rule].sort_values("width")["carried_bytes"] / MIB
+    return f"{exponent(own, rule):.2f} ({carried.iloc[0]:.3g} to {carried.iloc[-1]:.3g} MiB)"
 
 
 def name(rule: str) -> str:

@@ -1,1 +1,1 @@
-"""The experiments on Jacobians, traces, gradients and their cost: one module = one experiment."""
+"""The experiments on Jacobians, traces, gradients and their cost: one module = one experiment, or its judge."""

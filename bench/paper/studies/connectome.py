@@ -154,41 +154,56 @@ def verdicts(rows: Frame) -> list[Verdict]:
     """Judge directions and memory; not what a training would come to, as nothing is trained."""
     from drtrl_bench.figures import selection
     from drtrl_bench.paper import report
-    from drtrl_bench.paper.measures import intervals
+    from drtrl_bench.paper.measures import intervals, limits
 
     plain = rows[(rows["study"] == "fidelity") & (rows["framework"] == "torch") & (rows["strength"] == 1)]
-    spent, told = rows[(rows["study"] == "memory") & (rows["neurons"] == rows["neurons"].max())], {}
+    told = {}
     for rule in RULES:
         own = plain[(plain["rule"] == rule) & (plain["kind"] == "r")]
-        told[rule] = {int(N): intervals.of_column(each, "cosine") for N, each in own.groupby("neurons")}
-    bytes_of = {f: own.set_index("rule")["working_bytes"] for f, own in spent.groupby("framework")}
-    over = [
-        f"{selection.FRAMEWORKS[str(f)]}, over BPTT: "
-        + ", ".join(f"{selection.ALGORITHMS[r][0]} {own[r] / own['bptt']:.3f}" for r in ("es_drtrl", "drtrl"))
-        for f, own in bytes_of.items()
-    ]
+        told[rule] = {f"N = {N}": intervals.of_column(each, "cosine") for N, each in own.groupby("neurons")}
     cosines = "; ".join(
-        f"{selection.ALGORITHMS[rule][0]} " + ", ".join(f"{found} (N = {N})" for N, found in told[rule].items())
+        f"{selection.ALGORITHMS[rule][0]} " + (", ".join(f"{found} ({N})" for N, found in told[rule].items()) or "none")
         for rule in ("es_drtrl", "drtrl", "no_trace")
     )
+    less, spent = memory(rows)
     holds = {
         "activity": None,
-        "gradient": all(found.low > LIMIT for found in told["es_drtrl"].values()),
-        "memory": all(own["es_drtrl"] < min(own["bptt"], own["drtrl"]) for own in bytes_of.values()),
+        "gradient": limits.within(told["es_drtrl"].values(), low=LIMIT),
+        "memory": all(less) if less else None,
     }
     measured = {
-        "activity": f"no network is trained; gradients of {plain['neurons'].min()} to {plain['neurons'].max()} neurons",
+        "activity": f"no network is trained; gradients of {rows['neurons'].min()} to {rows['neurons'].max()} neurons",
         "gradient": f"cosine: {cosines}",
-        "memory": f"N = {spent['neurons'].max()}, T = {spent['steps'].max()}, B = {spent['samples'].max()}; "
-        + "; ".join(over),
+        "memory": spent or "nothing was measured",
     }
     job = rows.iloc[0]
     why = {
         "activity": f"{ABOUT.instead}; no recording is at hand, and a training takes hours of a core",
         "gradient": f"limit: the interval above {LIMIT} at every size; decay {job['decay']:.3g} per step, that of the "
-        f"published time constant; {report.activity(plain.drop_duplicates(['neurons', 'seed', 'sample']))}",
-        "memory": "limit: below both, in both frameworks; peak of a gradient beyond weights, synapses and inputs; "
-        "counted, so no interval",
+        f"published time constant; {report.activity(plain)}",
+        "memory": f"limit: below both at every size, in both frameworks; T = {job['steps']}; peak of a gradient beyond "
+        "weights, synapses and inputs; counted, so no interval",
     }
     label = "connectome and activity (synthetic)"
     return [Verdict(c, report.outcome(rows, holds[k]), measured[k], why[k], label) for k, c in CLAIMS.items()]
+
+
+def memory(rows: Frame) -> tuple[list[bool], str]:
+    """Tell at each size, in each framework, whether ES-D-RTRL takes less memory than BPTT and D-RTRL; and say how much.
+
+    In words also from which size on it does, for what is less only there.
+    """
+    from drtrl_bench.figures import selection
+
+    less, parts = [], []
+    for framework, of_framework in rows[rows["study"] == "memory"].groupby("framework"):
+        found, below = [], {}
+        for N, own in of_framework.groupby("neurons"):
+            spent = own.set_index("rule")["working_bytes"] / 2**20
+            below[N] = bool(spent["es_drtrl"] < min(spent["bptt"], spent["drtrl"]))
+            found.append(f"N = {N}: " + ", ".join(f"{spent[r]:.3g}" for r in ("es_drtrl", "drtrl", "bptt")))
+        start = next((N for N in below if all(below[M] for M in below if M >= N)), None)
+        where = f"below both from N = {start} on" if start else "not below both at the largest N"
+        parts.append(f"{selection.FRAMEWORKS[str(framework)]}, {where}: {'; '.join(found)}")
+        less += below.values()
+    return less, f"MiB of ES-D-RTRL, D-RTRL, BPTT. {'. '.join(parts)}" if parts else ""

@@ -192,18 +192,18 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge whether the median cosine is close to 1 in every setting of the models."""
     from drtrl_bench.paper import report
+    from drtrl_bench.paper.measures import limits
 
     models = rows[(rows["study"] == "models") & (rows["framework"] == "jax")]
     judged = []
     for column, claim in CLAIMS.items():
         groups = models.groupby(["cell", "dataset", "steps"], sort=False)
-        by_setting = {" ".join(map(str, key)): intervals.of_column(own, column) for key, own in groups}  # type: ignore[arg-type]
-        close = [name for name, found in by_setting.items() if found.low > LIMIT]
-        worst = min(by_setting, key=lambda name: np.nan_to_num(by_setting[name].median, nan=-1))
-        best = max(by_setting, key=lambda name: np.nan_to_num(by_setting[name].median, nan=-1))
-        errors = intervals.of_column(models, "error")
-        measured = f"{len(close)} of {len(by_setting)} settings above {LIMIT}; from {by_setting[worst]} ({worst}) to "
-        measured += f"{by_setting[best]} ({best})" + (f"; |J - D| / |J| of all {errors}" if column == "single" else "")
+        named = {" ".join(map(str, key)): own for key, own in groups}  # type: ignore[arg-type]
+        found = {name: intervals.of_column(own, column) for name, own in named.items()}
+        measured = limits.counted(found, LIMIT, "settings")
+        if column == "single" and found:
+            measured += f"; |J - D| / |J| of all {intervals.of_column(models, 'error')}"
         why = f"limit: the interval above {LIMIT} in every setting; {report.activity(models)}"
-        judged.append(Verdict(claim, report.outcome(rows, len(close) == len(by_setting)), measured, why))
+        holds = limits.within(found.values(), low=LIMIT)
+        judged.append(Verdict(claim, report.outcome(rows, holds), measured, why))
     return judged

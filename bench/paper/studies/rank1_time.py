@@ -110,20 +110,11 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge whether the median cosine is close to 1 for every state of every model and data set."""
     from drtrl_bench.paper import report
+    from drtrl_bench.paper.measures import limits
 
     groups = rows.groupby(["cell", "dataset", "steps", "state"], sort=False)
-    every = {" ".join(map(str, key)): second_half(own) for key, own in groups}  # type: ignore[arg-type]
-    found = {name: each for name, each in every.items() if not np.isnan(each.median)}
-    close = sum(each.low > LIMIT for each in found.values())
-    measured = f"{close} of {len(found)} states above {LIMIT}"
-    if found:
-        worst, best = (pick(found, key=lambda name: found[name].median) for pick in (min, max))
-        measured += f"; from {found[worst]} ({worst}) to {found[best]} ({best})"
-    states = rows[rows["state"] == "V"]
-    without = f"; undefined throughout: {len(every) - len(found)} states" if len(every) > len(found) else ""
-    why = f"limit: the interval above {LIMIT} for every state, second half of the steps{without}; "
-    return [
-        Verdict(
-            CLAIM, report.outcome(rows, close == len(found) if found else None), measured, why + report.activity(states)
-        )
-    ]
+    found = {" ".join(map(str, key)): second_half(own) for key, own in groups}  # type: ignore[arg-type]
+    why = f"limit: the interval above {LIMIT} for every state, second half of the steps; "
+    why += report.activity(rows[rows["state"] == "V"])
+    holds = limits.within(found.values(), low=LIMIT)
+    return [Verdict(CLAIM, report.outcome(rows, holds), limits.counted(found, LIMIT, "states"), why)]

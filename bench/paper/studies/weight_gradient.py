@@ -24,7 +24,9 @@ from drtrl_bench.view.caption import Frame
 SOURCE = "[code] rsnn_weight_gradient_cosine.py, whose question it is; its values were not found"
 CLAIMS = {
     "drtrl": Claim("the weight gradient of D-RTRL has the direction of that of BPTT", SOURCE),
-    "es_drtrl": Claim("the weight gradient of ES-D-RTRL has the direction of that of BPTT, at the best rank", SOURCE),
+    "es_drtrl": Claim(
+        "the weight gradient of ES-D-RTRL has the direction of that of BPTT, at the best rank of each setting", SOURCE
+    ),
     "depth": Claim("in deep networks, D-RTRL's gradient of every layer has the direction of that of BPTT", SOURCE),
     "order": Claim(
         "D-RTRL's gradient is at least as close to that of BPTT as ES-D-RTRL's",
@@ -200,51 +202,8 @@ def values(rows: Frame, rule: str, column: str = "cosine") -> Any:
     return intervals.by_seed(rows, column)[..., list(rows["rules"].iloc[0]).index(rule)]
 
 
-def in_settings(rows: Frame, by: list[str], rule: str) -> dict[str, intervals.Summary]:
-    """Return the cosine of a rule in each setting, by the setting's name."""
-    named = {" ".join(map(str, key)): own for key, own in rows.groupby(by, sort=False)}  # type: ignore[arg-type]
-    return {name: intervals.summary(values(own, rule)) for name, own in named.items()}
-
-
-def in_words(found: Mapping[str, intervals.Summary]) -> tuple[str, bool]:
-    """Say in how many settings the cosine is above the limit, and its ends; and whether it is in all."""
-    defined = {name: each for name, each in found.items() if not np.isnan(each.median)}
-    above = sum(each.low > LIMIT for each in defined.values())
-    if not defined:
-        return "undefined in every setting", False
-    worst, best = (pick(defined, key=lambda name: defined[name].median) for pick in (min, max))
-    ends = f"from {defined[worst]} ({worst}) to {defined[best]} ({best})"
-    counted = f"{sum(each.undefined for each in found.values())} of {sum(each.values for each in found.values())}"
-    text = f"{above} of {len(found)} settings above {LIMIT}; {ends}; {counted} undefined"
-    return text, above == len(found)
-
-
 def verdicts(rows: Frame) -> list[Verdict]:
-    """Judge the direction of the gradient of hidden layers; that of the readout is exact in D-RTRL by construction."""
-    from drtrl_bench.paper import report
+    """Judge the direction of the gradient of hidden layers, in every setting."""
+    from drtrl_bench.paper.studies import weight_gradient_judged
 
-    whole = rows["part"].str.fullmatch(r"layer\d+") & (rows["warm_up"] == 0) & (rows["framework"] == "jax")
-    models, deep = (rows[whole & (rows["study"] == study)] for study in ("models", "depth"))
-    by, ranks = ["cell", "dataset", "steps"], [rule for rule in models["rules"].iloc[0] if rule.endswith(" corrected")]
-    best = max(ranks, key=lambda rule: np.nanmedian(values(models, rule)))
-    control = intervals.summary(values(models, "no_trace"))
-    limit = f"limit: the interval above {LIMIT} in every setting"
-
-    def judged(name: str, own: Frame, rule: str, by: list[str]) -> Verdict:
-        text, every = in_words(in_settings(own, by, rule))
-        ratio = intervals.summary(values(own, rule, "norm_ratio"))
-        why = f"{limit}; norm ratio {ratio}; {report.activity(own)}"
-        why += f"; without any trace the median of all cosines is {control}" if name != "depth" else ""
-        return Verdict(CLAIMS[name], report.outcome(rows, every), text, why, report.datasets(own))
-
-    pairs = values(models, "drtrl") - values(models, best)
-    closer, share = intervals.summary(pairs), float(np.mean(pairs[~np.isnan(pairs)] >= 0))
-    order = Verdict(
-        CLAIMS["order"],
-        report.outcome(rows, True if closer.low >= 0 else False if closer.high < 0 else None),
-        f"cosine of D-RTRL minus that of ES-D-RTRL, paired: {closer}; not negative in {100 * share:.0f} % of samples",
-        f"limit: the interval not below 0; ES-D-RTRL at its best rank, {best.split()[1]}; {report.activity(models)}",
-        report.datasets(models),
-    )
-    deepest = judged("depth", deep, "drtrl", ["cell", "layers", "part"])
-    return [judged("drtrl", models, "drtrl", by), judged("es_drtrl", models, best, by), deepest, order]
+    return weight_gradient_judged.verdicts(rows)

@@ -257,3 +257,23 @@ def test_verdicts() -> None:
     assert outcomes["whole"] == [open_, yes, yes]  # as the connectome is generated at every size
     measured = connectome.verdicts(told())[1].measured
     assert "ES-D-RTRL 0.952 [0.950, 0.954] (N = 1000)" in measured
+
+
+def test_memory_is_judged_at_every_size() -> None:
+    """As in PyTorch: ES-D-RTRL takes more than D-RTRL in small networks, and less in large ones."""
+    rows = told()
+    rows.loc[(rows["framework"] == "torch") & (rows["rule"] == "es_drtrl") & (rows["neurons"] == 1000),
+             "working_bytes"] = 4 * 2**20  # fmt: skip
+    memory = connectome.verdicts(rows)[2]
+    assert memory.outcome == "not at reduced size"
+    assert "JAX, below both from N = 1000 on" in memory.measured
+    assert "PyTorch, below both from N = 2000 on: N = 1000: 4, 0.00286, 0.00381" in memory.measured
+    assert "not below both at the largest N" in connectome.verdicts(told(memory=3))[2].measured
+
+
+@pytest.mark.parametrize("alone", ["jax", "torch"])
+def test_one_framework_alone_is_judged_or_left_open(alone: str) -> None:
+    rows = told()
+    judged = connectome.verdicts(rows[rows["framework"] == alone])
+    gradient = "cannot be judged here" if alone == "jax" else "only at reduced size"
+    assert [each.outcome for each in judged] == ["cannot be judged here", gradient, "only at reduced size"]

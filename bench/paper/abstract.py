@@ -1,0 +1,73 @@
+"""What the paper's abstract says, with the rows of the table that judge it, or why there is none."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from drtrl_bench.paper import experiment, sizes
+
+
+class Said(NamedTuple):
+    """A phrase of the abstract."""
+
+    words: str
+    judged_by: tuple[tuple[str, str], ...] = ()
+    """Experiments, and in each the key of a claim."""
+    besides: str = ""
+    """What no row says."""
+
+
+TRAININGS = (
+    ("dms", "es_drtrl"),
+    ("shd", "es_drtrl"),
+    ("gesture", "es_drtrl"),
+    ("evidence", "es_drtrl"),
+    ("length", "es_drtrl"),
+)
+SAID = (
+    Said(
+        '"model-agnostic"',
+        besides="not judged: every rule here runs on every cell of docs/tables.md and is checked there against a "
+        "reference, which shows that it can be, and nothing of the paper's own system",
+    ),
+    Said('"linear-memory"', (("memory_speed", "linear"),)),
+    Said(
+        '"automated online learning system"',
+        besides="not judged: it is said of the paper's compiler, of which there is none here",
+    ),
+    Said('"strong learning performance"', TRAININGS),
+    Said(
+        '"low memory footprint"',
+        (("memory_speed", "memory"), ("memory_speed", "checkpointed"), ("connectome", "memory")),
+    ),
+    Said('"high computational throughput"', (("memory_speed", "speed"),)),
+    Said('other online methods "incur quadratic memory growth"', (("memory_speed", "quadratic"),)),
+    Said(
+        'or "sacrifice biological fidelity"',
+        besides="not judged: nothing here measures it",
+    ),
+    Said("whole-brain model of Drosophila, fitted online", (("connectome", "activity"),)),
+)
+
+
+def lines(judged: Iterable[tuple[str, Any, Any]], claims: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield the line of each phrase: its rows, whether it stands, at which size, and core-seconds of its experiments.
+
+    judged: experiments with their rows. claims: of each row its number, section, claim and verdict in short.
+    """
+    rows_of = {name: rows for name, rows, _ in judged}
+    listed = list(claims)
+    for words, judged_by, besides in SAID:
+        told: dict[str, list[str]] = {}
+        for name, key in judged_by:
+            if name not in rows_of:
+                continue
+            about = experiment.module(name).ABOUT
+            for number, section, claim, verdict in listed:
+                if (section, claim) == (about.section, about.claims[key].text):
+                    told.setdefault(verdict, []).append(number)
+        ran = {name: rows_of[name] for name, _ in judged_by if rows_of.get(name) is not None}
+        numbers = [number for each in told.values() for number in each]
+        stands = "; ".join(f"{word} ({', '.join(own)})" for word, own in told.items())
+        size = "; ".join(f"{experiment.module(name).ABOUT.section}: {sizes.brief(rows)}" for name, rows in ran.items())
+        took = f"{sum(rows.attrs['cpu_s'] for rows in ran.values()):.0f}" if ran else ""
+        yield words, ", ".join(sorted(numbers, key=int)), stands or besides or "no row", size, took

@@ -1,0 +1,62 @@
+"""Says in words at which size an experiment was run, beside the published one, and what it took."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from drtrl_bench.figures import selection
+from drtrl_bench.paper import experiment
+
+OURS = {"twin", "twins", "samples_of_twins", "every", "seeds", "tunings", "threads", "passes", "budget_s", "rules"}
+"""Of a size, what is this project's way to measure and no number of the paper's."""
+MIB, MS = 2.0**20, 1e-3
+
+
+def told(name: str, rows: Any) -> str:
+    """Say the numbers of the size of the rows that are not the published ones, with these in brackets."""
+    module, size = experiment.module(name), rows.attrs["size"]
+    here, there = module.SIZES[size], module.SIZES["paper"]
+    differing = [
+        f"{field.name.replace('_', ' ')} {shown(getattr(here, field.name))} ({shown(getattr(there, field.name))})"
+        for field in fields(there)
+        if field.name not in OURS and getattr(here, field.name) != getattr(there, field.name)
+    ]
+    return "; ".join(filter(None, (brief(rows), ", ".join(differing) or "the published numbers")))
+
+
+def brief(rows: Any) -> str:
+    """Say the numbers of steps and neurons of the rows."""
+    known = {"T": "steps", "N": "neurons"}
+    there = {sign: rows[name] for sign, name in known.items() if name in rows and rows[name].notna().any()}
+    return ", ".join(f"{sign} = {span(values)}" for sign, values in there.items())
+
+
+def span(values: Any) -> str:
+    """Say the least and the most of a column."""
+    least, most = values.min(), values.max()
+    return f"{least:g}" if least == most else f"{least:g} to {most:g}"
+
+
+def shown(value: Any) -> str:
+    """Write a value of a size in words: of several numbers the least and the most."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {shown(each)}" for key, each in value.items())
+    if isinstance(value, tuple) and value and all(isinstance(each, int | float) for each in value):
+        return " to ".join(f"{each:g}" for each in sorted({min(value), max(value)}))
+    if isinstance(value, tuple):
+        return " ".join(map(shown, value)) or "none"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def update(rows: Any) -> str:
+    """Say what an update of a training takes by each rule, in JAX at the greatest T; "" if nothing is trained."""
+    if "seconds_per_update" not in rows:
+        return ""
+    own = rows[(rows["framework"] == "jax") & (rows["variant"] == "")]
+    own = own[own["steps"] == own["steps"].max()]
+    costs = own.groupby("rule", sort=False)[["seconds_per_update", "working_bytes"]].median()
+    return "; ".join(
+        f"{selection.ALGORITHMS[str(rule)][0]} {cost['seconds_per_update'] / MS:.3g} ms, "
+        f"{cost['working_bytes'] / MIB:.3g} MiB"
+        for rule, cost in costs.iterrows()
+    )

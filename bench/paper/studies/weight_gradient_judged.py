@@ -1,0 +1,83 @@
+"""Judges experiment 2.4: the direction of each rule's gradient in every setting."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from drtrl_bench.paper import report
+from drtrl_bench.paper.experiment import Verdict
+from drtrl_bench.paper.measures import intervals, limits
+from drtrl_bench.paper.studies.weight_gradient import CLAIMS, LIMIT, values
+from drtrl_bench.view.caption import Frame
+
+Settings = Mapping[str, Frame]
+"""The rows of each setting, by its name."""
+Rules = Mapping[str, str]
+"""The rule of each setting."""
+
+
+def by_setting(rows: Frame, *by: str) -> dict[str, Frame]:
+    """Return the rows of each setting, which differ in these columns."""
+    return {" ".join(map(str, key)): own for key, own in rows.groupby(list(by), sort=False)}  # type: ignore[arg-type]
+
+
+def best_rank(rows: Frame) -> str:
+    """Return the rule that is ES-D-RTRL at the rank of the highest median cosine, of one setting."""
+    ranks = [rule for rule in rows["rules"].iloc[0] if rule.endswith(" corrected")]
+    return max(ranks, key=lambda rule: np.nan_to_num(intervals.median(values(rows, rule).ravel()), nan=-1))
+
+
+def middle(every: Settings, rules: Rules, column: str) -> float:
+    """Return the median over the settings of the median in each; nan if there is none."""
+    medians = [intervals.median(values(own, rules[name], column).ravel()) for name, own in every.items()]
+    return float(intervals.median(medians)) if medians else math.nan
+
+
+def without_trace(every: Settings) -> str:
+    """Say of the control in how many settings it is above the limit, as of the rules."""
+    above = sum(intervals.summary(values(own, "no_trace")).low > LIMIT for own in every.values())
+    median = middle(every, dict.fromkeys(every, "no_trace"), "cosine")
+    return f"without any trace {above} of {len(every)} settings above it, median {median:.3f}"
+
+
+def direction(rows: Frame, name: str, own: Frame, every: Settings, rules: Rules, *said: str) -> Verdict:
+    """Judge whether the cosine is above the limit in every setting; own: the rows of all of them."""
+    found = {setting: intervals.summary(values(each, rules[setting])) for setting, each in every.items()}
+    why = "; ".join([
+        f"limit: the interval above {LIMIT} in every setting",
+        *said,
+        f"median of the settings {middle(every, rules, 'cosine'):.3f}, norm ratio "
+        f"{middle(every, rules, 'norm_ratio'):.3f}",
+        report.activity(own),
+    ])  # fmt: skip
+    outcome = report.outcome(rows, limits.within(found.values(), low=LIMIT))
+    return Verdict(CLAIMS[name], outcome, limits.counted(found, LIMIT, "settings"), why, report.datasets(own))
+
+
+def order(rows: Frame, own: Frame, every: Settings, best: Rules) -> Verdict:
+    """Judge whether D-RTRL's gradient is the closer one in every setting."""
+    closer = {name: intervals.summary(values(each, "drtrl") - values(each, best[name])) for name, each in every.items()}
+    return Verdict(
+        CLAIMS["order"],
+        report.outcome(rows, limits.within(closer.values(), low=0)),
+        f"cosine of D-RTRL minus that of ES-D-RTRL, paired: {limits.counted(closer, 0, 'settings')}",
+        f"limit: the interval above 0 in every setting; ES-D-RTRL at the best rank of each; {report.activity(own)}",
+        report.datasets(own),
+    )
+
+
+def verdicts(rows: Frame) -> list[Verdict]:
+    """Judge the gradients of hidden layers; that of the readout is exact in D-RTRL by construction."""
+    whole = rows["part"].str.fullmatch(r"layer\d+") & (rows["warm_up"] == 0) & (rows["framework"] == "jax")
+    models, deep = (rows[whole & (rows["study"] == study)] for study in ("models", "depth"))
+    each, layers = by_setting(models, "cell", "dataset", "steps"), by_setting(deep, "cell", "layers", "part")
+    best = {name: best_rank(own) for name, own in each.items()}
+    ranks = ", ".join(sorted({rule.split()[1] for rule in best.values()}, key=int))
+    control, chosen = without_trace(each), f"the best rank of a setting on the same samples, one of {ranks}"
+    return [
+        direction(rows, "drtrl", models, each, dict.fromkeys(each, "drtrl"), control),
+        direction(rows, "es_drtrl", models, each, best, chosen, control),
+        direction(rows, "depth", deep, layers, dict.fromkeys(layers, "drtrl")),
+        order(rows, models, each, best),
+    ]

@@ -1,0 +1,81 @@
+"""What is said of the abstract, and of the size and cost of each experiment."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from drtrl_bench.paper import abstract, experiment, report, sizes
+from drtrl_bench.paper.experiment import Verdict
+from drtrl_bench.paper.studies import connectome, memory_speed
+
+
+def frame(name: str, **columns: Any) -> Any:
+    made = pd.DataFrame({"data": ["numbers"], "synthetic": [True], "env_hash": "e", "setup": "A"} | columns)
+    made["commits"] = [frozenset()] * len(made)
+    made.attrs = {"environments": {"e": {}}, "results": "0" * 16, "experiment": name, "size": "cpu", "jobs": 7}
+    made.attrs |= {"seeds": 2, "cpu_s": 354.1}
+    return made
+
+
+def test_every_phrase_points_at_claims_that_there_are() -> None:
+    for said in abstract.SAID:
+        assert bool(said.judged_by) != bool(said.besides)  # judged by rows, or told why not
+        for name, key in said.judged_by:
+            assert key in experiment.module(name).ABOUT.claims
+
+
+def test_every_claim_of_the_abstract_is_pointed_at() -> None:
+    pointed = {pair for said in abstract.SAID for pair in said.judged_by}
+    for name in experiment.EXPERIMENTS:
+        for key, claim in experiment.module(name).ABOUT.claims.items():
+            if claim.source.startswith("[page] abstract"):
+                assert (name, key) in pointed, (name, key)
+
+
+def test_lines_say_whether_a_phrase_stands_where_and_at_which_cost() -> None:
+    outcomes = dict.fromkeys(memory_speed.CLAIMS, "only at reduced size") | {"checkpointed": "not at reduced size"}
+    claims: Any = memory_speed.CLAIMS
+    verdicts = [Verdict(claims[key], word, "1", "so") for key, word in outcomes.items()]  # type: ignore[arg-type]
+    rows = frame("memory_speed", steps=[400.0], neurons=64)
+    text = report.table([("memory_speed", rows, verdicts), ("connectome", None, [])])
+    low = next(line for line in text.splitlines() if line.startswith('| "low memory footprint" |'))
+    # rows 1 to 6 are those of memory_speed, 7 to 9 of the connectome
+    assert low == (
+        '| "low memory footprint" | 4, 5, 9 | yes, at reduced size (4); no, at reduced size (5); not run (9) | '
+        "2.5: T = 400, N = 64 | 354 |"
+    )
+    assert '| "model-agnostic" |  | not judged: ' in text
+    assert f"| 9 | 2.9 | {connectome.CLAIMS['memory'].text} | not run |" in text
+    learning = next(line for line in text.splitlines() if line.startswith('| "strong learning performance" |'))
+    assert learning == '| "strong learning performance" |  | no row |  |  |'  # in this table
+
+
+def test_reduced_numbers_stand_beside_the_published_ones() -> None:
+    said = sizes.told("gesture", frame("gesture", steps=[68], neurons=[64]))
+    assert said.startswith("T = 68, N = 64; neurons 64 (1024), batch 8 (64), updates 100 (8400), rates 0.001 to 0.1 (")
+    assert "seeds" not in said
+    rows = frame("jacobian", steps=[100], neurons=[100])
+    assert "lengths nmnist 100, dvs_gesture 100, shd 100 (nmnist 1000, dvs_gesture 200 to 1000, shd 300)" in sizes.told(
+        "jacobian", rows
+    )
+    rows.attrs["size"] = "paper"
+    assert sizes.told("jacobian", rows) == "T = 100, N = 100; the published numbers"
+    assert sizes.shown((("shd", (25, 50, 100)),)) == "shd 25 to 100"
+    assert sizes.shown(()) == "none"
+
+
+@pytest.mark.parametrize("name", experiment.EXPERIMENTS)
+def test_every_size_can_be_told(name: str) -> None:
+    assert sizes.told(name, frame(name)) != "the published numbers" or name == "artificial"
+
+
+def test_an_update_is_of_jax_at_the_greatest_length() -> None:
+    rules = ["bptt", "drtrl", "bptt", "bptt", "bptt"]
+    rows = frame(
+        "length", data=["x"] * 5, synthetic=[True] * 5, rule=rules, framework=["jax"] * 3 + ["torch", "jax"],
+        variant=["", "", "", "", "mean of steps"], steps=[100, 100, 50, 100, 100],
+        seconds_per_update=[0.004, 0.0082, 9, 9, 9], working_bytes=[3 * 2**20, 2**19, 9, 9, 9],
+    )  # fmt: skip
+    assert sizes.update(rows) == "BPTT 4 ms, 3 MiB; D-RTRL 8.2 ms, 0.5 MiB"
+    assert sizes.update(frame("jacobian")) == ""
