@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.measures import gradients, intervals, settings
+from drtrl_bench.paper.measures import gradients, settings
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] rsnn_weight_gradient_cosine.py, whose question it is; its values were not found"
@@ -51,8 +51,6 @@ DEEP: settings.Table = {
     "alif_stp": {"": (6, 320, 5)},
 }
 """rec, ff, tau, and tau_std of the deep networks, whose layers are all alike."""
-LIMIT = 0.9
-"""The same direction: the interval of the median cosine lies above this in every setting."""
 
 
 @dataclass(frozen=True)
@@ -197,13 +195,8 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     return weight_gradient_studies.figures(rows)
 
 
-def values(rows: Frame, rule: str, column: str = "cosine") -> Any:
-    """Return a column's values of a rule as [seeds, samples]."""
-    return intervals.by_seed(rows, column)[..., list(rows["rules"].iloc[0]).index(rule)]
-
-
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge the direction of the gradient of hidden layers, in every setting."""
     from drtrl_bench.paper.studies import weight_gradient_judged
 
-    return weight_gradient_judged.verdicts(rows)
+    return weight_gradient_judged.verdicts(rows, CLAIMS)

@@ -2,19 +2,26 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from drtrl_bench.paper import report
-from drtrl_bench.paper.experiment import Verdict
+from drtrl_bench.paper.experiment import Claim, Verdict
 from drtrl_bench.paper.measures import intervals, limits
-from drtrl_bench.paper.studies.weight_gradient import CLAIMS, LIMIT, values
 from drtrl_bench.view.caption import Frame
 
 Settings = Mapping[str, Frame]
 """The rows of each setting, by its name."""
 Rules = Mapping[str, str]
 """The rule of each setting."""
+LIMIT = 0.9
+"""The same direction: the interval of the median cosine lies above this in every setting."""
+
+
+def values(rows: Frame, rule: str, column: str = "cosine") -> Any:
+    """Return a column's values of a rule as [seeds, samples]."""
+    return intervals.by_seed(rows, column)[..., list(rows["rules"].iloc[0]).index(rule)]
 
 
 def by_setting(rows: Frame, *by: str) -> dict[str, Frame]:
@@ -41,7 +48,7 @@ def without_trace(every: Settings) -> str:
     return f"without any trace {above} of {len(every)} settings above it, median {median:.3f}"
 
 
-def direction(rows: Frame, name: str, own: Frame, every: Settings, rules: Rules, *said: str) -> Verdict:
+def direction(rows: Frame, claim: Claim, own: Frame, every: Settings, rules: Rules, *said: str) -> Verdict:
     """Judge whether the cosine is above the limit in every setting; own: the rows of all of them."""
     found = {setting: intervals.summary(values(each, rules[setting])) for setting, each in every.items()}
     why = "; ".join([
@@ -52,14 +59,14 @@ def direction(rows: Frame, name: str, own: Frame, every: Settings, rules: Rules,
         report.activity(own),
     ])  # fmt: skip
     outcome = report.outcome(rows, limits.within(found.values(), low=LIMIT))
-    return Verdict(CLAIMS[name], outcome, limits.counted(found, LIMIT, "settings"), why, report.datasets(own))
+    return Verdict(claim, outcome, limits.counted(found, LIMIT, "settings"), why, report.datasets(own))
 
 
-def order(rows: Frame, own: Frame, every: Settings, best: Rules) -> Verdict:
+def order(rows: Frame, claim: Claim, own: Frame, every: Settings, best: Rules) -> Verdict:
     """Judge whether D-RTRL's gradient is the closer one in every setting."""
     closer = {name: intervals.summary(values(each, "drtrl") - values(each, best[name])) for name, each in every.items()}
     return Verdict(
-        CLAIMS["order"],
+        claim,
         report.outcome(rows, limits.within(closer.values(), low=0)),
         f"cosine of D-RTRL minus that of ES-D-RTRL, paired: {limits.counted(closer, 0, 'settings')}",
         f"limit: the interval above 0 in every setting; ES-D-RTRL at the best rank of each; {report.activity(own)}",
@@ -67,7 +74,7 @@ def order(rows: Frame, own: Frame, every: Settings, best: Rules) -> Verdict:
     )
 
 
-def verdicts(rows: Frame) -> list[Verdict]:
+def verdicts(rows: Frame, claims: Mapping[str, Claim]) -> list[Verdict]:
     """Judge the gradients of hidden layers; that of the readout is exact in D-RTRL by construction."""
     whole = rows["part"].str.fullmatch(r"layer\d+") & (rows["warm_up"] == 0) & (rows["framework"] == "jax")
     models, deep = (rows[whole & (rows["study"] == study)] for study in ("models", "depth"))
@@ -76,8 +83,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
     ranks = ", ".join(sorted({rule.split()[1] for rule in best.values()}, key=int))
     control, chosen = without_trace(each), f"the best rank of a setting on the same samples, one of {ranks}"
     return [
-        direction(rows, "drtrl", models, each, dict.fromkeys(each, "drtrl"), control),
-        direction(rows, "es_drtrl", models, each, best, chosen, control),
-        direction(rows, "depth", deep, layers, dict.fromkeys(layers, "drtrl")),
-        order(rows, models, each, best),
+        direction(rows, claims["drtrl"], models, each, dict.fromkeys(each, "drtrl"), control),
+        direction(rows, claims["es_drtrl"], models, each, best, chosen, control),
+        direction(rows, claims["depth"], deep, layers, dict.fromkeys(layers, "drtrl")),
+        order(rows, claims["order"], models, each, best),
     ]

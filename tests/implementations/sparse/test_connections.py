@@ -210,7 +210,8 @@ def library(framework: str, m: Maps, kernel: Array, z: Array, dy: Array) -> list
     import jax
 
     def convolve(maps: Any, weight: Any) -> Any:
-        return jax.lax.conv_general_dilated(maps, weight, (m.stride,) * 2, [(m.padding,) * 2] * 2).reshape(len(z), -1)
+        padding = [(m.padding, m.padding)] * 2
+        return jax.lax.conv_general_dilated(maps, weight, (m.stride,) * 2, padding).reshape(len(z), -1)
 
     y, vjp = jax.vjp(convolve, jax.numpy.asarray(shaped), jax.numpy.asarray(kernel))
     dz, dkernel = vjp(jax.numpy.asarray(dy))

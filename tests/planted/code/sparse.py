@@ -313,8 +313,8 @@ PLANTED = [
     Planted(
         "options that are taken and not used",
         "bench/experiments/brain.py",
-        "if against_dense and (neurons or flywire):",
-        "if against_dense and neurons and flywire:",
+        "if against_dense and (neurons or flywire or low_rank):",
+        "if against_dense and neurons and flywire and low_rank:",
         f"{COST}test_no_option_is_taken_and_not_used",
     ),
     Planted(
