@@ -70,7 +70,8 @@ class About:
     question: str
     claims: Mapping[str, Claim]
     cpu_seconds: float | None = None
-    """Seconds of a core that the jobs of size cpu took together, compilation among them; None: not measured yet."""
+    """Seconds of a core that the jobs of size cpu take together, compilation among them, as measured or as counted from
+    the updates of other runs; None: not known yet."""
     instead: str = ""
     """What takes the place of published data, targets, networks or ways to train at every size, in words for a verdict;
     empty: nothing does."""

@@ -18,7 +18,7 @@ NAMES = {"r": "synapses", "x": "input weights"}
 MEASURES = {"cosine": "cosine with BPTT's", "norm_ratio": "norm / BPTT's"}
 ACROSS = {"neurons": "neurons", "strength": "strength of a synapse, times the published"}
 EQUAL = "equal to BPTT's"
-ZERO = "0, which no logarithm has"
+ZERO = "norm of 0, below the logarithmic axis"
 
 
 def summarized(rows: Frame) -> Frame:

@@ -88,7 +88,9 @@ def memory(axes: Axes, found: Frame) -> None:
     """Draw the peak memory of a gradient."""
     for rule, own in found.groupby("rule", sort=False):
         mebibytes = own["working_bytes"].to_numpy(float) / 2**20
-        axes.plot(beside(found, str(rule)), mebibytes, label=training.name(str(rule), ""), **training.look(str(rule), ""))
+        axes.plot(
+            beside(found, str(rule)), mebibytes, label=training.name(str(rule), ""), **training.look(str(rule), "")
+        )
     scales.scale_steps(axes, sorted(int(T) for T in found["steps"].unique()))
     scales.scale_values(axes, "y", "peak memory (MiB)")
 

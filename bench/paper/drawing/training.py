@@ -19,8 +19,8 @@ from drtrl_bench.view.caption import Frame
 
 INTERVAL = "95 % interval of the median"
 BARS = (
-    "bars: bootstrap over seeds; of a test accuracy over the test recordings, too, where all seeds have the same; "
-    "beside the end of a line, and beside each other at the same memory"
+    "bars: bootstrap over seeds; of a test accuracy over the test recordings, too, where all seeds have the same; over "
+    "updates of the last validation, beside the lines; at the same memory beside each other"
 )
 MEMORY = "peak memory: of a gradient, beyond weights and batch; a training that ended keeps its last value"
 ASIDE = 0.045
@@ -45,21 +45,23 @@ def name(rule: str, variant: str) -> str:
 def curve(axes: Axes, rows: Frame, column: str, across: str = "updates", unit: float = 1.0) -> None:
     """Draw a column of the validations for each rule, over updates or over seconds of wall time.
 
-    Bands of many rules would hide each other: the interval is drawn at the end alone, a bar beside the line.
+    Bands of many rules would hide each other: over updates, the interval of the last is a bar beside the lines.
     """
-    ends = []
+    ends, last = [], 0.0
     for (rule, variant), own in rows.groupby(["rule", "variant"], sort=False):
         x, values = trainings.held(own, column)
         at = x * (float(own["seconds_per_update"].median()) if across == "seconds" else 1)
         middle, low, high = (unit * each for each in curves(values))
         options: dict[str, Any] = look(str(rule), str(variant)) | {"markevery": max(1, len(x) // 6)}
         axes.plot(at, middle, label=name(str(rule), str(variant)), **options)
-        ends.append((at[-1], (middle[-1], low[-1], high[-1]), options["color"]))
-    last = max(at for at, *_ in ends)
-    for number, (at, summary, colour) in enumerate(ends, start=1):
-        bar(axes, at + last * ASIDE * (number if across == "updates" else 1), summary, colour)
-    axes.set_xlim(0, last * (1 + ASIDE * (len(ends) + 1)))
-    axes.set_xlabel("updates" if across == "updates" else "wall time of updates (s)")
+        ends.append(((middle[-1], low[-1], high[-1]), options["color"]))
+        last = max(last, float(at[-1]))
+    if across == "seconds":
+        axes.set(xlim=(0, 1.05 * last), xlabel="wall time of updates (s)")
+        return
+    for number, (summary, colour) in enumerate(ends, start=1):
+        bar(axes, last * (1 + ASIDE * number), summary, colour)
+    axes.set(xlim=(0, last * (1 + ASIDE * (len(ends) + 1))), xlabel="updates")
 
 
 def bar(axes: Axes, at: float, summary: Sequence[float], colour: str) -> None:

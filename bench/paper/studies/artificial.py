@@ -136,7 +136,7 @@ def lines(axes: Axes, found: Frame, columns: tuple[str, ...], lacking: bool = Fa
             bars: dict[str, Any] = {"color": colour, "label": marks.INTERVAL, **style.BAR}
             axes.errorbar(own["share"], middle, yerr=np.maximum([middle - low, high - middle], 0), **bars)
             # hollow and dashed, as the line below is nearly the same
-            look = {"linestyle": (0, (2.5, 1.2)), "markerfacecolor": "white"} if column == "with_outer" else {}
+            look = {"linestyle": (0, (2.5, 1.2)), "markerfacecolor": "none"} if column == "with_outer" else {}
             edge = colour if look else "white"
             axes.plot(own["share"], middle, color=colour, marker=marker, markeredgecolor=edge, label=name, **look)
     axes.set_xlabel("share of neurons near the threshold")

@@ -13,7 +13,6 @@ from drtrl_bench.paper.drawing import length as drawing
 from drtrl_bench.paper.learning import training
 from drtrl_bench.paper.tasks import integrator, length
 
-
 CONTROLS = ("no_trace", "random_feedback")
 
 
@@ -54,7 +53,7 @@ def test_points_are_of_one_length_and_of_pairs() -> None:
             (
                 "integrator (synthetic)",
                 "told in eight ranges",
-                "no spikes in this cell; 100 to 100 % of the inputs",
+                "no spikes in this cell; 100 % of the inputs",
                 "random feedback",
             ),
         ),
