@@ -89,7 +89,7 @@ class Recordings:
     def batch(self, steps: int, size: int, seed: int, split: str, features: int = 8) -> tuple[Any, Any]:
         chosen = np.random.default_rng(seed).choice(self.number[split], size, replace=False)
         inputs = np.broadcast_to(chosen[None, :, None], (steps, size, features)).astype(float)
-        return inputs, np.tile(chosen % 2, (steps, 1))
+        return inputs, np.tile(chosen % 2, (steps, 1)).astype(np.int32)
 
 
 def test_all_seeds_are_tested_on_the_same_recordings_once(monkeypatch: pytest.MonkeyPatch) -> None:
