@@ -101,7 +101,8 @@ def test_all_seeds_are_tested_on_the_same_recordings_once(monkeypatch: pytest.Mo
     first, second = (training.batch(job | {"seed": seed}, "test")[0][0, :, 0].tolist() for seed in (0, 1))
     assert first == second
     assert sorted(first) == list(range(20))
-    assert not np.array_equal(*(training.batch(job | {"seed": seed}, "train", 1)[0] for seed in (0, 1)))
+    drawn = [training.batch(job | {"seed": seed}, "train", 1)[0] for seed in (0, 1)]
+    assert not np.array_equal(drawn[0], drawn[1])
     (row,) = training.rows(job)
     assert (row["tested"], row["validated"]) == (20, 12)
     assert len(row["right"]) == 20

@@ -74,7 +74,8 @@ def cost(axes: Axes, rows: Frame, study: str, quantity: str) -> None:
         curve(axes, over(own, "steps", partial(intervals.of_column, column=column)), rule, unit)
         if (study, quantity) == ("published", "time"):
             done = own.groupby("steps")["done_s"].median() / unit
-            axes.plot(done.index, done, label=DONE, **LINES[DONE] | {"color": selection.ALGORITHMS[rule][1]})
+            options: dict[str, Any] = LINES[DONE] | {"color": selection.ALGORITHMS[rule][1]}
+            axes.plot(done.index, done, label=DONE, **options)
     steps = sorted(int(T) for T in rows["steps"].unique())
     if quantity == "memory":
         job = rows.iloc[0]

@@ -93,9 +93,10 @@ def memory(axes: Axes, rows: Frame, chance: float) -> None:
     groups = list(rows.groupby(["rule", "variant"], sort=False))
     bytes_ = [float(own["working_bytes"].iloc[0]) for _, own in groups]
     for ((rule, variant), own), at in zip(groups, beside(bytes_), strict=True):
-        summary, options = [100 * each for each in trainings.accuracy(own)[:3]], look(str(rule), str(variant))
+        summary = [100 * each for each in trainings.accuracy(own)[:3]]
+        options: dict[str, Any] = look(str(rule), str(variant)) | {"linestyle": "none"}
         bar(axes, at / 2**20, summary, options["color"])
-        axes.plot([at / 2**20], summary[:1], label=name(str(rule), str(variant)), **options | {"linestyle": "none"})
+        axes.plot([at / 2**20], summary[:1], label=name(str(rule), str(variant)), **options)
     level(axes, chance)
     scales.scale_values(axes, "x", "peak memory (MiB)")
     axes.set_ylabel("test accuracy (%)")
