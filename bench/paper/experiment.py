@@ -17,12 +17,8 @@ and, if it measures time or memory,
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 EXPERIMENTS = {
     "jacobian": "drtrl_bench.paper.studies.jacobian",
@@ -74,9 +70,11 @@ class About:
     question: str
     claims: Mapping[str, Claim]
     cpu_seconds: float | None = None
-    """Seconds of a core that the jobs of size cpu took together, compilation among them; None: not measured yet."""
+    """Seconds of a core that the jobs of size cpu take together, compilation among them, as measured or as counted from
+    the updates of other runs; None: not known yet."""
     instead: str = ""
-    """What stands in for published data or targets at every size, in words for a verdict; empty: nothing does."""
+    """What takes the place of published data, targets, networks or ways to train at every size, in words for a verdict;
+    empty: nothing does."""
 
 
 @dataclass(frozen=True)
@@ -92,29 +90,11 @@ class Verdict:
     """The data that it is of, if not all of the experiment's."""
 
 
-class Module(Protocol):
-    """What a module of an experiment offers."""
-
-    ABOUT: About
-    SIZES: Mapping[str, Any]
-
-    def jobs(self, size: Any) -> list[Job]:
-        """List the jobs of a size."""
-        ...
-
-    def compute(self, job: Job) -> list[Row]:
-        """Compute the rows of a job."""
-        ...
-
-    def figures(self, rows: "pd.DataFrame") -> dict[str, tuple["Figure", "pd.DataFrame"]]:
-        """Draw the figures, each with the points that it plots."""
-        ...
-
-    def verdicts(self, rows: "pd.DataFrame") -> list[Verdict]:
-        """Judge each claim."""
-        ...
+def with_replaced(about: About, verdicts: list[Verdict]) -> list[Verdict]:
+    """Add to the reason of each verdict what takes the place of something published."""
+    return [replace(verdict, why=f"{verdict.why}; {about.instead}") for verdict in verdicts]
 
 
 def module(name: str) -> Any:
-    """Import the module of an experiment, a `Module`."""
+    """Import the module of an experiment, which offers what is listed above."""
     return importlib.import_module(EXPERIMENTS[name])

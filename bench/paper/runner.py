@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ from drtrl_bench.paper.records import Line
 from drtrl_bench.process import locks
 from drtrl_bench.records import appending
 
-PER_CLASS = {"train": 2, "valid": 1, "test": 1}
-"""Recordings per class of a stand-in that is made because there are no files."""
+RECORDINGS = {"train": 160, "valid": 40, "test": 100}
+"""Recordings of each part of a stand-in that is made because there are no files, as many of each class. Without a part
+of its own, validation is on a fifth of the training part."""
 Progress = Callable[[int, int, float | None], None]
 """Called before each job with the number that are finished, the number of all, and about how many seconds are left."""
 Say = Callable[[str], None]
@@ -159,8 +160,10 @@ def provide(jobs: list[Job], say: Say) -> None:
     for name in dict.fromkeys(job["dataset"] for job in jobs if job.get("dataset")):
         events = data.dataset(name).events
         if (reason := data.unavailable(name)) and events and not location(events):
-            say(f"no files of {events.published.name}: making a small stand-in, {events.published.stand_in}")
-            data.module("events.make_stand_in").make(events.published, lambda *_: None, PER_CLASS)
+            published = events.published
+            per_class = {part: -(-number // published.classes) for part, number in RECORDINGS.items()}
+            say(f"no files of {published.name}: making a small stand-in, {published.stand_in}, once; it takes minutes")
+            data.module("events.make_stand_in").make(published, partial(told, say, published.name), per_class)
             reason = data.unavailable(name)
         if reason:
             raise OSError(reason)
@@ -168,6 +171,12 @@ def provide(jobs: list[Job], say: Say) -> None:
         if events and most and (available := len(events.recordings("train")[1])) < most:
             more = f"drtrl-bench data make {name} --train {-(-2 * most // events.CLASSES)}, or the genuine files"
             raise OSError(f"{events.LABEL} has {available} recordings for training, a job needs {most}: {more}")
+
+
+def told(say: Say, name: str, part: str, done: int, number: int) -> None:
+    """Say now and then how many recordings of a part are made."""
+    if done and (done == number or done % 50 == 0):
+        say(f"{name}, {part}: {done} of {number} recordings")
 
 
 def location(events: protocols.EventDataset) -> Any:

@@ -243,6 +243,8 @@ def test_figures_are_complete_and_show_both_protocols() -> None:
     assert (single["median"], single["low"], single["published"]) == pytest.approx((0.85, 0.85, 0.85))
     every = points.loc[("jax", "nmnist", "alif_std", "all")]
     assert (every["median"], every["low"], every["high"]) == pytest.approx((0.35, 0.3, 0.4))
+    for axes in drawn["jacobian"][0].axes:  # no source gives what is published an interval
+        assert {bars.lines[2][0].get_colors()[0][0] for bars in axes.containers} <= {0}  # the red of the corrected
     swept = drawn["jacobian_sweeps"][1]
     assert len(swept) == 4 * 6 * len(set(swept["measure"]))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.pictures import raw_mathtext, text_of, touching, unnamed
+from support.pictures import alike, raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench.case import Case
 from drtrl_bench.implementations.reference import algorithms as reference
@@ -395,6 +395,7 @@ def test_the_figure_is_complete_and_shows_both_protocols() -> None:
     ((name, (figure, points)),) = memory_speed.figures(rows).items()
     assert name == "memory_speed"
     assert unnamed(figure) == []
+    assert alike(figure) == []
     assert touching(figure) == []
     assert raw_mathtext(figure) == []
     text = text_of(figure)

@@ -166,12 +166,33 @@ def behind(name: str) -> set[str]:
     return set(runner.provenance.closure(*(each for each in imported if runner.provenance.file_of(each))))
 
 
-def test_rules_and_cells_are_sources_of_the_trainings() -> None:
-    files = behind("dms")
-    rules = [f"algorithms.{name}" for name in ("exact.bptt", "approximate.es_drtrl", "approximate.random_feedback")]
-    for name in (*rules, "cells.cells", "engine.trace", "training.fit"):
+RULES = ("exact.bptt", "approximate.drtrl", "approximate.es_drtrl", "approximate.no_trace")
+TASKS = [name for name, module in experiment.EXPERIMENTS.items() if ".tasks." in module]
+
+
+@pytest.mark.parametrize("name", [*TASKS, "weight_gradient", "lag"])
+def test_rules_and_cells_are_sources_of_what_compares_rules(name: str) -> None:
+    """And all that a rule imports, as the trace and the blocks in which it is computed."""
+    files = behind(name)
+    needed = [f"algorithms.{rule}" for rule in RULES] + ["cells.cells", "engine.trace", "engine.blocks"]
+    needed += ["algorithms.approximate.random_feedback", "training.fit"] if name in TASKS else []
+    assert len(needed) > 6
+    for each in needed:
+        for framework in ("jax",) if name == "lag" else ("jax", "torch"):
+            assert f"drtrl_bench.implementations.{each}_{framework}" in files
+
+
+def test_how_trainings_are_listed_is_no_source_of_them() -> None:
+    for name in TASKS:
+        assert "drtrl_bench.paper.learning.listing" not in behind(name)
+        assert "drtrl_bench.paper.learning.training_jax" in behind(name)
+
+
+def test_the_rules_on_synapses_are_sources_of_the_connectome() -> None:
+    files = behind("connectome")
+    for rule in ("bptt", "drtrl", "es_drtrl"):
         for framework in ("jax", "torch"):
-            assert f"drtrl_bench.implementations.{name}_{framework}" in files
+            assert f"drtrl_bench.implementations.sparse.{rule}_{framework}" in files
 
 
 def test_the_cells_and_the_engine_are_sources_of_the_jacobians() -> None:
@@ -203,8 +224,13 @@ def test_a_number_that_is_none_is_no_row(doubling: Any, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("name", experiment.EXPERIMENTS)
-def test_every_committed_line_is_read(name: str) -> None:
+def test_every_committed_line_is_read_and_of_a_job_of_today(name: str) -> None:
+    """A result of numbers that no size has any more would lie beside a table in which nothing was run."""
     path = Path(__file__).parents[2] / "results" / "paper" / f"{name}.jsonl"
+    if not path.exists():
+        pytest.skip("not run yet, as the table says")
     results, environments = records.read(path)
     assert len(results) + len(environments) == len(path.read_text(encoding="utf-8").splitlines()) > 10
     assert {line["experiment"] for line in results} == {name}
+    keys = {records.key_of(name, job) for size in experiment.SIZES for job in runner.jobs_of(name, size)}
+    assert {line["job_key"] for line in results} <= keys

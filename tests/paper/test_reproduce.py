@@ -4,7 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -216,18 +216,28 @@ def test_too_few_recordings_are_named_with_what_helps(monkeypatch: pytest.Monkey
 
 
 def test_a_stand_in_is_made_where_there_are_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    published = SimpleNamespace(name="SHD", stand_in="synthetic speech")
+    published = SimpleNamespace(name="SHD", stand_in="synthetic speech", classes=20)
     events, files, said = SimpleNamespace(published=published, recordings=lambda split: ([], [0] * 36)), [], []
+
+    def make(of: Any, report: Any, per_class: dict[str, int]) -> None:
+        files.append((of.name, per_class))
+        for done in range(101):
+            report("test", done, 100)
+
     modules = {
         "events.availability": SimpleNamespace(location=lambda of: files or None),
-        "events.make_stand_in": SimpleNamespace(make=lambda of, report, per_class: files.append(of.name)),
+        "events.make_stand_in": SimpleNamespace(make=make),
     }
     monkeypatch.setattr(runner.data, "dataset", lambda name: SimpleNamespace(events=events))
     monkeypatch.setattr(runner.data, "unavailable", lambda name: None if files else "no files of SHD")
     monkeypatch.setattr(runner.data, "module", modules.get)
     runner.provide([{"dataset": "shd"}, {"seed": 0}], said.append)
-    assert files == ["SHD"]
-    assert said == ["no files of SHD: making a small stand-in, synthetic speech"]
+    assert files == [("SHD", {"train": 8, "valid": 2, "test": 5})]  # 100 recordings of 20 words are tested
+    assert said == [
+        "no files of SHD: making a small stand-in, synthetic speech, once; it takes minutes",
+        "SHD, test: 50 of 100 recordings",
+        "SHD, test: 100 of 100 recordings",
+    ]
     monkeypatch.setattr(runner.data, "unavailable", lambda name: "h5py is not installed")
     with pytest.raises(OSError, match="h5py is not installed"):
         runner.provide([{"dataset": "shd"}], said.append)

@@ -73,6 +73,43 @@ def test_parts_are_drawn_apart_and_by_seed() -> None:
     assert (targets[:9] < 0).all()
 
 
+class Recordings:
+    """A data set of events whose recordings are numbers: the batch holds those that were drawn, in their order."""
+
+    FEATURES, CLASSES = 8, 2
+    number = {"train": 40, "valid": 12, "test": 20}  # noqa: RUF012
+
+    @property
+    def events(self) -> Any:
+        return self
+
+    def recordings(self, split: str) -> tuple[None, Any]:
+        return None, np.arange(self.number[split])
+
+    def batch(self, steps: int, size: int, seed: int, split: str, features: int = 8) -> tuple[Any, Any]:
+        chosen = np.random.default_rng(seed).choice(self.number[split], size, replace=False)
+        inputs = np.broadcast_to(chosen[None, :, None], (steps, size, features)).astype(float)
+        return inputs, np.tile(chosen % 2, (steps, 1)).astype(np.int32)
+
+
+def test_all_seeds_are_tested_on_the_same_recordings_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax")
+    (generated,) = training.rows(JOB)
+    assert generated["right"] is None  # each seed has trials of its own
+    monkeypatch.setattr(training.data, "dataset", lambda name: Recordings())
+    job = JOB | {"reading": {}, "held": 256}
+    first, second = (training.batch(job | {"seed": seed}, "test")[0][0, :, 0].tolist() for seed in (0, 1))
+    assert first == second
+    assert sorted(first) == list(range(20))
+    drawn = [training.batch(job | {"seed": seed}, "train", 1)[0] for seed in (0, 1)]
+    assert not np.array_equal(drawn[0], drawn[1])
+    (row,) = training.rows(job)
+    assert (row["tested"], row["validated"]) == (20, 12)
+    assert len(row["right"]) == 20
+    assert set(row["right"]) <= {0, 1}
+    assert np.mean(row["right"]) == pytest.approx(row["test_accuracy"])
+
+
 def test_hits_by_hand() -> None:
     logits = np.array([[[9, 0], [9, 0]], [[1, 2], [0, 1]], [[3, 1], [0, 3]]], float)  # [T, B, C]
     targets = np.array([[-1, -1], [0, 1], [0, 1]])

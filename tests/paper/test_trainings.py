@@ -1,4 +1,4 @@
-"""What is said and drawn of trainings: curves of one length, differences, agreement, verdicts and jobs, by hand."""
+"""What is said and drawn of trainings: curves of one length, differences, agreement, and verdicts, by hand."""
 
 from typing import Any
 
@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 from support.pictures import raw_mathtext, text_of, touching, unnamed
 
-from drtrl_bench.implementations.cells import spec
 from drtrl_bench.paper import experiment
-from drtrl_bench.paper.learning import judging, training, trainings
-from drtrl_bench.paper.tasks import copying, dms, evidence, gesture, integrator, length, shd
+from drtrl_bench.paper.learning import judging, trainings
+from drtrl_bench.paper.tasks import dms
 
 CLAIM = experiment.Claim("it learns", "[code] x.py")
 
@@ -54,6 +53,36 @@ def test_differences_are_of_the_same_seed() -> None:
     ours, theirs = trainings.of_rule(SOLVING, "drtrl").iloc[::-1], trainings.of_rule(SOLVING, "bptt")
     assert trainings.paired(ours, theirs, "test_accuracy").median == pytest.approx(-0.15)  # -0.2 and -0.1
     assert trainings.paired(ours, theirs, "test_accuracy").low == pytest.approx(-0.2)
+
+
+def on_recordings(right: Any, rule: str = "bptt") -> Any:
+    """Trainings of a rule, each seed tested on the same recordings: which it told right [seeds, recordings]."""
+    rows = [row(rule, seed, float(np.mean(own)), [0.5], right=list(own)) for seed, own in enumerate(right)]
+    return framed(*rows)
+
+
+def test_recordings_that_all_seeds_share_are_drawn_once_for_all() -> None:
+    """Five seeds that tell the same half of 100 recordings right know as little of other recordings as one seed."""
+    half = np.arange(100) % 2
+    alike = trainings.accuracy(on_recordings([half] * 5))
+    assert alike.median == 0.5
+    assert (alike.low, alike.high) == pytest.approx((0.4, 0.6), abs=0.015)  # binomial: 1.96 sqrt(0.25 / 100) = 0.098
+    apart = trainings.accuracy(on_recordings([np.full(100, share) for share in (0, 0, 1, 1, 1)]))
+    assert (apart.median, apart.low, apart.high) == (1, 0, 1)  # of seeds alone
+    plain = trainings.accuracy(trainings.of_rule(SOLVING, "drtrl"))  # without recordings
+    assert (plain.median, plain.low, plain.high) == pytest.approx((0.8, 0.7, 0.9))
+
+
+def test_rules_are_compared_recording_by_recording() -> None:
+    """A rule that fails where the other does, and on one of ten recordings besides."""
+    half = (np.arange(100) % 2).astype(float)
+    less = half * (np.arange(100) % 10 != 1)
+    ours, theirs = on_recordings([less] * 5, "drtrl"), on_recordings([half] * 5)
+    behind = trainings.paired(ours, theirs, "test_accuracy")
+    assert behind.median == pytest.approx(-0.1)
+    assert (behind.low, behind.high) == pytest.approx((-0.16, -0.045), abs=0.015)  # 1.96 sqrt(0.09 / 100) = 0.059
+    same = trainings.paired(theirs, theirs, "test_accuracy")
+    assert (same.low, same.high) == (0, 0)
 
 
 def test_frameworks_are_compared_where_both_ran() -> None:
@@ -213,47 +242,3 @@ def test_the_figure_is_complete_and_legible() -> None:
     np.testing.assert_allclose(bptt["valid"], [0.55, 0.835, 0.885, 0.965])
     np.testing.assert_allclose(bptt["loss"], 0.6)
     assert (bptt["solved"] == 2).all()
-
-
-@pytest.mark.parametrize("module", [dms, shd, gesture, evidence, copying, integrator, length])
-@pytest.mark.parametrize("size", experiment.SIZES)
-def test_every_rule_has_the_same_budget(module: Any, size: str) -> None:
-    jobs = module.jobs(module.SIZES[size])
-    budgets = {tuple(job[name] for name in ("updates", "every", "batch", "held", "tunings")) for job in jobs}
-    assert len(budgets) == len({tuple(job["rates"]) for job in jobs}) == 1
-    (budget,) = budgets
-    assert budget[0] % budget[1] == 0
-    seeds = {(job["rule"], job["condition"], job["variant"]): set() for job in jobs if job["framework"] == "jax"}
-    for job in jobs:
-        if job["framework"] == "jax":
-            seeds[job["rule"], job["condition"], job["variant"]].add(job["seed"])
-    assert all(found == set(range(5)) for found in seeds.values())
-    assert {job["rule"] for job in jobs if job["framework"] == "torch"} == set(module.RULES)
-
-
-def test_the_published_numbers_of_delayed_match() -> None:
-    jobs = dms.jobs(dms.SIZES["paper"])
-    job = next(job for job in jobs if job["rule"] == "es_drtrl")
-    assert (job["steps"], job["batch"], job["neurons"], job["rule_options"]["decay"]) == (2010, 128, 200, 0.99)
-    gif, readout = training.network(job)
-    assert isinstance(gif, spec.GIF)
-    assert (gif.tau, gif.tau_syn, gif.A, gif.scale_x, gif.scale_r, readout.tau) == (100, 100, 1, 6, 2, 5)
-    assert training.draw(job)[0]["p"].shape == (1, 1, 200)
-    assert job["uniform"] == {"tau_slow": [100, 2250]}
-    (weak,) = {tuple(j["options"].values())[2:] for j in jobs if j["variant"] == "ff = rec = 1"}
-    assert weak == (1, 1)
-    (cut,) = {j["clip"] for j in jobs if j["variant"] == "mean of steps"}
-    assert cut == 500
-    reduced = dms.jobs(dms.SIZES["cpu"])[0]
-    assert (reduced["ms"], reduced["steps"], reduced["options"]["tau"]) == (10, 111, 10)
-
-
-def test_the_published_numbers_of_evidence_and_copying() -> None:
-    job = next(job for job in evidence.jobs(evidence.SIZES["paper"]) if job["rule"] == "es_drtrl")
-    assert (job["steps"], job["neurons"], job["rule_options"]["decay"]) == (2200, 800, 0.9)
-    cell, readout = training.network(job)
-    assert isinstance(cell, spec.EIGIF)
-    assert cell == spec.EIGIF(scale_x=4.0, scale_r=2.0)  # whose times are those of steps of 1 ms
-    assert readout.tau == 10
-    job = copying.jobs(copying.SIZES["paper"])[0]
-    assert (job["steps"], job["lag"], job["neurons"], job["batch"]) == (520, 500, 200, 128)

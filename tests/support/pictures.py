@@ -5,6 +5,7 @@ from itertools import combinations
 
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 
@@ -71,6 +72,22 @@ def unnamed(figure: Figure) -> list[str]:
             else:
                 named = all(part in legend for part in name.split(" / "))
             found += [] if named else [name]
+    return found
+
+
+def alike(figure: Figure) -> list[str]:
+    """Lines of the legend without a marker that look like another: both dotted, both dashed, or solid in one colour."""
+    seen: dict[object, str] = {}
+    found = []
+    for legend in figure.legends:
+        for line, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+            if not isinstance(line, Line2D) or line.get_marker() not in ("", "None", None):
+                continue
+            dashes = line._unscaled_dash_pattern[1]  # type: ignore[attr-defined]
+            look = str(line.get_color()) if not dashes else "dotted" if max(dashes) < 2 else "dashed"
+            if look in seen:
+                found.append(f"{text.get_text()!r} looks like {seen[look]!r}")
+            seen[look] = text.get_text()
     return found
 
 

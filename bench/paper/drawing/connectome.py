@@ -18,6 +18,7 @@ NAMES = {"r": "synapses", "x": "input weights"}
 MEASURES = {"cosine": "cosine with BPTT's", "norm_ratio": "norm / BPTT's"}
 ACROSS = {"neurons": "neurons", "strength": "strength of a synapse, times the published"}
 EQUAL = "equal to BPTT's"
+ZERO = "norm of 0, below the logarithmic axis"
 
 
 def summarized(rows: Frame) -> Frame:
@@ -41,8 +42,17 @@ def look(rule: str) -> tuple[str, dict[str, Any]]:
 
 
 def panel(axes: Axes, points: Frame, across: str, measure: str) -> None:
-    """Draw a measure with its interval, a line for each rule, over neurons or strength."""
-    for rule, own in points[points["measure"] == measure].groupby("rule", sort=False):
+    """Draw a measure with its interval, a line for each rule, over neurons or strength.
+
+    A norm of 0 stands on a line of its own, below all others.
+    """
+    chosen, columns = points[points["measure"] == measure], ["median", "low", "high"]
+    values = chosen[columns].to_numpy(float)
+    if measure == "norm_ratio" and (values <= 0).any():
+        floor = values[values > 0].min() / 3
+        chosen = chosen.assign(**chosen[columns].clip(lower=floor))
+        axes.axhline(floor, label=ZERO, **marks.DASHED)
+    for rule, own in chosen.groupby("rule", sort=False):
         own, (name, options) = own.sort_values(across), look(str(rule))
         ends = [own["median"] - own["low"], own["high"] - own["median"]]
         axes.errorbar(own[across], own["median"], yerr=ends, color=options["color"], label=marks.INTERVAL, **style.BAR)

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -36,15 +35,10 @@ CORRECTED = "corrected: steps of a sample averaged, then the median of all sampl
 POOLED = "as published: steps of all samples pooled, one network, undefined values counted as 0, products in float32"
 
 
-def published(rows: Frame, column: str) -> intervals.Summary | None:
-    """Return what the published protocol makes of a column, from one network; None where it is the same."""
-    one = rows[rows["seed"] == rows["seed"].min()]
-    if column == "single":
-        return marks.pooled(one["published"], one["published_square"], len(one) * int(one["steps"].iloc[0]))
-    if column == "all":
-        values = one["all_published"]
-        return marks.pooled(values, values**2, len(one))
-    return None
+def published(rows: Frame, column: str) -> float | None:
+    """Return the mean that the published protocol makes of a column, from one network; None where it has none."""
+    name = {"single": "published", "all": "all_published"}.get(column)
+    return float(rows.loc[rows["seed"] == rows["seed"].min(), name].mean()) if name else None
 
 
 def points(rows: Frame, by: list[str]) -> Frame:
@@ -54,9 +48,9 @@ def points(rows: Frame, by: list[str]) -> Frame:
         common = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         common |= {"density": own["density"].mean(), "silent": int((own["rate"] == 0).sum()), "samples": len(own)}
         for column in COLUMNS:
-            middle, pooled = intervals.of_column(own, column), published(own, column)
+            middle = intervals.of_column(own, column)
             values = {"median": middle.median, "low": middle.low, "high": middle.high, "undefined": middle.undefined}
-            values |= {"published": pooled.median if pooled else None}
+            values |= {"published": published(own, column)}
             found.append(common | {"measure": column} | values)
     return pd.DataFrame(found)
 
@@ -71,7 +65,7 @@ def panel(axes: Axes, rows: Frame, column: str) -> None:
             marks.listed(axes, found, name, aside, f"{marks.TWIN}, first seed" if name == marks.TWIN else "")
     own = rows[rows["framework"] == "jax"]
     pooled = {place: published(own[own["cell"] == cell], column) for place, cell in enumerate(cells)}
-    if defined := {place: each for place, each in pooled.items() if each}:
+    if defined := {place: (each,) * 3 for place, each in pooled.items() if each is not None}:
         marks.listed(axes, defined, marks.PUBLISHED, 0.2)
     scales.list_lines(axes, [settings.MODELS[cell] for cell in cells])
     axes.set_xlabel(COLUMNS[column])
@@ -80,15 +74,9 @@ def panel(axes: Axes, rows: Frame, column: str) -> None:
 
 
 def apart(rows: Frame) -> str:
-    """Say how far the frameworks are apart at most, over all samples that both computed."""
+    """Say how far the frameworks are apart at most."""
     by = ["cell", "dataset", "steps", "seed", "sample"]
-    both = rows[rows["framework"] == "jax"].merge(rows[rows["framework"] == "torch"], on=by, suffixes=("", "_torch"))
-    if both.empty:
-        return "PyTorch was not run"
-    columns = ["single", "all", "error", "radius", "rate"]
-    ours, twins = both[columns], both[[f"{column}_torch" for column in columns]]
-    most = np.nanmax(np.abs(ours.to_numpy(float) - twins.to_numpy(float)))
-    return f"JAX and PyTorch differ by {most:.1e} at most, in {len(both)} samples that both computed"
+    return marks.apart(rows, by, ["single", "all", "error", "radius", "rate"])
 
 
 def title(key: Any) -> str:
@@ -122,7 +110,7 @@ def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
         groups, colour = [own[own[across] == x] for x in ticks], marks.MODELS[str(cell)][0]
         found = [intervals.of_column(group, column) for group in groups]
         marks.curve(axes, ticks, found, str(cell), settings.MODELS[str(cell)])
-        pooled = [each.median for group in groups if (each := published(group, column))]
+        pooled = [each for group in groups if (each := published(group, column)) is not None]
         if pooled:
             axes.plot(ticks, pooled, color=colour, label=marks.PUBLISHED, **style.FORMULA)
     axes.set(xscale="log", xlabel=ACROSS[across], ylabel=SHORT[column])

@@ -8,20 +8,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
-from drtrl_bench.paper.drawing import training
+from drtrl_bench.paper.drawing import marks, training
 from drtrl_bench.paper.learning import trainings
-from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
 LIMIT = "limit of the verdict"
 ASIDE = 1.03
 """By how much the marks of one rule stand beside those of the next, so that their bars can be told apart."""
 BARS = (
-    "bars: 95 % interval of the median, bootstrap over seeds; difference: of pairs of the same seed; peak memory: of a "
-    "gradient, beyond weights and batch"
+    "bars: 95 % interval of the median, bootstrap over seeds, and over the test recordings where all seeds have the "
+    "same; difference: of pairs of the same seed; peak memory: of a gradient, beyond weights and batch"
 )
 
 
@@ -33,7 +33,7 @@ def points(rows: Frame) -> Frame:
     found: list[dict[str, Any]] = []
     for (dataset, steps, rule), own in corrected(rows).groupby(["dataset", "steps", "rule"], sort=False):
         base = trainings.of_rule(rows, "bptt", own["condition"].iloc[0])
-        test, behind = intervals.of_column(own, "test_accuracy"), trainings.paired(own, base, "test_accuracy")
+        test, behind = trainings.accuracy(own), trainings.paired(own, base, "test_accuracy")
         row = {"dataset": dataset, "steps": steps, "rule": rule, "seeds": len(own), "rate": own["rate"].iloc[0]}
         row |= {"test": test.median, "low": test.low, "high": test.high}
         row |= {"difference": behind.median, "difference_low": behind.low, "difference_high": behind.high}
@@ -48,9 +48,8 @@ def corrected(rows: Frame) -> Frame:
 
 def over(axes: Axes, found: Frame, columns: tuple[str, str, str], label: str) -> None:
     """Draw a share with its interval over the length, in percent, a line for each rule that has one."""
-    rules = list(dict.fromkeys(found["rule"]))
     for rule, own in found.groupby("rule", sort=False):
-        x = own["steps"].to_numpy(float) * ASIDE ** (rules.index(str(rule)) - (len(rules) - 1) / 2)
+        x = beside(found, str(rule))
         middle, low, high = (100 * own[name].to_numpy(float) for name in columns)
         options = training.look(str(rule), "")
         bars: dict[str, Any] = {"yerr": [middle - low, high - middle], "color": options["color"], **style.BAR}
@@ -58,6 +57,13 @@ def over(axes: Axes, found: Frame, columns: tuple[str, str, str], label: str) ->
         axes.plot(x, middle, label=training.name(str(rule), ""), **options)
     scales.scale_steps(axes, sorted(int(T) for T in found["steps"].unique()))
     axes.set_ylabel(label)
+
+
+def beside(found: Frame, rule: str) -> NDArray[np.float64]:
+    """Return the lengths of a rule, a little aside of those of the others."""
+    rules = list(dict.fromkeys(found["rule"]))
+    own = found.loc[found["rule"] == rule, "steps"].to_numpy(float)
+    return own * ASIDE ** (rules.index(rule) - (len(rules) - 1) / 2)
 
 
 def accuracy(axes: Axes, found: Frame, chance: Mapping[int, float]) -> None:
@@ -75,14 +81,16 @@ def difference(axes: Axes, found: Frame, margin: float) -> None:
     over(axes, found[found["rule"] != "bptt"], columns, "accuracy - BPTT's (points)")
     colour = training.look("bptt", "")["color"]
     axes.axhline(0, color=colour, linewidth=1.2, zorder=1.7, label=training.name("bptt", ""))
-    axes.axhline(-100 * margin, color=style.GREY, label=LIMIT, **style.DOTTED)
+    axes.axhline(-100 * margin, label=LIMIT, **marks.DASHED)
 
 
 def memory(axes: Axes, found: Frame) -> None:
     """Draw the peak memory of a gradient."""
     for rule, own in found.groupby("rule", sort=False):
         mebibytes = own["working_bytes"].to_numpy(float) / 2**20
-        axes.plot(own["steps"], mebibytes, label=training.name(str(rule), ""), **training.look(str(rule), ""))
+        axes.plot(
+            beside(found, str(rule)), mebibytes, label=training.name(str(rule), ""), **training.look(str(rule), "")
+        )
     scales.scale_steps(axes, sorted(int(T) for T in found["steps"].unique()))
     scales.scale_values(axes, "y", "peak memory (MiB)")
 

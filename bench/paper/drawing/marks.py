@@ -1,18 +1,20 @@
-"""Draws medians with their intervals, as published and corrected, along a list of names or over an axis."""
+"""Draws medians with their intervals, as published and corrected, along a list of names or over an axis.
+
+And says how far the frameworks are apart.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from drtrl_bench.figures import style
 from drtrl_bench.paper.measures import intervals
+from drtrl_bench.view.caption import Frame
 
 CORRECTED, PUBLISHED, TWIN = "corrected", "as published", "PyTorch"
 INTERVAL = "95 % interval, bootstrap over seeds and samples"
-POOLED = "95 % interval, of values as if independent"
 MODELS: dict[str, tuple[str, str]] = {
     "lif_delta": ("#0072B2", "o"),
     "lif_expcu": ("#D55E00", "s"),
@@ -30,30 +32,21 @@ LOOKS: dict[str, dict[str, Any]] = {
     TWIN: {"color": style.INK, "marker": "x", "linestyle": "none", "markersize": 4.5, "markeredgewidth": 1.2},
 }
 """Marks of the two protocols, and of the other framework."""
+DASHED: dict[str, Any] = {"color": style.GREY, "linestyle": (0, (5, 2)), "linewidth": 1.3}
+"""A limit or a formula, beside a dotted one."""
 
 
-def keys(names: Sequence[str]) -> dict[str, Line2D]:
-    """Return the marks of a legend for protocols by name."""
-    return {name: Line2D([], [], **LOOKS[name]) for name in names}
+def listed(axes: Axes, found: Mapping[int, Sequence[float]], name: str, aside: float = 0, label: str = "") -> None:
+    """Draw medians, and their ends, along a list: each at the number of its line, a little aside.
 
-
-def pooled(means: Sequence[float], squares: Sequence[float], number: int) -> intervals.Summary:
-    """Return a mean with the interval that it had if all values behind it were independent, as published.
-
-    means, squares: of the values and of their squares, of each sample; number: of the values of all samples together.
+    name: the protocol, whose mark is drawn. Only what is corrected has an interval: no source says how the published
+    values were spread.
     """
-    mean, square = float(np.mean(means)), float(np.mean(squares))
-    half = 1.96 * float(np.sqrt(max(square - mean**2, 0) / number))
-    return intervals.Summary(mean, mean - half, mean + half, 0, number)
-
-
-def listed(axes: Axes, found: Mapping[int, intervals.Summary], name: str, aside: float = 0, label: str = "") -> None:
-    """Draw summaries along a list: each at the number of its line, a little aside, with the mark of a protocol."""
     places = np.array(list(found)) + aside
     middle, low, high = (np.array([each[i] for each in found.values()], float) for i in range(3))
-    if name != TWIN:
+    if name == CORRECTED:
         bars: dict[str, Any] = {"xerr": [middle - low, high - middle], "color": LOOKS[name]["color"]}
-        axes.errorbar(middle, places, label=POOLED if name == PUBLISHED else INTERVAL, **bars, **style.BAR)
+        axes.errorbar(middle, places, label=INTERVAL, **bars, **style.BAR)
     axes.plot(middle, places, label=label or name, **LOOKS[name])
 
 
@@ -63,3 +56,13 @@ def curve(axes: Axes, x: Sequence[float], found: Sequence[intervals.Summary], ce
     middle, low, high = (np.array([each[i] for each in found], float) for i in range(3))
     axes.errorbar(x, middle, yerr=[middle - low, high - middle], color=colour, label=INTERVAL, **style.BAR)
     axes.plot(x, middle, color=colour, marker=marker, markeredgecolor="white", label=label)
+
+
+def apart(rows: Frame, by: list[str], columns: list[str]) -> str:
+    """Say how far columns of the frameworks are apart at most, in the samples, told apart `by`, that both computed."""
+    both = rows[rows["framework"] == "jax"].merge(rows[rows["framework"] == "torch"], on=by, suffixes=("", "_torch"))
+    if both.empty:
+        return "PyTorch was not run"
+    ours, twins = both[columns], both[[f"{column}_torch" for column in columns]]
+    most = np.nanmax(np.abs(ours.to_numpy(float) - twins.to_numpy(float)))
+    return f"JAX and PyTorch differ by {most:.1e} at most, in {len(both)} samples that both computed"

@@ -36,6 +36,13 @@ SAID = {
     "inputs on the device for all and not counted; synchronised; median of the seeds of each seed's median; memory is "
     "the peak beside the arguments",
 }
+LINES: dict[str, dict[str, Any]] = {
+    DONE: {"color": style.INK, **style.FORMULA},
+    WHOLE: {"color": style.INK, "linewidth": 1.2},
+    INPUTS: marks.DASHED,
+    EQUAL: {"color": style.GREY, "linewidth": 1, "zorder": 1.7},
+}
+"""How lines look that are none of a rule's: no two alike."""
 Found = dict[float, intervals.Summary]
 
 
@@ -67,15 +74,16 @@ def cost(axes: Axes, rows: Frame, study: str, quantity: str) -> None:
         curve(axes, over(own, "steps", partial(intervals.of_column, column=column)), rule, unit)
         if (study, quantity) == ("published", "time"):
             done = own.groupby("steps")["done_s"].median() / unit
-            axes.plot(done.index, done, color=selection.ALGORITHMS[rule][1], label=DONE, **style.FORMULA)
+            options: dict[str, Any] = LINES[DONE] | {"color": selection.ALGORITHMS[rule][1]}
+            axes.plot(done.index, done, label=DONE, **options)
     steps = sorted(int(T) for T in rows["steps"].unique())
     if quantity == "memory":
         job = rows.iloc[0]
         inputs = [4 * T * job["batch"] * job["features"] / unit for T in steps]
-        axes.plot(steps, inputs, color=style.GREY, linestyle=(0, (4, 2)), linewidth=1.2, label=INPUTS)
+        axes.plot(steps, inputs, label=INPUTS, **LINES[INPUTS])
         if study == "published" and rows["machine_bytes"].notna().any():
             whole = rows.groupby("steps")["machine_bytes"].median() / unit
-            axes.plot(whole.index, whole, color=style.INK, linestyle=(0, (1, 1)), linewidth=1.4, label=WHOLE)
+            axes.plot(whole.index, whole, label=WHOLE, **LINES[WHOLE])
     over_steps(axes, steps)
     scales.scale_values(axes, "y", label)
 
@@ -93,7 +101,7 @@ def ratio(axes: Axes, rows: Frame, quantity: str) -> None:
     for rule, own in of_rules(rows):
         at = rows[rows["steps"].isin(own["steps"].unique())]
         curve(axes, over(at, "steps", partial(compared.against_bptt, rule=rule, column=column)), rule)
-    axes.axhline(1, color=style.GREY, linewidth=1, linestyle=(0, (4, 3)), label=EQUAL)
+    axes.axhline(1, label=EQUAL, **LINES[EQUAL])
     over_steps(axes, sorted(int(T) for T in rows["steps"].unique()))
     scales.scale_values(axes, "y", f"{quantity} / BPTT's")
 
@@ -136,7 +144,7 @@ def sheet(rows: Frame) -> Figure:
     bands.append(layout.Band("corrected: over that of the quickest BPTT, paired by seed", panels, 1.7))
     panels = [layout.Panel(selection.FRAMEWORKS[f], partial(carried, rows=own["carried", f])) for f in frameworks]
     bands.append(layout.Band("beyond the paper: what a rule carries from step to step", panels, 1.7))
-    keys = {DONE: Line2D([], [], color=style.INK, **style.FORMULA)}
+    keys = {DONE: Line2D([], [], **LINES[DONE])}
     return layout.sheet("2.5 Memory and time over the number of steps", bands, report.footer(rows, *said(rows)), keys)
 
 

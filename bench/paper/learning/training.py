@@ -12,7 +12,8 @@ clipped to the norm `clip`. Where steps have no target, rules that carry a trace
 
 All rules get the same list of rates. Which is best is decided by trainings on seeds of their own, TUNING and those
 after it, by the mean of the validation accuracies of whole trainings, so that both speed and level count. The test part
-is seen by the last weights of the chosen rate alone.
+is seen by the last weights of the chosen rate alone. Of a data set of recordings all seeds and rules see the same test
+recordings, in the same order; where trials are generated, each seed has trials of its own.
 """
 
 import json
@@ -91,6 +92,7 @@ def batch(job: Job, part: str, number: int = 0) -> tuple[NDArray[Any], NDArray[A
     seed = {"test": 2 * job["seed"], "valid": 2 * job["seed"] + 1, "train": 2**20 * (job["seed"] + 1) + number}[part]
     if dataset.events:
         options["split"] = part
+        seed = 0 if part == "test" else seed
     if part != "train":
         size = min(job["held"], len(dataset.events.recordings(part)[1])) if dataset.events else job["held"]
     inputs, targets = dataset.batch(job["steps"], size, seed, **options)
@@ -205,8 +207,11 @@ def rows(job: Job) -> list[Row]:
 
 
 def tested(job: Job, params: Any) -> Row:
-    """Return what the network does on the test part; None for a training that ends at `until`."""
-    names = ("test_accuracy", "test_loss", "tested", "density", "rate_per_step", "silent")
+    """Return what the network does on the test part; None for a training that ends at `until`.
+
+    right: of each test recording, whether it is told right; None where the trials of each seed are its own.
+    """
+    names = ("test_accuracy", "test_loss", "tested", "density", "rate_per_step", "silent", "right")
     if job.get("until"):
         return dict.fromkeys(names)
     inputs, targets = batch(job, "test")
@@ -214,6 +219,6 @@ def tested(job: Job, params: Any) -> Row:
     right, spiking = hits(logits, targets, job["per_step"]), len(spikes) > 0
     density = float(np.count_nonzero(inputs) / inputs.size)
     fired = (float(spikes.mean()), float((spikes == 0).mean())) if spiking else (None, None)
-    return dict(
-        zip(names, (float(right.mean()), cross_entropy(logits, targets), len(right), density, *fired), strict=True)
-    )
+    each = right.astype(int).tolist() if data.dataset(job["dataset"]).events else None
+    found = (float(right.mean()), cross_entropy(logits, targets), len(right), density, *fired, each)
+    return dict(zip(names, found, strict=True))

@@ -1,7 +1,6 @@
 """Does in JAX what differs between the frameworks in a training. Twin: `training_torch.py`."""
 
 from functools import cache, partial
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +19,7 @@ from drtrl_bench.implementations.cells import cells_jax as cells
 from drtrl_bench.implementations.engine import network_jax
 from drtrl_bench.implementations.training import fit_jax
 from drtrl_bench.measure import memory
+from drtrl_bench.paper.learning import rules
 
 __all__ = ["cells", "fit", "on_device", "outputs", "prepared"]
 
@@ -32,12 +32,6 @@ RULES: dict[str, Any] = {
     "random_feedback": random_feedback_jax,
 }
 """Imported by name, so that they are among the sources of a job's rows."""
-
-
-def rule(name: str, options: dict[str, Any]) -> SimpleNamespace:
-    """Return a rule with its options bound, of which only ES-D-RTRL takes any."""
-    bound = partial(RULES[name].advance, **options) if name == "es_drtrl" else RULES[name].advance
-    return SimpleNamespace(init=RULES[name].init, advance=bound)
 
 
 class Gradient(NamedTuple):
@@ -66,7 +60,7 @@ def compiled(
     name: str, options: tuple[tuple[str, Any], ...], net: Any, shapes: Any, structure: Any, of_batch: Any, chunk: int
 ) -> Gradient:
     """Compile the gradient of a rule for weights and batches of these shapes."""
-    algorithm = rule(name, dict(options))
+    algorithm = rules.bound(RULES, name, dict(options))
     params = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes])
     inputs, targets = jax.ShapeDtypeStruct(of_batch, jnp.float32), jax.ShapeDtypeStruct(of_batch[:2], jnp.int32)
     call = jax.jit(partial(network_jax.gradient, algorithm, net, chunk=chunk))

@@ -1,7 +1,6 @@
 """Does in PyTorch what differs between the frameworks in a training. Twin: `training_jax.py`."""
 
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from drtrl_bench.implementations.cells import cells_torch as cells
 from drtrl_bench.implementations.engine import network_torch
 from drtrl_bench.implementations.training import fit_torch
 from drtrl_bench.measure import memory
+from drtrl_bench.paper.learning import rules
 
 __all__ = ["cells", "fit", "on_device", "outputs", "prepared"]
 
@@ -31,12 +31,6 @@ RULES: dict[str, Any] = {
     "random_feedback": random_feedback_torch,
 }
 """Imported by name, so that they are among the sources of a job's rows."""
-
-
-def rule(name: str, options: dict[str, Any]) -> SimpleNamespace:
-    """Return a rule with its options bound, of which only ES-D-RTRL takes any."""
-    bound = partial(RULES[name].advance, **options) if name == "es_drtrl" else RULES[name].advance
-    return SimpleNamespace(init=RULES[name].init, advance=bound)
 
 
 class Gradient(NamedTuple):
@@ -53,7 +47,7 @@ def on_device(params: Any) -> Any:
 
 def prepared(job: dict[str, Any], net: Any, params: Any) -> Gradient:
     """Return the gradient of a job's rule, measured on a batch without inputs: the same bytes as with some."""
-    algorithm = rule(job["rule"], job["rule_options"])
+    algorithm = rules.bound(RULES, job["rule"], job["rule_options"])
     call = partial(network_torch.gradient, algorithm, net, chunk=job["chunk"])
     inputs = torch.zeros(job["steps"], job["batch"], len(params[0]["x"]))
     targets = torch.zeros(job["steps"], job["batch"], dtype=torch.int64)

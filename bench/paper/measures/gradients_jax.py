@@ -8,16 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from drtrl_bench import registry
+from drtrl_bench.implementations.algorithms.approximate import drtrl_jax, no_trace_jax
 from drtrl_bench.implementations.algorithms.approximate import es_drtrl_jax as es_drtrl
 from drtrl_bench.implementations.algorithms.approximate.filtering import smoothing
+from drtrl_bench.implementations.algorithms.exact import bptt_jax
 from drtrl_bench.implementations.cells import cells_jax
 from drtrl_bench.implementations.engine import network_jax
 from drtrl_bench.implementations.engine.execution_jax import Execution
 from drtrl_bench.paper.measures import gradients
 from drtrl_bench.paper.measures.gradients import Gradients, Problem, Variant
 
-UNFILTERED = ("bptt", "drtrl", "no_trace")
+UNFILTERED: dict[str, Any] = {"bptt": bptt_jax, "drtrl": drtrl_jax, "no_trace": no_trace_jax}
+"""Imported by name, so that they are among the sources of a job's rows."""
 
 
 def measures(job: dict[str, Any], problem: Problem, variants: list[Variant]) -> list[Gradients]:
@@ -130,8 +132,7 @@ def all_rules(
         own, inputs = with_currents(params, currents)
         execution, data = Execution(block=len(currents)), (inputs, targets[:, None])
 
-        def gradient(name: str) -> Any:
-            algorithm: Any = registry.ALGORITHMS[name].module(name, "jax")
+        def gradient(algorithm: Any) -> Any:
             carry = algorithm.init(net, own, 1)
             carry = carry._replace(states=states) if hasattr(carry, "_replace") else states
             return algorithm.advance(net, own, carry, *data, last=True, execution=execution)[2]
@@ -142,6 +143,7 @@ def all_rules(
         def filtered(a: Any, c: Array) -> Any:
             return es_drtrl.backward(net, own, residuals, error, carry, c, a, a, 1)[0]
 
-        return {name: gradient(name) for name in UNFILTERED} | {"filtered": jax.vmap(filtered)(decays, corrections)}
+        unfiltered = {name: gradient(algorithm) for name, algorithm in UNFILTERED.items()}
+        return unfiltered | {"filtered": jax.vmap(filtered)(decays, corrections)}
 
     return jax.vmap(one)(states, currents, targets)

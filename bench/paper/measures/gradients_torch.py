@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from drtrl_bench import registry
+from drtrl_bench.implementations.algorithms.approximate import drtrl_torch, es_drtrl_torch, no_trace_torch
+from drtrl_bench.implementations.algorithms.exact import bptt_torch
 from drtrl_bench.implementations.cells import cells_torch
 from drtrl_bench.implementations.engine import network_torch
 from drtrl_bench.paper.measures import gradients
 from drtrl_bench.paper.measures.gradients import Gradients, Problem, Variant
+
+RULES: dict[str, Any] = {
+    "bptt": bptt_torch,
+    "drtrl": drtrl_torch,
+    "es_drtrl": es_drtrl_torch,
+    "no_trace": no_trace_torch,
+}
+"""Imported by name, so that they are among the sources of a job's rows."""
 
 
 def measures(job: dict[str, Any], problem: Problem, variants: list[Variant]) -> list[Gradients]:
@@ -42,11 +51,10 @@ def of_sample(job: dict[str, Any], problem: Problem, rule: str, sample: int, sta
     params[0]["x"] = torch.from_numpy(problem.currents[:, sample].copy())[:, None]
     targets = torch.from_numpy(problem.targets[:, sample : sample + 1].astype(np.int64))
     targets[:start] = -1
-    module: Any = registry.ALGORITHMS[name].module(name, "torch")
     options: dict[str, Any] = {"decay": k, "bias_correction": kind} if kind else {}
     inputs = torch.eye(len(targets), dtype=torch.float64)[:, None]
-    carry = module.init(net, params, 1)
-    return module.advance(net, params, carry, inputs, targets, last=True, **options)[2]
+    carry = RULES[name].init(net, params, 1)
+    return RULES[name].advance(net, params, carry, inputs, targets, last=True, **options)[2]
 
 
 def activity(job: dict[str, Any], problem: Problem) -> list[np.ndarray]:

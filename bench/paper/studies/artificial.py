@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from drtrl_bench.figures import layout, style
+from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
@@ -120,34 +120,46 @@ def points(rows: Frame) -> Frame:
     return pd.DataFrame(found)
 
 
-def lines(axes: Axes, found: Frame, columns: tuple[str, ...], label: str) -> None:
-    """Draw measures over the share, JAX with its intervals and PyTorch as crosses."""
+def lines(axes: Axes, found: Frame, columns: tuple[str, ...], lacking: bool = False) -> None:
+    """Draw measures over the share, JAX with its intervals and PyTorch as crosses.
+
+    lacking: draw what a cosine lacks of 1.
+    """
     for column in columns:
         name, colour, marker = LOOKS.get(column, ("error of D, |J - D| over |J|", style.INK, "^"))
         for framework in ("jax", "torch"):
             own = found[(found["measure"] == column) & (found["framework"] == framework)].sort_values("share")
+            middle, low, high = (own[end].to_numpy(float) for end in ("median", "low", "high"))
+            if lacking:
+                middle, low, high = 1 - middle, 1 - high, 1 - low
             if framework == "torch":
-                axes.plot(own["share"], own["median"], label=f"{marks.TWIN}, first seed", **marks.LOOKS[marks.TWIN])
+                axes.plot(own["share"], middle, label=f"{marks.TWIN}, first seed", **marks.LOOKS[marks.TWIN])
                 continue
             bars: dict[str, Any] = {"color": colour, "label": marks.INTERVAL, **style.BAR}
-            axes.errorbar(
-                own["share"], own["median"], yerr=[own["median"] - own["low"], own["high"] - own["median"]], **bars
-            )
-            axes.plot(own["share"], own["median"], color=colour, marker=marker, markeredgecolor="white", label=name)
-    axes.set(xlabel="share of neurons near the threshold", ylabel=label, ylim=(0, 1.03))
+            axes.errorbar(own["share"], middle, yerr=np.maximum([middle - low, high - middle], 0), **bars)
+            # hollow and dashed, as the line below is nearly the same
+            look = {"linestyle": (0, (2.5, 1.2)), "markerfacecolor": "none"} if column == "with_outer" else {}
+            edge = colour if look else "white"
+            axes.plot(own["share"], middle, color=colour, marker=marker, markeredgecolor=edge, label=name, **look)
+    axes.set_xlabel("share of neurons near the threshold")
+    if lacking:
+        scales.scale_values(axes, "y", "1 - cosine, one step")
+    else:
+        axes.set(ylabel="|J - D| / |J|, one step", ylim=(0, None))
 
 
 def draw(rows: Frame, found: Frame) -> Figure:
     """Draw the cosines and the relative error over the share."""
     panels = [
-        layout.Panel("", partial(lines, found=found, columns=("single", "with_outer"), label="cosine, one step")),
-        layout.Panel("", partial(lines, found=found, columns=("error",), label="|J - D| / |J|, one step")),
+        layout.Panel("", partial(lines, found=found, columns=("single", "with_outer"), lacking=True)),
+        layout.Panel("", partial(lines, found=found, columns=("error",))),
     ]
     job = rows.iloc[0]
     jax = rows[rows["framework"] == "jax"]
     said = [
         f"LIF-Delta, N = {job['neurons']}, {job['samples']} states of each seed; tau = 10 ms, steps of 0.1 ms; float64",
-        f"near the threshold: within 0.5 of it, where the surrogate derivative is not 0; {apart(rows)}",
+        "near the threshold: within 0.5 of it, where the surrogate derivative is not 0; "
+        f"{marks.apart(rows, ['share', 'seed', 'sample'], ['single', 'with_outer', 'error'])}",
         "as published: all shares are one and the same, because the loop hands on another variable: not drawn",
         f"spiking before the step: {jax['spiking'].min():.1%} to {jax['spiking'].max():.1%} of the neurons, after it "
         f"{jax['spiking_after'].min():.1%} to {jax['spiking_after'].max():.1%}; {jax['density'].mean():.1%} of the "
@@ -155,16 +167,6 @@ def draw(rows: Frame, found: Frame) -> Figure:
     ]
     title = "2.1 Hidden Jacobian J and its part D, artificial states"
     return layout.sheet(title, [layout.Band("", panels, 2.3)], report.footer(rows, *said))
-
-
-def apart(rows: Frame) -> str:
-    """Say how far the frameworks are apart at most, over all samples that both computed."""
-    by, columns = ["share", "seed", "sample"], ["single", "with_outer", "error"]
-    both = rows[rows["framework"] == "jax"].merge(rows[rows["framework"] == "torch"], on=by, suffixes=("", "_torch"))
-    if both.empty:
-        return "PyTorch was not run"
-    most = np.nanmax(np.abs(both[columns].to_numpy(float) - both[[f"{c}_torch" for c in columns]].to_numpy(float)))
-    return f"JAX and PyTorch differ by {most:.1e} at most, in {len(both)} samples that both computed"
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:

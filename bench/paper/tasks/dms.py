@@ -2,7 +2,7 @@
 
 A layer of GIF neurons with slow adaptation currents, whose time constants differ, reads two directions, one before and
 one after the delay, and says whether they match. Only the steps of the test have a loss; the traces of online rules run
-on from the first step.
+on from the first step. Their learning signal is that of one step (single-step VJP), as published.
 
 As published, the weights of ES-D-RTRL's network are drawn with strengths ff = rec = 1, because the script never passes
 the 6 and 2 that its README names, and BPTT's loss is the mean of the steps, where that of the online rules is their
@@ -10,12 +10,12 @@ sum. Corrected, all rules have the strengths 6 and 2 and the sum. As Adam does n
 differs only where a norm is clipped: the sum's is clipped to 1 for each step with a loss.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
 from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning.listing import RULES, TaskSize
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] task-rsnn-long-term-dependency.py, which trains until it is learned; its curves were not found"
@@ -29,36 +29,21 @@ ABOUT = About(
     title="delayed match to sample",
     question="Which rules bridge a delay of up to a second?",
     claims=CLAIMS,
-    cpu_seconds=912.7,
+    cpu_seconds=1180,
 )
-RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
 FIXATION, SAMPLE, TEST = 10, 500, 500
 """ms."""
 CHANCE = 0.5
 
 
-@dataclass(frozen=True)
-class Size:
-    """Network, task and training."""
+@dataclass(frozen=True, kw_only=True)
+class Size(TaskSize):
+    """Task, network and training."""
 
-    ms: float = 1.0
+    ms: float
     """A step."""
-    delays: tuple[int, ...] = (1000,)
+    delays: tuple[int, ...]
     """ms."""
-    neurons: int = 200
-    batch: int = 128
-    updates: int = 2000
-    every: int = 100
-    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-    enough: float = 0.95
-    held: int = 1024
-    seeds: int = 5
-    tunings: int = 1
-    """Other seeds, on which rates are chosen."""
-    controls: tuple[int, ...] = (1000,)
-    """Delays at which the controls are trained, too."""
-    twin: int = 100
-    """Updates of the first seed that are also computed in PyTorch."""
 
 
 SIZES = {
@@ -69,48 +54,49 @@ SIZES = {
         batch=32,
         updates=300,
         every=20,
-        rates=(3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+        rates=(1e-3, 3e-3, 1e-2, 3e-2),
         held=256,
-        controls=(100,),
         twin=20,
     ),
-    "paper": Size(),
+    "paper": Size(
+        ms=1.0,
+        delays=(1000,),
+        neurons=200,
+        batch=128,
+        updates=2000,
+        every=100,
+        rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+        held=1024,
+        twin=100,
+    ),
 }
 
 
 def jobs(size: Size) -> list[Job]:
-    """List the trainings, those of a rule and a delay together, and then the twins in PyTorch."""
-    return [*trainings(size), *twins(size)]
+    """List every rule at every delay; the two protocols as published, and the twins in PyTorch, at the shortest."""
+    shortest = {rule: described(size, rule, size.delays[0]) for rule in RULES}
+    options = shortest["es_drtrl"]["options"] | {"scale_x": 1.0, "scale_r": 1.0}
+    published = [
+        shortest["bptt"] | {"variant": "mean of steps", "clip": float(round(TEST / size.ms))},
+        shortest["es_drtrl"] | {"variant": "ff = rec = 1", "options": options},
+    ]
+    every = [described(size, rule, delay) for delay in size.delays for rule in RULES]
+    return [
+        *size.of_seeds(every),
+        *size.of_seeds(published),
+        *size.twins(shortest.values()),
+    ]
 
 
-def trainings(size: Size) -> Iterator[Job]:
-    """Yield every rule at every delay and seed, and the two protocols as published at the shortest delay."""
-    for delay in size.delays:
-        for rule in RULES:
-            if rule in RULES[:3] or delay in size.controls:
-                for seed in range(size.seeds):
-                    yield described(size, rule, delay, seed)
-    for seed in range(size.seeds):
-        plain = described(size, "bptt", size.delays[0], seed)
-        yield plain | {"variant": "mean of steps", "clip": float(round(TEST / size.ms))}
-    for seed in range(size.seeds):
-        plain = described(size, "es_drtrl", size.delays[0], seed)
-        weak: dict[str, Any] = {"options": plain["options"] | {"scale_x": 1.0, "scale_r": 1.0}}
-        yield plain | weak | {"variant": "ff = rec = 1"}
-
-
-def twins(size: Size) -> Iterator[Job]:
-    """Yield the first updates of the first seed in PyTorch, at the shortest delay."""
-    for rule in RULES:
-        yield described(size, rule, size.delays[0], 0) | {"framework": "torch", "until": size.twin}
-
-
-def described(size: Size, rule: str, delay: int, seed: int) -> Job:
-    """Describe a training; times are in steps. Rates are chosen at its own delay."""
+def described(size: Size, rule: str, delay: int) -> Job:
+    """Describe the training of the first seed; times are in steps. Rates are chosen at its own delay."""
+    steps = round((FIXATION + SAMPLE + delay + TEST) / size.ms)
     return {
         "condition": f"delay of {delay} ms",
+        "delay": delay,
         "ms": size.ms,
         "rule": rule,
+        "rule_options": {"decay": decay(size.ms), "bias_correction": "corrected"},
         "variant": "",
         "cell": "gif",
         "options": {"tau": 100 / size.ms, "tau_syn": 100 / size.ms, "scale_x": 6.0, "scale_r": 2.0},
@@ -120,28 +106,12 @@ def described(size: Size, rule: str, delay: int, seed: int) -> Job:
         "readout": "leaky",
         "readout_options": {"tau": 5 / size.ms},
         "dataset": "dms",
-        "batch": size.batch,
+        "reading": {"periods": [FIXATION, SAMPLE, delay, TEST]},
+        "steps": steps,
+        "chunk": steps if rule == "bptt" else 64,
         "per_step": False,
-        "rule_options": {"decay": decay(size.ms), "bias_correction": "corrected"},
-        "clip": 1.0,
-        "rates": list(size.rates),
-        "updates": size.updates,
-        "every": size.every,
-        "enough": size.enough,
-        "held": size.held,
-        "tunings": size.tunings,
-        "seed": seed,
-        "framework": "jax",
-        "until": None,
-        **task(size, rule, delay),
+        **size.budget(clip=1.0, enough=0.95),
     }
-
-
-def task(size: Size, rule: str, delay: int) -> Job:
-    """Describe the trials of a delay, and in how many chunks a rule takes them."""
-    steps = round((FIXATION + SAMPLE + delay + TEST) / size.ms)
-    periods = [FIXATION, SAMPLE, delay, TEST]
-    return {"delay": delay, "steps": steps, "reading": {"periods": periods}, "chunk": steps if rule == "bptt" else 64}
 
 
 def decay(ms: float) -> float:

@@ -2,20 +2,22 @@
 
 Excitatory and inhibitory GIF neurons with conductances, sparsely connected, see seven cues on the left or on the right,
 and after a delay say on which side there were more. Only the steps of the recall have a loss; the traces of online
-rules run on from the first step. Networks and strengths are the published ones; what is left out is the published
-schedule, which lowers the rate by a tenth every 20 or 30 batches, and the learning signal of two steps ("multi-step")
-of the published online rules: here it is of one.
+rules run on from the first step. Networks and strengths are the published ones. Left out are the published schedule,
+which lowers the rate by a tenth every 20 or 30 batches, and the multi-step VJP of the published online rules: there a
+step's learning signal passes through the whole Jacobian of that step, the recurrent weights among it, and meets the
+traces of the step before; here it ends at the states of its own step (single-step VJP).
 
 As published, BPTT's loss is the mean of the steps, where that of the online rules is their sum; corrected, all rules
 have the sum. As Adam does not see the scale of a gradient, the mean differs only where a norm is clipped.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
 from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning.listing import RULES, TaskSize
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] ei_coba_net_decision_making, which trains until it is learned; its curves were not found"
@@ -29,33 +31,21 @@ ABOUT = About(
     title="evidence accumulation",
     question="Which rules teach an E/I network to count cues over two seconds?",
     claims=CLAIMS,
-    cpu_seconds=521.3,
+    cpu_seconds=780,
+    instead="a fixed rate, not a falling one; single-step VJP, not multi-step",
 )
-RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
 LENGTH, RECALL = 2200, 150
 """ms."""
 CHANCE = 0.5
 CONDITION = "seven cues, delay of 1000 ms"
 
 
-@dataclass(frozen=True)
-class Size:
+@dataclass(frozen=True, kw_only=True)
+class Size(TaskSize):
     """Network and training."""
 
-    ms: float = 1.0
+    ms: float
     """A step."""
-    neurons: int = 800
-    batch: int = 128
-    updates: int = 300
-    every: int = 20
-    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-    enough: float = 0.9
-    held: int = 1024
-    seeds: int = 5
-    tunings: int = 1
-    """Other seeds, on which rates are chosen."""
-    twin: int = 20
-    """Updates of the first seed that are also computed in PyTorch."""
 
 
 SIZES = {
@@ -67,37 +57,41 @@ SIZES = {
         every=10,
         rates=(3e-3, 1e-2, 3e-2, 1e-1),
         held=128,
-        tunings=2,
         twin=10,
     ),
-    "paper": Size(),
+    "paper": Size(
+        ms=1.0,
+        neurons=800,
+        batch=128,
+        updates=300,
+        every=20,
+        rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+        held=1024,
+        twin=20,
+    ),
 }
 
 
 def jobs(size: Size) -> list[Job]:
-    """List the trainings, and then the twins in PyTorch."""
-    return list(every_job(size))
+    """List every rule, BPTT as published, and the twins in PyTorch."""
+    every = [described(size, rule) for rule in RULES]
+    mean = {"variant": "mean of steps", "clip": float(round(RECALL / size.ms))}
+    return [
+        *size.of_seeds(every),
+        *size.of_seeds([described(size, "bptt") | mean]),
+        *size.twins(every),
+    ]
 
 
-def every_job(size: Size) -> Iterator[Job]:
-    """Yield every rule at every seed, then BPTT as published, and the first updates of the first seed in PyTorch."""
-    for rule in RULES:
-        for seed in range(size.seeds):
-            yield described(size, rule, seed)
-    for seed in range(size.seeds):
-        yield described(size, "bptt", seed) | {"variant": "mean of steps", "clip": float(round(RECALL / size.ms))}
-    for rule in RULES:
-        yield described(size, rule, 0) | {"framework": "torch", "until": size.twin}
-
-
-def described(size: Size, rule: str, seed: int) -> Job:
-    """Describe a training; times are in steps."""
+def described(size: Size, rule: str) -> Job:
+    """Describe the training of the first seed; times are in steps."""
     steps = round(LENGTH / size.ms)
     times = {"tau": 200, "tau_fast": 50, "tau_slow": 2000, "tau_h": 100, "tau_syn": 10}
     return {
         "condition": CONDITION,
         "ms": size.ms,
         "rule": rule,
+        "rule_options": {"decay": 0.9**size.ms, "bias_correction": "corrected"},
         "variant": "",
         "cell": "ei_gif",
         "options": {name: ms / size.ms for name, ms in times.items()} | {"scale_x": 4.0, "scale_r": 2.0},
@@ -108,20 +102,9 @@ def described(size: Size, rule: str, seed: int) -> Job:
         "dataset": "evidence",
         "reading": {},
         "steps": steps,
-        "batch": size.batch,
-        "per_step": False,
-        "rule_options": {"decay": 0.9**size.ms, "bias_correction": "corrected"},
         "chunk": steps if rule == "bptt" else 64,
-        "clip": 1.0,
-        "rates": list(size.rates),
-        "updates": size.updates,
-        "every": size.every,
-        "enough": size.enough,
-        "held": size.held,
-        "tunings": size.tunings,
-        "seed": seed,
-        "framework": "jax",
-        "until": None,
+        "per_step": False,
+        **size.budget(clip=1.0, enough=0.9),
     }
 
 
@@ -138,7 +121,7 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     said = [
         f"evidence accumulation, steps of {job['ms']:g} ms; {job['neurons']} E/I neurons, a tenth connected, ff = 4, "
         f"rec = 2; decay of ES-D-RTRL {job['rule_options']['decay']:.3g} per step, .9 per ms as published",
-        "no loss before the recall; traces run on from the first step; learning signal of one step, fixed rate",
+        "no loss before the recall; traces run on from the first step; single-step VJP, fixed rate",
     ]
     return {"evidence": (drawing.figure(rows, "2.10 Evidence accumulation", CHANCE, said), drawing.points(rows))}
 
@@ -147,4 +130,5 @@ def verdicts(rows: Frame) -> list[Verdict]:
     """Judge which rules solve the task within the updates of this size."""
     from drtrl_bench.paper.learning import judging
 
-    return [judging.solved(rows, claim, rule, CONDITION) for rule, claim in CLAIMS.items()]
+    judged = [judging.solved(rows, claim, rule, CONDITION) for rule, claim in CLAIMS.items()]
+    return experiment.with_replaced(ABOUT, judged)

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support.pictures import raw_mathtext, text_of, touching, unnamed
+from support.pictures import alike, raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench.paper.brain import problem as brain
+from drtrl_bench.paper.drawing import connectome as drawing
 from drtrl_bench.paper.studies import connectome
 
 T, N, M, DECAY = 150, 12, 3, 0.9
@@ -243,6 +244,25 @@ def test_the_figure_is_complete_and_legible() -> None:
     assert (es_drtrl["values"] == 10).all()
     spent = points[points["measure"] == "MiB"].set_index(["framework", "neurons", "rule"])["median"]
     assert spent["jax", 5000, "drtrl"] == pytest.approx(3 * 5000 / 2**20)
+
+
+def test_a_norm_of_0_stands_on_a_line_of_its_own() -> None:
+    """Below all others, with its name and the whole of its interval."""
+    rows = told()
+    silent = (rows["rule"] == "no_trace") & (rows["kind"] == "x") & (rows["neurons"] == 1000)
+    rows.loc[silent, "norm_ratio"] = np.where(rows.loc[silent, "sample"] == 0, 0.0, 1e-4)
+    ((figure, _),) = connectome.figures(rows).values()
+    norms = [axes for axes in figure.axes if axes.get_ylabel() == "norm / BPTT's"]
+    (zeros,) = [line for axes in norms for line in axes.lines if line.get_label() == drawing.ZERO]
+    (floor, _), axes = zeros.get_ydata(), zeros.axes
+    assert floor == pytest.approx(5e-5 / 3)  # the median of as many 0 as 1e-4 is the least that is not 0
+    assert axes.get_ylim()[0] < floor
+    for line in axes.lines:
+        assert (np.asarray(line.get_ydata(), float) >= floor).all()
+    assert unnamed(figure) == []
+    assert alike(figure) == []
+    assert drawing.ZERO in text_of(figure)
+    assert drawing.ZERO not in text_of(connectome.figures(told())["connectome"][0])
 
 
 def test_verdicts() -> None:

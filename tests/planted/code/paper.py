@@ -9,7 +9,8 @@ THEORY, RUNNER, JACOBIAN, TIME, TRAINING, TRAININGS = (
 COST, ARTIFICIAL, APART, REPRODUCE = (
     f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
 )
-GRADIENT, LAG, LENGTH = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag", "length"))
+GRADIENT, LAG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag"))
+LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "tasks"))
 BRAIN = "tests/paper/brain/test_connectome.py::"
 INTERVALS, LIMITS = (f"tests/paper/measures/test_{name}.py::" for name in ("intervals", "limits"))
 ABSTRACT = "tests/paper/test_abstract.py::"
@@ -577,6 +578,116 @@ PLANTED = [
         "({shown(getattr(there, field.name))})",
         "({shown(getattr(here, field.name))})",
         f"{ABSTRACT}test_reduced_numbers_stand_beside_the_published_ones",
+    ),
+    # The tasks
+    Planted(
+        "the shortest lag is the longest",
+        "bench/paper/tasks/copying.py",
+        '"short": rows["lag"].idxmin(), "long": rows["lag"].idxmax()',
+        '"short": rows["lag"].idxmax(), "long": rows["lag"].idxmin()',
+        f"{TASKS}test_verdicts_of_copying_are_of_the_shortest_and_the_longest_lag",
+    ),
+    Planted(
+        "a delay bridged is the shortest",
+        "bench/paper/tasks/dms.py",
+        'rows["delay"].idxmax()',
+        'rows["delay"].idxmin()',
+        f"{TASKS}test_verdicts_of_delayed_match_are_of_the_longest_delay",
+    ),
+    Planted(
+        "BPTT is judged against the rule",
+        "bench/paper/tasks/shd.py",
+        'claim, rule, "bptt", CONDITION',
+        'claim, "bptt", rule, CONDITION',
+        f"{TASKS}test_verdicts_on_recordings_are_of_a_rule_behind_bptt",
+    ),
+    Planted(
+        "BPTT is judged against the rule, on gestures",
+        "bench/paper/tasks/gesture.py",
+        'claim, rule, "bptt", CONDITION',
+        'claim, "bptt", rule, CONDITION',
+        f"{TASKS}test_verdicts_on_recordings_are_of_a_rule_behind_bptt",
+    ),
+    Planted(
+        "the norm of a mean cut as that of a sum of steps of 1 ms",
+        "bench/paper/tasks/evidence.py",
+        "float(round(RECALL / size.ms))",
+        "float(RECALL)",
+        f"{TASKS}test_the_mean_of_steps_is_cut_to_as_many_times_the_norm",
+    ),
+    Planted(
+        "the norm of a mean cut as that of a sum",
+        "bench/paper/tasks/copying.py",
+        '"clip": float(SYMBOLS)',
+        '"clip": 1.0',
+        f"{TASKS}test_the_mean_of_steps_is_cut_to_as_many_times_the_norm",
+    ),
+    Planted(
+        "spoken digits counted on other lines than published",
+        "bench/paper/tasks/shd.py",
+        "STEPS, FEATURES = 100, 700",
+        "STEPS, FEATURES = 100, 140",
+        f"{TASKS}test_the_published_numbers_of_spoken_digits",
+    ),
+    Planted(
+        "rates chosen on one seed",
+        "bench/paper/learning/listing.py",
+        "tunings: int = 2",
+        "tunings: int = 1",
+        f"{TASKS}test_every_rule_is_trained_with_the_same_care",
+    ),
+    Planted(
+        "what is replaced is not said",
+        "bench/paper/experiment.py",
+        'why=f"{verdict.why}; {about.instead}"',
+        "why=verdict.why",
+        f"{TASKS}test_what_replaces_something_published_is_said_and_reproduces_nothing",
+    ),
+    Planted(
+        "marks at the same memory hide each other",
+        "bench/paper/drawing/training.py",
+        "moved[i] = middle * step ** (place - (len(group) - 1) / 2)",
+        "moved[i] = middle",
+        f"{TASKS}test_marks_at_the_same_memory_are_beside_each_other",
+    ),
+    Planted(
+        "a seed has test recordings of its own, in an order of its own",
+        "bench/paper/learning/training.py",
+        'seed = 0 if part == "test" else seed',
+        "seed = seed + 0",
+        f"{TRAINING}test_all_seeds_are_tested_on_the_same_recordings_once",
+    ),
+    Planted(
+        "recordings drawn for each seed by itself",
+        "bench/paper/learning/trainings.py",
+        "means = times @ values.T / recordings",
+        "means = rng.binomial(recordings, np.broadcast_to(values.mean(axis=1), (len(times), seeds))) / recordings",
+        f"{TRAININGS}test_recordings_that_all_seeds_share_are_drawn_once_for_all",
+    ),
+    Planted(
+        "a rule of the gradients is named, and no source of them",
+        "bench/paper/measures/gradients_torch.py",
+        "from drtrl_bench.implementations.algorithms.approximate import drtrl_torch, es_drtrl_torch, no_trace_torch",
+        "from importlib import import_module\n\n"
+        "drtrl_torch, es_drtrl_torch, no_trace_torch = (\n"
+        '    import_module(f"drtrl_bench.implementations.algorithms.approximate.{name}_torch")\n'
+        '    for name in ("drtrl", "es_drtrl", "no_trace")\n'
+        ")",
+        f"{RUNNER}test_rules_and_cells_are_sources_of_what_compares_rules",
+    ),
+    Planted(
+        "two lines of a legend are dotted",
+        "bench/paper/drawing/connectome.py",
+        "label=ZERO, **marks.DASHED",
+        "label=ZERO, color=style.GREY, **style.DOTTED",
+        f"{BRAIN}test_a_norm_of_0_stands_on_a_line_of_its_own",
+    ),
+    Planted(
+        "a norm of 0 is not drawn",
+        "bench/paper/drawing/connectome.py",
+        "chosen = chosen.assign(**chosen[columns].clip(lower=floor))",
+        "chosen = chosen.assign()",
+        f"{BRAIN}test_a_norm_of_0_stands_on_a_line_of_its_own",
     ),
     # Intervals
     Planted(
