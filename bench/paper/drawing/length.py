@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks, training
-from drtrl_bench.paper.learning import trainings
+from drtrl_bench.paper.learning import testing, trainings
 from drtrl_bench.view.caption import Frame
 
 LIMIT = "limit of the verdict"
 ASIDE = 1.03
 """By how much the marks of one rule stand beside those of the next, so that their bars can be told apart."""
 BARS = (
-    "bars: 95 % interval of the median, bootstrap over seeds, and over the test recordings where all seeds have the "
-    "same; difference: of pairs of the same seed; peak memory: of a gradient, beyond weights and batch"
+    "bars: 95 % interval of the median, bootstrap over seeds and over other test trials, the same for all seeds where "
+    "they are recordings; difference: of pairs of the same seed; peak memory: of a gradient, beyond weights and batch"
 )
 
 
@@ -33,7 +33,7 @@ def points(rows: Frame) -> Frame:
     found: list[dict[str, Any]] = []
     for (dataset, steps, rule), own in corrected(rows).groupby(["dataset", "steps", "rule"], sort=False):
         base = trainings.of_rule(rows, "bptt", own["condition"].iloc[0])
-        test, behind = trainings.accuracy(own), trainings.paired(own, base, "test_accuracy")
+        test, behind = testing.accuracy(own), testing.difference(own, base)
         row = {"dataset": dataset, "steps": steps, "rule": rule, "seeds": len(own), "rate": own["rate"].iloc[0]}
         row |= {"test": test.median, "low": test.low, "high": test.high}
         row |= {"difference": behind.median, "difference_low": behind.low, "difference_high": behind.high}

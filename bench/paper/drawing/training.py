@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from drtrl_bench.figures import layout, scales, selection, style
 from drtrl_bench.paper import report
-from drtrl_bench.paper.learning import trainings
+from drtrl_bench.paper.learning import testing, trainings
 from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
 INTERVAL = "95 % interval of the median"
 BARS = (
-    "bars: bootstrap over seeds; of a test accuracy over the test recordings, too, where all seeds have the same; over "
-    "updates of the last validation, beside the lines; at the same memory beside each other"
+    "bars: bootstrap over seeds; of a test accuracy over other test trials, too, the same for all seeds where they are "
+    "recordings; over updates of the last validation, beside the lines; at the same memory beside each other"
 )
 MEMORY = "peak memory: of a gradient, beyond weights and batch; a training that ended keeps its last value"
 ASIDE = 0.045
@@ -93,7 +93,7 @@ def memory(axes: Axes, rows: Frame, chance: float) -> None:
     groups = list(rows.groupby(["rule", "variant"], sort=False))
     bytes_ = [float(own["working_bytes"].iloc[0]) for _, own in groups]
     for ((rule, variant), own), at in zip(groups, beside(bytes_), strict=True):
-        summary = [100 * each for each in trainings.accuracy(own)[:3]]
+        summary = [100 * each for each in testing.accuracy(own)[:3]]
         options: dict[str, Any] = look(str(rule), str(variant)) | {"linestyle": "none"}
         bar(axes, at / 2**20, summary, options["color"])
         axes.plot([at / 2**20], summary[:1], label=name(str(rule), str(variant)), **options)
@@ -143,7 +143,7 @@ def points(rows: Frame) -> Frame:
     for key, own in rows.groupby(["condition", "rule", "variant", "framework"], sort=False):
         common = dict(zip(("condition", "rule", "variant", "framework"), key, strict=True))
         common |= {"rate": own["rate"].iloc[0], "working_bytes": int(own["working_bytes"].iloc[0])}
-        seconds, test = float(own["seconds_per_update"].median()), trainings.accuracy(own)
+        seconds, test = float(own["seconds_per_update"].median()), testing.accuracy(own)
         common |= {"seeds": len(own), "solved": int(own["solved"].sum())}
         common |= {"test": test.median, "test_low": test.low, "test_high": test.high}
         x, values = trainings.held(own, "valid_accuracy")

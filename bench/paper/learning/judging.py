@@ -1,18 +1,15 @@
 """Judges claims that a rule learns a task, and that it learns it as well as another.
 
-An interval of a test accuracy is over seeds and over the trials that the test might have had instead. The steps of a
-trial that has a target at each are alike, so that a trial counts once. Recordings are the same for all seeds, so that
-luck in them does not average out over seeds; of the difference of two rules the luck is taken as that of two tests,
-which widens its interval where both fail on the same trials.
+An interval of a test accuracy is over seeds and over the trials that the test might have had instead: `testing.py`.
 """
 
 from collections.abc import Iterable, Mapping
 
-from drtrl_bench import data
 from drtrl_bench.figures import selection
 from drtrl_bench.paper import report
 from drtrl_bench.paper.experiment import Claim, Verdict
 from drtrl_bench.paper.learning import trainings
+from drtrl_bench.paper.learning.testing import accuracy, difference, trials
 from drtrl_bench.paper.measures import intervals, limits
 from drtrl_bench.view.caption import Frame
 
@@ -73,31 +70,6 @@ def tested(rows: Frame, condition: str) -> dict[str, Frame]:
     """Return the trainings in JAX of each rule in a condition, in the order of the rows."""
     found = {str(rule): trainings.of_rule(rows, str(rule), condition) for rule in rows["rule"].unique()}
     return {rule: own for rule, own in found.items() if len(own)}
-
-
-def accuracy(own: Frame) -> intervals.Summary:
-    """Summarize the test accuracy of the trainings of one rule."""
-    own = own.sort_values("seed")
-    values = own["test_accuracy"].to_numpy(float)
-    return limits.of_draws(values, intervals.median(limits.retested(values, trials(own), shared(own))))
-
-
-def difference(own: Frame, other: Frame) -> intervals.Summary:
-    """Summarize the difference of the test accuracies of two rules, of pairs of the same seed."""
-    both = own.merge(other, on="seed", suffixes=("", "_other")).sort_values("seed")
-    ours, theirs = (both[name].to_numpy(float) for name in ("test_accuracy", "test_accuracy_other"))
-    drawn = [limits.retested(values, trials(own), shared(own), stream) for stream, values in enumerate((ours, theirs))]
-    return limits.of_draws(ours - theirs, intervals.median(drawn[0] - drawn[1]))
-
-
-def trials(own: Frame) -> int:
-    """Return the number of test trials of a training: no more than were asked for, however many steps have a target."""
-    return int(min(own["tested"].max(), own["held"].max()))
-
-
-def shared(own: Frame) -> bool:
-    """Tell whether all seeds are tested on the same trials, as on recordings."""
-    return data.dataset(own["dataset"].iloc[0]).events is not None
 
 
 def others(found: Mapping[str, intervals.Summary], left_out: Iterable[str]) -> str:

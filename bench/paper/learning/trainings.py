@@ -1,4 +1,4 @@
-"""Summarizes trainings of several seeds: curves of one length, accuracies and differences, how far frameworks agree."""
+"""Summarizes trainings of several seeds: curves of one length, chosen rates, how far frameworks agree."""
 
 from typing import Any, NamedTuple
 
@@ -26,41 +26,6 @@ def of_rule(rows: Frame, rule: str, condition: str | None = None, variant: str =
     """Return the trainings in JAX by a rule."""
     own = rows[(rows["framework"] == "jax") & (rows["rule"] == rule) & (rows["variant"] == variant)]
     return own if condition is None else own[own["condition"] == condition]
-
-
-def accuracy(rows: Frame) -> intervals.Summary:
-    """Return the median test accuracy of the seeds, with its interval."""
-    if shared_test(rows):
-        return crossed(np.array(list(rows["right"]), float))
-    return intervals.of_column(rows, "test_accuracy")
-
-
-def paired(rows: Frame, others: Frame, column: str) -> intervals.Summary:
-    """Return the median of the differences between rows and others of the same seed, with its interval."""
-    both = rows.merge(others, on="seed", suffixes=("", "_other"))
-    if column == "test_accuracy" and shared_test(rows) and shared_test(others):
-        right, other = (np.array(list(both[name]), float) for name in ("right", "right_other"))
-        return crossed(right - other)
-    return intervals.summary((both[column] - both[f"{column}_other"]).to_numpy(float)[:, None])
-
-
-def shared_test(rows: Frame) -> bool:
-    """Tell whether all seeds are tested on the same recordings, and not each on trials of its own."""
-    return "right" in rows and bool(rows["right"].notna().all())
-
-
-def crossed(values: NDArray[np.float64]) -> intervals.Summary:
-    """Return the median over seeds of the mean over recordings, with its interval: [seeds, recordings].
-
-    The bootstrap draws seeds and recordings, and the drawn recordings are the same for all seeds, as the test part is:
-    another test part could be easier for all of them.
-    """
-    (seeds, recordings), rng = values.shape, np.random.default_rng(0)
-    times = rng.multinomial(recordings, np.full(recordings, 1 / recordings), size=intervals.RESAMPLES)
-    means = times @ values.T / recordings
-    drawn = intervals.median(np.take_along_axis(means, rng.integers(seeds, size=means.shape), axis=1))
-    low, high = np.quantile(drawn, [(1 - intervals.LEVEL) / 2, (1 + intervals.LEVEL) / 2])
-    return intervals.Summary(float(intervals.median(values.mean(axis=1))), float(low), float(high), 0, seeds)
 
 
 def protocol(rows: Frame) -> str:

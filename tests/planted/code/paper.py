@@ -303,7 +303,7 @@ PLANTED = [
     ),
     Planted(
         "differences of other seeds",
-        "bench/paper/learning/trainings.py",
+        "bench/paper/learning/testing.py",
         'both = rows.merge(others, on="seed"',
         'both = rows.assign(n=range(len(rows))).merge(others.assign(n=range(len(others))), on="n"',
         f"{TRAININGS}test_differences_are_of_the_same_seed",
@@ -504,9 +504,9 @@ PLANTED = [
     ),
     Planted(
         "every step of a trial is a trial",
-        "bench/paper/learning/judging.py",
-        'int(min(own["tested"].max(), own["held"].max()))',
-        'int(own["tested"].max())',
+        "bench/paper/learning/testing.py",
+        'int(min(rows["tested"].max(), rows["held"].max()))',
+        'int(rows["tested"].max())',
         f"{TRAININGS}test_few_test_trials_leave_open_what_many_decide",
     ),
     Planted(
@@ -659,7 +659,7 @@ PLANTED = [
     ),
     Planted(
         "recordings drawn for each seed by itself",
-        "bench/paper/learning/trainings.py",
+        "bench/paper/learning/testing.py",
         "means = times @ values.T / recordings",
         "means = rng.binomial(recordings, np.broadcast_to(values.mean(axis=1), (len(times), seeds))) / recordings",
         f"{TRAININGS}test_recordings_that_all_seeds_share_are_drawn_once_for_all",
