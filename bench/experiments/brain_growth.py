@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 QUANTITIES = {
     "ms_per_step": "time of a step",
-    "rss_peak_mib": "peak of the process",
+    "rss_peak_mib": "peak while chunks are timed",
     "beyond_mib": "its peak beyond the framework",
 }
 """Quantities whose growth is told, with their names."""

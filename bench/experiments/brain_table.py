@@ -82,8 +82,9 @@ def measure(module: str, job: Job, threads: int) -> Row:
 
 
 def title(job: Job) -> str:
-    """Name a job: its rule, framework, network and chunk."""
+    """Name a job: its rule, framework, network, the rank of its factors if it trains those, and chunk."""
     network = f"{job['neurons']:,} neurons" if job["neurons"] else "FlyWire's neurons"
+    network += f", rank {job['rank']}" if "rank" in job else ""
     return f"{job['rule']}, {job['framework']}, {network}, K = {job['chunk']}"
 
 

@@ -1,4 +1,4 @@
-"""The numbers in the text of README.md and of docs/tables.md, peers.md and data.md are those of committed records."""
+"""The numbers in the text of README.md and of docs/tables, peers, scale and data are those of committed records."""
 
 import csv
 import json
@@ -58,6 +58,7 @@ def assert_stated(text: str, pattern: str, *values: float) -> None:
 TABLES = page("docs/tables.md")
 NUMBER = r"(\d*\.?\d+)"
 LIF = {"cell": "lif_delta", "readout": "leaky"}
+GROWTH = ("ms_per_step", "beyond_mib")
 
 
 def hidden(readout: str, key: str) -> list[float]:
@@ -216,6 +217,43 @@ def test_pp_prop_beside_es_drtrl() -> None:
     took = rf"{NUMBER} to {NUMBER} ms"
     pattern = rf"pp_prop took {took} for `lif_delta`, in as many bytes as when it took {took} in `compare.jsonl`"
     assert_stated(text, pattern, *(end(lines) for lines in times for end in (min, max)))
+
+
+def test_a_brain() -> None:
+    def table(name: str) -> list[dict[str, str]]:
+        with (ROOT / "results" / "brain" / f"{name}.csv").open(encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    text = page("docs/scale.md")
+    whole = {(row["rule"], row["framework"]): row for row in table("brain") if row["neurons"] == "130000"}
+    assert {(row["pairs"], row["status"], row["dirty"]) for row in whole.values()} == {("15000000", "ok", "False")}
+
+    def of(column: str, *rules: str) -> list[float]:
+        return [float(whole[rule, framework][column]) for rule in rules for framework in ("jax", "torch")]
+
+    times = rf"takes {NUMBER} ms by D-RTRL in JAX and {NUMBER} in PyTorch, {NUMBER} and {NUMBER} by ES-D-RTRL, {NUMBER}"
+    assert_stated(text, rf"{times} and {NUMBER} by BPTT", *of("ms_per_step", "drtrl", "es_drtrl", "bptt"))
+    assert_stated(text, rf"holds {NUMBER} MiB in JAX and {NUMBER} in PyTorch", *of("rss_peak_mib", "drtrl"))
+    assert_stated(text.replace(",", ""), rf"up to {NUMBER} and {NUMBER} when", *of("rss_setup_mib", "drtrl"))
+    growth = {name: [float(row["exponent"]) for row in table("growth") if row["quantity"] == name] for name in GROWTH}
+    span = rf"{NUMBER} to {NUMBER}"
+    stated = [end(growth[name]) for name in GROWTH for end in (min, max)]
+    assert_stated(text, rf"exponents of {span}, memory beyond the framework with {span}", *stated)
+
+    def between(least: str, most: str) -> dict[tuple[str, str], float]:
+        """The exponents of time from one size to another, by rule and framework."""
+        of_size = [{(r["rule"], r["framework"]): r for r in table("brain") if r["neurons"] == N} for N in (least, most)]
+        logs = [
+            {key: (math.log(float(r["ms_per_step"])), math.log(int(r["pairs"]))) for key, r in found.items()}
+            for found in of_size
+        ]
+        return {key: (logs[1][key][0] - ms) / (logs[1][key][1] - pairs) for key, (ms, pairs) in logs[0].items()}
+
+    first, last = between("1000", "5000"), between("30000", "130000")
+    in_both = rf"with {NUMBER} in JAX and {NUMBER} in PyTorch"
+    assert_stated(text, rf"time hardly grows, {in_both}", first["drtrl", "jax"], first["drtrl", "torch"])
+    own = last["drtrl", "jax"], last["drtrl", "torch"]
+    assert_stated(text, rf"time grows with {span}, by D-RTRL {in_both}", min(last.values()), max(last.values()), *own)
 
 
 @pytest.mark.parametrize("name", ["nmnist", "dvs_gesture", "shd", "ssc"])
