@@ -26,7 +26,8 @@ PLANTED = [
         "an environment called whole before it is",
         "bench/peers/environments.py",
         '        step([*pip, "--no-deps", "-r", str(constraints)], name)\n',
-        '        (folder / READY).write_text(json.dumps({"sha": wanted.sha, "python": "", "size": 0}))\n'
+        '        ready = State(wanted, folder).__dict__ | {"sha": wanted.sha}\n'
+        "        (folder / READY).write_text(json.dumps(ready, default=str))\n"
         '        step([*pip, "--no-deps", "-r", str(constraints)], name)\n',
         f"{ENVIRONMENTS}test_an_interrupted_installation_is_made_anew",
     ),
