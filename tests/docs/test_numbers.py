@@ -254,6 +254,13 @@ def test_a_brain() -> None:
     assert_stated(text, rf"time hardly grows, {in_both}", first["drtrl", "jax"], first["drtrl", "torch"])
     own = last["drtrl", "jax"], last["drtrl", "torch"]
     assert_stated(text, rf"time grows with {span}, by D-RTRL {in_both}", min(last.values()), max(last.values()), *own)
+    trained = {(r["rule"], r["framework"]): r for r in table("low_rank") if r["neurons"] == "130000"}
+    costs = [float(trained[rule, f]["ms_per_step"]) for rule in ("es_drtrl", "bptt") for f in ("jax", "torch")]
+    pattern = rf"takes {NUMBER} ms by ES-D-RTRL in JAX and {NUMBER} in PyTorch, {NUMBER} and {NUMBER} by BPTT"
+    assert_stated(text, pattern, *costs)
+    dense = {f: [float(r["ratio"]) for r in table("against_dense") if r["framework"] == f] for f in ("jax", "torch")}
+    ends = [end(dense[f]) for f in dense for end in (min, max)]
+    assert_stated(text, rf"takes {span} of the time of dense weights in JAX, and {span} in PyTorch", *ends)
 
 
 @pytest.mark.parametrize("name", ["nmnist", "dvs_gesture", "shd", "ssc"])
