@@ -91,6 +91,12 @@ def test_a_folder_can_be_overlooked(folder: Path) -> None:
     assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES
 
 
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """In one run pytest imports them by their names alone, and stops at the second of a name."""
+    names = [path.name for path in TESTS if path.name.startswith("test_")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_the_harness_asks_data_sets_and_not_modules() -> None:
     """What a data set can do, its object says: see `protocols.Dataset`."""
     asked = [path for path in HARNESS if re.search(r"hasattr\((module|dataset)", path.read_text(encoding="utf-8"))]
