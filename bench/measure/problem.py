@@ -126,7 +126,7 @@ def main() -> None:
     cache_folder.use(Path(job["cache"]))
     published, result = data.module("events.published"), Path(job["result"])
     try:
-        answer = {"problem": str(prepared(Case(**job["case"]), Path(job["cache"]), result.parent))}
+        answer = {"problem": str(prepared(Case(**job["case"]), Path(job["cache"]), Path(job["folder"])))}
     except (published.DamagedError, published.MissingError, published.ReaderError) as error:
         answer = {"status": "error", "reason": str(error)}
     result.write_text(json.dumps(answer | {"notes": cache_folder.Shared.notes}), encoding="utf-8")

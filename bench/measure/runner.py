@@ -101,10 +101,14 @@ def command(module: str) -> list[str]:
 
 
 def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: Path) -> dict[str, Any]:
-    """Run a module as a child, with a job on standard input; return its result, or at least a status and a reason."""
+    """Run a module as a child, with a job on standard input; return its result, or at least a status and a reason.
+
+    folder: of the run, for what a child leaves to the next one; the child's own files go with it.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as own:
         stdin, result_file = Path(own) / "job.json", Path(own) / "result.json"
-        full_job = {"plugins": plugins.job(case), **job, "case": asdict(case), "result": str(result_file)}
+        places = {"result": str(result_file), "folder": str(folder)}
+        full_job = {"plugins": plugins.job(case), **job, "case": asdict(case), **places}
         stdin.write_text(json.dumps(full_job), encoding="utf-8")
         run = partial(supervised.run, command(module), environment.child(case), standard_input=stdin, limit_s=limit_s)
         end = run()

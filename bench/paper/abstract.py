@@ -10,18 +10,18 @@ class Said(NamedTuple):
     """A phrase of the abstract."""
 
     words: str
-    judged_by: tuple[tuple[str, str], ...] = ()
-    """Experiments, and in each the key of a claim."""
+    judged_by: tuple[tuple[str, str, str], ...] = ()
+    """Experiments, in each the key of a claim, and this in a word."""
     besides: str = ""
     """What no row says."""
 
 
 TRAININGS = (
-    ("dms", "es_drtrl"),
-    ("shd", "es_drtrl"),
-    ("gesture", "es_drtrl"),
-    ("evidence", "es_drtrl"),
-    ("length", "es_drtrl"),
+    ("dms", "es_drtrl", "a delay"),
+    ("shd", "es_drtrl", "SHD"),
+    ("gesture", "es_drtrl", "gestures"),
+    ("evidence", "es_drtrl", "evidence"),
+    ("length", "es_drtrl", "long sequences"),
 )
 SAID = (
     Said(
@@ -29,7 +29,7 @@ SAID = (
         besides="not judged: every rule here runs on every cell of docs/tables.md and is checked there against a "
         "reference, which shows that it can be, and nothing of the paper's own system",
     ),
-    Said('"linear-memory"', (("memory_speed", "linear"),)),
+    Said('"linear-memory"', (("memory_speed", "linear", "ES-D-RTRL"),)),
     Said(
         '"automated online learning system"',
         besides="not judged: it is said of the paper's compiler, of which there is none here",
@@ -37,15 +37,19 @@ SAID = (
     Said('"strong learning performance"', TRAININGS),
     Said(
         '"low memory footprint"',
-        (("memory_speed", "memory"), ("memory_speed", "checkpointed"), ("connectome", "memory")),
+        (
+            ("memory_speed", "memory", "than BPTT"),
+            ("memory_speed", "checkpointed", "than BPTT with checkpoints"),
+            ("connectome", "memory", "on a connectome"),
+        ),
     ),
-    Said('"high computational throughput"', (("memory_speed", "speed"),)),
-    Said('other online methods "incur quadratic memory growth"', (("memory_speed", "quadratic"),)),
+    Said('"high computational throughput"', (("memory_speed", "speed", "than BPTT"),)),
+    Said('other online methods "incur quadratic memory growth"', (("memory_speed", "quadratic", "D-RTRL"),)),
     Said(
         'or "sacrifice biological fidelity"',
         besides="not judged: nothing here measures it",
     ),
-    Said("whole-brain model of Drosophila, fitted online", (("connectome", "activity"),)),
+    Said("whole-brain model of Drosophila, fitted online", (("connectome", "activity", "activity of its regions"),)),
 )
 
 
@@ -58,16 +62,17 @@ def lines(judged: Iterable[tuple[str, Any, Any]], claims: Iterable[tuple[str, ..
     listed = list(claims)
     for words, judged_by, besides in SAID:
         told: dict[str, list[str]] = {}
-        for name, key in judged_by:
+        numbers: list[str] = []
+        for name, key, short in judged_by:
             if name not in rows_of:
                 continue
             about = experiment.module(name).ABOUT
             for number, section, claim, verdict in listed:
                 if (section, claim) == (about.section, about.claims[key].text):
-                    told.setdefault(verdict, []).append(number)
-        ran = {name: rows_of[name] for name, _ in judged_by if rows_of.get(name) is not None}
-        numbers = [number for each in told.values() for number in each]
-        stands = "; ".join(f"{word} ({', '.join(own)})" for word, own in told.items())
+                    told.setdefault(verdict, []).append(f"{short} ({number})")
+                    numbers.append(number)
+        ran = {name: rows_of[name] for name, *_ in judged_by if rows_of.get(name) is not None}
+        stands = "; ".join(f"{word}: {', '.join(own)}" for word, own in told.items())
         size = "; ".join(f"{experiment.module(name).ABOUT.section}: {sizes.brief(rows)}" for name, rows in ran.items())
         took = f"{sum(rows.attrs['cpu_s'] for rows in ran.values()):.0f}" if ran else ""
         yield words, ", ".join(sorted(numbers, key=int)), stands or besides or "no row", size, took

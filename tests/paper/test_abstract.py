@@ -21,12 +21,12 @@ def frame(name: str, **columns: Any) -> Any:
 def test_every_phrase_points_at_claims_that_there_are() -> None:
     for said in abstract.SAID:
         assert bool(said.judged_by) != bool(said.besides)  # judged by rows, or told why not
-        for name, key in said.judged_by:
+        for name, key, _ in said.judged_by:
             assert key in experiment.module(name).ABOUT.claims
 
 
 def test_every_claim_of_the_abstract_is_pointed_at() -> None:
-    pointed = {pair for said in abstract.SAID for pair in said.judged_by}
+    pointed = {tuple(pair) for said in abstract.SAID for *pair, _ in said.judged_by}
     for name in experiment.EXPERIMENTS:
         for key, claim in experiment.module(name).ABOUT.claims.items():
             if claim.source.startswith("[page] abstract"):
@@ -42,7 +42,8 @@ def test_lines_say_whether_a_phrase_stands_where_and_at_which_cost() -> None:
     low = next(line for line in text.splitlines() if line.startswith('| "low memory footprint" |'))
     # rows 1 to 6 are those of memory_speed, 7 to 9 of the connectome
     assert low == (
-        '| "low memory footprint" | 4, 5, 9 | yes, at reduced size (4); no, at reduced size (5); not run (9) | '
+        '| "low memory footprint" | 4, 5, 9 | yes, at reduced size: than BPTT (4); no, at reduced size: than BPTT '
+        "with checkpoints (5); not run: on a connectome (9) | "
         "2.5: T = 400, N = 64 | 354 |"
     )
     assert '| "model-agnostic" |  | not judged: ' in text

@@ -222,7 +222,7 @@ def test_published_batches_train(rule: str, framework: str, monkeypatch: pytest.
 
 def test_jobs_of_the_sizes() -> None:
     jobs = memory_speed.jobs(memory_speed.SIZES["cpu"])
-    assert len(jobs) == len({json.dumps(each) for each in jobs}) == 6 + 4 + 2 * 4 * 2 * 4
+    assert len(jobs) == len({json.dumps(each) for each in jobs}) == 6 + 4 + 2 * 5 * 2 * 4
     shortest = [each for each in jobs if each.get("steps") == 50]
     one, two = ([each for each in shortest if each["seeds"] == seeds] for seeds in ((0, 1, 2), (3, 4)))
     assert [each["algorithm"] for each in one[:4]] == ["bptt", "bptt_checkpointed", "drtrl", "es_drtrl"]
@@ -338,7 +338,9 @@ def test_verdicts() -> None:
     assert found["steps"].measured.startswith("JAX: BPTT 2.00, ES-D-RTRL 1.00, D-RTRL 1.00; PyTorch:")
     assert found["linear"].measured.startswith("JAX: ES-D-RTRL 1.00 (0.000954 to 0.00381 MiB)")
     assert found["quadratic"].measured.startswith("JAX: D-RTRL 2.00 (0.000954 to 0.0153 MiB)")
-    assert "BPTT 40.4 ms, BPTT, checkpointed 60.6 ms, 1.500 [1.500, 1.500] times, D-RTRL 80" in found["speed"].measured
+    assert (
+        "BPTT 40.4 ms, BPTT, checkpointed 60.6 ms, D-RTRL 80.8 ms, ES-D-RTRL 20.2 ms, 0.500" in found["speed"].measured
+    )
     assert found["memory"].measured.startswith("JAX: BPTT 0.0381, BPTT, checkpointed 0.0381, D-RTRL 0.00954")
     assert judged(rows_of(TIMES | {"es_drtrl": 0.0021}))["speed"].outcome == NO
     open_rows = rows_of(TIMES)

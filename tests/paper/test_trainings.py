@@ -157,7 +157,7 @@ def test_as_good_as_another_rule() -> None:
     assert [outcome(margin) for margin in (0.3, 0.05, 0.15)] == [yes, no, none]
     assert outcome(0.05, chance=0.95) == none
     # BPTT itself has to be above chance: that the other rule is, is not enough
-    assert outcome(0.05, bptt=[0.5, 0.6], drtrl=[0.96, 0.98]) == none
+    assert outcome(0.05, bptt=[0.5, 0.6], drtrl=[0.96, 0.98], no_trace=[0.1, 0.12]) == none
 
 
 def test_a_control_that_is_as_good_leaves_a_yes_open() -> None:

@@ -110,13 +110,12 @@ def told_bytes(longest: Mapping[str, Frame]) -> str:
     return told({f: {rule: f"{b / MIB:.3g}" for rule, b in taken(own).items()} for f, own in longest.items()}) + " MiB"
 
 
-def told_times(longest: Mapping[str, Frame]) -> str:
-    """Write the time of each rule in ms, and its ratio to the quickest BPTT with its interval."""
+def told_times(longest: Mapping[str, Frame], judged: str) -> str:
+    """Write the time of each rule in ms, and of one its ratio to the quickest BPTT with its interval."""
     values: dict[str, dict[str, str]] = {}
     for framework, own in longest.items():
-        best = quickest(own)
         for rule, of_rule in own.groupby("algorithm", sort=False):
-            ratio = "" if rule == best else f", {against_bptt(own, str(rule), 'time_s')} times"
+            ratio = f", {against_bptt(own, judged, 'time_s')} times BPTT" if rule == judged else ""
             values.setdefault(framework, {})[str(rule)] = f"{of_rule['time_s'].median() / MS:.3g} ms{ratio}"
     return told(values)
 

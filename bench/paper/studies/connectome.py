@@ -161,9 +161,11 @@ def verdicts(rows: Frame) -> list[Verdict]:
     for rule in RULES:
         own = plain[(plain["rule"] == rule) & (plain["kind"] == "r")]
         told[rule] = {f"N = {N}": intervals.of_column(each, "cosine") for N, each in own.groupby("neurons")}
-    cosines = "; ".join(
-        f"{selection.ALGORITHMS[rule][0]} " + (", ".join(f"{found} ({N})" for N, found in told[rule].items()) or "none")
-        for rule in ("es_drtrl", "drtrl", "no_trace")
+    ours = ", ".join(f"{found} ({N})" for N, found in told["es_drtrl"].items()) or "none"
+    others = "".join(
+        f"; {selection.ALGORITHMS[rule][0]} {found} ({N})"
+        for rule in ("drtrl", "no_trace")
+        for N, found in [*told[rule].items()][-1:]
     )
     less, spent = memory(rows)
     holds = {
@@ -173,7 +175,7 @@ def verdicts(rows: Frame) -> list[Verdict]:
     }
     measured = {
         "activity": f"no network is trained; gradients of {rows['neurons'].min()} to {rows['neurons'].max()} neurons",
-        "gradient": f"cosine: {cosines}",
+        "gradient": f"cosine {ours}{others}",
         "memory": spent or "nothing was measured",
     }
     job = rows.iloc[0]
@@ -201,7 +203,7 @@ def memory(rows: Frame) -> tuple[list[bool], str]:
         for N, own in of_framework.groupby("neurons"):
             spent = own.set_index("rule")["working_bytes"] / 2**20
             below[N] = bool(spent["es_drtrl"] < min(spent["bptt"], spent["drtrl"]))
-            found.append(f"N = {N}: " + ", ".join(f"{spent[r]:.3g}" for r in ("es_drtrl", "drtrl", "bptt")))
+            found.append(f"N = {N}: " + ", ".join(f"{spent[r]:.1f}" for r in ("es_drtrl", "drtrl", "bptt")))
         start = next((N for N in below if all(below[M] for M in below if M >= N)), None)
         where = f"below both from N = {start} on" if start else "not below both at the largest N"
         parts.append(f"{selection.FRAMEWORKS[str(framework)]}, {where}: {'; '.join(found)}")

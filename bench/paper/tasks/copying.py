@@ -55,7 +55,6 @@ SIZES = {
         every=80,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
         held=256,
-        tunings=1,  # of the committed records; two as elsewhere when they are made anew
         twin=80,
     ),
     "paper": Size(

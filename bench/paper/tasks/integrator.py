@@ -57,7 +57,6 @@ SIZES = {
         every=24,
         rates=(2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1),
         held=256,
-        tunings=1,  # of the committed records; two as elsewhere when they are made anew
         twin=24,
     ),
     "paper": Size(

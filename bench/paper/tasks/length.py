@@ -59,11 +59,11 @@ SIZES = {
         pooled=5,
         neurons=32,
         batch=16,
-        updates=120,
-        every=12,
+        updates=240,
+        every=24,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
         held=256,
-        twin=12,
+        twin=24,
     ),
     "paper": Size(
         lengths={

@@ -329,6 +329,27 @@ def test_a_full_folder_gives_way_to_the_run_s_own_in_one_line(
     assert said.startswith(f"drtrl-bench: {tmp_path / 'cache'} cannot be written (No space left on device)")
 
 
+def test_the_run_s_own_folder_outlives_the_child_that_solved_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the cache is full by now, the process that measures reads the problem when the one before it is gone."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DRTRL_BENCH_CACHE", str(tmp_path / "cache"))
+    read: list[tuple[int, ...]] = []
+    child = runner.child
+
+    def reading(module: str, job: dict[str, Any], *rest: Any) -> dict[str, Any]:
+        if module == "drtrl_bench.measure.problem":
+            return child(module, job | {"cache": str(tmp_path / "file" / "cache")}, *rest)  # in which none can write
+        read.append(problem.read(Path(job["problem"])).inputs.shape)
+        return {"status": "ok", "reason": None}
+
+    monkeypatch.setattr(runner, "child", reading)
+    (tmp_path / "run").mkdir()
+    assert runner.measure(SMALL, Plan("p", "", (SMALL,)), tmp_path / "run")["status"] == "ok"
+    assert read == [(4, 2, 3)]
+
+
 def test_what_a_child_has_to_say_is_said_once_by_its_parent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,8 +42,7 @@ def test_every_rule_is_trained_with_the_same_care(module: Any, size: str) -> Non
     jobs = module.jobs(module.SIZES[size])
     names = ("updates", "every", "held", "batch", "tunings", "enough", "neurons", "rates")
     (budget,) = {tuple(str(job[name]) for name in names) for job in jobs}
-    one = size == "cpu" and module.__name__.endswith((".copying", ".integrator"))
-    assert budget[names.index("tunings")] == ("1" if one else "2")
+    assert budget[names.index("tunings")] == "2"
     assert int(budget[0]) % int(budget[1]) == 0
     assert len(jobs[0]["rates"]) >= 4
     seeds: dict[tuple[str, ...], list[int]] = {}

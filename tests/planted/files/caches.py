@@ -96,6 +96,13 @@ PLANTED = [
         f"{CACHES}test_what_a_child_has_to_say_is_said_once_by_its_parent",
     ),
     Planted(
+        "what a run keeps is where the child's own files go with it",
+        "bench/measure/runner.py",
+        '"folder": str(folder)}',
+        '"folder": own}',
+        f"{CACHES}test_the_run_s_own_folder_outlives_the_child_that_solved_a_problem",
+    ),
+    Planted(
         "a full cache ends a measurement",
         "bench/measure/problem.py",
         "        if len(paths) == 1:\n",
