@@ -60,31 +60,29 @@ def reproduce(
     if list_:
         show(chosen, records)
         return
-    from drtrl_bench import figures
     from drtrl_bench.paper import records as results
     from drtrl_bench.paper import report, runner
+    from drtrl_bench.paper.drawing import every
 
     if not draw_only:
         for name in chosen:
             advice = "the finished jobs are kept, the same command goes on from here"
             with signals.advising(advice), progress(name) as told:
                 runner.run(name, size, results.file_of(records, name), told, announce)
-    judged, drawn = [], 0
+    judged, drawn = [], []
     for name in experiment.EXPERIMENTS:
         rows = rows_of(name, size, records, complain=name in chosen)
         if rows is None:
             judged.append((name, None, []))
             continue
-        module = experiment.module(name)
-        judged.append((name, rows, module.verdicts(rows)))
+        judged.append((name, rows, experiment.module(name).verdicts(rows)))
         if name in chosen:
-            for title, (figure, points) in module.figures(rows).items():
-                png, *_ = figures.save(figure, points, out / "figures" / "paper", title)
-                announce(f"{png.with_suffix('')}.png .pdf .csv")
-                drawn += 1
+            drawn.append((name, rows, out / "figures" / "paper"))
     if not drawn:
         what = " ".join(chosen) if names else "any experiment"
         raise UsageError(f"no results of {what} at size {size} in {records}; without --draw-only they are made")
+    for png in every.of_all(drawn):
+        announce(f"{png.with_suffix('')}.png .pdf .csv")
     announce(f"{report.write(out, judged)}: which claims stand")
 
 

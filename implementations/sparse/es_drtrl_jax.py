@@ -6,7 +6,8 @@ sums over steps exchanged it is the postsynaptic factor that is filtered, backwa
     q^t = l^t eps_f^t / c^t,   Q^t = q^t + a Q^{t+1},   Q^{K+1} = 0
     dL/dW_ji = sum_t eps_x_j^t q_i^t = eps_x_j^0 a Q_i^1 + sum_t z_j^t Q_i^t
 
-The first term reads every synapse once a chunk; for bias and parameters it is left out, and Q is q.
+The first term reads every synapse once a chunk; for bias and parameters it is left out, and Q is q. The weights of a
+readout without memory have their exact gradient: a = 0.
 Source: Wang et al. 2026 (Nat. Commun. 17:1745). Symbols and shapes: `implementations/README.md`.
 """
 
@@ -46,6 +47,17 @@ def init(net: Any, wiring: Wiring, params: Params, batch: int) -> Carry:
     return Carry(states, eps_x, eps_f, jnp.zeros((), states[0].dtype))
 
 
+def filter_backwards(q: Array, a: float) -> Array:
+    """Filter q [K, B, N] backwards in time: a Q^1, Q^1, ..., Q^K [K + 1, B, N]."""
+
+    def step(later: Array, now: Array) -> tuple[Array, Array]:
+        Q = now + a * later
+        return Q, Q
+
+    Q_1, Q = lax.scan(step, jnp.zeros_like(q[0]), q, reverse=True)
+    return jnp.concatenate([a * Q_1[None], Q])
+
+
 def advance(
     net: Any,
     wiring: Wiring,
@@ -69,18 +81,18 @@ def advance(
     grads, after_x, after_f, dL_do = [], [], [], error[:, :, None]
     for i in reversed(range(len(net))):
         cell, where, w, eps_x = net[i], wiring[i], params[i], carry.presynaptic[i]
+        a_l, c_l = (0.0, jnp.ones_like(c)) if cell.memoryless else (a, c)
         z = presynaptic(cell, residuals[i].previous, residuals[i].inputs)
-        eps_f, q, within = filter_postsynaptic(cell, w, residuals[i], dL_do, carry.postsynaptic[i], c, a, 1)
+        eps_f, q, within = filter_postsynaptic(cell, w, residuals[i], dL_do, carry.postsynaptic[i], c_l, a_l, 1)
         if i > 0:
             dL_do = feedback(cell, where, w, within)
         q = q[:, :, 0]
         grad = weight_gradient(cell, where, {k: v for k, v in w.items() if k not in eps_x}, z, q)
-        Q_1, Q = lax.scan(lambda later, now: (now + a * later, now + a * later), jnp.zeros_like(q[0]), q, reverse=True)
-        Q = jnp.concatenate([a * Q_1[None], Q])
+        Q = filter_backwards(q, a_l)
         filtered = {k: jnp.concatenate([eps_x[k][None], z[k]]) for k in eps_x}
         grad |= weight_gradient(cell, where, {k: w[k] for k in eps_x}, filtered, Q)
-        powers = a ** jnp.arange(K - 1, -1, -1, dtype=q.dtype)
+        powers = a_l ** jnp.arange(K - 1, -1, -1, dtype=q.dtype)
         grads.insert(0, grad)
-        after_x.insert(0, {k: a**K * eps_x[k] + jnp.einsum("t,tbj->bj", powers, z[k]) for k in eps_x})
+        after_x.insert(0, {k: a_l**K * eps_x[k] + jnp.einsum("t,tbj->bj", powers, z[k]) for k in eps_x})
         after_f.insert(0, eps_f)
     return Carry(states, after_x, after_f, carry.time + K), loss, to_stored(wiring, grads)

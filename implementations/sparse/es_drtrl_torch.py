@@ -6,7 +6,8 @@ sums over steps exchanged it is the postsynaptic factor that is filtered, backwa
     q^t = l^t eps_f^t / c^t,   Q^t = q^t + a Q^{t+1},   Q^{K+1} = 0
     dL/dW_ji = sum_t eps_x_j^t q_i^t = eps_x_j^0 a Q_i^1 + sum_t z_j^t Q_i^t
 
-The first term reads every synapse once a chunk; for bias and parameters it is left out, and Q is q.
+The first term reads every synapse once a chunk; for bias and parameters it is left out, and Q is q. The weights of a
+readout without memory have their exact gradient: a = 0.
 Source: Wang et al. 2026 (Nat. Commun. 17:1745). Symbols and shapes: `implementations/README.md`.
 """
 
@@ -71,20 +72,21 @@ def advance(
     grads, after_x, after_f, dL_do = [], [], [], error[:, :, None]
     for i in reversed(range(len(net))):
         cell, where, w, eps_x = net[i], wiring[i], params[i], carry.presynaptic[i]
+        a_l, c_l = (0.0, torch.ones_like(c)) if cell.memoryless else (a, c)
         D, D_f, l, z = local_terms(cell, w, residuals[i], dL_do)
-        eps_f_end, eps_f = filter_postsynaptic(carry.postsynaptic[i], D, D_f, a)
+        eps_f_end, eps_f = filter_postsynaptic(carry.postsynaptic[i], D, D_f, a_l)
         if i > 0:
             dL_do = feedback(cell, where, w, neuronwise(l, D_f))
-        q = neuronwise(l, eps_f)[:, :, 0] / c
+        q = neuronwise(l, eps_f)[:, :, 0] / c_l
         one = {k: v for k, v in w.items() if k not in eps_x}
         grad = weight_gradient(cell, where, one, z, q)
         for t in reversed(range(K - 1)):
-            q[t].add_(q[t + 1], alpha=a)
-        Q = torch.cat([a * q[:1], q])
+            q[t].add_(q[t + 1], alpha=a_l)
+        Q = torch.cat([a_l * q[:1], q])
         weights = {k: w[k] for k in eps_x}
         grad |= weight_gradient(cell, where, weights, {k: torch.cat([eps_x[k][None], z[k]]) for k in eps_x}, Q)
-        powers = a ** torch.arange(K - 1, -1, -1, dtype=q.dtype)
+        powers = a_l ** torch.arange(K - 1, -1, -1, dtype=q.dtype)
         grads.insert(0, grad)
-        after_x.insert(0, {k: a**K * eps_x[k] + torch.einsum("t,tbj->bj", powers, z[k]) for k in eps_x})
+        after_x.insert(0, {k: a_l**K * eps_x[k] + torch.einsum("t,tbj->bj", powers, z[k]) for k in eps_x})
         after_f.insert(0, eps_f_end)
     return Carry(states, after_x, after_f, carry.time + K), loss, to_stored(wiring, grads)

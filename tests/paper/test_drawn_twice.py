@@ -12,6 +12,7 @@ import pytest
 from drtrl_bench import start
 from drtrl_bench.cli import reproduce
 from drtrl_bench.paper import experiment, report
+from drtrl_bench.paper.drawing import every
 from drtrl_bench.view import display
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -77,3 +78,18 @@ def test_committed_figures_are_the_same_in_two_processes(tmp_path: Path) -> None
     assert {Path(name).name for name in one} - {report.FILE} == {path.name for path in FIGURES.iterdir()}
     tables = [name for name in one if name.endswith(".csv")]
     assert [name for name in tables if one[name] != (RESULTS / name).read_bytes()] == []
+
+
+def test_several_at_a_time_are_the_figures_of_one_process(tmp_path: Path) -> None:
+    """In the order of the experiments, with the same bytes."""
+    names = ("artificial", "rank1_theory", "shd")
+    rows = {name: committed(name) for name in names}
+    paths = {
+        processes: [*every.of_all([(n, rows[n], tmp_path / str(processes)) for n in names], processes)]
+        for processes in (1, 2)
+    }
+    assert [path.name for path in paths[1]] == [path.name for path in paths[2]]
+    assert paths[1][0].name == "jacobian_artificial.png"
+    for one, two in zip(*paths.values(), strict=True):
+        for ending in (".png", ".pdf", ".csv"):
+            assert one.with_suffix(ending).read_bytes() == two.with_suffix(ending).read_bytes()

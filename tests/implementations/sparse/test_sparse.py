@@ -20,9 +20,11 @@ Patterns = list[dict[str, Pattern]]
 
 
 @cache
-def sparse_problem(cell: str, layers: int, B: int, whole: bool = False) -> tuple[Problem, Patterns]:
+def sparse_problem(
+    cell: str, layers: int, B: int, whole: bool = False, readout: str = "leaky"
+) -> tuple[Problem, Patterns]:
     """A problem half of whose input and recurrent weights are 0, and the patterns of the others, read whole or not."""
-    p, patterns = problem(network(cell, layers, "leaky"), T=T, B=B, I=5, N=9), []
+    p, patterns = problem(network(cell, layers, readout), T=T, B=B, I=5, N=9), []
     rng = np.random.default_rng(5)
     for layer, w in enumerate(p.params):
         patterns.append({})
@@ -110,6 +112,20 @@ def test_gradient_is_the_masked_dense_one(
         for k, g in of_layer.items():
             assert np.abs(g).max() > 1e-4
             assert np.abs(found[k] - g).max() <= 1e-10 * np.abs(g).max()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_readout_without_memory(framework: str, rule: str, whole: bool) -> None:
+    """ES-D-RTRL does not filter what a linear readout reads: its gradient there is BPTT's, over several chunks."""
+    p, patterns = sparse_problem("lif_soft", 1, 2, whole, "linear")
+    _, grads = gradient(framework, rule, p, patterns, 3)
+    _, right = expected(rule, p, patterns, 3)
+    for found, of_layer in zip(grads, right, strict=True):
+        for k, g in of_layer.items():
+            assert np.abs(found[k] - g).max() <= 1e-10 * np.abs(g).max() > 0
+    exact = expected("bptt", p, patterns, T)[1][1]["x"]
+    assert np.abs(grads[1]["x"] - exact).max() <= 1e-10 * np.abs(exact).max()
 
 
 def test_chunks_of_the_problem_matter() -> None:

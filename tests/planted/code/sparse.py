@@ -45,6 +45,20 @@ PLANTED = [
         f"{GRADIENT}[jax-bptt-lif_soft-1layers-B3-K3]",
     ),
     Planted(
+        "the weights of a readout without memory are filtered",
+        f"{FOLDER}es_drtrl_jax.py",
+        "if cell.memoryless else (a, c)",
+        "if cell.S < 0 else (a, c)",
+        f"{TEST}test_a_readout_without_memory[jax-es_drtrl-True]",
+    ),
+    Planted(
+        "the weights of a readout without memory are corrected for a filter that they have not",
+        f"{FOLDER}es_drtrl_torch.py",
+        "(0.0, torch.ones_like(c)) if cell.memoryless",
+        "(0.0, c) if cell.memoryless",
+        f"{TEST}test_a_readout_without_memory[torch-es_drtrl-False]",
+    ),
+    Planted(
         "every sample reads the first one's factors",
         f"{FOLDER}synapses_torch.py",
         "(at * (self.N + 1))[:, None]",
@@ -61,7 +75,7 @@ PLANTED = [
     Planted(
         "the filter of earlier chunks is lost",
         f"{FOLDER}es_drtrl_torch.py",
-        "torch.cat([a * q[:1], q])",
+        "torch.cat([a_l * q[:1], q])",
         "torch.cat([0 * q[:1], q])",
         f"{GRADIENT}[torch-es_drtrl-lif_soft-1layers-B3-K3]",
     ),
