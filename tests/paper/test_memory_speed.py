@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.pictures import alike, raw_mathtext, text_of, touching, unnamed
 
@@ -390,6 +391,13 @@ def test_times_of_several_machines_are_open() -> None:
 def test_one_framework_alone_is_judged(alone: str) -> None:
     rows = rows_of(TIMES)
     assert {each.outcome for each in memory_speed.verdicts(rows[rows["framework"] == alone])} == {YES}
+
+
+def test_an_interval_is_over_processes_before_seeds() -> None:
+    """Nine seeds of one process are one process: as easily as it, the other might have been measured alone."""
+    rows = pd.DataFrame({"seed": range(10), "seeds": [[*range(9)]] * 9 + [[9]], "time_s": [1.0] * 9 + [2.0]})
+    found = compared.of_column(rows, "time_s")
+    assert (found.median, found.low, found.high, found.values) == (1.0, 1.0, 2.0, 10)
 
 
 def test_the_figure_is_complete_and_shows_both_protocols() -> None:

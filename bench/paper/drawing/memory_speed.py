@@ -71,7 +71,7 @@ def cost(axes: Axes, rows: Frame, study: str, quantity: str) -> None:
     """Draw memory or time of one protocol and framework over the steps."""
     column, unit, label = MEASURES[study, quantity]
     for rule, own in of_rules(rows):
-        curve(axes, over(own, "steps", partial(intervals.of_column, column=column)), rule, unit)
+        curve(axes, over(own, "steps", partial(compared.of_column, column=column)), rule, unit)
         if (study, quantity) == ("published", "time"):
             done = own.groupby("steps")["done_s"].median() / unit
             options: dict[str, Any] = LINES[DONE] | {"color": selection.ALGORITHMS[rule][1]}
@@ -182,10 +182,10 @@ def points(rows: Frame) -> Frame:
     }
     for study, measured in columns.items():
         across = "width" if study == "carried" else "steps"
-        own = compared.of_study(rows, study).assign(seed=lambda each: each["seed"].fillna(0))
+        own = compared.of_study(rows, study)
         for (framework, rule, x), group in own.groupby(["framework", "algorithm", across], sort=False):
             for column in measured:
-                middle = intervals.of_column(group, column)
+                middle = compared.of_column(group, column)
                 values = {"median": middle.median, "low": middle.low, "high": middle.high, "seeds": middle.values}
                 names = {"study": study, "framework": framework, "algorithm": rule, across: x, "measure": column}
                 found.append(names | values)

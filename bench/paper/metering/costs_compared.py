@@ -34,13 +34,17 @@ def quickest(rows: Frame) -> str:
 
 
 def against_bptt(rows: Frame, rule: str, column: str) -> intervals.Summary:
-    """Summarize a column of a rule over that of the quickest BPTT, seed by seed; of one framework and length.
+    """Summarize a column of a rule over that of the quickest BPTT, seed by seed; of one framework and length."""
+    own, other = (rows[rows["algorithm"] == name].set_index("seed") for name in (rule, quickest(rows)))
+    return of_column(own.assign(ratio=own[column] / other[column]).dropna(subset=["ratio"]), "ratio")
+
+
+def of_column(rows: Frame, column: str) -> intervals.Summary:
+    """Summarize a column of one rule.
 
     The seeds that one process measured are no processes of their own, so that the interval is over processes first.
     """
-    own, other = (rows[rows["algorithm"] == name].set_index("seed") for name in (rule, quickest(rows)))
-    ratios = own.assign(ratio=own[column] / other[column], process=own["seeds"].map(str))
-    return limits.of_processes(ratios.dropna(subset=["ratio"]), "ratio")
+    return limits.of_processes(rows.assign(process=rows["seeds"].map(str)), column)
 
 
 def taken(rows: Frame) -> dict[str, float]:
