@@ -1,5 +1,6 @@
 """Puts the subcommands of `drtrl-bench` together, and turns errors of the user into one line and exit code 2."""
 
+import os
 import warnings
 from typing import Annotated
 
@@ -62,6 +63,7 @@ def main() -> None:
     from drtrl_bench.gate.trend import TrendError
 
     display.prepare()
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else PyTorch's memory meter prints two lines at each measurement
     warnings.simplefilter("default", parsing.CorruptLine)
     try:
         app(prog_name="drtrl-bench")

@@ -1,5 +1,6 @@
 """The command: what it prints, and that bad input is one clear line and exit code 2."""
 
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from support.command_line import command
 from support.genuine import WRITERS, needs_tonic
 from support.lines import environment, line, write
+from support.problems import needs
 
 from drtrl_bench.case import Case
 from drtrl_bench.cli import arguments, terminal
@@ -286,3 +288,16 @@ def test_the_home_of_nobody_is_one_line(words: list[str], variable: str, monkeyp
     done = command(*words)
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr == f"drtrl-bench: ${variable} ~nouser/x: no such home; write the path in full\n"
+
+
+@needs("torch")
+def test_the_memory_meter_of_pytorch_prints_nothing() -> None:
+    """Its profiler says on standard error when it starts and when it stops, in commands that train in their process."""
+    code = (
+        "from drtrl_bench.cli import app; from drtrl_bench.measure import memory; import torch\n"
+        "app.app = lambda **options: print(memory.torch_peak_bytes(lambda: torch.ones(1000)))\n"
+        "app.main()"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "KINETO_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("4000\n", "")
