@@ -101,15 +101,11 @@ def command(module: str) -> list[str]:
 
 
 def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: Path) -> dict[str, Any]:
-    """Run a module as a child, with a job on standard input; return its result, or at least a status and a reason.
-
-    folder: of the run, for what a child leaves to the next one; the child's own files go with it.
-    """
+    """Run a module as a child, with a job on standard input; return its result, or at least a status and a reason."""
     with tempfile.TemporaryDirectory(dir=folder) as own:
         stdin, result_file = Path(own) / "job.json", Path(own) / "result.json"
-        places = {"result": str(result_file), "folder": str(folder)}
-        full_job = {"plugins": plugins.job(case), **job, "case": asdict(case), **places}
-        stdin.write_text(json.dumps(full_job), encoding="utf-8")
+        full_job = {"plugins": plugins.job(case), **job, "case": asdict(case), "result": str(result_file)}
+        stdin.write_text(json.dumps(full_job | {"folder": str(folder)}), encoding="utf-8")
         run = partial(supervised.run, command(module), environment.child(case), standard_input=stdin, limit_s=limit_s)
         end = run()
         if end.outside:
@@ -128,7 +124,7 @@ def child(module: str, job: dict[str, Any], case: Case, limit_s: float, folder: 
 
 
 def measure(case: Case, plan: Plan, folder: Path) -> dict[str, Any]:
-    """Run one case in a child, after another child has solved its problem; return at least a status and a reason."""
+    """Run a case in a child, after another has computed its exact gradient; return at least a status and a reason."""
     if refused := refusal(case):
         status, reason = refused
         return {"status": status, "reason": reason, "refused": status == "oom"}

@@ -4,9 +4,10 @@ An adjoint lam^t = dX/ds^t holds the derivatives of X with respect to the states
 chunk's last states, whose adjoints together are the Jacobian P^t = ds^K/ds^t. All of them obey, backwards in time,
 
     dX/dy^t   = lam^t D_f^t
-    lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t        the loss's adjoint also gains l^t, its derivative in the step
+    lam^{t-1} = lam^t D^t + (dX/dy^t W_r^T) R^t        the loss's adjoint also gains l^{t-1}
 
-The second term is the path through the recurrent weights. The algorithms differ in which adjoints keep it: see `Rule`.
+l^t is the derivative of the loss of step t with respect to s^t. The second term is the path through the recurrent
+weights. The algorithms differ in which adjoints keep it: see `Rule`.
 Symbols and shapes are those of the notation table in `implementations/README.md`; Q is the number of adjoints.
 The twin is `adjoint_torch.py`.
 """

@@ -189,6 +189,22 @@ def test_the_front_page_on_memory() -> None:
         assert_stated(page("README.md"), pattern, *(share / whole for share, whole in both))
 
 
+def test_the_front_page_on_long_sequences() -> None:
+    """D-RTRL over BPTT at 4,096 steps: memory in both frameworks, and time in each round."""
+    shares, ratios = [], []
+    for f in ("jax", "torch"):
+        own, other = (records("headline", a, f, steps=4096, chunk=K) for a, K in (("drtrl", 32), ("bptt", 4096)))
+        assert [r["round"] for r in own] == [r["round"] for r in other] == [0, 1, 2, 3]
+        shares.append(mebibytes(own) / mebibytes(other))
+        each = [milliseconds([a]) / milliseconds([b]) for a, b in zip(own, other, strict=True)]
+        ratios += [min(each), max(each)]
+    pattern = (
+        rf"chunks of 32, it takes {NUMBER} of BPTT's memory in JAX and {NUMBER} in PyTorch; and of BPTT's time, "
+        rf"from round to round, {NUMBER} to {NUMBER} in JAX and {NUMBER} to {NUMBER} in PyTorch"
+    )
+    assert_stated(page("README.md"), pattern, *shares, *ratios)
+
+
 def of_pp_prop(file: str, kind: str, cell: str) -> Records:
     """The lines of pp_prop, or of ES-D-RTRL beside it, in a file of comparisons with other libraries, by round."""
     lines = map(json.loads, (ROOT / "results" / "peers" / f"{file}.jsonl").read_text(encoding="utf-8").splitlines())
