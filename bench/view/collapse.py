@@ -7,7 +7,7 @@ from typing import Any, cast
 import pandas as pd
 
 from drtrl_bench import registry
-from drtrl_bench.case import Case
+from drtrl_bench.case import ALGORITHM, Case, fields_of_role
 from drtrl_bench.records import frames
 from drtrl_bench.records.record import Record
 from drtrl_bench.view import caption, wording
@@ -23,7 +23,7 @@ NUMBERS = (*TIMES, *BYTES, *RATIOS, *frames.AGREEMENT, "firing_rate", "silent")
 PART = re.compile(rf".+\.({'|'.join(frames.AGREEMENT)})")
 """A column of the agreement of a layer or a weight."""
 
-RULE = ("algorithm", "chunk", "auto", "limit_mib", "decay", "decay_x", "bias_correction", "segments", "trace_dtype")
+RULE = fields_of_role(ALGORITHM)
 """The fields of a case, those of its algorithm, in which it may differ from the BPTT that its cost is compared with."""
 ORDER = ("framework", "steps", "algorithm", "chunk", "segments")
 """The order of rows of one problem."""
