@@ -79,15 +79,9 @@ def apart(rows: Frame) -> str:
     return marks.apart(rows, by, ["single", "all", "error", "radius", "rate"])
 
 
-def title(key: Any) -> str:
-    """Name a data set and a length."""
-    dataset, steps = key
-    return f"{settings.DATASETS.get(dataset, dataset)}, T = {steps}"
-
-
 def models(rows: Frame) -> Figure:
     """Draw every model on every data set."""
-    panels = [(title(key), own) for key, own in rows.groupby(["dataset", "steps"], sort=False)]
+    panels = [(marks.heading(*key), own) for key, own in rows.groupby(["data", "steps"], sort=False)]
     bands = [
         layout.Band("", [layout.Panel(name, partial(panel, rows=own, column=column)) for name, own in panels], 1.75)
         for column in BANDS
@@ -121,7 +115,7 @@ def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
 def sweeps(rows: Frame) -> Figure:
     """Draw the sweeps: rows of panels are what is measured, columns what is swept."""
     bands, usual = [], int(rows.loc[rows["ff_factor"] != 1, "neurons"].iloc[0])
-    for key, own in rows.groupby(["dataset", "steps"], sort=False):
+    for (label, steps), own in rows.groupby(["data", "steps"], sort=False):
         ff, rec = own["ff_factor"] == 1, own["rec_factor"] == 1
         of = {
             "neurons": own[ff & rec],
@@ -130,7 +124,7 @@ def sweeps(rows: Frame) -> Figure:
         }
         for column in SHORT:
             panels = [layout.Panel("", partial(sweep, rows=of[name], across=name, column=column)) for name in ACROSS]
-            bands.append(layout.Band(title(key) if column == "single" else "", panels, 1.9))
+            bands.append(layout.Band(f"{label}, T = {steps}" if column == "single" else "", panels, 1.9))
     said = [
         f"strengths at N = {usual}; {rows['sample'].nunique()} recordings of each seed; float64, JAX",
         CORRECTED,

@@ -94,7 +94,7 @@ def draw(rows: Frame, points: Frame) -> Figure:
     one = rows.iloc[0]
     cosines = points[(points["measure"] == "cosine")]
     said = [
-        f"{settings.DATASETS[one['dataset']]}, T = {one['steps']}, N = {one['neurons']}, "
+        f"{one['data']}, T = {one['steps']}, N = {one['neurons']}, "
         f"{rows['sample'].nunique()} recordings of each seed; input and recurrent weights; float64, JAX",
         "shaded: 95 % interval of the median, bootstrap over seeds and samples; BPTT keeps 1 with cosine 1; "
         "shares beyond -0.5 and 2.5 are not drawn",

@@ -10,7 +10,7 @@ COST, ARTIFICIAL, APART, REPRODUCE = (
     f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
 )
 GRADIENT, LAG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag"))
-LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "tasks"))
+LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "trained_tasks"))
 BRAIN = "tests/paper/brain/test_connectome.py::"
 INTERVALS, LIMITS = (f"tests/paper/measures/test_{name}.py::" for name in ("intervals", "limits"))
 ABSTRACT = "tests/paper/test_abstract.py::"
@@ -649,6 +649,20 @@ PLANTED = [
         "moved[i] = middle * step ** (place - (len(group) - 1) / 2)",
         "moved[i] = middle",
         f"{TASKS}test_marks_at_the_same_memory_are_beside_each_other",
+    ),
+    Planted(
+        "a loss over wall time drawn at the time of one update less",
+        "bench/paper/drawing/training.py",
+        "axes.plot(x * took[0], middle",
+        "axes.plot((x - 1) * took[0], middle",
+        f"{TRAININGS}test_loss_and_accuracy_are_drawn_over_updates_wall_time_and_memory",
+    ),
+    Planted(
+        "a stand-in under the name of the data set",
+        "bench/paper/drawing/training.py",
+        "if events is None or label == events.published.name:",
+        "if label:",
+        f"{TRAININGS}test_a_title_names_what_stands_in_for_a_data_set",
     ),
     Planted(
         "a seed has test recordings of its own, in an order of its own",
