@@ -215,6 +215,13 @@ PLANTED = [
         "values[0]",
         f"{GRADIENT}test_figures_are_complete",
     ),
+    Planted(
+        "medians in place of what the published protocol makes of deep networks",
+        "bench/paper/drawing/weight_gradient.py",
+        'axes.plot(x, chosen["published"].to_numpy(float), **look)',
+        'axes.plot(x, chosen["median"].to_numpy(float), **look)',
+        f"{GRADIENT}test_undefined_cosines_of_deep_networks_are_drawn_as_published",
+    ),
     # Beyond the paper
     Planted(
         "what the weights read at the loss, not at the delay",
