@@ -16,6 +16,7 @@ from drtrl_bench.implementations.cells import spec
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as cells_of_reference
 from drtrl_bench.paper import experiment, records
+from drtrl_bench.paper.drawing import names
 from drtrl_bench.paper.measures import gradients
 from drtrl_bench.paper.studies import weight_gradient
 
@@ -258,6 +259,7 @@ FIGURES = (
 def test_figures_are_complete() -> None:
     drawn = weight_gradient.figures(frame(SMALL))
     assert list(drawn) == [f"weight_gradient{name}" for name in FIGURES]
+    assert list(drawn) == names.names("weight_gradient", frame(SMALL))
     for name, (figure, _) in drawn.items():
         assert figure.get_figheight() <= 11.2, name  # inches of a page
         assert unnamed(figure) == []

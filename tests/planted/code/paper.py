@@ -586,6 +586,20 @@ PLANTED = [
         "({shown(getattr(here, field.name))})",
         f"{ABSTRACT}test_reduced_numbers_stand_beside_the_published_ones",
     ),
+    Planted(
+        "trials that a size asks for told as those that were tested",
+        "bench/paper/sizes.py",
+        'int(min(rows[name].max(), rows["held"].max()))',
+        'int(rows["held"].max())',
+        f"{ABSTRACT}test_reduced_numbers_stand_beside_the_published_ones",
+    ),
+    Planted(
+        "a claim on what a rule learns left out of the abstract",
+        "bench/paper/abstract.py",
+        '    ("copying", "long", "D-RTRL, copying after the longest lag"),\n',
+        "",
+        f"{ABSTRACT}test_every_claim_on_what_the_paper_s_rules_learn_is_listed_with_its_rule",
+    ),
     # The tasks
     Planted(
         "the shortest lag is the longest",
