@@ -3,7 +3,7 @@
 from drtrl_bench.view.caption import Frame
 
 STUDIES = {
-    "jacobian": {"models": ("jacobian",), "sweeps": ("jacobian_sweeps",)},
+    "jacobian": {"models": ("jacobian", "jacobian_radius"), "sweeps": ("jacobian_sweeps",)},
     "weight_gradient": {
         "models": tuple(
             f"weight_gradient{part}"
