@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -136,21 +136,63 @@ def show(names: list[str], records: Path) -> None:
         states = [f"{size}: {standing(name, size, lines)}" for size in experiment.SIZES]
         grid.add_row(name, about.section, "\n".join([about.question, *states]))
     console.print(grid)
+    announce("; ".join(f"together at size {size}: {together(names, size, records)}" for size in experiment.SIZES))
+
+
+def together(names: list[str], size: str, records: Path) -> str:
+    """Say how many jobs of a size are done in all, what they took, and what experiments without results would take."""
+    from drtrl_bench.paper import records as results
+
+    found = [cost(name, size, results.read(results.file_of(records, name))[0]) for name in names]
+    done, jobs = sum(each.done for each in found), sum(each.jobs for each in found)
+    usual = [each.usual for each in found if not each.found]
+    said = [f"{sum(each.took for each in found):.0f} s of a core so far"]
+    if known := [seconds for seconds in usual if seconds is not None]:
+        said.append(f"about {sum(known):.0f} s for {counted(len(known))} without results")
+    if None in usual:
+        said.append(f"{counted(usual.count(None))} not measured yet")
+    return f"{done} of {jobs} jobs done, {', '.join(said)}"
+
+
+def counted(experiments: int) -> str:
+    """Write a number of experiments."""
+    return f"{experiments} experiment{'s' * (experiments != 1)}"
+
+
+class Cost(NamedTuple):
+    """Jobs of a size, and seconds of a core."""
+
+    done: int
+    """With results of the sources and data that are here."""
+    found: int
+    """With results, of whatever sources."""
+    jobs: int
+    took: float
+    """What all results took."""
+    usual: float | None
+    """What all jobs are thought to take; None: not known."""
+
+
+def cost(name: str, size: str, lines: list[dict[str, Any]]) -> Cost:
+    """Return what of a size is done, and what it took and takes."""
+    from drtrl_bench.paper import records as results
+    from drtrl_bench.paper import runner
+
+    jobs = runner.jobs_of(name, size)
+    found = results.newest(lines, name, jobs)
+    took = sum(line.get("cpu_s") or 0 for line in found)
+    usual = experiment.module(name).ABOUT.cpu_seconds if size == "cpu" else None
+    return Cost(len(runner.finished(name, jobs, lines)), len(found), len(jobs), took, usual)
 
 
 def standing(name: str, size: str, lines: list[dict[str, Any]]) -> str:
     """Say how many jobs of a size are done, and how many seconds of a core all took, or would take."""
-    from drtrl_bench.paper import records as results
-    from drtrl_bench.paper import runner
-
-    jobs, usual = runner.jobs_of(name, size), experiment.module(name).ABOUT.cpu_seconds
-    found = results.newest(lines, name, jobs)
-    took = sum(line.get("cpu_s") or 0 for line in found)
-    if found:
-        cost = f"{took:.0f} s of a core" + (" so far" if len(found) < len(jobs) else "")
+    known = cost(name, size, lines)
+    if known.found:
+        seconds = f"{known.took:.0f} s of a core" + (" so far" if known.found < known.jobs else "")
     else:
-        cost = "cost not measured yet" if usual is None or size != "cpu" else f"about {usual:.0f} s of a core"
-    return f"{len(runner.finished(name, jobs, lines))} of {len(jobs)} jobs done, {cost}"
+        seconds = "cost not measured yet" if known.usual is None else f"about {known.usual:.0f} s of a core"
+    return f"{known.done} of {known.jobs} jobs done, {seconds}"
 
 
 def announce(text: str) -> None:

@@ -17,12 +17,21 @@ class Said(NamedTuple):
 
 
 TRAININGS = (
-    ("dms", "es_drtrl", "a delay"),
-    ("shd", "es_drtrl", "SHD"),
-    ("gesture", "es_drtrl", "gestures"),
-    ("evidence", "es_drtrl", "evidence"),
-    ("length", "es_drtrl", "long sequences"),
+    ("dms", "es_drtrl", "ES-D-RTRL, a delay"),
+    ("dms", "drtrl", "D-RTRL, a delay"),
+    ("shd", "es_drtrl", "ES-D-RTRL, SHD"),
+    ("shd", "drtrl", "D-RTRL, SHD"),
+    ("gesture", "es_drtrl", "ES-D-RTRL, gestures"),
+    ("gesture", "drtrl", "D-RTRL, gestures"),
+    ("evidence", "es_drtrl", "ES-D-RTRL, evidence"),
+    ("evidence", "drtrl", "D-RTRL, evidence"),
+    ("copying", "short", "D-RTRL, copying after the shortest lag"),
+    ("copying", "long", "D-RTRL, copying after the longest lag"),
+    ("integrator", "drtrl", "D-RTRL, a sum"),
+    ("length", "es_drtrl", "ES-D-RTRL, long sequences"),
+    ("length", "drtrl", "D-RTRL, long sequences"),
 )
+"""All claims on what the paper's two rules learn, with the rule that each is about."""
 SAID = (
     Said(
         '"model-agnostic"',

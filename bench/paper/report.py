@@ -6,6 +6,7 @@ from typing import Any
 
 from drtrl_bench import data
 from drtrl_bench.paper import abstract, experiment, sizes
+from drtrl_bench.paper.drawing import names as drawing
 from drtrl_bench.paper.experiment import Outcome, Verdict
 from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view import caption, display
@@ -37,9 +38,24 @@ where the published settings were chosen. What the numbers leave open "cannot be
 An interval is the 95 % one of the median. It is of a bootstrap over seeds and over the samples of each; of a training,
 over seeds and over the trials that its test might have had instead; of a time, over processes and the seeds of each.
 Bytes are counted and have none. The limits are this project's.
+
+The numbers of experiments, 2.1 to 2.11, are this project's; the paper has others. "beyond 1" is an experiment on a
+question that the paper does not ask: it has figures, and no claim to judge. ES-D-RTRL is also called pp-prop, by the
+paper and its code. "No trace" and "random feedback" are controls: the one takes the gradient of each step's loss
+through that step alone, and gives no credit over time; the other is D-RTRL with the error of the readout sent back to
+hidden layers by fixed random weights. What a learning rate is "worth" is the mean of the validation accuracies during
+trainings with it, on seeds for this choice alone. "Open" in the first table is "cannot be judged here" in the last.
 """
 ABSTRACT = ("the abstract says", "rows", "does it stand here?", "size", "core-seconds")
-RUN = ("no.", "experiment", "data", "size, and in brackets as published", "core-seconds", "an update of a training")
+RUN = (
+    "no.",
+    "experiment",
+    "figures, in figures/paper",
+    "data",
+    "size, and in brackets as published",
+    "core-seconds",
+    "an update of a training",
+)
 CLAIMS = ("row", "no.", "claim", "verdict", "measured", "limit, and what else", "source of the claim")
 
 
@@ -155,9 +171,10 @@ def run(name: str, rows: Any) -> tuple[str, ...]:
     about = experiment.module(name).ABOUT
     title = f"`{name}`: {about.title}"
     if rows is None:
-        return about.section, title, "", NOT_RUN, "", ""
+        return about.section, title, "", "", NOT_RUN, "", ""
     took = f"{rows.attrs['cpu_s']:.0f}, {rows.attrs['jobs']} jobs"
-    return about.section, title, datasets(rows), sizes.told(name, rows), took, sizes.update(rows)
+    figures = ", ".join(f"`{figure}.png`" for figure in drawing.names(name, rows))
+    return about.section, title, figures, datasets(rows), sizes.told(name, rows), took, sizes.update(rows)
 
 
 def markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

@@ -9,6 +9,51 @@ from drtrl_bench.paper import experiment
 
 OURS = {"twin", "twins", "samples_of_twins", "every", "seeds", "tunings", "threads", "passes", "budget_s", "rules"}
 """Of a size, what is this project's way to measure and no number of the paper's."""
+WORDS = {
+    "lengths": "T",
+    "steps": "T",
+    "neurons": "N",
+    "layers": "layers",
+    "features": "input lines",
+    "batch": "trials in a batch",
+    "samples": "samples of a seed",
+    "sizes": "N of the sweep",
+    "factors": "factors of the strengths",
+    "swept": "data of the sweeps",
+    "neurons_swept": "N of the sweeps over strengths",
+    "samples_swept": "samples of the sweeps",
+    "ranks": "ranks k",
+    "ranks_deep": "ranks k in deep networks",
+    "warm_ups": "shares of the steps without loss",
+    "depths": "layers of deep networks",
+    "samples_deep": "samples of deep networks",
+    "shares": "shares of neurons near the threshold",
+    "R": "outer products in a sum",
+    "m": "rows of an outer product",
+    "n": "columns of an outer product",
+    "most_p": "largest p",
+    "cells_p": "values of p",
+    "least_sigma": "least sigma",
+    "most_sigma": "largest sigma",
+    "cells_sigma": "values of sigma",
+    "lags": "delays or lags in steps",
+    "delays": "delays in ms",
+    "ms": "ms of a step",
+    "strengths": "strengths of a synapse besides the published",
+    "partners": "partners of a neuron",
+    "neuropils": "neuropils",
+    "chunk": "steps of a chunk",
+    "updates": "updates of a training",
+    "rates": "learning rates",
+    "held": "trials of validation and of the test, no more than",
+    "decay": "decay of ES-D-RTRL",
+    "pooled": "neighbouring input lines that are one",
+    "batches": "batches as published",
+    "widths": "factors of the width",
+    "device": "device",
+    "twin": "updates in PyTorch",
+}
+"""What the numbers of a size are called in the table."""
 MIB, MS = 2.0**20, 1e-3
 
 
@@ -17,11 +62,22 @@ def told(name: str, rows: Any) -> str:
     module, size = experiment.module(name), rows.attrs["size"]
     here, there = module.SIZES[size], module.SIZES["paper"]
     differing = [
-        f"{field.name.replace('_', ' ')} {shown(getattr(here, field.name))} ({shown(getattr(there, field.name))})"
+        f"{WORDS[field.name]} {shown(getattr(here, field.name))} ({shown(getattr(there, field.name))})"
         for field in fields(there)
         if field.name not in OURS and getattr(here, field.name) != getattr(there, field.name)
     ]
-    return "; ".join(filter(None, (brief(rows), ", ".join(differing) or "the published numbers")))
+    return "; ".join(filter(None, (brief(rows), ", ".join(differing) or "the published numbers", trials(rows))))
+
+
+def trials(rows: Any) -> str:
+    """Say on how many trials rates were chosen and trainings tested; "" if nothing is trained.
+
+    They may be fewer than a size asks for: no more than there are recordings. The steps of a trial count once.
+    """
+    if "validated" not in rows or rows["tested"].isna().all():
+        return ""
+    told = {name: int(min(rows[name].max(), rows["held"].max())) for name in ("validated", "tested")}
+    return f"in fact {told['validated']} trials of validation and {told['tested']} of the test"
 
 
 def brief(rows: Any) -> str:

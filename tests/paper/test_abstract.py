@@ -33,6 +33,23 @@ def test_every_claim_of_the_abstract_is_pointed_at() -> None:
                 assert (name, key) in pointed, (name, key)
 
 
+def test_every_claim_on_what_the_paper_s_rules_learn_is_listed_with_its_rule() -> None:
+    """The tasks whose claims are on BPTT, too, have a row for it that says nothing of the abstract."""
+    listed = {(name, key): short for name, key, short in abstract.TRAININGS}
+    for name in ("dms", "shd", "gesture", "evidence", "copying", "integrator", "length"):
+        for key, claim in experiment.module(name).ABOUT.claims.items():
+            rule = claim.text.split()[0]
+            assert listed.get((name, key), "BPTT,").startswith(f"{rule},"), (name, key)
+
+
+def test_the_table_stands_alone() -> None:
+    rows = frame("rank1_theory")
+    text = report.table([("rank1_theory", rows, [])])
+    for said in ("pp-prop", '"beyond 1"', '"No trace"', '"random feedback"', '"worth"', "the paper has others"):
+        assert said in text
+    assert "| `rank1_theory.png` |" in text
+
+
 def test_lines_say_whether_a_phrase_stands_where_and_at_which_cost() -> None:
     outcomes = dict.fromkeys(memory_speed.CLAIMS, "only at reduced size") | {"checkpointed": "not at reduced size"}
     claims: Any = memory_speed.CLAIMS
@@ -54,10 +71,19 @@ def test_lines_say_whether_a_phrase_stands_where_and_at_which_cost() -> None:
 
 def test_reduced_numbers_stand_beside_the_published_ones() -> None:
     said = sizes.told("gesture", frame("gesture", steps=[68], neurons=[64]))
-    assert said.startswith("T = 68, N = 64; neurons 64 (1024), batch 8 (64), updates 100 (8400), rates 0.001 to 0.1 (")
+    assert said.startswith("T = 68, N = 64; N 64 (1024), trials in a batch 8 (64), updates of a training 100 (8400), ")
+    assert "learning rates 0.001 to 0.1 (0.0001 to 0.01)" in said
     assert "seeds" not in said
+    assert said.endswith("trials of validation and of the test, no more than 128 (264)")  # whatever there was
+    trained = frame("gesture", steps=[68], neurons=[64], held=[128], validated=[11.0], tested=[22.0])
+    assert sizes.told("gesture", trained).endswith("; in fact 11 trials of validation and 22 of the test")
+    steps = frame("copying", steps=[70], neurons=[64], held=[256], validated=[256], tested=[2560])
+    assert sizes.trials(steps) == "in fact 256 trials of validation and 256 of the test"  # of ten steps each
+    assert sizes.trials(frame("copying", held=[256], validated=[256], tested=[None])) == ""  # twins are not tested
+    rows = frame("rank1_theory")
+    assert sizes.told("rank1_theory", rows) == "values of p 16 (100), values of sigma 16 (200)"
     rows = frame("jacobian", steps=[100], neurons=[100])
-    assert "lengths nmnist 100, dvs_gesture 100, shd 100 (nmnist 1000, dvs_gesture 200 to 1000, shd 300)" in sizes.told(
+    assert "T nmnist 100, dvs_gesture 100, shd 100 (nmnist 1000, dvs_gesture 200 to 1000, shd 300)" in sizes.told(
         "jacobian", rows
     )
     rows.attrs["size"] = "paper"

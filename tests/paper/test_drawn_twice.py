@@ -12,7 +12,7 @@ import pytest
 from drtrl_bench import start
 from drtrl_bench.cli import reproduce
 from drtrl_bench.paper import experiment, report
-from drtrl_bench.paper.drawing import every
+from drtrl_bench.paper.drawing import every, names
 from drtrl_bench.view import display
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -40,7 +40,9 @@ def test_committed_figures_are_those_of_the_committed_records(name: str) -> None
         assert not [*FIGURES.glob(f"{name}*")], "a figure of an experiment that was not run"
         pytest.skip("not run yet, as the table says")
     assert rows is not None, f"the committed records of {name} are not those of its jobs"
-    for title, (_, points) in experiment.module(name).figures(rows).items():
+    drawn = experiment.module(name).figures(rows)
+    assert list(drawn) == names.names(name, rows)
+    for title, (_, points) in drawn.items():
         assert (FIGURES / f"{title}.csv").read_text(encoding="utf-8") == as_table(points), title
         for ending in ("png", "pdf"):
             assert (FIGURES / f"{title}.{ending}").is_file()

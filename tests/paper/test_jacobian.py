@@ -10,6 +10,7 @@ from support.pictures import raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench.implementations.reference import cells as reference
 from drtrl_bench.paper import experiment, records
+from drtrl_bench.paper.drawing import names
 from drtrl_bench.paper.measures import networks, settings
 from drtrl_bench.paper.studies import jacobian
 
@@ -229,14 +230,17 @@ SMALL = jacobian.Size(
 
 def test_figures_are_complete_and_show_both_protocols() -> None:
     drawn = jacobian.figures(rows_of(SMALL))
-    assert list(drawn) == ["jacobian", "jacobian_sweeps"]
-    for figure, _ in drawn.values():
+    assert list(drawn) == ["jacobian", "jacobian_radius", "jacobian_sweeps"]
+    assert list(drawn) == names.names("jacobian", rows_of(SMALL))
+    for name, (figure, _) in drawn.items():
+        assert figure.get_figheight() <= 11.2, name  # inches of a page
         assert unnamed(figure) == []
         assert touching(figure) == []
         assert raw_mathtext(figure) == []
         text = text_of(figure)
-        for said in ("as published", "corrected", "records", "N-MNIST (event-converted digits)", "Hz", "silent"):
+        for said in ("corrected", "records", "N-MNIST (event-converted digits)", "Hz", "silent"):
             assert said in text
+        assert ("as published" in text) == (name != "jacobian_radius")
     assert "in 48 samples that both computed" in text_of(drawn["jacobian"][0])
     points = drawn["jacobian"][1].set_index(["framework", "dataset", "cell", "measure"])
     single = points.loc[("jax", "shd", "lif_stp", "single")]

@@ -12,6 +12,7 @@ from drtrl_bench.implementations.cells import spec
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as cells_of_reference
 from drtrl_bench.paper import records
+from drtrl_bench.paper.drawing import names
 from drtrl_bench.paper.measures import gradients
 from drtrl_bench.paper.studies import lag
 
@@ -140,7 +141,7 @@ def test_figures_are_complete() -> None:
         rows = []
         for sample in range(2):
             for rule in ("bptt", *job["rules"]):
-                own = {"cosine": [1, 0.9, 0.5, None], "norm_ratio": [1, 1, 0.5, 0], "kept": [1, 0.9, 0.25, 0]}
+                own = {"cosine": [1, 0.9, 0.5, None], "norm_ratio": [1, 1, 0.5, 0.0], "kept": [1, 0.9, 0.25, 0]}
                 own |= {"share": [1, 0.5, 0.2, 0.1]} if rule == "bptt" else {"share": [None] * 4}
                 activity = {"rate": 10.0, "density": 0.03, "silent": 0.5}
                 rows.append({"sample": sample, "rule": rule} | own | activity)
@@ -150,15 +151,24 @@ def test_figures_are_complete() -> None:
         })  # fmt: skip
     rows = records.frame(lines, {}, "cpu")
     drawn = lag.figures(rows)
-    assert list(drawn) == ["lag_leaky", "lag_linear"]
+    assert list(drawn) == ["lag_leaky", "lag_leaky_norms", "lag_linear", "lag_linear_norms"]
+    assert list(drawn) == names.names("lag", rows)
     for figure, _ in drawn.values():
+        assert figure.get_figheight() <= 11.2  # inches of a page
         assert unnamed(figure) == []
         assert touching(figure) == []
         assert raw_mathtext(figure) == []
         text = text_of(figure)
         for said in ("records", "SHD (synthetic speech)", "ES-D-RTRL, k = 20", "D-RTRL", "no trace", "undefined", "Hz"):
             assert said in text
+        assert "median share of silent neurons: LIF-Delta 0.5, " in " ".join(text.split())
     points = drawn["lag_leaky"][1].set_index(["cell", "rule", "measure", "lag"])
     assert points.loc[("alif_std", "drtrl", "kept", 3), "median"] == 0.25
     assert points.loc[("alif_std", "drtrl", "cosine", 10), "undefined"] == 4
+    norms = drawn["lag_leaky_norms"][1].set_index(["cell", "rule", "measure", "lag"])
+    assert norms.loc[("alif_std", "drtrl", "norm_ratio", 3), "median"] == 0.5
+    assert norms.loc[("alif_std", "bptt", "share", 3), "median"] == 0.2
+    first = next(axes for axes in drawn["lag_leaky_norms"][0].axes if axes.get_ylabel() == "norm / BPTT's")
+    (line,) = [line for line in first.lines if line.get_label() == "D-RTRL"]
+    assert list(line.get_xdata()) == [1, 2, 4]  # the norm of 0 through 10 steps is on no logarithmic axis
     assert lag.verdicts(rows) == []

@@ -12,6 +12,7 @@ from support.pictures import text_of, touching, unnamed
 from drtrl_bench import figures
 from drtrl_bench.implementations.reference import cells as reference
 from drtrl_bench.paper import records
+from drtrl_bench.paper.drawing import names
 from drtrl_bench.paper.measures import intervals, networks
 from drtrl_bench.paper.studies import rank1_time
 
@@ -138,6 +139,7 @@ def test_figures_are_complete_and_the_same_each_time(tmp_path: Path) -> None:
     rows = records.frame(lines, {}, "cpu")
     ((name, (figure, points)),) = rank1_time.figures(rows).items()
     assert name == "rank1_time_shd_6"
+    assert names.names("rank1_time", rows) == [name]
     assert unnamed(figure) == []
     assert touching(figure) == []
     text = text_of(figure)

@@ -45,14 +45,14 @@ def test_from_nothing_to_figures_and_verdicts(tiny: None, tmp_path: Path) -> Non
     assert one == two
     assert "| 1 | 2.3 | cos(sum of x_r" in one
     assert "| [code] check_approx.py |" in one
-    assert "| 2.3 | `rank1_theory`: theory of the rank-1 approximation | drawn numbers (synthetic) | " in one
+    assert "| `rank1_theory.png` | drawn numbers (synthetic) | " in one
     assert "older code" not in one
 
 
 def test_an_experiment_that_was_not_run_says_so(tiny: None, tmp_path: Path) -> None:
     text = report.table([("rank1_theory", None, [])])
     assert "| not run |  | drtrl-bench reproduce rank1_theory | [code] check_approx.py |" in text
-    assert "| `rank1_theory`: theory of the rank-1 approximation |  | not run |  |  |" in text
+    assert "| `rank1_theory`: theory of the rank-1 approximation |  |  | not run |  |  |" in text
 
 
 def test_a_verdict_on_a_part_of_the_data_names_that_part() -> None:
@@ -73,6 +73,8 @@ def test_the_list_says_what_is_done(tiny: None, tmp_path: Path) -> None:
     assert "0 of 8 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
     runner.run("rank1_theory", "cpu", tmp_path / "rank1_theory.jsonl", lambda *_: None, print)
     assert "8 of 8 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
+    listed = " ".join(invoke("--list", "--records", str(tmp_path)).split())
+    assert "together at size cpu: 8 of 8 jobs done, " in listed
     # at the larger size two seeds of each are the same jobs
     assert "8 of 12 jobs done" in " ".join(invoke("--list", "--records", str(tmp_path)).split())
 
@@ -88,6 +90,11 @@ def test_the_list_says_what_each_size_costs(tiny: None, tmp_path: Path, monkeypa
     lines, _ = records.read(path)
     assert reproduce.standing("rank1_theory", "cpu", lines) == "8 of 8 jobs done, 80 s of a core"
     assert reproduce.standing("rank1_theory", "paper", lines) == "8 of 12 jobs done, 80 s of a core so far"
+    assert reproduce.together(["rank1_theory"], "cpu", tmp_path) == "8 of 8 jobs done, 80 s of a core so far"
+    none = reproduce.together(["rank1_theory"], "cpu", tmp_path / "none")
+    assert none == "0 of 8 jobs done, 0 s of a core so far, about 12 s for 1 experiment without results"
+    unknown = reproduce.together(["rank1_theory"], "paper", tmp_path / "none")
+    assert unknown == "0 of 12 jobs done, 0 s of a core so far, 1 experiment not measured yet"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from support.pictures import raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench.paper import experiment
+from drtrl_bench.paper.drawing import training as drawing
 from drtrl_bench.paper.learning import judging, testing, trainings
 from drtrl_bench.paper.tasks import dms
 
@@ -20,7 +21,7 @@ def row(rule: str, seed: int, test: float | None, valid: list[float], **more: An
     job |= {"neurons": 3, "held": 10**6, "rates": [0.001, 0.01, 0.1], "rule_options": {"decay": 0.951}, "enough": 0.95}
     job |= {"tunings": 1, "validated": 256, "worth": [0.5, 0.7, 0.6]}
     job |= {"at": [10 * (i + 1) for i in range(len(valid))], "valid_accuracy": valid, "valid_loss": [0.6] * len(valid)}
-    job |= {"loss": [0.5] * len(valid)}
+    job |= {"loss": [0.5] * len(valid), "test_loss": None if test is None else 1 - test}
     job |= {"solved": valid[-1] >= 0.95, "test_accuracy": test, "tested": 10**6, "rate": 0.01}
     job |= {"seconds_per_update": 0.5}
     job |= {"working_bytes": 3 * 2**20, "density": 0.1, "rate_per_step": 0.2, "silent": 0.0, "env_hash": "e"}
@@ -241,4 +242,48 @@ def test_the_figure_is_complete_and_legible() -> None:
     assert bptt["seconds"].tolist() == [5, 10, 15, 20]
     np.testing.assert_allclose(bptt["valid"], [0.55, 0.835, 0.885, 0.965])
     np.testing.assert_allclose(bptt["loss"], 0.6)
+    np.testing.assert_allclose(bptt["test_loss"], 0.05)  # 0.1 and 0
     assert (bptt["solved"] == 2).all()
+
+
+def shown(axes: Any, rule: str) -> list[tuple[float, float]]:
+    """The points of a rule's line."""
+    (line,) = [line for line in axes.lines if line.get_label() == rule]
+    return list(zip(*(np.asarray(values, float).tolist() for values in line.get_data()), strict=True))
+
+
+def test_loss_and_accuracy_are_drawn_over_updates_wall_time_and_memory() -> None:
+    """BPTT takes 0.4 and 0.6 s for an update, and loses 1, 2, 3 and 4 nats."""
+    rows = SOLVING.copy()
+    bptt = (rows["rule"] == "bptt") & (rows["framework"] == "jax")
+    rows.loc[bptt, "seconds_per_update"] = [0.4, 0.6]
+    rows["valid_loss"] = [[1.0, 2.0, 3.0, 4.0][: len(own)] for own in rows["valid_accuracy"]]
+    ((figure, points),) = dms.figures(rows).values()
+    found = {(axes.get_ylabel(), axes.get_xlabel()): axes for axes in figure.axes if axes.axison}
+    whats, acrosses = ("accuracy (%)", "loss (nats)"), ("updates", "wall time of updates (s)")
+    valid = {(f"validation {what}", across) for what in whats for across in acrosses}
+    assert set(found) == valid | {(f"test {what}", "peak memory (MiB)") for what in whats}
+    over = found["validation loss (nats)", "wall time of updates (s)"]
+    assert shown(over, "BPTT") == pytest.approx([(5, 1), (10, 2), (15, 2.5), (20, 3)])  # one ended after 2
+    ends = {tuple(np.round(path.vertices[:, 0], 3)) for bars in over.collections for path in bars.get_paths()}
+    assert (16, 24) in ends  # 40 updates at 0.4 and at 0.6 s
+    assert shown(found["validation accuracy (%)", "wall time of updates (s)"], "BPTT")[0] == pytest.approx((5, 55))
+    ((_, lost),) = shown(found["test loss (nats)", "peak memory (MiB)"], "D-RTRL")
+    assert lost == pytest.approx(0.2)
+    assert "the order of the rules in it says little" in " ".join(text_of(figure).split())
+    own = points[(points["rule"] == "bptt") & (points["framework"] == "jax")].iloc[-1]
+    assert [own[name] for name in ("second", "second_low", "second_high", "loss_low", "loss_high")] == pytest.approx(
+        [0.5, 0.4, 0.6, 2, 4]
+    )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "label", "title"),
+    [
+        ("shd", "SHD layout (synthetic speech)", "2.7 Spoken digits, SHD layout (synthetic speech)"),
+        ("shd", "SHD", "2.7 Spoken digits (SHD)"),
+        ("dms", "delayed match-to-sample (synthetic)", "2.7 Spoken digits (SHD)"),  # nothing is published as files
+    ],
+)
+def test_a_title_names_what_stands_in_for_a_data_set(dataset: str, label: str, title: str) -> None:
+    assert drawing.titled("2.7 Spoken digits (SHD)", SOLVING.assign(dataset=dataset, data=label)) == title

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.pictures import raw_mathtext, text_of, touching, unnamed
 
@@ -15,6 +16,7 @@ from drtrl_bench.implementations.cells import spec
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as cells_of_reference
 from drtrl_bench.paper import experiment, records
+from drtrl_bench.paper.drawing import names
 from drtrl_bench.paper.measures import gradients
 from drtrl_bench.paper.studies import weight_gradient
 
@@ -247,10 +249,19 @@ SMALL = replace(
 )  # fmt: skip
 
 
+FIGURES = (
+    "", "_readout", "_activity", "_warm_up_drtrl", "_warm_up_drtrl_norms", "_warm_up_es_drtrl",
+    "_warm_up_es_drtrl_norms", "_parameters", "_parameters_norms", "_depth", "_depth_norms", "_sweeps",
+    "_sweeps_norms", "_sweeps_activity",
+)  # fmt: skip
+
+
 def test_figures_are_complete() -> None:
     drawn = weight_gradient.figures(frame(SMALL))
-    assert list(drawn) == [f"weight_gradient{name}" for name in ("", "_warm_up", "_parameters", "_depth", "_sweeps")]
-    for figure, _ in drawn.values():
+    assert list(drawn) == [f"weight_gradient{name}" for name in FIGURES]
+    assert list(drawn) == names.names("weight_gradient", frame(SMALL))
+    for name, (figure, _) in drawn.items():
+        assert figure.get_figheight() <= 11.2, name  # inches of a page
         assert unnamed(figure) == []
         assert touching(figure) == []
         assert raw_mathtext(figure) == []
@@ -259,13 +270,41 @@ def test_figures_are_complete() -> None:
             assert said in text
     assert "as published" in text_of(drawn["weight_gradient"][0])
     assert "of 16 samples that both computed" in text_of(drawn["weight_gradient"][0])
-    points = drawn["weight_gradient"][1]
+    points = pd.concat([drawn[f"weight_gradient{name}"][1] for name in ("", "_warm_up_drtrl")]).drop_duplicates()
     points = points.set_index(["dataset", "cell", "warm_up", "traces", "part", "rule", "measure"])
     es = points.loc[("shd", "lif_std", 0.0, True, "layer0", "es_drtrl 10 corrected", "cosine")]
     assert (es["median"], es["published"], es["undefined"]) == pytest.approx((0.65, 0.65, 0))
     late = points.loc[("shd", "lif_std", 0.9, False, "layer0", "drtrl", "cosine")]
     assert math.isnan(late["median"])
     assert (late["published"], late["undefined"]) == (0, 4)  # counted as 0, and counted apart
+
+
+def test_undefined_cosines_of_deep_networks_are_drawn_as_published() -> None:
+    """Where D-RTRL's gradient of the first of two samples is 0: left out, and in the dotted line counted as 0."""
+    rows = frame(SMALL)
+    gone = (rows["study"] == "depth") & (rows["part"] == "layer0") & (rows["sample"] == 0)
+    rows["cosine"] = [[*own[:-1], None] if none else own for own, none in zip(rows["cosine"], gone, strict=True)]
+    figure, _ = weight_gradient.figures(rows)["weight_gradient_depth"]
+    axes = [axes for axes in figure.axes if axes.axison][2]  # the last band is of D-RTRL
+    lines = [line for line in axes.lines if line.get_label() == "as published"]
+    assert len(lines) == 8  # models
+    for line in lines:
+        assert np.asarray(line.get_ydata(), float).tolist() == pytest.approx([0.475, 0.95, 0.95, 0.95])
+    drawn = [line for line in axes.lines if line.get_label() == "LIF-Delta"]
+    assert np.nanmin([line.get_ydata() for line in drawn]) == pytest.approx(0.95)
+    assert "as published" in text_of(figure)
+
+
+def test_norms_and_silence_are_drawn_wherever_cosines_are() -> None:
+    drawn = weight_gradient.figures(frame(SMALL))
+    for name, bands in (("", 1), ("_readout", 1), ("_parameters_norms", 3), ("_depth_norms", 3), ("_sweeps_norms", 3)):
+        figure, points = drawn[f"weight_gradient{name}"]
+        heights = {round(axes.get_position().y0, 2) for axes in figure.axes if axes.get_ylabel().startswith("norm /")}
+        assert len(heights) == bands, name
+        norms = points[points["measure"] == "norm_ratio"]
+        assert norms["median"].unique().tolist() == pytest.approx([0.01])
+    for name in ("_activity", "_sweeps_activity"):
+        assert "share of silent neurons" in text_of(drawn[f"weight_gradient{name}"][0])
 
 
 def test_the_verdicts_ask_for_every_setting() -> None:

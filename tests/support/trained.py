@@ -15,6 +15,7 @@ def row(job: Job, test: float | None, memory: float, **more: Any) -> Job:
     points = (job["until"] or job["updates"]) // job["every"]
     found = {"at": [job["every"] * (i + 1) for i in range(points)], "seconds_per_update": 0.5}
     found |= {name: [0.5] * points for name in ("valid_accuracy", "valid_loss", "loss")}
+    found |= {"test_loss": None if test is None else 1 - test}
     found |= {"solved": test is not None and job["enough"] is not None and test >= job["enough"]}
     found |= {"test_accuracy": test, "tested": TRIALS, "held": TRIALS, "rate": job["rates"][2]}
     found |= {"worth": [0.1, 0.2, 0.3, *[0.1] * (len(job["rates"]) - 3)]}

@@ -1,4 +1,4 @@
-"""Draws the gradients on a connectome: cosine and ratio of norms over neurons and strength, and memory over neurons."""
+"""Draws the gradients on a connectome: cosine, ratio of norms and activity over neurons and strength, and memory."""
 
 from functools import partial
 from typing import Any
@@ -16,6 +16,8 @@ from drtrl_bench.view.caption import Frame
 
 NAMES = {"r": "synapses", "x": "input weights"}
 MEASURES = {"cosine": "cosine with BPTT's", "norm_ratio": "norm / BPTT's"}
+ACTIVITY = {"rate": "firing rate (Hz)", "silent": "share of silent neurons"}
+NETWORK = "the network, of whatever rule"
 ACROSS = {"neurons": "neurons", "strength": "strength of a synapse, times the published"}
 EQUAL = "equal to BPTT's"
 ZERO = "norm of 0, below the logarithmic axis"
@@ -29,6 +31,11 @@ def summarized(rows: Frame) -> Frame:
         for measure in MEASURES:
             summary = intervals.of_column(own, measure)._asdict()
             found.append(dict(zip(of, key, strict=True)) | {"measure": measure} | summary)
+    for key, own in rows[rows["study"] == "fidelity"].groupby(of[:3], sort=False):
+        frames = own.drop_duplicates(["seed", "sample"])  # the same for all rules and kinds of weights
+        for measure in ACTIVITY:
+            summary = intervals.of_column(frames, measure)._asdict()
+            found.append(dict(zip(of[:3], key, strict=True)) | {"measure": measure} | summary)
     for key, own in rows[rows["study"] == "memory"].groupby(["framework", "neurons", "rule"], sort=False):
         names = dict(zip(("framework", "neurons", "rule"), key, strict=True))
         found.append(names | {"measure": "MiB", "median": float(own["working_bytes"].iloc[0]) / 2**20})
@@ -65,6 +72,16 @@ def panel(axes: Axes, points: Frame, across: str, measure: str) -> None:
         axes.set_ylabel(MEASURES[measure])
 
 
+def activity(axes: Axes, points: Frame, across: str, measure: str) -> None:
+    """Draw how active the network is, over neurons or strength."""
+    own = points[points["measure"] == measure].sort_values(across)
+    ends = [own["median"] - own["low"], own["high"] - own["median"]]
+    axes.errorbar(own[across], own["median"], yerr=ends, color=style.INK, label=marks.INTERVAL, **style.BAR)
+    axes.plot(own[across], own["median"], color=style.INK, marker="o", markeredgecolor="white", label=NETWORK)
+    axis(axes, own, across)
+    axes.set_ylabel(ACTIVITY[measure])
+
+
 def axis(axes: Axes, points: Frame, across: str) -> None:
     """Set a logarithmic axis with a tick at each value that occurs."""
     values = sorted(float(x) for x in points[across].unique())
@@ -84,11 +101,12 @@ def memory(axes: Axes, points: Frame) -> None:
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
-    """Draw the only figure, with its points."""
-    points, bands = summarized(rows), []
+    """Draw both figures, with their points: the gradients, and activity with memory."""
+    points, bands, more = summarized(rows), [], []
     ours = points[points["framework"] == "torch"]
     over, first = ours[ours["strength"] == 1], ours["neurons"].min()
     strengths = ours[(ours["neurons"] == first) & (ours["kind"] == "r")]
+    swept = {"neurons": over, "strength": ours[ours["neurons"] == first]}
     for kind, name in NAMES.items():
         own = over[over["kind"] == kind]
         drawn = [layout.Panel("", partial(panel, points=own, across="neurons", measure=each)) for each in MEASURES]
@@ -96,14 +114,24 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     if strengths["strength"].nunique() > 1:
         drawn = [layout.Panel("", partial(panel, points=strengths, across="strength", measure=m)) for m in MEASURES]
         bands.append(layout.Band(f"{NAMES['r']}, over their strength, {first} neurons", drawn, 1.8))
+    for across, own in swept.items():
+        if own[across].nunique() > 1:
+            drawn = [layout.Panel("", partial(activity, points=own, across=across, measure=each)) for each in ACTIVITY]
+            heading = "number of neurons" if across == "neurons" else f"strength of synapses, {first} neurons"
+            more.append(layout.Band(f"activity, over the {heading}", drawn, 1.8))
     spent = points[points["measure"] == "MiB"]
     drawn = [
         layout.Panel(selection.FRAMEWORKS[str(framework)], partial(memory, points=own))
         for framework, own in spent.groupby("framework", sort=False)
     ]
-    bands.append(layout.Band("memory of a gradient, float32", drawn, 1.8))
-    figure = layout.sheet("2.9 Gradients on a connectome", bands, report.footer(rows, *said(rows)))
-    return {"connectome": (figure, points)}
+    more.append(layout.Band("memory of a gradient, float32", drawn, 1.8))
+    titles = {
+        "connectome": "2.9 Gradients on a connectome",
+        "connectome_activity": "2.9 Activity and memory on a connectome",
+    }
+    caption, fidelity = report.footer(rows, *said(rows)), points["measure"].isin(list(MEASURES))
+    figures = (layout.sheet(title, own, caption) for title, own in zip(titles.values(), (bands, more), strict=True))
+    return dict(zip(titles, zip(figures, (points[fidelity], points[~fidelity]), strict=True), strict=True))
 
 
 def said(rows: Frame) -> list[str]:

@@ -1,5 +1,6 @@
 """Draws experiment 2.1: the models on each data set, and the sweeps over size and strength."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,11 @@ COLUMNS = {
 """What is measured of a sample, as an axis names it."""
 SHORT = {"single": "cosine, one step", "all": "cosine, all steps", "rate": "firing rate (Hz)"}
 """The measures of the sweeps, as an axis names them."""
-BANDS = ("single", "all", "error", "radius", "rate")
+FILES = {
+    "": ("2.1 Hidden Jacobian J and its part D within the neurons", ("single", "all", "error")),
+    "_radius": ("2.1 Hidden Jacobian: what D leaves out, and activity", ("radius", "rate")),
+}
+"""Titles and measures of the figures of all models, by what they add to the name of a file: a page each."""
 ACROSS = {"neurons": "N, neurons", "ff_factor": "feed-forward strength / setting",
           "rec_factor": "recurrent strength / setting"}  # fmt: skip
 
@@ -79,28 +84,22 @@ def apart(rows: Frame) -> str:
     return marks.apart(rows, by, ["single", "all", "error", "radius", "rate"])
 
 
-def title(key: Any) -> str:
-    """Name a data set and a length."""
-    dataset, steps = key
-    return f"{settings.DATASETS.get(dataset, dataset)}, T = {steps}"
-
-
-def models(rows: Frame) -> Figure:
-    """Draw every model on every data set."""
-    panels = [(title(key), own) for key, own in rows.groupby(["dataset", "steps"], sort=False)]
+def models(rows: Frame, title: str, columns: Sequence[str]) -> Figure:
+    """Draw columns of every model on every data set."""
+    panels = [(marks.heading(*key), own) for key, own in rows.groupby(["data", "steps"], sort=False)]
     bands = [
         layout.Band("", [layout.Panel(name, partial(panel, rows=own, column=column)) for name, own in panels], 1.75)
-        for column in BANDS
+        for column in columns
     ]
     jax = rows[rows["framework"] == "jax"]
     said = [
         f"N = {jax['neurons'].iloc[0]}, {jax['sample'].nunique()} recordings of each seed; float64 · {apart(rows)}",
         CORRECTED,
-        POOLED,
+        POOLED if "single" in columns else "",
         f"undefined: {int(jax['undefined'].sum())} cosines of a step, {int(jax['all'].isna().sum())} of all steps",
         report.activity(jax),
     ]
-    return layout.sheet("2.1 Hidden Jacobian J and its part D within the neurons", bands, report.footer(rows, *said))
+    return layout.sheet(title, bands, report.footer(rows, *said))
 
 
 def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
@@ -121,7 +120,7 @@ def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
 def sweeps(rows: Frame) -> Figure:
     """Draw the sweeps: rows of panels are what is measured, columns what is swept."""
     bands, usual = [], int(rows.loc[rows["ff_factor"] != 1, "neurons"].iloc[0])
-    for key, own in rows.groupby(["dataset", "steps"], sort=False):
+    for (label, steps), own in rows.groupby(["data", "steps"], sort=False):
         ff, rec = own["ff_factor"] == 1, own["rec_factor"] == 1
         of = {
             "neurons": own[ff & rec],
@@ -130,7 +129,7 @@ def sweeps(rows: Frame) -> Figure:
         }
         for column in SHORT:
             panels = [layout.Panel("", partial(sweep, rows=of[name], across=name, column=column)) for name in ACROSS]
-            bands.append(layout.Band(title(key) if column == "single" else "", panels, 1.9))
+            bands.append(layout.Band(f"{label}, T = {steps}" if column == "single" else "", panels, 1.9))
     said = [
         f"strengths at N = {usual}; {rows['sample'].nunique()} recordings of each seed; float64, JAX",
         CORRECTED,
@@ -142,13 +141,16 @@ def sweeps(rows: Frame) -> Figure:
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
-    """Draw both figures, if their jobs were run."""
+    """Draw the figures of all models, and the sweeps, if their jobs were run."""
     drawn = {}
-    for study, draw, by in (
-        ("models", models, ["framework", "dataset", "steps", "cell"]),
-        ("sweeps", sweeps, ["dataset", "steps", "cell", "neurons", "ff_factor", "rec_factor"]),
-    ):
-        own = rows[rows["study"] == study].reset_index(drop=True)
-        if len(own):
-            drawn["jacobian" if study == "models" else "jacobian_sweeps"] = (draw(own), points(own, by))
+    own = rows[rows["study"] == "models"].reset_index(drop=True)
+    if len(own):
+        of_models = points(own, ["framework", "dataset", "steps", "cell"])
+        for file, (title, columns) in FILES.items():
+            of_figure = of_models if not file else of_models[of_models["measure"].isin(columns)]
+            drawn[f"jacobian{file}"] = (models(own, title, columns), of_figure)
+    own = rows[rows["study"] == "sweeps"].reset_index(drop=True)
+    if len(own):
+        by = ["dataset", "steps", "cell", "neurons", "ff_factor", "rec_factor"]
+        drawn["jacobian_sweeps"] = (sweeps(own), points(own, by))
     return drawn

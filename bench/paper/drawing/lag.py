@@ -1,5 +1,6 @@
 """Draws the fidelity per delay: for each model, what every rule keeps of the gradient through a delay."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,9 +18,14 @@ from drtrl_bench.view.caption import Frame
 MEASURES = {
     "kept": ("share kept of the gradient through a delay: projection on it", "share kept"),
     "cosine": ("cosine with the gradient through a delay", "cosine"),
+    "norm_ratio": ("norm of a rule's gradient through a delay / norm of BPTT's", "norm / BPTT's"),
     "share": ("norm of the gradient through a delay / norm of the gradient", "norm / whole"),
 }
 """What is measured, as a heading and as an axis name it."""
+FILES = {"": ("kept", "cosine"), "_norms": ("norm_ratio", "share")}
+"""The measures of a figure, by what they add to the name of its file: each is no higher than a page."""
+LIMITS = (1e-3, 1e3)
+"""Ratios of norms that are drawn."""
 DASHES = ((0, (2.5, 1.2)), (0, (5, 1.5)), (0, (6, 1.5, 1.2, 1.5)))
 READOUTS = {"leaky": "leaky readout, as published", "linear": "linear readout, which keeps nothing"}
 
@@ -58,6 +64,8 @@ def panel(axes: Axes, own: Frame, measure: str, rules: dict[str, tuple[str, dict
     """Draw the rules of a model over the delay."""
     for rule, (name, look) in rules.items():
         line = own[(own["rule"] == rule) & (own["measure"] == measure)]
+        if measure in ("norm_ratio", "share"):  # whose axis is logarithmic
+            line = line[line["median"] > 0]
         if line["median"].notna().any():
             x = line["lag"].to_numpy(float) + 1
             axes.fill_between(x, line["low"], line["high"], color=look["color"], alpha=0.2, linewidth=0)
@@ -71,16 +79,20 @@ def panel(axes: Axes, own: Frame, measure: str, rules: dict[str, tuple[str, dict
         drawn = own.loc[own["measure"] == measure, "median"]
         if (drawn > 0).any():
             scales.limit_around(axes, "y", drawn.clip(lower=drawn.max() * 1e-6))
+    elif measure == "norm_ratio":
+        scales.scale_values(axes, "y", MEASURES[measure][1])
+        scales.limit_around(axes, "y", [1.0, *own.loc[own["measure"] == measure, "median"].clip(*LIMITS)])
     else:
         low, high = axes.get_ylim()
         axes.set_ylim(min(-0.05, max(low, -0.5 if measure == "kept" else -1.05)), min(max(1.1, high), 2.5))
 
 
-def draw(rows: Frame, points: Frame) -> Figure:
-    """Draw the bands of all measures, four models in a band."""
+def draw(rows: Frame, points: Frame, measures: Sequence[str]) -> Figure:
+    """Draw the bands of measures, four models in a band."""
     names, bands = list(dict.fromkeys(rows["rule"])), []
     cells = [cell for cell in settings.MODELS if (points["cell"] == cell).any()]
-    for measure, (heading, _) in MEASURES.items():
+    for measure in measures:
+        heading, _ = MEASURES[measure]
         rules = looks([rule for rule in names if (rule == "bptt") == (measure == "share")])
         for first in range(0, len(cells), 4):
             panels = [
@@ -90,26 +102,40 @@ def draw(rows: Frame, points: Frame) -> Figure:
                 )
                 for cell in cells[first : first + 4]
             ]
-            bands.append(layout.Band(heading if first == 0 else "", panels, 1.4))
+            bands.append(layout.Band(heading if first == 0 else "", panels, 1.25))
     one = rows.iloc[0]
-    cosines = points[(points["measure"] == "cosine")]
-    said = [
-        f"{settings.DATASETS[one['dataset']]}, T = {one['steps']}, N = {one['neurons']}, "
-        f"{rows['sample'].nunique()} recordings of each seed; input and recurrent weights; float64, JAX",
-        "shaded: 95 % interval of the median, bootstrap over seeds and samples; BPTT keeps 1 with cosine 1; "
-        "shares beyond -0.5 and 2.5 are not drawn",
-        f"undefined and left out: {int(cosines['undefined'].sum())} of {int(cosines['values'].sum())} cosines; the "
-        "delays that are drawn have marks",
-        report.activity(rows[rows["rule"] == "bptt"]),
+    undefined = [
+        f"{int(own['undefined'].sum())} of {int(own['values'].sum())} ({MEASURES[measure][1]})"
+        for measure, own in points.groupby("measure", sort=False)
     ]
-    title = f"Fidelity per delay: {READOUTS[one['readout']]}"
+    said = [
+        f"{one['data']}, T = {one['steps']}, N = {one['neurons']}, "
+        f"{rows['sample'].nunique()} recordings of each seed; input and recurrent weights; float64, JAX",
+        "shaded: 95 % interval of the median, bootstrap over seeds and samples; BPTT: kept, cosine and ratio 1; "
+        f"not drawn: shares kept beyond -0.5 and 2.5, ratios beyond {LIMITS[0]:g} and {LIMITS[1]:g}, ratios of 0",
+        f"undefined and left out: {', '.join(undefined)}; the delays that are drawn have marks",
+        report.activity(rows[rows["rule"] == "bptt"]),
+        silent(rows[rows["rule"] == "bptt"]),
+    ]
+    title = f"Fidelity per delay{', norms' * ('share' in measures)}: {READOUTS[one['readout']]}"
     return layout.sheet(title, bands, report.footer(rows, *said))
 
 
+def silent(rows: Frame) -> str:
+    """Say which share of the neurons of each model is silent: the median of samples and seeds."""
+    told = [
+        f"{settings.MODELS[str(cell)]} {float(intervals.median(own['silent'].to_numpy(float))):.2g}"
+        for cell, own in rows.groupby("cell", sort=False)
+    ]
+    return f"median share of silent neurons: {', '.join(told)}"
+
+
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
-    """Draw a figure for each readout, with its points."""
+    """Draw two figures for each readout, with their points."""
     drawn, points = {}, summarized(rows)
     for readout, own in rows.groupby("readout", sort=False):
         of_readout = points[points["readout"] == readout]
-        drawn[f"lag_{readout}"] = (draw(own, of_readout), of_readout)
+        for file, measures in FILES.items():
+            of_figure = of_readout[of_readout["measure"].isin(measures)]
+            drawn[f"lag_{readout}{file}"] = (draw(own, of_figure, measures), of_figure)
     return drawn

@@ -58,6 +58,11 @@ def curve(axes: Axes, x: Sequence[float], found: Sequence[intervals.Summary], ce
     axes.plot(x, middle, color=colour, marker=marker, markeredgecolor="white", label=label)
 
 
+def heading(label: Any, steps: Any) -> str:
+    """Name the data of a panel, by the label of its files, and the length of its sequences."""
+    return f"{str(label).replace(' (', chr(10) + '(')}, T = {steps}"
+
+
 def apart(rows: Frame, by: list[str], columns: list[str]) -> str:
     """Say how far columns of the frameworks are apart at most, in the samples, told apart `by`, that both computed."""
     both = rows[rows["framework"] == "jax"].merge(rows[rows["framework"] == "torch"], on=by, suffixes=("", "_torch"))

@@ -89,7 +89,7 @@ def draw(rows: Frame, found: dict[tuple[str, str, str], Curve]) -> Figure:
     undefined = np.isnan(np.array(rows["cosine"].tolist(), float))
     job = rows.iloc[0]
     said = [
-        f"{settings.DATASETS.get(job['dataset'], job['dataset'])}, T = {job['steps']}, N = {job['neurons']}, "
+        f"{job['data']}, T = {job['steps']}, N = {job['neurons']}, "
         f"{rows['sample'].nunique()} recordings of each seed; float64, JAX",
         f"undefined: {int(undefined.sum())} of {undefined.size} cosines" + (f"; throughout: {never}" if never else ""),
         report.activity(rows[rows["state"] == "V"]),

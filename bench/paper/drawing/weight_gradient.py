@@ -1,6 +1,6 @@
-"""Draws experiment 2.4: models, warm-up and parameters; `weight_gradient_studies.py` draws depths and sweeps."""
+"""Summarizes experiment 2.4, and draws its models; `weight_gradient_studies.py` draws the other studies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,26 +8,36 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from drtrl_bench.figures import layout, scales
+from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.measures import gradients, intervals, settings
 from drtrl_bench.view.caption import Frame
 
 COSINE, RATIO = "cosine with BPTT", "norm / BPTT's norm"
-AXES = {"cosine": COSINE, "norm_ratio": RATIO, "rate": "firing rate (Hz, at 1 ms per step)", "silent": "silent neurons"}
+AXES = {
+    "cosine": COSINE,
+    "norm_ratio": RATIO,
+    "rate": "firing rate (Hz, at 1 ms per step)",
+    "silent": "share of silent neurons",
+}
 """What is measured, as an axis names it."""
 CORRECTED = "corrected: median of samples and seeds, undefined values left out; the filters' own bias correction"
 POOLED = (
     "as published: mean of one network's samples, undefined values counted as 0; ES-D-RTRL with the bias correction "
     "of the published code"
 )
+HEIGHT = 1.5
+"""Inches of the axes of a panel: three bands are no higher than a page."""
 MIDDLE = 20
 """The rank of ES-D-RTRL where one is drawn."""
-BY = ["study", "dataset", "steps", "cell", "layers", "neurons", "ff_factor", "rec_factor", "warm_up", "traces", "part"]
-KINDS = {"layer0": "all", "layer0.x": "input", "layer0.r": "rec.", "layer0.b": "bias", "all": "+ out"}
-"""The weights of the hidden layer that enter a cosine, and with those of the readout."""
+BY = ["study", "dataset", "data", "steps", "cell", "layers", "neurons"]
+BY += ["ff_factor", "rec_factor", "warm_up", "traces", "part"]
+"""What tells settings apart."""
+Drawn = dict[str, tuple[Figure, Frame]]
+"""Figures with their points, by name."""
 
 
 def summarized(rows: Frame) -> Frame:
@@ -56,6 +66,15 @@ def name(rule: str) -> str:
     return {"no_trace": "no trace", "drtrl": "D-RTRL"}.get(kind) or f"ES-D-RTRL, k = {k}"
 
 
+def beside(own: Frame, column: str, places: Sequence[Any]) -> Iterator[tuple[str, NDArray[np.float64], Frame]]:
+    """Yield each model, where it stands at the places that it has, beside the others, and its rows there."""
+    cells = [cell for cell in settings.MODELS if (own["cell"] == cell).any()]
+    for number, cell in enumerate(cells):
+        at = own[own["cell"] == cell].set_index(column)
+        where = [i for i, place in enumerate(places) if place in at.index]
+        yield cell, np.array(where) + (number - (len(cells) - 1) / 2) * 0.07, at.loc[[places[i] for i in where]]
+
+
 def curves(
     axes: Axes, own: Frame, column: str, places: Sequence[Any], published: bool = False, apart: Sequence[int] = ()
 ) -> None:
@@ -64,23 +83,25 @@ def curves(
     Models stand beside each other at each place. apart: places that no line leads to. published: what the published
     protocol makes of it, without intervals.
     """
-    cells = [cell for cell in settings.MODELS if (own["cell"] == cell).any()]
-    for number, cell in enumerate(cells):
-        at = own[own["cell"] == cell].set_index(column)
-        where = [i for i, place in enumerate(places) if place in at.index]
-        chosen = at.loc[[places[i] for i in where]]
-        middle = chosen["published" if published else "median"].to_numpy(float)
-        x, colour, marker = np.array(where) + (number - (len(cells) - 1) / 2) * 0.07, *marks.MODELS[cell]
+    for cell, x, chosen in beside(own, column, places):
+        middle, (colour, marker) = chosen["published" if published else "median"].to_numpy(float), marks.MODELS[cell]
         if not published:
             ends = [middle - chosen["low"].to_numpy(float), chosen["high"].to_numpy(float) - middle]
             bars: dict[str, Any] = {"linestyle": "none", "elinewidth": 0.9, "color": colour}
             axes.errorbar(x, middle, yerr=np.maximum(ends, 0), label=marks.INTERVAL, **bars)
-        joined = np.where(np.isin(where, list(apart)), np.nan, middle)
+        joined = np.where(np.isin(np.rint(x), list(apart)), np.nan, middle)
         look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5, "markeredgecolor": "white"}
         label = settings.MODELS[cell]
         axes.plot(x, joined, label=label, linewidth=1, **look)
         axes.plot(x, np.where(np.isnan(joined), middle, np.nan), label=label, linestyle="none", **look)
     axes.set_xlim(-0.6, len(places) - 0.4)
+
+
+def dotted(axes: Axes, own: Frame, column: str, places: Sequence[Any]) -> None:
+    """Draw what the published protocol makes of each model, over places, as a dotted line."""
+    for cell, x, chosen in beside(own, column, places):
+        look = {"color": marks.MODELS[cell][0], "label": marks.PUBLISHED, **style.FORMULA}
+        axes.plot(x, chosen["published"].to_numpy(float), **look)
 
 
 def finish(axes: Axes, own: Frame, measure: str, ticks: Sequence[str], xlabel: str) -> None:
@@ -122,10 +143,9 @@ def over_models(axes: Axes, own: Frame, measure: str) -> None:
 
 def panels(points: Frame, draw: Any, **options: Any) -> list[layout.Panel]:
     """Return a panel for each data set and length."""
-    groups = points.groupby(["dataset", "steps"], sort=False)
     return [
-        layout.Panel(f"{settings.DATASETS.get(dataset, dataset)}, T = {steps}", partial(draw, own=own, **options))
-        for (dataset, steps), own in groups
+        layout.Panel(marks.heading(label, steps), partial(draw, own=own, **options))
+        for (label, steps), own in points.groupby(["data", "steps"], sort=False)
     ]
 
 
@@ -156,64 +176,38 @@ def said(rows: Frame, points: Frame) -> list[str]:
     ]
 
 
-def models(rows: Frame, points: Frame) -> Figure:
-    """Draw the rules for every model on every data set."""
+def models(rows: Frame, points: Frame) -> Drawn:
+    """Draw the rules for every model on every data set: hidden layer, readout, and activity."""
     own = points[(points["warm_up"] == 0) & points["part"].isin(["layer0", "readout"])]
     hidden, readout = own[own["part"] == "layer0"], own[own["part"] == "readout"]
-    listed = [
-        ("hidden layer, corrected", hidden, over_rules, {"measure": "cosine"}, 1.9),
-        ("hidden layer, as published", hidden, over_rules, {"measure": "cosine", "published": True}, 1.9),
-        ("hidden layer, ratio of norms", hidden, over_rules, {"measure": "norm_ratio"}, 1.9),
-        ("readout, corrected", readout, over_rules, {"measure": "cosine"}, 1.5),
-        ("readout, ratio of norms", readout, over_rules, {"measure": "norm_ratio"}, 1.5),
-        ("activity", hidden, over_models, {"measure": "rate"}, 1.4),
-        ("", hidden, over_models, {"measure": "silent"}, 1.4),
+    spiking = hidden["measure"].isin(["rate", "silent"])
+    measured: list[tuple[str, Any, dict[str, Any]]] = [
+        ("corrected", over_rules, {"measure": "cosine"}),
+        ("as published", over_rules, {"measure": "cosine", "published": True}),
+        ("ratio of norms", over_rules, {"measure": "norm_ratio"}),
     ]
-    bands = [layout.Band(head, panels(of, draw, **options), height) for head, of, draw, options, height in listed]
+    activity = [("", over_models, {"measure": measure}) for measure in ("rate", "silent")]
+    listed = {
+        "weight_gradient": (
+            "Weight gradients and that of BPTT: hidden layer",
+            hidden[~spiking],
+            measured,
+        ),
+        "weight_gradient_readout": (
+            "Weight gradients and that of BPTT: readout",
+            readout,
+            measured,
+        ),
+        "weight_gradient_activity": (
+            "Activity of the hidden layer",
+            hidden[spiking],
+            activity,
+        ),
+    }
     plain = rows[(rows["warm_up"] == 0) & (rows["framework"] == "jax") & rows["part"].isin(["layer0", "readout"])]
-    text = [apart(rows), *said(plain, own), CORRECTED, POOLED]
-    return layout.sheet("2.4 Weight gradients and that of BPTT", bands, report.footer(rows, *text))
-
-
-def over_warm_up(axes: Axes, own: Frame, rule: str, measure: str, traces: bool) -> None:
-    """Draw a measure over the share of the steps that are without a loss."""
-    shares = sorted(own["warm_up"].unique())
-    chosen = (own["traces"] == traces) | (own["warm_up"] == 0)
-    own = own[(own["rule"] == rule) & (own["measure"] == measure) & chosen]
-    curves(axes, own, "warm_up", shares)
-    finish(axes, own, measure, [f"{share:g}" for share in shares], "share of the steps without loss")
-
-
-def warm_up(rows: Frame, points: Frame) -> Figure:
-    """Draw what traces that start after the warm-up do."""
-    own, bands = points[(points["part"] == "layer0")], []
-    for rule in ("drtrl", f"es_drtrl {MIDDLE} corrected"):
-        for measure in ("cosine", "norm_ratio"):
-            for traces in (True, False):
-                how = "corrected: traces run from the first step" if traces else "as published: traces start at 0 at t0"
-                options = {"rule": rule, "measure": measure, "traces": traces}
-                bands.append(layout.Band(f"{name(rule)}, {how}", panels(own, over_warm_up, **options), 1.5))
-    plain = rows[(rows["framework"] == "jax") & (rows["part"] == "layer0")]
-    text = [*said(plain, own), "hidden layer; BPTT goes back to the first step in both; median of samples and seeds"]
-    return layout.sheet("2.4 Warm-up without loss: with traces and without", bands, report.footer(rows, *text))
-
-
-def over_kinds(axes: Axes, own: Frame, rule: str) -> None:
-    """Draw the cosine over the parameters that enter it."""
-    own = own[(own["rule"] == rule) & (own["measure"] == "cosine")]
-    places = [part for part in KINDS if (own["part"] == part).any()]
-    curves(axes, own, "part", places, apart=range(len(places)))
-    finish(axes, own, "cosine", [KINDS[part] for part in places], "weights that enter")
-
-
-def parameters(rows: Frame, points: Frame) -> Figure:
-    """Draw which parameters enter the cosine."""
-    own = points[(points["warm_up"] == 0) & points["part"].isin(list(KINDS))]
-    rules = {"drtrl": "D-RTRL", f"es_drtrl {MIDDLE} corrected": f"ES-D-RTRL, k = {MIDDLE}, corrected"}
-    rules[f"es_drtrl {MIDDLE} as_published"] = f"ES-D-RTRL, k = {MIDDLE}, bias correction as published"
-    bands = [layout.Band(text, panels(own, over_kinds, rule=rule), 1.7) for rule, text in rules.items()]
-    plain = rows[(rows["warm_up"] == 0) & (rows["framework"] == "jax") & rows["part"].isin(list(KINDS))]
-    meaning = "all: a layer's weights as one vector, as published; input, rec., bias: each; + out: with the readout's"
-    return layout.sheet(
-        "2.4 Which parameters enter the cosine", bands, report.footer(rows, meaning, *said(plain, own), CORRECTED)
-    )
+    text, drawn = [*said(plain, own), CORRECTED], {}
+    for file, (title, of, shown) in listed.items():
+        bands = [layout.Band(head, panels(of, draw, **options), HEIGHT) for head, draw, options in shown]
+        more = text if file.endswith("activity") else [apart(rows), *text, POOLED]
+        drawn[file] = (layout.sheet(f"2.4 {title}", bands, report.footer(rows, *more)), of)
+    return drawn

@@ -1,55 +1,140 @@
-"""Draws depths and sweeps of experiment 2.4, and lists all its figures; `weight_gradient.py` draws the others."""
+"""Draws warm-up, parameters, depths and sweeps of experiment 2.4, and lists all its figures."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks, weight_gradient
-from drtrl_bench.paper.drawing.weight_gradient import AXES, CORRECTED, MIDDLE, POOLED, curves, finish, name, said
+from drtrl_bench.paper.drawing.weight_gradient import (
+    AXES,
+    CORRECTED,
+    HEIGHT,
+    MIDDLE,
+    POOLED,
+    Drawn,
+    curves,
+    dotted,
+    finish,
+    name,
+    panels,
+    said,
+)
 from drtrl_bench.paper.measures import intervals, settings
 from drtrl_bench.view.caption import Frame
 
 ACROSS = {"neurons": "N, neurons", "ff_factor": "feed-forward strength / setting",
           "rec_factor": "recurrent strength / setting"}  # fmt: skip
+KINDS = {"layer0": "all", "layer0.x": "input", "layer0.r": "rec.", "layer0.b": "bias", "all": "+ out"}
+"""The weights of the hidden layer that enter a cosine, and with those of the readout."""
+SHORT = {"rate": "firing rate (Hz)"}
+"""What is measured, as a narrow axis names it."""
 RULES = ("no_trace", f"es_drtrl {MIDDLE} corrected", "drtrl")
+FILES = {"cosine": ("", "cosine"), "norm_ratio": ("_norms", "ratio of norms")}
+"""What a measure adds to the name of a figure's file, and to its title."""
+KEYS = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
+
+
+def over_warm_up(axes: Axes, own: Frame, rule: str, measure: str, traces: bool) -> None:
+    """Draw a measure over the share of the steps that are without a loss."""
+    shares = sorted(own["warm_up"].unique())
+    chosen = (own["traces"] == traces) | (own["warm_up"] == 0)
+    own = own[(own["rule"] == rule) & (own["measure"] == measure) & chosen]
+    curves(axes, own, "warm_up", shares)
+    finish(axes, own, measure, [f"{share:g}" for share in shares], "share of the steps without loss")
+
+
+def warm_up(rows: Frame, points: Frame) -> Drawn:
+    """Draw what traces that start after the warm-up do: a figure for each rule and measure."""
+    of, plain = points[points["part"] == "layer0"], rows[(rows["framework"] == "jax") & (rows["part"] == "layer0")]
+    text = [*said(plain, of), "hidden layer; BPTT goes back to the first step in both; median of samples and seeds"]
+    hows = {True: "corrected: traces run from the first step", False: "as published: traces start at 0 at t0"}
+    drawn = {}
+    for rule in RULES[:0:-1]:
+        for measure, (file, words) in FILES.items():
+            own = of[(of["rule"] == rule) & (of["measure"] == measure)]
+            bands = [
+                layout.Band(how, panels(own, over_warm_up, rule=rule, measure=measure, traces=traces), HEIGHT)
+                for traces, how in hows.items()
+            ]
+            title = f"2.4 Warm-up without loss, {name(rule)}: {words}"
+            figure = layout.sheet(title, bands, report.footer(rows, *text))
+            drawn[f"weight_gradient_warm_up_{rule.split()[0]}{file}"] = (figure, own)
+    return drawn
+
+
+def over_kinds(axes: Axes, own: Frame, rule: str, measure: str) -> None:
+    """Draw a measure over the parameters that enter it."""
+    own = own[(own["rule"] == rule) & (own["measure"] == measure)]
+    places = [part for part in KINDS if (own["part"] == part).any()]
+    curves(axes, own, "part", places, apart=range(len(places)))
+    finish(axes, own, measure, [KINDS[part] for part in places], "weights that enter")
+
+
+def parameters(rows: Frame, points: Frame) -> Drawn:
+    """Draw which parameters enter cosine and ratio of norms: a figure for each."""
+    rules = {"drtrl": "D-RTRL", f"es_drtrl {MIDDLE} corrected": f"ES-D-RTRL, k = {MIDDLE}, corrected"}
+    rules[f"es_drtrl {MIDDLE} as_published"] = f"ES-D-RTRL, k = {MIDDLE}, bias correction as published"
+    of = points[(points["warm_up"] == 0) & points["part"].isin(list(KINDS)) & points["rule"].isin(list(rules))]
+    plain = rows[(rows["warm_up"] == 0) & (rows["framework"] == "jax") & rows["part"].isin(list(KINDS))]
+    meaning = "all: a layer's weights as one vector, as published; input, rec., bias: each; + out: with the readout's"
+    text, drawn = [meaning, *said(plain, of), CORRECTED], {}
+    for measure, (file, words) in FILES.items():
+        own = of[of["measure"] == measure]
+        bands = [
+            layout.Band(heading, panels(own, over_kinds, rule=rule, measure=measure), HEIGHT)
+            for rule, heading in rules.items()
+        ]
+        title = f"2.4 Which parameters enter: {words}"
+        drawn[f"weight_gradient_parameters{file}"] = (layout.sheet(title, bands, report.footer(rows, *text)), own)
+    return drawn
 
 
 def over_layers(axes: Axes, own: Frame, rule: str, measure: str) -> None:
-    """Draw a measure over the layers, the lowest first."""
+    """Draw a measure over the layers, the lowest first; of a cosine what the published protocol makes, too."""
+    pooled = own[(own["rule"] == published(rule)) & (own["measure"] == measure)]
     own = own[(own["rule"] == rule) & (own["measure"] == measure)]
     layers = int(own["layers"].iloc[0])
     places = [*(f"layer{i}" for i in range(layers)), "readout"]
     curves(axes, own, "part", places, apart=(layers,))
+    if measure == "cosine":
+        dotted(axes, pooled, "part", places)
     finish(axes, own, measure, [*(str(i + 1) for i in range(layers)), "readout"], "layer")
 
 
-def depths(rows: Frame, points: Frame) -> Figure:
-    """Draw every layer of the deep networks: columns are depths."""
-    bands = []
-    for rule in RULES:
-        for measure in ("cosine", "norm_ratio"):
-            panels = [
-                layout.Panel(f"{layers} layers", partial(over_layers, own=own, rule=rule, measure=measure))
-                for layers, own in points.groupby("layers", sort=True)
+def published(rule: str) -> str:
+    """Return a rule with the bias correction of the published code."""
+    return rule.replace("corrected", "as_published")
+
+
+def depths(rows: Frame, points: Frame) -> Drawn:
+    """Draw every layer of the deep networks, a figure for each measure: columns are depths."""
+    steps, drawn = ", ".join(str(T) for T in points["steps"].unique()), {}
+    text = [*said(rows, points), CORRECTED, f"{POOLED}; dotted, in the colour of the model", "JAX"]
+    for measure, (file, words) in FILES.items():
+        own, bands = points[(points["measure"] == measure)], []
+        for rule in RULES:
+            columns = [
+                layout.Panel(f"{layers} layers", partial(over_layers, own=of, rule=rule, measure=measure))
+                for layers, of in own.groupby("layers", sort=True)
             ]
-            bands.append(layout.Band(name(rule) if measure == "cosine" else "", panels, 1.6))
-    steps = ", ".join(str(T) for T in points["steps"].unique())
-    return layout.sheet(
-        f"2.4 Deep networks on {settings.DATASETS['shd']}, T = {steps}",
-        bands,
-        report.footer(rows, *said(rows, points), CORRECTED, "JAX"),
-    )
+            bands.append(layout.Band(name(rule), columns, HEIGHT))
+        title, lines = f"2.4 Deep networks, {words}: {report.datasets(rows)}, T = {steps}", text
+        if measure != "cosine":
+            lines = [line for line in text if POOLED not in line]
+        figure = layout.sheet(title, bands, report.footer(rows, *lines), KEYS if measure == "cosine" else None)
+        drawn[f"weight_gradient_depth{file}"] = (figure, own)
+    return drawn
 
 
 def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
     """Draw a curve of each model over one of the swept numbers, corrected and as published."""
-    as_published = own[(own["rule"] == rule.replace("corrected", "as_published")) & (own["measure"] == measure)]
+    pooled = own[(own["rule"] == published(rule)) & (own["measure"] == measure)]
     own = own[(own["rule"] == rule) & (own["measure"] == measure)]
     ticks = sorted(float(x) for x in own[across].unique())
     for cell, of_cell in own.groupby("cell", sort=False):
@@ -58,10 +143,10 @@ def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
         found = [intervals.Summary(middle, low, high, 0, 0) for middle, low, high in ends]
         marks.curve(axes, ticks, found, str(cell), settings.MODELS[str(cell)])
         if measure == "cosine":
-            other = as_published[as_published["cell"] == cell].set_index(across).loc[ticks, "published"]
+            other = pooled[pooled["cell"] == cell].set_index(across).loc[ticks, "published"]
             look = {"color": marks.MODELS[str(cell)][0], "label": marks.PUBLISHED, **style.FORMULA}
             axes.plot(ticks, other.to_numpy(float), **look)
-    axes.set(xscale="log", xlabel=ACROSS[across], ylabel=AXES[measure])
+    axes.set(xscale="log", xlabel=ACROSS[across], ylabel=SHORT.get(measure, AXES[measure]))
     if measure == "cosine":
         axes.set_ylim(min(-0.03, float(np.nanmin(own["low"])) - 0.05), 1.05)
     elif measure == "norm_ratio" and (own["median"] > 0).any():
@@ -71,41 +156,49 @@ def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def sweeps(rows: Frame, points: Frame) -> Figure:
-    """Draw the sweeps: bands are what is measured, columns what is swept."""
-    own, plain = points[points["part"] == "layer0"], rows[rows["part"] == "layer0"]
+def sweeps(rows: Frame, points: Frame) -> Drawn:
+    """Draw the sweeps, a figure for each measure: bands are the rules, columns what is swept."""
+    points, plain = points[points["part"] == "layer0"], rows[rows["part"] == "layer0"]
+    usual = int(points.loc[points["ff_factor"] != 1, "neurons"].iloc[0])
+    text = f"{report.datasets(rows)}, T = {points['steps'].iloc[0]}; hidden layer; strengths at N = {usual}; JAX"
+    pooled = f"{POOLED}; dotted, in the colour of the model"
+    drawn: Drawn = {}
+    for file, words, listed in (
+        ("", "cosine", [(rule, "cosine") for rule in RULES[::-1]]),
+        ("_norms", "ratio of norms", [(rule, "norm_ratio") for rule in RULES[::-1]]),
+        ("_activity", "activity", [("", "rate"), ("", "silent")]),
+    ):
+        own = points[points["measure"].isin([measure for _, measure in listed])]
+        bands = [
+            layout.Band(name(rule) if rule else "", columns(own, usual, rule=rule, measure=measure), HEIGHT)
+            for rule, measure in listed
+        ]
+        lines = [text, *said(plain, points), CORRECTED, *([pooled] if words == "cosine" else [])]
+        title = f"2.4 Weight gradients over size and strengths: {words}"
+        figure = layout.sheet(title, bands, report.footer(rows, *lines), KEYS if words == "cosine" else None)
+        drawn[f"weight_gradient_sweeps{file}"] = (figure, own)
+    return drawn
+
+
+def columns(own: Frame, usual: int, **options: Any) -> list[layout.Panel]:
+    """Return a panel for each of the swept numbers; usual: the number of neurons at which strengths are swept."""
     ff, rec = own["ff_factor"] == 1, own["rec_factor"] == 1
-    usual = int(own.loc[~ff, "neurons"].iloc[0])
     of = {"neurons": own[ff & rec], "ff_factor": own[rec & (own["neurons"] == usual)],
           "rec_factor": own[ff & (own["neurons"] == usual)]}  # fmt: skip
-    bands = []
-    for rule, measure in ((RULES[2], "cosine"), (RULES[1], "cosine"), (RULES[0], "cosine"), (RULES[2], "norm_ratio"),
-                          ("", "rate")):  # fmt: skip
-        panels = [
-            layout.Panel("", partial(sweep, own=of[across], across=across, rule=rule, measure=measure))
-            for across in ACROSS
-        ]
-        heading = f"{name(rule)}, {'cosine' if measure == 'cosine' else 'ratio of norms'}" if rule else "activity"
-        bands.append(layout.Band(heading, panels, 1.6))
-    steps, dataset = points["steps"].iloc[0], settings.DATASETS["dvs_gesture"]
-    text = [f"{dataset}, T = {steps}; hidden layer; strengths at N = {usual}; JAX", *said(plain, own), CORRECTED]
-    text.append(f"{POOLED}; dotted, in the colour of the model")
-    keys = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
-    return layout.sheet("2.4 Weight gradients over size and strengths", bands, report.footer(rows, *text), keys)
+    return [layout.Panel("", partial(sweep, own=of[across], across=across, **options)) for across in ACROSS]
 
 
-def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
+def figures(rows: Frame) -> Drawn:
     """Draw all figures whose jobs were run, with what each plots."""
     drawn, points = {}, weight_gradient.summarized(rows)
-    for study, draw, title in (
-        ("models", weight_gradient.models, "weight_gradient"),
-        ("models", weight_gradient.warm_up, "weight_gradient_warm_up"),
-        ("models", weight_gradient.parameters, "weight_gradient_parameters"),
-        ("depth", depths, "weight_gradient_depth"),
-        ("sweeps", sweeps, "weight_gradient_sweeps"),
+    for study, draw in (
+        ("models", weight_gradient.models),
+        ("models", warm_up),
+        ("models", parameters),
+        ("depth", depths),
+        ("sweeps", sweeps),
     ):
         own = rows[rows["study"] == study]
         if len(own):
-            of_study = points[points["study"] == study]
-            drawn[title] = (draw(own, of_study), of_study)
+            drawn |= draw(own, points[points["study"] == study])
     return drawn

@@ -10,6 +10,7 @@ from support.pictures import alike, raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench.paper.brain import problem as brain
 from drtrl_bench.paper.drawing import connectome as drawing
+from drtrl_bench.paper.drawing import names
 from drtrl_bench.paper.studies import connectome
 
 T, N, M, DECAY = 150, 12, 3, 0.9
@@ -208,7 +209,7 @@ def test_rows_by_hand() -> None:
 
 def fidelity_row(job: dict[str, Any], sample: int, rule: str, kind: str, cosine: float) -> dict[str, Any]:
     found = {"sample": sample, "rule": rule, "kind": kind, "cosine": cosine, "norm_ratio": 0.5}
-    return job | found | {"rate": 20.0, "silent": 0.0, "density": 0.05}
+    return job | found | {"rate": 20.0, "silent": 0.25, "density": 0.05}
 
 
 def told(cosine: float = 0.95, memory: int = 1, size: str = "cpu") -> Any:
@@ -231,10 +232,14 @@ def told(cosine: float = 0.95, memory: int = 1, size: str = "cpu") -> Any:
 
 
 def test_the_figure_is_complete_and_legible() -> None:
-    ((figure, points),) = connectome.figures(told()).values()
-    assert unnamed(figure) == []
-    assert touching(figure) == []
-    assert raw_mathtext(figure) == []
+    drawn = connectome.figures(told())
+    assert list(drawn) == names.names("connectome", told())
+    for figure, _ in drawn.values():
+        assert figure.get_figheight() <= 11.2  # inches of a page
+        assert unnamed(figure) == []
+        assert touching(figure) == []
+        assert raw_mathtext(figure) == []
+    (figure, points), (other, more) = drawn.values()
     text = " ".join(text_of(figure).split())
     for said in ("generated connectome (synthetic)", "records 0000", "ES-D-RTRL", "no trace", "differ by 0 at most"):
         assert said in text
@@ -242,7 +247,12 @@ def test_the_figure_is_complete_and_legible() -> None:
     es_drtrl = ours[ours["rule"] == "es_drtrl"]
     np.testing.assert_allclose(es_drtrl["median"], 0.952)
     assert (es_drtrl["values"] == 10).all()
-    spent = points[points["measure"] == "MiB"].set_index(["framework", "neurons", "rule"])["median"]
+    panels = {axes.get_ylabel(): axes for axes in other.axes if axes.axison}
+    assert {"share of silent neurons", "firing rate (Hz)"} < set(panels)
+    silent = more[(more["measure"] == "silent") & (more["framework"] == "torch")]
+    assert (silent["median"] == 0.25).all()
+    assert (silent["values"] == 10).all()  # frames: of five seeds two, of however many rules
+    spent = more[more["measure"] == "MiB"].set_index(["framework", "neurons", "rule"])["median"]
     assert spent["jax", 5000, "drtrl"] == pytest.approx(3 * 5000 / 2**20)
 
 
@@ -251,7 +261,7 @@ def test_a_norm_of_0_stands_on_a_line_of_its_own() -> None:
     rows = told()
     silent = (rows["rule"] == "no_trace") & (rows["kind"] == "x") & (rows["neurons"] == 1000)
     rows.loc[silent, "norm_ratio"] = np.where(rows.loc[silent, "sample"] == 0, 0.0, 1e-4)
-    ((figure, _),) = connectome.figures(rows).values()
+    figure, _ = connectome.figures(rows)["connectome"]
     norms = [axes for axes in figure.axes if axes.get_ylabel() == "norm / BPTT's"]
     (zeros,) = [line for axes in norms for line in axes.lines if line.get_label() == drawing.ZERO]
     (floor, _), axes = zeros.get_ydata(), zeros.axes

@@ -10,6 +10,7 @@ from support.trained import framed, trained
 from drtrl_bench.datasets import integrator as sums
 from drtrl_bench.implementations.cells import spec
 from drtrl_bench.paper.drawing import length as drawing
+from drtrl_bench.paper.drawing import names
 from drtrl_bench.paper.learning import training
 from drtrl_bench.paper.tasks import integrator, length
 
@@ -62,7 +63,9 @@ def test_points_are_of_one_length_and_of_pairs() -> None:
     ],
 )
 def test_figures_are_complete_and_legible(module: Any, said: tuple[str, ...]) -> None:
-    figures = module.figures(trained(module, accuracy))
+    rows = trained(module, accuracy)
+    figures = module.figures(rows)
+    assert list(figures) == names.names(module.__name__.rpartition(".")[2], rows)
     assert len(figures) == 2
     for name, (figure, _) in figures.items():
         assert unnamed(figure) == [], name

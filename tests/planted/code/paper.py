@@ -10,7 +10,7 @@ COST, ARTIFICIAL, APART, REPRODUCE = (
     f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
 )
 GRADIENT, LAG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag"))
-LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "tasks"))
+LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "trained_tasks"))
 BRAIN = "tests/paper/brain/test_connectome.py::"
 INTERVALS, LIMITS = (f"tests/paper/measures/test_{name}.py::" for name in ("intervals", "limits"))
 ABSTRACT = "tests/paper/test_abstract.py::"
@@ -214,6 +214,13 @@ PLANTED = [
         "np.nan_to_num(values[0], nan=0.0)",
         "values[0]",
         f"{GRADIENT}test_figures_are_complete",
+    ),
+    Planted(
+        "medians in place of what the published protocol makes of deep networks",
+        "bench/paper/drawing/weight_gradient.py",
+        'axes.plot(x, chosen["published"].to_numpy(float), **look)',
+        'axes.plot(x, chosen["median"].to_numpy(float), **look)',
+        f"{GRADIENT}test_undefined_cosines_of_deep_networks_are_drawn_as_published",
     ),
     # Beyond the paper
     Planted(
@@ -579,6 +586,20 @@ PLANTED = [
         "({shown(getattr(here, field.name))})",
         f"{ABSTRACT}test_reduced_numbers_stand_beside_the_published_ones",
     ),
+    Planted(
+        "trials that a size asks for told as those that were tested",
+        "bench/paper/sizes.py",
+        'int(min(rows[name].max(), rows["held"].max()))',
+        'int(rows["held"].max())',
+        f"{ABSTRACT}test_reduced_numbers_stand_beside_the_published_ones",
+    ),
+    Planted(
+        "a claim on what a rule learns left out of the abstract",
+        "bench/paper/abstract.py",
+        '    ("copying", "long", "D-RTRL, copying after the longest lag"),\n',
+        "",
+        f"{ABSTRACT}test_every_claim_on_what_the_paper_s_rules_learn_is_listed_with_its_rule",
+    ),
     # The tasks
     Planted(
         "the shortest lag is the longest",
@@ -649,6 +670,20 @@ PLANTED = [
         "moved[i] = middle * step ** (place - (len(group) - 1) / 2)",
         "moved[i] = middle",
         f"{TASKS}test_marks_at_the_same_memory_are_beside_each_other",
+    ),
+    Planted(
+        "a loss over wall time drawn at the time of one update less",
+        "bench/paper/drawing/training.py",
+        "axes.plot(x * took[0], middle",
+        "axes.plot((x - 1) * took[0], middle",
+        f"{TRAININGS}test_loss_and_accuracy_are_drawn_over_updates_wall_time_and_memory",
+    ),
+    Planted(
+        "a stand-in under the name of the data set",
+        "bench/paper/drawing/training.py",
+        "if events is None or label == events.published.name:",
+        "if label:",
+        f"{TRAININGS}test_a_title_names_what_stands_in_for_a_data_set",
     ),
     Planted(
         "a seed has test recordings of its own, in an order of its own",
