@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.pictures import alike, raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench.implementations.reference import algorithms as reference
+from drtrl_bench.paper import records
 from drtrl_bench.paper.learning import training
 from drtrl_bench.paper.studies import along
 
@@ -47,9 +49,7 @@ def by_hand(job: dict[str, Any]) -> dict[str, tuple[float, float]]:
     found = {}
     for layer, kinds in (("layer0", ("x", "r", "b")), ("readout", ("x", "b"))):
         index = 0 if layer == "layer0" else 1
-        g, exact = (
-            np.concatenate([each[index][k].ravel() for k in kinds if k in each[index]]) for each in (own, true)
-        )
+        g, exact = (np.concatenate([each[index][k].ravel() for k in kinds if k in each[index]]) for each in (own, true))
         norm, exact_norm = float(np.sqrt((g**2).sum())), float(np.sqrt((exact**2).sum()))
         assert min(norm, exact_norm) > 1e-4
         found[layer] = (float((g * exact).sum()) / norm / exact_norm, norm / exact_norm)
@@ -95,3 +95,41 @@ def test_all_rules_of_a_seed_have_the_same_task_and_rate() -> None:
         assert len({job["rate"] for job in listed}) == 1
         first = {k: v for k, v in listed[0].items() if k not in ("rule", "chunk", "seed")}
         assert all({k: v for k, v in job.items() if k not in ("rule", "chunk", "seed")} == first for job in listed)
+
+
+def test_figures_are_complete() -> None:
+    lines = []
+    for number, job in enumerate(along.jobs(replace(TINY, seeds=2))):
+        rows = []
+        for update in (0, 1, 2):
+            for layer in ("layer0", "readout"):
+                exact = job["rule"] == "bptt" or layer == "readout"
+                cosine = 1.0 if exact else None if update == 1 else 0.5 + 0.1 * update + 0.02 * job["seed"]
+                fired = (None, None) if job["task"] == "copying" else (0.05, 0.2)
+                own = {"update": update, "layer": layer, "loss": 1.0, "cosine": cosine}
+                own |= {"norm_ratio": 1.0 if exact else 0.25, "test_accuracy": 0.75, "tested": 4, "density": 0.1}
+                rows.append(own | dict(zip(("rate_per_step", "silent"), fired, strict=True)))
+        lines.append({
+            "experiment": "along", "size": "cpu", "job": job, "job_key": str(number), "implementation_sha": "",
+            "env_hash": "e", "data": {"label": job["dataset"], "synthetic": True}, "rows": rows,
+        })  # fmt: skip
+    rows = records.frame(lines, {}, "cpu")
+    drawn = along.figures(rows)
+    assert list(drawn) == ["along_training", "along_accuracy"]
+    for figure, _ in drawn.values():
+        assert unnamed(figure) == []
+        assert alike(figure) == []
+        assert touching(figure) == []
+        assert raw_mathtext(figure) == []
+        text = text_of(figure)
+        for said in ("records", "ES-D-RTRL", "no trace", "not tuned", "undefined", "silent", "JAX", "rate 0.01"):
+            assert said in text
+    points = drawn["along_training"][1].set_index(["task", "rule", "layer", "update", "measure"])
+    assert points.loc[("dms", "drtrl", "layer0", 2, "cosine"), "median"] == pytest.approx(0.71)
+    assert points.loc[("dms", "drtrl", "layer0", 1, "cosine"), "undefined"] == 2
+    assert "bptt" not in points.index.get_level_values("rule")
+    ends = drawn["along_accuracy"][1].set_index(["task", "rule", "seed"])
+    assert ends.loc[("copying", "no_trace", 0), "cosine"] == pytest.approx(0.6)  # of 0.5, 0.7
+    assert ends.loc[("copying", "no_trace", 0), "norm_ratio"] == 0.25
+    assert ends.loc[("copying", "bptt", 1), "cosine"] == 1
+    assert along.verdicts(rows) == []
