@@ -63,7 +63,8 @@ def curves(axes: Axes, own: Frame, measure: str) -> None:
         scales.scale_values(axes, "y", MEASURES[measure][1])
         scales.limit_around(axes, "y", np.append(drawn, 1.0))
         return
-    axes.set(ylabel=MEASURES[measure][1], ylim=(min(-0.08, np.nanmin(drawn) - 0.05), 1.08))
+    lowest = np.nanmin(np.append(drawn, 0.0))
+    axes.set(ylabel=MEASURES[measure][1], ylim=(lowest - 0.08, 1.08))
 
 
 def accuracies(axes: Axes, own: Frame, measure: str, chance: float) -> None:
@@ -79,7 +80,7 @@ def accuracies(axes: Axes, own: Frame, measure: str, chance: float) -> None:
         scales.scale_values(axes, "x", MEASURES[measure][1])
         scales.limit_around(axes, "x", drawn)
     else:
-        axes.set(xlabel=MEASURES[measure][1], xlim=(min(-0.05, np.nanmin(drawn) - 0.05), 1.05))
+        axes.set(xlabel=MEASURES[measure][1], xlim=(np.nanmin(np.append(drawn, 0.0)) - 0.05, 1.05))
 
 
 def said(rows: Frame) -> list[str]:
@@ -95,8 +96,9 @@ def said(rows: Frame) -> list[str]:
         )
     spiking = rows[rows["rate_per_step"].notna()]
     if len(spiking):
-        once = spiking.drop_duplicates(["task", "rule", "seed"])
-        rate, silent = (intervals.of_column(once, name) for name in ("rate_per_step", "silent"))
+        rate, silent = (
+            f"{spiking[name].min():.3f} to {spiking[name].max():.3f}" for name in ("rate_per_step", "silent")
+        )
         lines.append(f"after training, spikes of a neuron per step {rate}, share of silent neurons {silent}")
     lines.append("rates are fixed, the same for all rules, and not tuned: an accuracy is not the best of a rule")
     lines.append("gradients of one batch apart from training; float32, JAX; that both frameworks agree is shown in 2.4")
