@@ -88,7 +88,7 @@ def said(rows: Frame) -> list[str]:
     lines = []
     for task, own in rows.groupby("task", sort=False):
         job = own.iloc[0]
-        cell = "GRU" if job["cell"] == "gru" else "GIF neurons"
+        cell = "GRU units" if job["cell"] == "gru" else "GIF neurons"
         lines.append(
             f"{TASKS[str(task)][0]}, {job['condition']}: {job['neurons']} {cell}, T = {job['steps']}; {job['updates']} "
             f"updates of {job['batch']} trials; Adam, rate {job['rate']:g}, norm of a gradient cut to {job['clip']:g}; "
@@ -132,7 +132,7 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     undefined = points[points["measure"] == "cosine"]
     of_training = [
         "shaded: 95 % interval of the median, bootstrap over seeds; BPTT has 1 throughout, and is not drawn",
-        "lines of a layer may hide each other: where a readout keeps nothing, every rule's gradient of it is exact",
+        "lines may hide each other, as where the gradient of a readout is that of BPTT by several rules",
         f"undefined and left out: {int(undefined['undefined'].sum())} of {int(undefined['values'].sum())} cosines",
     ]
     of_accuracy = [
