@@ -36,6 +36,7 @@ EXPERIMENTS = {
     "integrator": "drtrl_bench.paper.tasks.integrator",
     "length": "drtrl_bench.paper.tasks.length",
     "lag": "drtrl_bench.paper.studies.lag",
+    "along": "drtrl_bench.paper.studies.along",
 }
 """The experiments by name, in the paper's order, and then those beyond it."""
 SIZES = ("cpu", "paper")

@@ -9,8 +9,8 @@ THEORY, RUNNER, JACOBIAN, TIME, TRAINING, TRAININGS = (
 COST, ARTIFICIAL, APART, REPRODUCE = (
     f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
 )
-GRADIENT, LAG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag"))
 LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "trained_tasks"))
+GRADIENT, LAG, ALONG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag", "along"))
 BRAIN = "tests/paper/brain/test_connectome.py::"
 INTERVALS, LIMITS = (f"tests/paper/measures/test_{name}.py::" for name in ("intervals", "limits"))
 ABSTRACT = "tests/paper/test_abstract.py::"
@@ -236,6 +236,20 @@ PLANTED = [
         "float(g @ exact) / norm**2",
         "float(g @ exact) / norm",
         f"{LAG}test_what_is_undefined_is_none",
+    ),
+    Planted(
+        "constants that are not trained in the comparison along training",
+        "bench/paper/studies/along.py",
+        "if (i, k) not in frozen",
+        "if k",
+        f"{ALONG}test_layers_are_compared_without_what_is_not_trained",
+    ),
+    Planted(
+        "the fidelity to the rule itself along training",
+        "bench/paper/studies/along.py",
+        "rule(params, inputs, targets), exact(params, inputs, targets)",
+        "rule(params, inputs, targets), rule(params, inputs, targets)",
+        f"{ALONG}test_fidelity_at_the_first_weights_is_that_of_the_reference",
     ),
     # Trainings
     Planted(
