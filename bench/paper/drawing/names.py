@@ -18,6 +18,7 @@ STUDIES = {
 }  # fmt: skip
 """Figures of the experiments of several studies, by study."""
 OTHERS = {
+    "along": ("along_training", "along_accuracy"),
     "artificial": ("jacobian_artificial",),
     "connectome": ("connectome", "connectome_activity"),
     "integrator": ("integrator", "integrator_length"),
