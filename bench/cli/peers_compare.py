@@ -1,10 +1,9 @@
 """`drtrl-bench peers compare` and `show`: measure other libraries and this project by turns, and show the ratios."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from drtrl_bench.cli.peers import Chosen, choose
 from drtrl_bench.cli.reading import LOCAL
@@ -37,6 +36,7 @@ def compare(
     from drtrl_bench.peers import comparison, costs, grids
     from drtrl_bench.peers import records as lines
     from drtrl_bench.process import scratch, signals
+    from drtrl_bench.view import peers_table
 
     given = {"cell": cell, "batch": batch, "features": features, "neurons": neurons, "steps": steps}
     grid = {name: values for name, values in given.items() if values}
@@ -58,7 +58,7 @@ def compare(
             write(kind, line)
             if line["status"] != "ok":
                 announce(f"    {line['status']}: {line['reason']}")
-    print_rows(comparison.rows(comparison.last_run(records)))
+    peers_table.render(comparison.rows(comparison.last_run(records)), console)
     announce(f"records: {records}")
 
 
@@ -66,22 +66,15 @@ def show(
     records: Annotated[Path, typer.Argument(help="A file of `compare`.", show_default=False)] = LOCAL / "peers.jsonl",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
 ) -> None:
-    """Show the last run of `compare` in a file: time and memory of each library, and both over this project's.
+    """Show the last run of `compare` in a file: cost and exactness of each library, and its cost over this project's.
 
     Example: drtrl-bench peers show results/peers/compare.jsonl --markdown
     """
     from drtrl_bench.peers import comparison
+    from drtrl_bench.view import peers_table
 
     every = comparison.rows(comparison.last_run(records))
     if markdown:
         typer.echo(comparison.markdown(every))
     else:
-        print_rows(every)
-
-
-def print_rows(every: list[Any]) -> None:
-    """Print the rows of a comparison, and below them why a gradient differs, or why there is nothing to compare."""
-    from drtrl_bench.peers import comparison
-
-    for text, style in comparison.printed(every):
-        console.print(Text(text, style=style), soft_wrap=True)
+        peers_table.render(every, console)

@@ -339,4 +339,25 @@ PLANTED = [
         'return self.outcome != "error"',
         f"{FAULTS}test_whoever_runs_them_sees_what_changed",
     ),
+    Planted(
+        "a time in doubt without a mark",
+        "bench/peers/comparison.py",
+        'any(time.get("unstable") or time.get("busy") for time in times)',
+        'any(time.get("busy") for time in times)',
+        f"{COMPARISON}test_a_time_that_is_in_doubt_in_some_round_has_a_mark_and_so_has_its_ratio",
+    ),
+    Planted(
+        "a ratio with the library's doubt alone",
+        "bench/peers/comparison.py",
+        "return self.theirs.mark or self.ours.mark",
+        "return self.theirs.mark",
+        f"{COMPARISON}test_a_time_that_is_in_doubt_in_some_round_has_a_mark_and_so_has_its_ratio",
+    ),
+    Planted(
+        "the norm in place of the cosine",
+        "bench/peers/comparison.py",
+        "for value in (self.cosine, self.norm_ratio))",
+        "for value in (self.norm_ratio, self.cosine))",
+        f"{COMPARISON}test_ratios_are_those_of_each_round_over_the_quickest_here",
+    ),
 ]
