@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from drtrl_bench import __version__, plan, plugins
-from drtrl_bench.cli import compare, data, data_check, gate, peers, rehearse, reproduce, run, show, trend
+from drtrl_bench.cli import (
+    compare,
+    data,
+    data_check,
+    gate,
+    peers,
+    peers_compare,
+    rehearse,
+    reproduce,
+    run,
+    show,
+    trend,
+)
 from drtrl_bench.cli.terminal import UsageError, complaints
 from drtrl_bench.records import parsing
 from drtrl_bench.view import display
@@ -22,6 +34,8 @@ app = typer.Typer(
 )
 data.app.command("check")(data_check.check)
 app.add_typer(data.app, name="data")
+peers.app.command("compare")(peers_compare.compare)
+peers.app.command("show")(peers_compare.show)
 app.add_typer(peers.app, name="peers")
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from drtrl_bench.cli.reading import LOCAL
 from drtrl_bench.cli.terminal import UsageError, announce, console
 
 app = typer.Typer(
@@ -56,6 +55,8 @@ def install(
 ) -> None:
     """Install peers in the pinned versions, each in an environment of its own; keep those that are there.
 
+    One that cannot be installed keeps none of the others from it, and is named in the end.
+
     Examples: drtrl-bench peers install braintrace     drtrl-bench peers install snntorch norse --newest
 
     Takes minutes and from 0.7 to 1.3 GB each. The newest Python of this machine that suits is taken, or, for
@@ -66,10 +67,17 @@ def install(
 
     for name in names:
         environments.pins(name)
+    problems: list[str] = []
     for name in names:
-        there = environments.install(name, announce, newest)
+        try:
+            there = environments.install(name, announce, newest)
+        except OSError as error:
+            problems.append(str(error))
+            continue
         size = memory.in_words(there.size)
         announce(f"{name} {there.version}: installed, Python {there.python}, {size}, {there.folder}")
+    if problems:
+        raise environments.PeerError("; ".join(problems))
 
 
 @app.command()
@@ -142,6 +150,26 @@ def agreement_line(line: Any) -> Text:
     return text
 
 
+@app.command()
+def faults(names: Chosen = None) -> None:
+    """Run the scripts of `results/peers`, which show faults of libraries: each is still there, or gone.
+
+    Example: drtrl-bench peers faults braintrace
+
+    Exits with 1 if a fault is gone, and if a script failed. Those of a peer that is not installed are skipped rows.
+    """
+    from drtrl_bench.peers import faults as scripts
+
+    changed = 0
+    for fault in scripts.looked_for(choose(names)):
+        changed += not fault.sound
+        style = {"there": "green", "skip": "dim"}.get(fault.outcome, "red")
+        line = Text(f"{fault.script:35}").append(f"{fault.outcome:8}", style=style)
+        console.print(line.append(fault.reason or "", style="dim"), soft_wrap=True)
+    if changed:
+        raise typer.Exit(1)
+
+
 @app.command("map")
 def map_(
     name: Annotated[
@@ -158,81 +186,3 @@ def map_(
     if name not in page.TABLES:
         raise UsageError(f"table {name!r}: {lookup.nearest(name, page.TABLES)}")
     typer.echo(page.TABLES[name]())
-
-
-@app.command()
-def compare(
-    names: Chosen = None,
-    cell: Annotated[list[str] | None, typer.Option(help="A cell; repeat for more.", show_default="lif_delta")] = None,
-    way: Annotated[list[str] | None, typer.Option(help="A way, as docs/peers.md names it; repeat for more.")] = None,
-    rounds: Annotated[int, typer.Option(help="How often everything is measured.", min=1)] = 2,
-    budget: Annotated[float, typer.Option(help="Seconds of timing samples, of at least five samples.", min=0.01)] = 3.0,
-    batch: Annotated[list[int] | None, typer.Option(help="Samples B.", min=1, show_default="16")] = None,
-    features: Annotated[list[int] | None, typer.Option(help="Inputs I.", min=1, show_default="64")] = None,
-    neurons: Annotated[list[int] | None, typer.Option(help="Neurons N.", min=1, show_default="256")] = None,
-    steps: Annotated[list[int] | None, typer.Option(help="Steps T.", min=1, show_default="512")] = None,
-    plan: Annotated[str | None, typer.Option(help="Grids of cells and sizes: `peers`, or a .toml file.")] = None,
-    records: Annotated[Path, typer.Option(help="Append to this file.", metavar="FILE")] = LOCAL / "peers.jsonl",
-) -> None:
-    """Measure time and memory of the peers and of this project by turns, and show the ratios.
-
-    Every way of a peer is followed by what computes the same gradient here, in the same framework, on the same problem
-    in float32: time by the clock, memory by the same meter. All that, round after round.
-    Every combination of repeated sizes is compared. The same command goes on with an interrupted run, if it was one of
-    a checkout without changes.
-
-    Examples: drtrl-bench peers compare     drtrl-bench peers compare braintrace --cell gru --steps 128 --steps 2048
-    drtrl-bench peers compare --plan peers
-    """
-    from drtrl_bench.peers import comparison, costs, grids
-    from drtrl_bench.peers import records as lines
-    from drtrl_bench.process import scratch, signals
-
-    given = {"cell": cell, "batch": batch, "features": features, "neurons": neurons, "steps": steps}
-    grid = {name: values for name, values in given.items() if values}
-    if plan and grid:
-        raise UsageError(f"--plan has its own cells and sizes: leave out --{' --'.join(grid)}")
-    todo = costs.pairs(choose(names), grids.read(plan) if plan else grids.points(grid), way)
-    if not todo:
-        raise UsageError(f"no way {' '.join(way or ())} of {' '.join(names or ())} has the cell {' '.join(cell or ())}")
-    run = lines.this_run() | {"comparison": costs.identity(todo, rounds, budget)}
-    before = lines.interrupted(records, run)
-    turns = costs.schedule(todo, rounds, before)
-    if len(turns) < rounds * len(todo):
-        run["run"] = before[-1]["run"]
-        announce(f"{rounds * len(todo) - len(turns)} of {rounds * len(todo)} are measured already: {records}")
-    again = "goes on" if lines.known(run) else "measures all anew, as only a checkout without changes goes on"
-    advice = signals.advising(f"what was measured is kept, and the same command {again}: {records}")
-    with advice, scratch.folder() as folder, lines.writing(records, run) as write:
-        for kind, line in costs.measured(turns, budget, folder, announce):
-            write(kind, line)
-            if line["status"] != "ok":
-                announce(f"    {line['status']}: {line['reason']}")
-    print_rows(comparison.rows(comparison.last_run(records)))
-    announce(f"records: {records}")
-
-
-@app.command()
-def show(
-    records: Annotated[Path, typer.Argument(help="A file of `compare`.", show_default=False)] = LOCAL / "peers.jsonl",
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
-) -> None:
-    """Show the last run of `compare` in a file: time and memory of each library, and both over this project's.
-
-    Example: drtrl-bench peers show results/peers/compare.jsonl --markdown
-    """
-    from drtrl_bench.peers import comparison
-
-    every = comparison.rows(comparison.last_run(records))
-    if markdown:
-        typer.echo(comparison.markdown(every))
-    else:
-        print_rows(every)
-
-
-def print_rows(every: list[Any]) -> None:
-    """Print the rows of a comparison, and below them why a gradient differs, or why there is nothing to compare."""
-    from drtrl_bench.peers import comparison
-
-    for text, style in comparison.printed(every):
-        console.print(Text(text, style=style), soft_wrap=True)

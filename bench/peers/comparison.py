@@ -1,22 +1,47 @@
 """Puts the lines of a comparison together: a row for each way of a peer, with its cost over that of this project."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
 from drtrl_bench.peers import costs, environments, page, records
+from drtrl_bench.view.cell_grid import DOUBTFUL
 
 MIB = 2**20
-COSTS = ("ms", "MiB", "here", "ms", "MiB")
-HEADERS = ("library", "cell", "N", "T", "B", "I", *COSTS, "x ours, time", "x ours, memory", "float64 gradient")
-SHORT_HEADERS = ("way", *COSTS, "x time", "x MiB")
-TEXTS = (0, 3)
-"""The columns of SHORT_HEADERS that are no numbers."""
+COSTS = ("ms", "MiB", "cos", "norm")
+"""The columns of a `Cost`."""
+RATIOS = ("x ours, time", "x ours, memory")
+HEADERS = ("library", "cell", "N", "T", "B", "I", *COSTS, "here", *COSTS, *RATIOS, "float64 gradient")
 Line = dict[str, Any]
 Pair = tuple[str, str, str, int, int, int, int]
 """What is compared with what, and at which sizes: the fields of `costs.LABEL`."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a gradient costs over all rounds of a run, and how exact it is in float32."""
+
+    seconds: float = 0.0
+    working_bytes: int = 0
+    cosine: float | None = None
+    """With the exact gradient, all weights as one vector; None if one of them is zero or not finite."""
+    norm_ratio: float | None = None
+    """The gradient's norm over that of the exact one."""
+    doubtful: bool = False
+    """Whether the samples were unstable, or the machine busy, in some round."""
+
+    @property
+    def mark(self) -> str:
+        """Return the mark of doubt of the time, or nothing."""
+        return DOUBTFUL if self.doubtful else ""
+
+    @property
+    def texts(self) -> list[str]:
+        """Return the texts of `COSTS`, without the mark."""
+        exact = ("none" if value is None else f"{value:.3f}" for value in (self.cosine, self.norm_ratio))
+        return [f"{1e3 * self.seconds:.4g}", f"{self.working_bytes / MIB:.3g}", *exact]
 
 
 @dataclass(frozen=True)
@@ -35,11 +60,10 @@ class Row:
     version: str = ""
     """The peer's version; empty where it is not known."""
     gate: str = ""
-    peer_s: float = 0.0
-    peer_bytes: int = 0
-    ours: str = ""
-    ours_s: float = 0.0
-    ours_bytes: int = 0
+    theirs: Cost = field(default_factory=Cost)
+    name: str = ""
+    """The algorithm here."""
+    ours: Cost = field(default_factory=Cost)
     ratios: tuple[float, ...] = ()
     """The peer's time over this project's in each round."""
 
@@ -63,7 +87,12 @@ class Row:
     @property
     def x_memory(self) -> float:
         """Return the peer's working bytes over this project's."""
-        return self.peer_bytes / self.ours_bytes
+        return self.theirs.working_bytes / self.ours.working_bytes
+
+    @property
+    def mark(self) -> str:
+        """Return the mark of doubt of `x_time`, or nothing."""
+        return self.theirs.mark or self.ours.mark
 
 
 def last_run(path: Path) -> list[Line]:
@@ -119,19 +148,24 @@ def row(at: Pair, lines: list[Line]) -> Row:
         None,
         version,
         gate["outcome"] if gate["outcome"] == "agrees" else f"{gate['outcome']}: {gate['reason']}",
-        median(line["time"]["median_s"] for line in theirs),
-        theirs[-1]["memory"]["working_bytes"],
+        cost(theirs),
         best,
-        median(own.values()),
-        whole[best][-1]["memory"]["working_bytes"],
+        cost(whole[best]),
         tuple(line["time"]["median_s"] / own[line["round"]] for line in theirs),
     )
 
 
-def numbers(row: Row) -> list[str]:
-    """Return the cost of a row's way, and what it is compared with."""
-    theirs = [f"{1e3 * row.peer_s:.4g}", f"{row.peer_bytes / MIB:.3g}"]
-    return [*theirs, row.ours, f"{1e3 * row.ours_s:.4g}", f"{row.ours_bytes / MIB:.3g}"]
+def cost(lines: list[Line]) -> Cost:
+    """Return what the rounds of one side say, each of which ended well: bytes and exactness are of the last."""
+    times, last = [line["time"] for line in lines], lines[-1]
+    exact = last.get("fidelity", {}).get("overall", {})
+    return Cost(
+        median(time["median_s"] for time in times),
+        last["memory"]["working_bytes"],
+        exact.get("cosine"),
+        exact.get("norm_ratio"),
+        any(time.get("unstable") or time.get("busy") for time in times),
+    )
 
 
 def sizes(row: Row) -> dict[str, str]:
@@ -144,43 +178,13 @@ def cells(row: Row) -> list[str]:
     """Return the texts of a row in Markdown; a reason stands in place of what is missing."""
     about = [f"{row.library} `{row.way}`", f"`{row.cell}`", *sizes(row).values()]
     if row.reason:
-        return [*about, *[""] * 7, row.reason]
+        return [*about, *[""] * (len(HEADERS) - len(about) - 1), row.reason]
     spread = f" ({min(row.ratios):.3g} to {max(row.ratios):.3g})" if len(row.ratios) > 1 else ""
-    return [*about, *numbers(row), f"{row.x_time:.3g}{spread}", f"{row.x_memory:.3g}", row.gate]
+    (ms, *theirs), (our_ms, *ours) = row.theirs.texts, row.ours.texts
+    both = [f"{ms}{row.theirs.mark}", *theirs, row.name, f"{our_ms}{row.ours.mark}", *ours]
+    return [*about, *both, f"{row.x_time:.3g}{row.mark}{spread}", f"{row.x_memory:.3g}", row.gate]
 
 
 def markdown(every: list[Row]) -> str:
     """Return all rows as a table in Markdown."""
     return page.table(HEADERS, (cells(row) for row in every))
-
-
-def place(row: Row) -> str:
-    """Return what a row has in common with others, in words: library, cell and sizes."""
-    return ", ".join([row.library, row.cell, *(f"{symbol} = {size}" for symbol, size in sizes(row).items())])
-
-
-def short_cells(row: Row, note: int | None) -> list[str]:
-    """Return the texts of a row for the terminal; note: the number of what must be said of it, if anything."""
-    name = f"{row.way} [{note}]" if note else row.way
-    return [name, *(7 * [""] if row.reason else [*numbers(row), f"{row.x_time:.3g}", f"{row.x_memory:.3g}"])]
-
-
-def printed(every: list[Row]) -> Iterator[tuple[str, str]]:
-    """Yield the lines of a table for the terminal, each with its style: rows by place, then what must be said of them.
-
-    They fit 80 columns, but for the last ones.
-    """
-    notes = {note: number for number, note in enumerate(dict.fromkeys(row.note for row in every if row.note), 1)}
-    texts = [short_cells(row, notes.get(row.note)) for row in every]
-    widths = [max(map(len, column)) for column in zip(SHORT_HEADERS, *texts, strict=True)]
-
-    def aligned(columns: Iterable[str]) -> str:
-        both = enumerate(zip(columns, widths, strict=True))
-        return " ".join(text.ljust(width) if i in TEXTS else text.rjust(width) for i, (text, width) in both).rstrip()
-
-    yield aligned(SHORT_HEADERS), "bold"
-    for where in dict.fromkeys(map(place, every)):
-        yield where, "dim"
-        yield from ((aligned(columns), "") for row, columns in zip(every, texts, strict=True) if place(row) == where)
-    yield "x: the library's over this project's, the median of the rounds", "dim"
-    yield from ((f"[{number}] {note}", "yellow") for note, number in notes.items())

@@ -3,13 +3,28 @@
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from drtrl_bench.peers import comparison
+from drtrl_bench.view import peers_table
+
+EXACT = {"peer": (0.9876, 1.0312), "ours": (1.0, 0.9996)}
+"""Cosine and norm ratio on both sides."""
+
+
+def printed(every: list[comparison.Row]) -> list[str]:
+    """The lines of the table in a terminal of 80 columns."""
+    console = Console(width=80)
+    with console.capture() as text:
+        peers_table.render(every, console)
+    return text.get().splitlines()
 
 
 def peer(number: int, seconds: float, status: str = "ok", **more: Any) -> dict[str, Any]:
     gate = {"outcome": "differs", "reason": "the reset", "error": 0.3, "explained": 1e-15}
     measured = {"time": {"median_s": seconds}, "memory": {"working_bytes": 3 * 2**20}, "gate": gate}
+    cosine, norm_ratio = EXACT[more.get("kind", "peer")]
+    measured["fidelity"] = {"overall": {"cosine": cosine, "norm_ratio": norm_ratio, "error": 0.1}}
     at = {"kind": "peer", "run": "now", "round": number, "peer": "norse", "way": "bptt", "cell": "lif_delta"}
     at |= {"neurons": 256, "steps": 2048, "batch": 16, "features": 64}
     return at | {"status": status, "reason": None} | (measured if status == "ok" else {}) | more
@@ -30,12 +45,13 @@ LINES = [
 def test_ratios_are_those_of_each_round_over_the_quickest_here() -> None:
     """bptt has medians 0.2, 0.4, 0.2 and bptt_native 0.25, 0.45, 0.1: bptt it is, in every round."""
     (row,) = comparison.rows(LINES)
-    assert row.ours == "bptt"
+    assert row.name == "bptt"
     assert row.ratios == pytest.approx((3.0, 2.0, 3.0))
     assert (row.x_time, row.x_memory) == (pytest.approx(3.0), 1.5)
-    assert (row.peer_s, row.ours_s) == (0.6, 0.2)
-    shown = "| norse `bptt` | `lif_delta` | 256 | 2,048 | 16 | 64 | 600 | 3 | bptt | 200 | 2 | 3 (2 to 3) | 1.5 "
-    assert comparison.markdown([row]).splitlines()[2] == f"{shown}| differs: the reset |"
+    assert (row.theirs.seconds, row.ours.seconds) == (0.6, 0.2)
+    costs = "600 | 3 | 0.988 | 1.031 | bptt | 200 | 2 | 1.000 | 1.000 | 3 (2 to 3) | 1.5"
+    shown = f"| norse `bptt` | `lif_delta` | 256 | 2,048 | 16 | 64 | {costs} | differs: the reset |"
+    assert comparison.markdown([row]).splitlines()[2] == shown
 
 
 def test_each_size_is_a_row_and_what_was_measured_again_counts_once() -> None:
@@ -51,7 +67,7 @@ def test_each_size_is_a_row_and_what_was_measured_again_counts_once() -> None:
 def test_an_algorithm_that_failed_in_a_round_is_not_compared_with() -> None:
     lines = [own(0, "bptt", 0, "oom") if line is LINES[1] else line for line in LINES]
     (row,) = comparison.rows(lines)
-    assert row.ours == "bptt_native"
+    assert row.name == "bptt_native"
 
 
 def test_what_there_is_no_number_of_has_a_reason() -> None:
@@ -71,10 +87,9 @@ def test_rows_of_other_batches_and_features_are_told_apart() -> None:
     assert headers.startswith("| library | cell | N | T | B | I | ms |")
     assert first.startswith("| norse `bptt` | `lif_delta` | 256 | 2,048 | 16 | 64 | 600 |")
     assert second.startswith("| norse `bptt` | `lif_delta` | 256 | 2,048 | 64 | 1,024 | 900 |")
-    places = [text for text, style in comparison.printed(every) if style == "dim"]
-    assert places[:2] == [
-        "norse, lif_delta, N = 256, T = 2,048, B = 16, I = 64",
-        "norse, lif_delta, N = 256, T = 2,048, B = 64, I = 1,024",
+    assert [line for line in printed(every) if line.startswith("lif_delta")] == [
+        "lif_delta, N = 256, T = 2,048, B = 16, I = 64",
+        "lif_delta, N = 256, T = 2,048, B = 64, I = 1,024",
     ]
 
 
@@ -95,42 +110,78 @@ def test_another_release_is_named_and_not_mixed_with_the_pinned_one() -> None:
     (row,) = comparison.rows([*lines, peer(0, 0.1) | NEWEST, own(0, "bptt", 0.2)])
     assert (row.library, row.ratios) == ("norse 1.2.0", pytest.approx((0.5,)))
     assert comparison.markdown([row]).splitlines()[2].startswith("| norse 1.2.0 `bptt` |")
-    assert [text for text, _ in comparison.printed([row])][1].startswith("norse 1.2.0, lif_delta,")
+    assert printed([row])[3].startswith("norse 1.2.0 bptt [1] ")
     (row,) = comparison.rows([peer(0, 0, "wrong", reason="off by 1") | NEWEST])
     assert (row.library, row.reason) == ("norse 1.2.0", "wrong: off by 1")
     (row,) = comparison.rows([peer(0, 0.1, versions={"norse": "1.0.0"}), own(0, "bptt", 0.2)])
     assert row.library == "norse 1.0.0", "of lines that have no release"
 
 
+@pytest.mark.parametrize("flag", ["unstable", "busy"])
+def test_a_time_that_is_in_doubt_in_some_round_has_a_mark_and_so_has_its_ratio(flag: str) -> None:
+    def shown(kind: str, doubtful: str) -> list[str]:
+        """The cells of time and ratio with the second round of one algorithm in doubt."""
+        lines = [
+            line | {"time": line["time"] | {flag: True}}
+            if (line["round"], line["kind"], line.get("case", {}).get("algorithm", "")) == (1, kind, doubtful)
+            else line | {"time": line["time"] | {"unstable": False, "busy": False}}
+            for line in LINES
+        ]
+        cells = comparison.markdown(comparison.rows(lines)).splitlines()[2].split(" | ")
+        return [cells[6], cells[11], cells[15]]
+
+    assert shown("", "") == ["600", "200", "3 (2 to 3)"]
+    assert shown("peer", "") == ["600~", "200", "3~ (2 to 3)"]
+    assert shown("ours", "bptt") == ["600", "200~", "3~ (2 to 3)"]
+    assert shown("ours", "bptt_native") == ["600", "200", "3 (2 to 3)"], "which is not compared with"
+
+
+def test_a_gradient_of_which_nothing_can_be_said_has_no_cosine() -> None:
+    lines = [LINES[0] | {"fidelity": {"overall": {"cosine": None, "norm_ratio": None}}}, LINES[1]]
+    assert " | 600 | 3 | none | none | bptt | 200 | 2 | 1.000 | 1.000 | " in comparison.markdown(comparison.rows(lines))
+
+
 def test_a_terminal_of_80_columns_has_room_for_the_longest_names() -> None:
     """Ways with the longest names beside the longest here, at two sizes, slow and large."""
     names = [("spikingjelly", "bptt_detached"), ("snntorch", "bptt_undelayed"), ("braintrace", "d_rtrl_windows")]
+    slow = {"median_s": 1.23, "unstable": True}
     lines = [
         line | {"peer": name, "way": way, "cell": "lif_delta_hard", "steps": steps, "neurons": 1024, "features": 1024}
         for steps in (512, 16384)
         for name, way in names
         for line in (
-            peer(0, 1.23, memory={"working_bytes": 123 * 2**20}),
+            peer(0, 1.23, memory={"working_bytes": 123 * 2**20}, time=slow),
             own(0, "bptt_checkpointed", 0.1234) | {"memory": {"working_bytes": 77 * 2**20}},
         )
     ]
     lines.append(peer(0, 0, "timeout", reason="stopped after 300 s") | {"peer": "norse", "steps": 512})
-    printed = [*comparison.printed(comparison.rows(lines))]
-    assert [text for text, _ in printed] == [
-        f"{'way':18}   ms MiB {'here':17}    ms MiB x time x MiB",
+    shown = [line.replace("\N{NO-BREAK SPACE}", " ") for line in printed(comparison.rows(lines))]
+    headers = [f"{'way':30}      ms  MiB    cos   norm  x time  x MiB", 72 * "─"]
+    assert shown == [
         *(
             line
             for steps in ("512", "16,384")
-            for name, way in names
             for line in (
-                f"{name}, lif_delta_hard, N = 1,024, T = {steps}, B = 16, I = 1,024",
-                f"{way + ' [1]':18} 1230 123 bptt_checkpointed 123.4  77   9.97   1.6",
+                f"lif_delta_hard, N = 1,024, T = {steps}, B = 16, I = 1,024",
+                *headers,
+                *(
+                    line
+                    for name, way in names
+                    for line in (
+                        f"{f'{name} {way} [1]':30}   1230~  123  0.988  1.031   9.97~    1.6",
+                        f"{'  bptt_checkpointed here':30}  123.4    77  1.000  1.000",
+                    )
+                ),
             )
         ),
-        "norse, lif_delta, N = 256, T = 512, B = 16, I = 64",
-        "bptt [2]",
+        "lif_delta, N = 256, T = 512, B = 16, I = 64",
+        *headers,
+        "norse bptt [2]",
         "x: the library's over this project's, the median of the rounds",
+        "cos, norm: cosine with the exact gradient, and norm over that of the exact one,",
+        "all weights as one vector",
+        "~: unstable samples or a busy machine in some round",
         "[1] differs: the reset",
         "[2] timeout: stopped after 300 s",
     ]
-    assert max(len(text) for text, style in printed if style != "yellow") <= 80
+    assert max(map(len, shown)) <= 80

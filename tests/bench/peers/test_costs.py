@@ -8,7 +8,7 @@ import pytest
 from support.command_line import command
 
 from drtrl_bench.case import Plan
-from drtrl_bench.cli import peers as cli
+from drtrl_bench.cli import peers_compare as cli
 from drtrl_bench.files import cache_folder
 from drtrl_bench.measure import runner
 from drtrl_bench.peers import comparison, costs, environments, grids, records

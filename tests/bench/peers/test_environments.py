@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 from support.command_line import command
 from support.copies import ROOT
 
+from drtrl_bench.cli import peers as cli
 from drtrl_bench.files import cache_folder
-from drtrl_bench.peers import environments, exchange, ways
+from drtrl_bench.peers import agreement, environments, exchange, ways
 
 
 @pytest.fixture
@@ -158,6 +160,43 @@ def test_the_newest_release_comes_over_the_pins_and_goes_again(cache: Path, step
     environments.install("braintrace", lambda text: None)
     assert len(steps) == made + 3
     assert not environments.state("braintrace").newest
+
+
+def test_a_release_that_cannot_be_installed_keeps_no_other_from_it(
+    cache: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named in the end, with exit code 2, and is a skipped row where the others' gradients are compared."""
+
+    def failing(line: list[str], name: str) -> str:
+        if line[-2:] == ["--no-deps", "norse"]:
+            raise environments.PeerError("norse cannot be installed: no matching distribution")
+        return steps(line, name)
+
+    monkeypatch.setattr(environments, "step", failing)
+    with pytest.raises(environments.PeerError, match=r"^norse cannot be installed: no matching distribution$"):
+        cli.install(["snntorch", "norse", "spyx"], newest=True)
+    said = capsys.readouterr().out
+    assert [name for name in ("snntorch", "norse", "spyx") if f"{name} 7.7: installed" in said] == ["snntorch", "spyx"]
+    monkeypatch.setattr(agreement, "check", lambda name, *_: agreement.Agreement(name, "", "", "", "agrees"))
+    lines = list(agreement.checked(["snntorch", "norse", "spyx"], cache))
+    assert {line.peer: (line.outcome, line.reason) for line in lines} == {
+        "snntorch": ("agrees", None),
+        "norse": ("skip", "norse is installed by half: drtrl-bench peers install norse"),
+        "spyx": ("agrees", None),
+    }
+
+
+@pytest.mark.parametrize("failing", ["install", "agree", "faults", "nothing"])
+def test_the_weekly_job_does_all_and_fails_in_the_end(tmp_path: Path, failing: str) -> None:
+    done, stand_in = tmp_path / "done", tmp_path / "drtrl-bench"
+    stand_in.write_text(f'#!/bin/sh\necho "$*" >> {done}\ntest "$2" != {failing}\n')
+    stand_in.chmod(0o755)
+    env = {key: value for key, value in os.environ.items() if key != "MAKEFLAGS"}
+    make = ["make", "--silent", "--no-print-directory", "peers", f"BIN={tmp_path}", "READY="]
+    ended = subprocess.run(make, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (ended.returncode == 0) == (failing == "nothing"), ended.stderr
+    every = " ".join(ways.PEERS)
+    assert done.read_text().splitlines() == [f"peers install {every} --newest", "peers agree", "peers faults"]
 
 
 def test_an_interrupted_installation_is_made_anew(cache: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,9 @@
 
 from planted import Planted
 
-ENVIRONMENTS, EXCHANGE, AGREEMENT, COSTS, OF_PEER, COMPARISON, EMULATION = (
+ENVIRONMENTS, EXCHANGE, AGREEMENT, COSTS, OF_PEER, COMPARISON, EMULATION, FAULTS = (
     f"tests/bench/peers/test_{name}.py::"
-    for name in ("environments", "exchange", "agreement", "costs", "of_peer", "comparison", "emulation")
+    for name in ("environments", "exchange", "agreement", "costs", "of_peer", "comparison", "emulation", "peer_faults")
 )
 
 PLANTED = [
@@ -310,5 +310,54 @@ PLANTED = [
         'if line.get("installed") == theirs[-1].get("installed")]',
         "]",
         f"{COMPARISON}test_another_release_is_named_and_not_mixed_with_the_pinned_one",
+    ),
+    Planted(
+        "the first release that cannot be installed ends the job",
+        "bench/cli/peers.py",
+        "            problems.append(str(error))\n            continue\n",
+        "            raise error\n",
+        f"{ENVIRONMENTS}test_a_release_that_cannot_be_installed_keeps_no_other_from_it",
+    ),
+    Planted(
+        "the weekly job ends with its first failure",
+        "Makefile",
+        "$(BIN)/drtrl-bench peers $$words || failed=1;",
+        "$(BIN)/drtrl-bench peers $$words || exit 1;",
+        f"{ENVIRONMENTS}test_the_weekly_job_does_all_and_fails_in_the_end",
+    ),
+    Planted(
+        "a script that failed counts as its fault",
+        "bench/peers/faults.py",
+        "if end.code not in (0, 1) or TRACEBACK in end.log:",
+        "if end.code not in (0, 1):",
+        f"{FAULTS}test_a_fault_is_there_or_gone_and_a_script_that_failed_is_neither",
+    ),
+    Planted(
+        "a fault that is gone goes unnoticed",
+        "bench/peers/faults.py",
+        'return self.outcome in ("there", "skip")',
+        'return self.outcome != "error"',
+        f"{FAULTS}test_whoever_runs_them_sees_what_changed",
+    ),
+    Planted(
+        "a time in doubt without a mark",
+        "bench/peers/comparison.py",
+        'any(time.get("unstable") or time.get("busy") for time in times)',
+        'any(time.get("busy") for time in times)',
+        f"{COMPARISON}test_a_time_that_is_in_doubt_in_some_round_has_a_mark_and_so_has_its_ratio",
+    ),
+    Planted(
+        "a ratio with the library's doubt alone",
+        "bench/peers/comparison.py",
+        "return self.theirs.mark or self.ours.mark",
+        "return self.theirs.mark",
+        f"{COMPARISON}test_a_time_that_is_in_doubt_in_some_round_has_a_mark_and_so_has_its_ratio",
+    ),
+    Planted(
+        "the norm in place of the cosine",
+        "bench/peers/comparison.py",
+        "for value in (self.cosine, self.norm_ratio))",
+        "for value in (self.norm_ratio, self.cosine))",
+        f"{COMPARISON}test_ratios_are_those_of_each_round_over_the_quickest_here",
     ),
 ]
