@@ -205,6 +205,36 @@ def test_the_front_page_on_long_sequences() -> None:
     assert_stated(page("README.md"), pattern, *shares, *ratios)
 
 
+def test_fidelity_along_training() -> None:
+    """Hidden cosines along training and accuracies after it, as the figures' points have them."""
+
+    def points(name: str) -> list[dict[str, str]]:
+        with (ROOT / "results" / "figures" / "paper" / f"{name}.csv").open(encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def ends(task: str, rules: tuple[str, ...], column: str) -> tuple[float, float]:
+        chosen = [float(p[column]) for p in points("along_accuracy") if p["task"] == task and p["rule"] in rules]
+        assert len(chosen) == 5 * len(rules)
+        return min(chosen), max(chosen)
+
+    text, online = page("docs/paper.md"), ("drtrl", "es_drtrl", "no_trace", "random_feedback")
+    of_drtrl = {"task": "copying", "rule": "drtrl", "layer": "layer0", "measure": "cosine"}
+    course = {int(p["update"]): float(p["median"]) for p in points("along_training") if of_drtrl.items() <= p.items()}
+    assert_stated(text, rf"hidden layer falls from {NUMBER} to {NUMBER} \(medians", course[0], course[200])
+    for rule, words in (
+        ("no_trace", "without a trace medians along training"),
+        ("random_feedback", "random feedback they"),
+    ):
+        right = (100 * share for share in ends("copying", (rule,), "test_accuracy"))
+        pattern = rf"{words} are {NUMBER} to {NUMBER}, and {NUMBER} to {NUMBER} %"
+        assert_stated(text, pattern, *ends("copying", (rule,), "cosine"), *right)
+    shares = [100 * share for share in ends("copying", ("bptt",), "test_accuracy")]
+    assert_stated(text, rf"BPTT itself gets {NUMBER} to {NUMBER} %", *shares)
+    match = [100 * share for rules in (online, ("bptt",)) for share in ends("dms", rules, "test_accuracy")]
+    pattern = rf"is above {NUMBER}, and test accuracies are {NUMBER} to {NUMBER} %, where BPTT's are {NUMBER} to {NUMBER}"
+    assert_stated(text, pattern, ends("dms", online, "cosine")[1], *match)
+
+
 def of_pp_prop(file: str, kind: str, cell: str) -> Records:
     """The lines of pp_prop, or of ES-D-RTRL beside it, in a file of comparisons with other libraries, by round."""
     lines = map(json.loads, (ROOT / "results" / "peers" / f"{file}.jsonl").read_text(encoding="utf-8").splitlines())
