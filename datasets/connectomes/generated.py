@@ -1,9 +1,9 @@
-"""Draw a synthetic connectome whose size and degrees are those of a fly's brain.
+"""Draw a synthetic connectome of the size of a fly's brain, with assumed log-normal degrees.
 
 The whole brain of a fruit fly has some 130,000 neurons and, without a threshold on the number of synapses, some
 15,000,000 connected pairs (FlyWire: Dorkenwald et al. 2024, Nature 634:124; as a model: Shiu et al. 2024, Nature
-634:210). In- and out-degrees have long tails; here they are log-normal, independent of each other, and so is the number
-of synapses of a pair. 70 % of the neurons excite. There is no space, no cell type and no motif.
+634:210). All else is assumed, and fitted to no data: in- and out-degrees are log-normal, independent of each other, and
+so is the number of synapses of a pair; 70 % of the neurons excite. There is no space, no cell type and no motif.
 """
 
 import numpy as np
@@ -13,8 +13,9 @@ from drtrl_bench.datasets.connectomes.connectome import Connectome
 NEURONS, PAIRS = 130_000, 15_000_000
 """Size of the whole brain."""
 SPREAD = 1.0
-"""Standard deviation over neurons of the logarithm of in- and of out-degrees."""
+"""Standard deviation over neurons of the logarithm of in- and of out-degrees; assumed."""
 EXCITATORY = 0.7
+"""Share of neurons that excite; assumed."""
 
 
 def generated(neurons: int, pairs: int, seed: int = 0) -> Connectome:
