@@ -1,9 +1,9 @@
 """Runs braintrace 0.2.8, the reference library of D-RTRL.
 
 Ways: d_rtrl (its own batching), d_rtrl_vmap (`vmap=True`), d_rtrl_windows (`vjp_method="multi-step"`, windows of K
-steps, which must fill the sequence), ostl_recurrent, which is SnAp-1, pp_prop, and bptt, which is
-`brainstate.transform.grad` over its scan. The cells are written in its modules, with `braintrace.nn.Linear` for every
-product, as its users do.
+steps, which must fill the sequence), ostl_recurrent, which is SnAp-1, snap2 (`n=2`), pp_prop, eprop, uoro, and bptt,
+which is `brainstate.transform.grad` over its scan. The cells are written in its modules, with `braintrace.nn.Linear`
+for every product, as its users do.
 
 A linear readout stays outside the learner: it is differentiated exactly. A leaky one is a second layer inside it.
 
@@ -11,7 +11,8 @@ Not matched: paths between the states of a neuron within a step, as from c to h 
 ostl_recurrent, not in windows.
 
 The decay of pp_prop applies to both filters, as `decay` does here, and its correction is that of
-`bias_correction = "corrected"`.
+`bias_correction = "corrected"`. The kappa of eprop is the leak of the readout. eprop and uoro are in their own
+batching: with `vmap=True` neither gives a gradient, eprop as soon as kappa is not 0. uoro is in single steps.
 """
 
 # pyright: reportMissingImports=false
@@ -27,15 +28,13 @@ from task import Arrays, Prepared, Task, UnsupportedError, lif_decay, serve
 
 
 class SignedUORO(braintrace.UORO):
-    """UORO whose random signs are those of this project: a bit of a hash of layer, step and state, by MurmurHash3.
-
-    Every sample has the same signs, as with its own draw.
-    """
+    """UORO whose random signs are those of this project: a bit of a hash of layer, step and state, by MurmurHash3."""
 
     def _draw_projection(self, key: Any, step: Any, group_index: int, shape: tuple[int, ...], dtype: Any) -> Any:
-        """Draw 1 or -1 for the states [N, S] of a layer, whose number among all is S N-wise: s N + n."""
-        size = np.arange(np.prod(shape), dtype=np.uint32).reshape(shape[::-1]).T
-        x = jnp.asarray(size) * jnp.uint32(0x9E3779B1) + step.astype(jnp.uint32) * jnp.uint32(0x85EBCA77)
+        """Draw 1 or -1 for the states [B, N, S] of a layer, which are counted in the order [B, S, N]."""
+        batch, neurons, states = shape
+        count = np.arange(np.prod(shape), dtype=np.uint32).reshape(batch, states, neurons).swapaxes(1, 2)
+        x = jnp.asarray(count) * jnp.uint32(0x9E3779B1) + step.astype(jnp.uint32) * jnp.uint32(0x85EBCA77)
         x = x + jnp.uint32(group_index * 0xC2B2AE3D % 2**32)
         x = (x ^ x >> 16) * jnp.uint32(0x85EBCA6B)
         x = (x ^ x >> 13) * jnp.uint32(0xC2B2AE35)
@@ -54,7 +53,7 @@ WAYS: dict[str, Any] = {
     "bptt": None,
 }
 """Each way's algorithm in `braintrace.compile`, by name or class; None differentiates the scan."""
-VMAPPED = ("d_rtrl_vmap", "ostl_recurrent", "snap2", "uoro")
+VMAPPED = ("d_rtrl_vmap", "ostl_recurrent", "snap2")
 """Ways with `vmap=True`. Those with paths between neurons would else build the Jacobian between all samples."""
 
 
