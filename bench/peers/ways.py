@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from drtrl_bench.implementations.reference.algorithms import jacobians_with_own_weight, local_jacobians
+from drtrl_bench.peers import online
 from drtrl_bench.peers.emulation import Definition, bptt, in_step_twice
 
 LIF, HARD = "lif_delta", "lif_delta_hard"
@@ -72,6 +73,9 @@ PRODUCT = Difference(
 )
 WHOLE = "the reset subtracts the whole threshold after the decay"
 
+SLOPES = "the filter of kappa is before the spike's slope, not after it"
+READOUT = "the readout's traces are filtered, too"
+
 PEERS = {
     "braintrace": Peer(
         "jax",
@@ -85,7 +89,29 @@ PEERS = {
                 (LIF, HARD, *GATED),
                 (in_step(jacobians_with_own_weight),),
             ),
+            "snap2": Way("SnAp, n=2, vmap=True", ("snap2",), (LIF, HARD, *RATE)),
             "pp_prop": Way("pp_prop, which is ES-D-RTRL", ("es_drtrl",), (LIF, HARD, *RATE)),
+            "eprop": Way(
+                "EProp, kappa the readout's leak",
+                ("eprop",),
+                (LIF, HARD, *RATE),
+                (
+                    Difference(f"{SLOPES}, and {READOUT}", LIF, "leaky", emulate=online.eprop_of_states),
+                    Difference(f"{SLOPES}, and {READOUT}", HARD, "leaky", emulate=online.eprop_of_states),
+                    Difference(READOUT, "", "leaky", emulate=online.eprop_of_states),
+                ),
+            ),
+            "uoro": Way(
+                "UORO, its own batching, with the signs of here",
+                ("uoro",),
+                (LIF, HARD, *RATE),
+                (
+                    Difference(
+                        "one product for all samples, and one for each layer with memory",
+                        emulate=online.uoro_of_batch,
+                    ),
+                ),
+            ),
             "bptt": Way("transform.grad over its scan", BPTT, (LIF, HARD, *GATED)),
         },
     ),
@@ -130,6 +156,17 @@ PEERS = {
                         "the hard reset is (1 - s) V, with a gradient through V alone",
                         HARD,
                         emulate=partial(bptt, Definition(detached=True, product=True)),
+                    ),
+                ),
+            ),
+            "ottt": Way(
+                "OTTTLIFNode, GradwithTrace",
+                ("ottt",),
+                (LIF, HARD),
+                (
+                    Difference(
+                        "the readout's weights have the trace by the neuron's leak; here by the readout's own, or none",
+                        emulate=online.ottt_of_the_neurons,
                     ),
                 ),
             ),

@@ -1,9 +1,9 @@
 """Runs braintrace 0.2.8, the reference library of D-RTRL.
 
 Ways: d_rtrl (its own batching), d_rtrl_vmap (`vmap=True`), d_rtrl_windows (`vjp_method="multi-step"`, windows of K
-steps, which must fill the sequence), ostl_recurrent, which is SnAp-1, pp_prop, and bptt, which is
-`brainstate.transform.grad` over its scan. The cells are written in its modules, with `braintrace.nn.Linear` for every
-product, as its users do.
+steps, which must fill the sequence), ostl_recurrent, which is SnAp-1, snap2 (`n=2`), pp_prop, eprop, uoro, and bptt,
+which is `brainstate.transform.grad` over its scan. The cells are written in its modules, with `braintrace.nn.Linear`
+for every product, as its users do.
 
 A linear readout stays outside the learner: it is differentiated exactly. A leaky one is a second layer inside it.
 
@@ -11,7 +11,8 @@ Not matched: paths between the states of a neuron within a step, as from c to h 
 ostl_recurrent, not in windows.
 
 The decay of pp_prop applies to both filters, as `decay` does here, and its correction is that of
-`bias_correction = "corrected"`.
+`bias_correction = "corrected"`. The kappa of eprop is the leak of the readout. eprop and uoro are in their own
+batching: with `vmap=True` neither gives a gradient, eprop as soon as kappa is not 0. uoro is in single steps.
 """
 
 # pyright: reportMissingImports=false
@@ -25,17 +26,35 @@ import numpy as np
 from in_jax import choose_precision, spike_function, step_loss, xla_bytes
 from task import Arrays, Prepared, Task, UnsupportedError, lif_decay, serve
 
-WAYS = {
+
+class SignedUORO(braintrace.UORO):
+    """UORO whose random signs are those of this project: a bit of a hash of layer, step and state, by MurmurHash3."""
+
+    def _draw_projection(self, key: Any, step: Any, group_index: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Draw 1 or -1 for the states [B, N, S] of a layer, which are counted in the order [B, S, N]."""
+        batch, neurons, states = shape
+        count = np.arange(np.prod(shape), dtype=np.uint32).reshape(batch, states, neurons).swapaxes(1, 2)
+        x = jnp.asarray(count) * jnp.uint32(0x9E3779B1) + step.astype(jnp.uint32) * jnp.uint32(0x85EBCA77)
+        x = x + jnp.uint32(group_index * 0xC2B2AE3D % 2**32)
+        x = (x ^ x >> 16) * jnp.uint32(0x85EBCA6B)
+        x = (x ^ x >> 13) * jnp.uint32(0xC2B2AE35)
+        return 1 - 2 * ((x ^ x >> 16) >> 31).astype(dtype)
+
+
+WAYS: dict[str, Any] = {
     "d_rtrl": "d_rtrl",
     "d_rtrl_vmap": "d_rtrl",
     "d_rtrl_windows": "d_rtrl",
     "ostl_recurrent": "ostl_recurrent",
+    "snap2": braintrace.SnAp,
     "pp_prop": "pp_prop",
+    "eprop": "eprop",
+    "uoro": SignedUORO,
     "bptt": None,
 }
-"""The name of each way's algorithm in `braintrace.compile`; None differentiates the scan."""
-VMAPPED = ("d_rtrl_vmap", "ostl_recurrent")
-"""Ways with `vmap=True`. OSTLRecurrent's own batching would build the Jacobian between all samples."""
+"""Each way's algorithm in `braintrace.compile`, by name or class; None differentiates the scan."""
+VMAPPED = ("d_rtrl_vmap", "ostl_recurrent", "snap2")
+"""Ways with `vmap=True`. Those with paths between neurons would else build the Jacobian between all samples."""
 
 
 def linear(weight: Any, bias: Any = None) -> Any:
@@ -170,6 +189,11 @@ class Network(brainstate.nn.Module):
         return self.rho.value
 
 
+def at_rest(value: Any) -> Any:
+    """Return zeros like an array, and a key for random numbers as it is."""
+    return value if jnp.issubdtype(value.dtype, jax.dtypes.prng_key) else jnp.zeros_like(value)
+
+
 RATE: dict[str, type[Cell]] = {"TanhRNN": Cell, "GRU": GRU, "LSTM": LSTM}
 """The class here of each cell without spikes."""
 
@@ -195,8 +219,13 @@ def prepare(task: Task) -> Prepared:
         brainstate.nn.init_all_states(network, batch_size=batch)
         learner: Any = network
     else:
-        options = {"decay_or_rank": task.options["decay"]} if task.way == "pp_prop" else {}
-        options |= {"vjp_method": "multi-step"} if windows else {}
+        options: dict[str, Any] = {
+            "d_rtrl_windows": {"vjp_method": "multi-step"},
+            "snap2": {"n": 2},
+            "pp_prop": {"decay_or_rank": task.options["decay"]},
+            "eprop": {"kappa_filter_decay": task.leak},
+            "uoro": {"vjp_method": "single-step"},
+        }.get(task.way, {})
         vmapped = task.way in VMAPPED
         learner = braintrace.compile(network, method, xs[0], batch_size=batch, vmap=vmapped, **options)
     weights = dict(network.states(brainstate.ParamState))
@@ -211,7 +240,7 @@ def prepare(task: Task) -> Prepared:
 
     def gradient(xs: Any, ys: Any) -> Any:
         for state in states:  # every call begins at rest
-            state.value = jax.tree.map(jnp.zeros_like, state.value)
+            state.value = jax.tree.map(at_rest, state.value)
         if method is not None:
             options = {"loss_output": "scalar", "return_value": True, "chunk_size": windows}
             return learner.etrace_grad(xs, ys, step_fn=loss, reduction="sum", weights=weights, **options)

@@ -12,6 +12,10 @@ from task import Arrays, Prepared, Task
 
 Step = Callable[[torch.Tensor], torch.Tensor]
 """One step of a layer of neurons, which keep their own state: currents [B, N] -> spikes [B, N]."""
+Weights = list[dict[str, torch.Tensor]]
+"""The weights [J, N] of the hidden layer, and of the readout."""
+Network = Callable[[Weights, torch.Tensor, float], torch.Tensor]
+"""A network: weights, inputs [T, B, I], and what the readout keeps from step to step -> logits [T, B, C]."""
 
 
 class Spike(torch.autograd.Function):
@@ -35,16 +39,8 @@ def prepare(task: Task, layer: Callable[[], Step], gain: float = 1.0) -> Prepare
     layer: makes neurons at rest. gain: what their library multiplies input currents with; the weights are divided by
     it, so that the neurons get the currents that they should.
     """
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    gains = (gain, 1.0)
-    params = [
-        {kind: (torch.tensor(value) / divided).flatten(1).requires_grad_() for kind, value in weights.items()}
-        for weights, divided in zip(task.params, gains, strict=True)
-    ]
-    leaves = [value for weights in params for value in weights.values()]
-    inputs, targets, leak = torch.tensor(task.inputs), torch.tensor(task.targets), task.leak
 
-    def forward() -> torch.Tensor:
+    def logits(params: Weights, inputs: torch.Tensor, leak: float) -> torch.Tensor:
         hidden, readout = params
         step, spikes, outputs = layer(), None, []
         for current in torch.nn.functional.linear(inputs, hidden["x"].T, hidden["b"][0]):
@@ -58,6 +54,24 @@ def prepare(task: Task, layer: Callable[[], Step], gain: float = 1.0) -> Prepare
                 rho = leak * rho + each
                 kept.append(rho)
             logits = torch.stack(kept)
+        return logits
+
+    return differentiated(task, logits, gain)
+
+
+def differentiated(task: Task, network: Network, gain: float = 1.0) -> Prepared:
+    """Build the gradient of a network by autograd over its logits; gain as in `prepare`."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    gains = (gain, 1.0)
+    params = [
+        {kind: (torch.tensor(value) / divided).flatten(1).requires_grad_() for kind, value in weights.items()}
+        for weights, divided in zip(task.params, gains, strict=True)
+    ]
+    leaves = [value for weights in params for value in weights.values()]
+    inputs, targets, leak = torch.tensor(task.inputs), torch.tensor(task.targets), task.leak
+
+    def forward() -> torch.Tensor:
+        logits = network(params, inputs, leak)
         total = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
         return total / targets.shape[1]
 

@@ -231,7 +231,7 @@ def test_fidelity_along_training() -> None:
     shares = [100 * share for share in ends("copying", ("bptt",), "test_accuracy")]
     assert_stated(text, rf"BPTT itself gets {NUMBER} to {NUMBER} %", *shares)
     match = [100 * share for rules in (online, ("bptt",)) for share in ends("dms", rules, "test_accuracy")]
-    pattern = rf"is above {NUMBER}, and test accuracies are {NUMBER} to {NUMBER} %, where BPTT's are {NUMBER} to {NUMBER}"
+    pattern = rf"above {NUMBER}, and test accuracies are {NUMBER} to {NUMBER} %, where BPTT's are {NUMBER} to {NUMBER}"
     assert_stated(text, pattern, ends("dms", online, "cosine")[1], *match)
 
 

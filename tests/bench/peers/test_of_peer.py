@@ -163,6 +163,7 @@ def test_a_peer_itself_is_timed_in_float32(name: str, tmp_path: Path) -> None:
     for pair in costs.pairs([name], [("lif_delta", sizes), ("gru", sizes)]):
         line = costs.of_peer(pair, {}, replace(PLAN, budget_s=0.01), tmp_path)
         assert (line["status"], line["reason"]) == ("ok", None)
-        assert line["memory"]["working_bytes"] > 40 * 2 * 5 * 4 or pair.way == "pp_prop"
+        assert line["memory"]["working_bytes"] > 40 * 2 * 5 * 4 or pair.way in ("pp_prop", "uoro")
         assert line["time"]["median_s"] > 0
-        assert line["fidelity"]["overall"]["cosine"] > (0.9 if pair.way.startswith("bptt") else 0.5)
+        if pair.way != "uoro":  # one draw of it is far from its mean
+            assert line["fidelity"]["overall"]["cosine"] > (0.9 if pair.way.startswith("bptt") else 0.5)

@@ -2,9 +2,12 @@
 
 from planted import Planted
 
-ENVIRONMENTS, EXCHANGE, AGREEMENT, COSTS, OF_PEER, COMPARISON, EMULATION, FAULTS = (
+ENVIRONMENTS, EXCHANGE, AGREEMENT, COSTS, OF_PEER, COMPARISON, EMULATION, FAULTS, ONLINE = (
     f"tests/bench/peers/test_{name}.py::"
-    for name in ("environments", "exchange", "agreement", "costs", "of_peer", "comparison", "emulation", "peer_faults")
+    for name in (
+        *("environments", "exchange", "agreement", "costs", "of_peer", "comparison", "emulation", "peer_faults"),
+        "online",
+    )
 )
 
 PLANTED = [
@@ -359,5 +362,33 @@ PLANTED = [
         "for value in (self.cosine, self.norm_ratio))",
         "for value in (self.norm_ratio, self.cosine))",
         f"{COMPARISON}test_ratios_are_those_of_each_round_over_the_quickest_here",
+    ),
+    Planted(
+        "a library's filter of kappa that takes an average",
+        "bench/peers/online.py",
+        "filtered[k] = kappa * filtered[k] + eps[k]",
+        "filtered[k] = kappa * filtered[k] + (1 - kappa) * eps[k]",
+        f"{ONLINE}test_eprop_filters_the_traces_of_states_of_both_layers",
+    ),
+    Planted(
+        "a library's readout in OTTT without the trace",
+        "bench/peers/online.py",
+        "zhat = a * zhat + o",
+        "zhat = o",
+        f"{ONLINE}test_in_ottt_the_readout_has_the_trace_of_the_neurons",
+    ),
+    Planted(
+        "a library's UORO that scales one factor alone",
+        "bench/peers/online.py",
+        "q[k] = q[k] / rho0 + now / rho1",
+        "q[k] = q[k] + now / rho1",
+        f"{ONLINE}test_the_mean_of_uoro_over_all_signs_is_rtrl_of_the_layer",
+    ),
+    Planted(
+        "a library's UORO whose factors are not balanced",
+        "bench/peers/online.py",
+        "math.sqrt((norm(q) + 1e-12) / (np.linalg.norm(p) + 1e-12))",
+        "1.0",
+        f"{ONLINE}test_the_norms_of_uoro_balance_what_is_carried_and_what_is_added",
     ),
 ]
