@@ -96,11 +96,3 @@ def test_the_front_page_says_what_the_data_are_and_which_machine() -> None:
     assert "digits (event-converted), `lif_delta`, 2 hidden layers of 64 neurons" in README
     versions = r"Python 3\.\d+\.\d+, jax [\d.]+, torch [\d.+a-z]+, commit [0-9a-f]{9}\."
     assert re.search(rf"float32, 1 thread\. \S.*, \d+ cores, {versions}", README)
-
-
-def test_the_front_page_compares_long_sequences_as_the_table_does() -> None:
-    found = re.search(r"takes (\S+) of BPTT's memory in JAX\s+and (\S+) in PyTorch, for (\S+) and (\S+) of its", README)
-    assert found
-    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
-    jax, torch = re.findall(r"^drtrl +32 4096\s+\S+\s+\S+\s+([\d.]+)~?\s+\S+\s+([\d.]+)\s", text, re.MULTILINE)
-    assert found.groups() == (jax[1], torch[1], jax[0], torch[0])

@@ -40,7 +40,7 @@ PLANTED = [
         "README.md",
         "takes 0.17 of",
         "takes 0.16 of",
-        f"{README}::test_the_front_page_compares_long_sequences_as_the_table_does",
+        "tests/docs/test_numbers.py::test_the_front_page_on_long_sequences",
     ),
     Planted(
         "a link to a page that is gone",
