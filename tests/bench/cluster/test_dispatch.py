@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from drtrl_bench.cluster.address import ClusterError
 from drtrl_bench.process.locks import HeldError
 
 distributed = pytest.importorskip("distributed")
-PRETENDING = str(Path(__file__).parents[2] / "support" / "pretending_worker.py")
+PRETENDING, SLEEPING = (
+    str(Path(__file__).parents[2] / "support" / f"{name}_worker.py") for name in ("pretending", "sleeping")
+)
 CASES = tuple(Case(framework="torch", algorithm="drtrl", dataset="bernoulli", seed=seed) for seed in range(40))
 PLAN = Plan("many", "", CASES)
 
@@ -97,6 +100,18 @@ def test_a_killed_worker_loses_and_doubles_no_record(tmp_path: Path, monkeypatch
     with workers(2, preload=[PRETENDING]) as cluster:
         assert survive(cluster, tmp_path / "many.jsonl", 1)
     assert len({line.get("reason") for line in lines(tmp_path / "many.jsonl")[1:]}) == 2, "both workers took part"
+
+
+def test_two_workers_of_one_machine_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the machine's lock, here one of the test's own: never are two cases measured at once."""
+    monkeypatch.setenv("DRTRL_BENCH_LOCK", str(tmp_path / "lock"))
+    with workers(2, preload=[SLEEPING]) as cluster:
+        records = dispatch.run(replace(PLAN, cases=CASES[:6]), tmp_path / "turns.jsonl", quietly, on=on(cluster))
+    names, began, ended = zip(*(str(line["reason"]).split() for line in records), strict=True)
+    assert len(set(names)) == 2, "both workers took part"
+    turns = sorted(zip(map(float, began), map(float, ended), strict=True))
+    assert all(end - start >= 0.5 for start, end in turns)
+    assert all(end <= start for (_, end), (start, _) in pairwise(turns)), "no turn begins before the last one has ended"
 
 
 @pytest.mark.slow

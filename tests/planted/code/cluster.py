@@ -6,6 +6,13 @@ SHARDED = "tests/implementations/sharded/test_sharded.py::test_"
 TEST = "tests/bench/cluster/test_dispatch.py::"
 PLANTED = [
     Planted(
+        "two workers of a machine measure at once",
+        "bench/measure/runner.py",
+        'with locks.measuring(lambda text: report(f"    {text}", None)):',
+        "if True:",
+        f"{TEST}test_two_workers_of_one_machine_take_turns",
+    ),
+    Planted(
         "a case whose worker went away is forgotten",
         "bench/cluster/dispatch.py",
         "                waiting.appendleft(task)\n            else:",
