@@ -39,9 +39,9 @@ An interval is the 95 % one of the median. It is of a bootstrap over seeds and o
 over seeds and over the trials that its test might have had instead; of a time, over processes and the seeds of each.
 Bytes are counted and have none. The limits are this project's.
 
-The numbers of experiments, 2.1 to 2.11, are this project's; the paper has others. "beyond 1" is an experiment on a
-question that the paper does not ask: it has figures, and no claim to judge. ES-D-RTRL is also called pp-prop, by the
-paper and its code. "No trace" and "random feedback" are controls: the one takes the gradient of each step's loss
+The numbers of experiments, 2.1 to 2.11, are this project's; the paper has others. "beyond 1" and "beyond 2" are on
+questions that the paper does not ask: they have figures, and no claim to judge. ES-D-RTRL is also called pp-prop, by
+the paper and its code. "No trace" and "random feedback" are controls: the one takes the gradient of each step's loss
 through that step alone, and gives no credit over time; the other is D-RTRL with the error of the readout sent back to
 hidden layers by fixed random weights. What a learning rate is "worth" is the mean of the validation accuracies during
 trainings with it, on seeds for this choice alone. "Open" in the first table is "cannot be judged here" in the last.
