@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.pace import slowness
 
 import drtrl_bench
 from drtrl_bench import case as cases
@@ -167,7 +168,7 @@ def test_ten_thousand_cases_are_read_in_seconds(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(f"{GRID}seed = {list(range(10_000))}\n")
     began = time.process_time()
     assert len(plans.read(str(tmp_path / "mine.toml")).cases) == 10_000
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 5 * slowness()
 
 
 def test_strings_and_comments_are_not_looked_into(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Load: what thousands of cases may take of a processor, in seconds of user time on one core; records are synthetic."""
+"""Load: what thousands of cases may take of one core, in seconds of the machine that the goals are set on.
+
+The records are synthetic.
+"""
 
 import os
 import re
@@ -13,6 +16,7 @@ import pandas as pd
 import pytest
 from support.bulk import many
 from support.lines import line, write
+from support.pace import slowness
 from support.pictures import text_of, touching, unnamed
 
 from drtrl_bench import figures, load
@@ -24,14 +28,16 @@ TWICE = 2
 
 
 def user_time(*words: str, cwd: Path) -> tuple[float, str]:
-    """Seconds of user time that a command takes, and what it prints."""
+    """Seconds of user time that a command would take on the machine of the goals, and what it prints."""
+    slower = slowness()
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     command = [sys.executable, "-W", "error", "-m", "drtrl_bench", *words]
     env = os.environ | alone | {"COLUMNS": "80"}
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before, done.stdout
+    took = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    return took / max(slower, slowness()), done.stdout
 
 
 def test_480_cases_of_4_rounds_are_compared_in_3_seconds(tmp_path: Path) -> None:
