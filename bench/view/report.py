@@ -171,7 +171,7 @@ def record_view(line: Record, ok: bool) -> dict[str, Any]:
         "implementation_sha": line.get("implementation_sha"),
         "commit": f"{commit}{' (modified)' if line.get('dirty') else ''}" if (commit := line.get("commit")) else None,
         "data": " ".join(str(v) for v in (data.get("label"), data.get("fingerprint")) if v),
-        "gate": f"error {gate['error']:.1e}, limit {gate['limit']:g}; against {gate['reference']}, "
+        "gradient check": f"error {gate['error']:.1e}, limit {gate['limit']:g}; against {gate['reference']}, "
         f"T = {gate['steps']}, B = {gate['batch']}"
         if all(gate.get(key) is not None for key in ("error", "limit", "reference", "steps", "batch"))
         else None,

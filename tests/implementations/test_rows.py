@@ -44,6 +44,21 @@ def test_a_row_of_the_page_is_the_row_of_the_code(framework: str, name: str) -> 
     assert table()[name] == (rule.loss, rule.carry, rule.jacobians.__name__, rule.feedback.__name__)
 
 
+CARRIED = {"NONE": "states", "DIAGONAL": "trace", "FULL": "influence"}
+"""What the registry calls the carry of a row."""
+
+
+@pytest.mark.parametrize("name", sorted(set(RULES) - WITHOUT))
+def test_the_facts_of_the_registry_are_those_of_the_row(name: str) -> None:
+    """Costs, controls and notes follow from facts that the registry repeats: they are the row's."""
+    loss, carry, jacobian, feedback = table()[name]
+    fact = registry.ALGORITHMS[name]
+    kept = "all" if loss == "FULL" else "own" if jacobian == "jacobians_with_own_weight" else "none"
+    assert [paths for paths in ("all", "own", "none") if fact.keeps(paths)] == [kept]
+    assert fact.carry == CARRIED[carry]
+    assert fact.feedback == ("direct" if feedback == "random_weights" else "layers")
+
+
 @pytest.mark.parametrize("given", ["bptt", "rtrl", "drtrl"])
 @pytest.mark.parametrize("name", ["bptt", "rtrl", "drtrl"])
 def test_a_row_with_another_carry_is_refused(framework: str, name: str, given: str) -> None:
