@@ -21,14 +21,14 @@ class Chunk(NamedTuple):
     """Hold the results of a chunk of K steps."""
 
     states: States
-    """s^K of each layer."""
+    """s^K [B, S, N] of each layer."""
     loss: Tensor
     grads: Params
-    """The gradient of the loss by paths that begin in the chunk."""
+    """The gradient of the loss by paths that begin in the chunk, of the shapes of the weights."""
     lam: list[Tensor]
-    """lam^0 = dL/ds^0 of each layer."""
+    """lam^0 = dL/ds^0 [B, S, N] of each layer."""
     P: list[Tensor]
-    """P^0 = ds^K/ds^0 of each layer, by the paths of the carry."""
+    """P^0 = ds^K/ds^0 of each layer, by the paths of the carry: [B, S, S', N], or [B, n, n] if they are all."""
     factors: list[dict[str, tuple[Tensor, Tensor]]]
     """z [K, B, J] and ds^K/dy [K, B, Q, Gk, N] of each layer and kind of weight; empty if the carry is not updated."""
 

@@ -88,7 +88,7 @@ class Residuals(NamedTuple):
     previous: Array
     """s^0 ... s^{K-1} [K, B, S, N]."""
     states: Array
-    """s^1 ... s^K."""
+    """s^1 ... s^K [K, B, S, N]."""
     currents: Array
     """y^1 ... y^K [K, B, G, N]."""
     inputs: Array

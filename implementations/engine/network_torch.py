@@ -99,7 +99,7 @@ class Residuals(NamedTuple):
     previous: Tensor
     """s^0 ... s^{K-1} [K, B, S, N]."""
     states: Tensor
-    """s^1 ... s^K."""
+    """s^1 ... s^K [K, B, S, N]."""
     currents: Tensor
     """y^1 ... y^K [K, B, G, N]."""
     inputs: Tensor

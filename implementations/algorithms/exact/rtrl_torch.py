@@ -4,7 +4,8 @@
     gradient    dL/dW = sum_t l^t M^t                  l = dL^t/ds^t, the learning signal
 
 M = ds/dW is carried for the states of the weight's own layer and of all layers above, so the gradient is exact. A
-couples the neurons, and the product A M is what RTRL costs.
+couples the neurons, and the product A M is what RTRL costs. D_f = ds^t/dy^t, y being a neuron's input current, the sum
+of z W; z is the presynaptic activity, (x) the outer product.
 
 Summed over a chunk of K steps (Schmidhuber 1992, Neural Comput. 4(2):243), the two equations need M once a chunk and
 not once a step. K changes the cost, never the gradient. The derivation and all symbols are in
