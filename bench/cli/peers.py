@@ -185,4 +185,4 @@ def map_(
 
     if name not in page.TABLES:
         raise UsageError(f"table {name!r}: {lookup.nearest(name, page.TABLES)}")
-    typer.echo(page.TABLES[name]())
+    typer.echo(page.markdown(name))

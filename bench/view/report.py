@@ -14,6 +14,7 @@ import jinja2
 import pandas as pd
 
 from drtrl_bench import __version__, figures
+from drtrl_bench.peers import page as peers
 from drtrl_bench.records import frames, reading, record
 from drtrl_bench.records.record import Environment, Fidelity, Record
 from drtrl_bench.view import caption, cell_text, collapse, display, legend, table, wording
@@ -97,6 +98,7 @@ def write_page(
         rows=[row_view(row, columns, texts, lines[row["case_key"], row["env_hash"]]) for row in every],
         figures=[(TITLES[name], *pictures[name]) for name in figures.FIGURES if name in pictures],
         environments={name: flat(environment) if environment else {} for name, environment in environments.items()},
+        peers={"what each calls what": peers.definitions(), "which rules exist where": peers.rules()},
     )
     out_html = Path(out_html)
     out_html.parent.mkdir(parents=True, exist_ok=True)

@@ -57,7 +57,7 @@ def test_every_algorithm_and_every_peer_has_its_place() -> None:
     ],
 )
 def test_rows_of_the_rules(rule: str, cells: list[str]) -> None:
-    assert f"| {rule} | {' | '.join(cells)} |" in page.rules().splitlines()
+    assert f"| {rule} | {' | '.join(cells)} |" in page.markdown("rules").splitlines()
 
 
 @pytest.mark.slow

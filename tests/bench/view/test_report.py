@@ -98,7 +98,7 @@ def test_every_case_is_a_row_with_numeric_sort_keys(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("pictures_are_quick")
 def test_headers_sort_by_keyboard_and_filters_have_labels(tmp_path: Path) -> None:
-    page = Page(made(tmp_path, grid()))
+    page = Page(made(tmp_path, grid()).partition("<h2>Other libraries</h2>")[0] + "</main></body></html>")
     assert len([b for b in page.all("button") if "data-column" in b]) == len(page.all("th")) - 1 - len(small(page))
     assert [s["data-filter"] for s in page.all("select")] == ["status", "framework", "algorithm"]
     assert all(b.get("aria-expanded") == "false" for b in page.all("button") if b.get("class") == "open")
@@ -176,3 +176,19 @@ def test_provenance_of_every_round(tmp_path: Path) -> None:
 )
 def test_gaps_in_records_are_no_trouble(tmp_path: Path, lines: list[dict]) -> None:
     Page(made(tmp_path, lines))
+
+
+def test_what_other_libraries_call_it_is_at_the_end(tmp_path: Path, pictures_are_quick: None) -> None:
+    """Two tables, closed until they are wanted, with code where the map has code."""
+    text = made(tmp_path, grid(steps=(64,)))
+    there = text.partition("<h2>Other libraries</h2>")[2]
+    assert re.findall(r"<summary>(.*?)</summary>", there) == ["what each calls what", "which rules exist where"]
+    assert "open" not in "".join(re.findall(r"<details[^>]*>", there))
+    assert re.search(
+        r"<th scope=\"row\">D-RTRL</th><td><code>drtrl</code></td><td><code>D_RTRL</code></td><td>-</td>", there
+    )
+    assert re.search(
+        r"decay a = exp\(-1/tau\)</th><td><code>tau</code></td><td>.*?<td><code>beta</code> = a</td>", there
+    )
+    rows = [row.count("</td>") + row.count("</th>") for row in re.findall(r"<tr>(.*?)</tr>", there)]
+    assert set(rows) == {7}, "the name, this project, and five libraries"
