@@ -70,9 +70,14 @@ def growth(rows: Frame, rule: str) -> float:
 
 
 def grows(rows: Frame, rule: str, most: float) -> bool | None:
-    """Tell whether memory grows more than `most` times; None if it falls on the way or has one length."""
-    curve = over_steps(rows, rule)
-    return growth(rows, rule) > most if len(curve) > 1 and curve == sorted(curve) else None
+    """Tell whether the longest sequence takes more than `most` times the memory of every shorter one.
+
+    False if it takes at most that of the one that takes least. None between the two, or if there is one length.
+    """
+    *shorter, longest = over_steps(rows, rule) or [math.nan]
+    if shorter and longest > most * max(shorter):
+        return True
+    return False if shorter and longest <= most * min(shorter) else None
 
 
 def exponent(rows: Frame, rule: str) -> float:

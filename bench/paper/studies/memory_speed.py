@@ -82,7 +82,7 @@ SIZES = {
         neurons=64,
         features=512,
         batch=8,
-        lengths=(50, 100, 200, 400),
+        lengths=(50, 100, 200, 400, 1000),
         rules=("bptt", "bptt_checkpointed", "drtrl", "es_drtrl"),
         batches=6,
         device="cpu",
@@ -227,7 +227,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
     width = "power of the width, of neurons and input lines; counted, so no interval"
     why = {
         "steps": f"limit: {CONSTANT} times from T = {from_T:g}, {CHUNKS} chunks, to T = {T:g}, of the peak beside "
-        "arguments; open: a memory that falls on the way, as where scratch outweighs what grows",
+        "arguments; open: more than that over the shorter one that takes least, but not over all, as where scratch "
+        "outweighs what grows",
         "linear": f"limit: at most {LINEAR}, the {width}",
         "quadratic": f"limit: at least {QUADRATIC}, the {width}",
         "memory": f"limit: below BPTT without checkpoints at T = {T:g}; peak beside weights and inputs",

@@ -568,9 +568,9 @@ PLANTED = [
     Planted(
         "a memory that falls on the way is judged by its ends",
         "bench/paper/metering/costs_compared.py",
-        "if len(curve) > 1 and curve == sorted(curve)",
-        "if len(curve) > 1",
-        f"{COST}test_a_memory_that_falls_on_the_way_is_open",
+        "longest <= most * min(shorter)",
+        "longest <= most * shorter[0]",
+        f"{COST}test_a_memory_that_falls_on_the_way_is_open_until_it_is_above_all",
     ),
     Planted(
         "memory at the largest size alone",
