@@ -128,6 +128,7 @@ def test_a_rule_a_cell_and_a_data_set_are_added_as_it_says(follow, tmp_path: Pat
 @needs("jax")
 @needs("torch")
 @pytest.mark.xdist_group("torch")
+@pytest.mark.slow
 def test_a_slip_in_one_of_its_files_is_noticed(tmp_path: Path) -> None:
     lines = outside(tmp_path / "mine", ("jax.nn.relu(", "jnp.abs("))
     assert {line["status"] for line in lines if line["case"]["framework"] == "jax"} == {"wrong"}
