@@ -18,6 +18,7 @@ from drtrl_bench.implementations.engine.network_jax import Params, States, initi
 
 RULE = Rule(loss=FULL)
 Carry = States
+"""The states s [B, S, N] of each layer themselves, as nothing else is carried."""
 
 
 def init(net: Any, params: Params, batch: int) -> Carry:
