@@ -2,7 +2,9 @@
 
 The potential of a neuron with a current synapse is computed from the current of the same step, g' -> V', and the output
 of an LSTM from its cell, c' -> h'. The trace of the later state has that path. Where the learning signal of the earlier
-state has it, too, as in the library of the paper, it counts twice.
+state has it, too, as in the library of the paper, it counts twice: the signal is by a perturbation that is added to the
+state where it is computed, so that what is computed later in the step reads it ([code] brainscale,
+_etrace_compiler_hidden_pertubation.py; braintrace, which it became, does the same).
 
 As published, the gradients have these signals, as `bench/peers/emulation.py` computes them in NumPy. Corrected, they
 are those of the rules here, in JAX and PyTorch: a signal is by the output of its own state alone. Everything else is
