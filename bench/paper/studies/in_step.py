@@ -56,7 +56,7 @@ class Size:
     """Of ES-D-RTRL."""
 
 
-SIZES = {"cpu": Size(steps=100, neurons=50, samples=5, samples_of_twins=2), "paper": Size()}
+SIZES = {"cpu": Size(steps=100, neurons=50, samples=3, samples_of_twins=1), "paper": Size()}
 
 
 def jobs(size: Size) -> list[Job]:
