@@ -14,7 +14,7 @@ from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.measures import intervals, settings
 from drtrl_bench.view.caption import Frame
 
-MEASURES = {"cosine": "cosine with BPTT's gradient", "norm_ratio": "norm of the gradient / norm of BPTT's"}
+MEASURES = {"cosine": "cosine with BPTT", "norm_ratio": "norm / BPTT's norm"}
 PARTS = {"layer0": "hidden layer", "readout": "readout", "all": "all weights"}
 DRAWN = ("layer0", "all")
 PROTOCOLS = {marks.CORRECTED: ("", -0.17), marks.PUBLISHED: ("published_", 0.17)}
@@ -84,12 +84,13 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     own = rows[rows["framework"] == "jax"]
     for rule in points["rule"].unique():
         name = selection.ALGORITHMS[rule][0] + (f", k = {job['rank']}" if rule == "es_drtrl" else "")
-        for part in DRAWN:
-            of = points[(points["rule"] == rule) & (points["part"] == part)]
-            panels = [
-                layout.Panel("", partial(panel, own=of[of["measure"] == each], measure=each)) for each in MEASURES
-            ]
-            bands.append(layout.Band(f"{name}, {PARTS[part]}", panels, 0.19 * points["cell"].nunique()))
+        of = points[points["rule"] == rule].groupby(["part", "measure"])
+        panels = [
+            layout.Panel(PARTS[part], partial(panel, own=of.get_group((part, measure)), measure=measure))
+            for part in DRAWN
+            for measure in MEASURES
+        ]
+        bands.append(layout.Band(name, panels, 0.24 * points["cell"].nunique()))
     undefined = points[(points["measure"] == "cosine") & points["part"].isin(DRAWN)]
     lstm = rows[rows["cell"] == "lstm"]
     strengths = (

@@ -26,7 +26,7 @@ def job_of(cell: str, framework: str = "jax", **changed: Any) -> dict[str, Any]:
     strong = {"ff": 300.0, "rec": 60.0} if cell != "lstm" else {"ff": 30.0, "rec": 4.0}
     listed = [job for job in in_step.jobs(TINY) if (job["cell"], job["framework"]) == (cell, framework)]
     drawn = {"dataset": "bernoulli", "reading": {"features": 6, "rate": 0.3}}
-    return listed[-1] | drawn | strong | {"computed": 1} | changed
+    return listed[-1] | drawn | strong | {"computed": 1, "seed": 1} | changed
 
 
 def computing(framework: str) -> ModuleType:
@@ -40,7 +40,7 @@ def computing(framework: str) -> ModuleType:
 
 def test_in_one_step_the_gates_of_an_lstm_count_exactly_twice(framework: str) -> None:
     """By hand, of one step from rest: i and g act through c' and h' alone, o on h' alone; f has c = 0 before it."""
-    job = job_of("lstm", framework, steps=1)
+    job = job_of("lstm", framework, steps=1, ff=2.0)
     measured, (params, inputs, targets) = computing(framework), in_step.draw(job)
     of = (params, inputs[:, :1] + 0.1, targets[:, :1])
     x, w, W_out = of[1][0, 0], params[0], params[1]["x"][:, 0]
@@ -92,7 +92,7 @@ def test_rows_compare_both_with_bptt(cell: str, framework: str) -> None:
             assert row[f"{prefix}norm_ratio"] == pytest.approx(lengths[0] / lengths[1], rel=ROUNDED)
             assert row["error"] < 1e-10
     hidden, spikes = rows["drtrl", "layer0"], reference.forward(*of[:3])[0].outputs
-    assert abs(hidden["cosine"] - hidden["published_cosine"]) > 0.01
+    assert abs(hidden["published_norm_ratio"] / hidden["norm_ratio"] - 1) > 0.05
     readout = rows["drtrl", "readout"]
     assert readout["cosine"] == pytest.approx(readout["published_cosine"], abs=ROUNDED)
     active = (pytest.approx(1000 * spikes.mean(), rel=ROUNDED), (spikes.sum((0, 1)) == 0).mean())
@@ -171,8 +171,8 @@ def test_figures_are_complete() -> None:
     assert raw_mathtext(figure) == []
     text = " ".join(text_of(figure).split())
     for said in (
-        *("as published", "corrected", "records", "SHD (synthetic speech)", "D-RTRL, hidden layer", "LSTM"),
-        *("ES-D-RTRL, k = 20, all weights", "LIF-ExpCu 12 Hz, 0.25", "JAX and PyTorch, which differ from NumPy"),
+        *("as published", "corrected", "records", "SHD (synthetic speech)", "hidden layer", "D-RTRL", "LSTM"),
+        *("ES-D-RTRL, k = 20", "all weights", "LIF-ExpCu 12 Hz, 0.25", "JAX and PyTorch, which differ from NumPy"),
         "undefined: 56 of 112 cosines",
     ):
         assert said in text
