@@ -26,7 +26,7 @@ SAID = (
     "once: from x' and u' through the recurrent weights of the same step; emulated in NumPy",
     "corrected: each path within a neuron once, none through recurrent weights, as the rules here are; all else is the "
     "same in both; in the readout, too, which has no such path and is not drawn",
-    "median, with the 95 % interval of a bootstrap over seeds and samples; values that are undefined are left out",
+    "median, with its interval in both; values that are undefined are left out",
 )
 
 
@@ -64,6 +64,7 @@ def agreeing(rows: Frame) -> str:
     """Say how far the frameworks are apart, and from the reference."""
     columns = [f"{prefix}{measure}" for prefix, _ in PROTOCOLS.values() for measure in MEASURES]
     apart = marks.apart(rows, ["cell", "seed", "sample", "rule", "part"], columns)
+    apart = apart.replace("samples that", "comparisons, of values kept to five digits, that")
     frameworks = " and ".join({"jax": "JAX", "torch": "PyTorch"}[name] for name in rows["framework"].unique())
     most = f"by {rows['error'].max():.0e} of a weight's gradient at most"
     return f"corrected: {frameworks}, which differ from NumPy with each path once {most}; {apart}"

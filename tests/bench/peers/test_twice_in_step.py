@@ -21,7 +21,7 @@ T, B, N, DECAY = 9, 2, 5, 0.7
 
 def drawn(cell: str) -> tuple[Any, Any, np.ndarray, np.ndarray]:
     """Network, weights, inputs and targets: strong weights, so that neurons spike and emit again and again."""
-    strong = {"scale_x": 2.0, "scale_r": 2.0} if cell == "lstm" else {"scale_x": 60.0, "scale_r": 20.0}
+    strong: Any = {"scale_x": 2.0, "scale_r": 2.0} if cell == "lstm" else {"scale_x": 60.0, "scale_r": 20.0}
     case = Case("drtrl", cell=cell, dataset="bernoulli", features=7, neurons=N, batch=B, steps=T, chunk=T, **strong)
     (params, inputs, targets), net = problem.draw(case), problem.network(case)
     if cell != "lstm":

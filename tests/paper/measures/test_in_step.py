@@ -173,7 +173,7 @@ def test_figures_are_complete() -> None:
     for said in (
         *("as published", "corrected", "records", "SHD (synthetic speech)", "hidden layer", "D-RTRL", "LSTM"),
         *("ES-D-RTRL, k = 20", "all weights", "LIF-ExpCu 12 Hz, 0.25", "JAX and PyTorch, which differ from NumPy"),
-        "undefined: 56 of 112 cosines",
+        "undefined: 112 of 224 cosines",
     ):
         assert said in text
     by = points.set_index(["cell", "rule", "part", "measure", "protocol"])
