@@ -371,7 +371,7 @@ def test_rules_of_other_libraries() -> None:
     )
     for network, where in (
         ("wide", rf"takes {more} times D-RTRL's time in JAX and {more} in PyTorch for 256"),
-        ("digits", rf"on digits {more} times its time in JAX and {more} in PyTorch, where"),
+        ("digits", rf"on digits {more} times its time in JAX and {more} in PyTorch\."),
     ):
         assert_stated(text, where, *times("eprop", "drtrl", network, "jax"), *times("eprop", "drtrl", network, "torch"))
     assert_stated(text, rf"256 neurons, and {n} and {n} times its memory", *bytes_taken("eprop", "drtrl", "wide"))
