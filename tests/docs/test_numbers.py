@@ -394,3 +394,24 @@ def test_rules_of_other_libraries() -> None:
     assert_stated(
         page("README.md"), rf"of the same network, it takes {n} and {n}\.", *bytes_taken("es_drtrl", "bptt", "digits")
     )
+
+
+def test_the_longest_chunks() -> None:
+    text = page("results/README.md")
+    bptt = records("chunks", "bptt", "jax")
+
+    def over(algorithm: str, **case: Any) -> list[float]:
+        rounds = zip(records("chunks", algorithm, "jax", **case), bptt, strict=True)
+        return [median(a["time"]["samples_s"]) / median(b["time"]["samples_s"]) for a, b in rounds]
+
+    n = NUMBER
+    chunks = [ratio for K in (128, 256, 512) for ratio in over("drtrl", chunk=K)]
+    assert_stated(
+        text, rf"{n} and {n} of plain BPTT's time at K = 128, {n} and {n} at 256, .*? on, {n} and {n}, in", *chunks
+    )
+    assert_stated(text, rf"in {n} MiB where BPTT takes {n}\. BPTT with 128",
+                  mebibytes(records("chunks", "drtrl", "jax", chunk=512)), mebibytes(bptt))  # fmt: skip
+    short = [records("chunks", "bptt_checkpointed", "jax", segments=each) for each in (128, 256)]
+    assert_stated(text, rf"256 checkpoints takes {n} and {n} MiB", *map(mebibytes, short))
+    ratios = [ratio for each in (128, 256) for ratio in over("bptt_checkpointed", segments=each)]
+    assert_stated(text, rf"and from {n} to {n} of plain BPTT's time\.", min(ratios), max(ratios))
