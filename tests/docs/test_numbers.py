@@ -358,3 +358,87 @@ def test_limits_are_those_of_the_code() -> None:
     codes = re.search(r"exits with (\d) for a regression, and with (\d) if a case could not be compared", gate)
     assert codes
     assert tuple(map(int, codes.groups())) == (verdict.REGRESSION, verdict.NOTHING) == (3, 4)
+
+
+def test_rules_of_other_libraries() -> None:
+    """Ratios are of the processor's time, round by round, bytes, and gradients, alike in both frameworks."""
+    text = page("results/README.md")
+    networks = {
+        "digits": {"dataset": "digits", "cell": "lif_delta"},
+        "wide": {"dataset": "bernoulli", "cell": "lif_delta"},
+        "tanh": {"dataset": "bernoulli", "cell": "tanh_rnn"},
+    }
+
+    def of(algorithm: str, network: str, framework: str = "jax") -> Records:
+        found = records("further", algorithm, framework, **networks[network])
+        assert len(found) == 3
+        return found
+
+    def times(algorithm: str, base: str, network: str, framework: str) -> list[float]:
+        rounds = zip(of(algorithm, network, framework), of(base, network, framework), strict=True)
+        ratios = [median(a["time"]["cpu_samples_s"]) / median(b["time"]["cpu_samples_s"]) for a, b in rounds]
+        return [min(ratios), max(ratios)]
+
+    def bytes_taken(algorithm: str, base: str, network: str) -> list[float]:
+        pairs = [(of(algorithm, network, f), of(base, network, f)) for f in ("jax", "torch")]
+        return [mebibytes(a) / mebibytes(b) for a, b in pairs]
+
+    def gradient(algorithm: str, network: str, key: str) -> list[float]:
+        layers = of(algorithm, network)[0]["fidelity"]["per_layer"]
+        return [layers[name][key] for name in sorted(layers) if name != "readout"]
+
+    n, more = NUMBER, rf"{NUMBER} to {NUMBER}"
+    norm, cosine = ([gradient(a, "wide", key)[0] for a in ("eprop", "drtrl")] for key in ("norm_ratio", "cosine"))
+    assert_stated(text, rf"norm is {n} of BPTT's, where D-RTRL's is {n}", *norm)
+    for each in cosine:
+        assert_stated(text, rf"the cosine is {n} for both", each)
+    both = [*gradient("eprop", "digits", "norm_ratio")[::-1], *gradient("drtrl", "digits", "norm_ratio")[::-1]]
+    assert_stated(
+        text, rf"it is {n} in the layer below the readout and {n} in the first one, .*? is {n} and {n}\.", *both
+    )
+    for network, where in (
+        ("wide", rf"takes {more} times D-RTRL's time in JAX and {more} in PyTorch for 256"),
+        ("digits", rf"on digits {more} times its time in JAX and {more} in PyTorch\."),
+    ):
+        assert_stated(text, where, *times("eprop", "drtrl", network, "jax"), *times("eprop", "drtrl", network, "torch"))
+    assert_stated(text, rf"256 neurons, and {n} and {n} times its memory", *bytes_taken("eprop", "drtrl", "wide"))
+    for algorithm, where in (
+        ("ottt", rf"it takes {more} of BPTT's time in JAX, {more} in PyTorch, and {n} and {n} of its memory"),
+        ("es_drtrl", rf"ES-D-RTRL takes {more}, {more}, and {n} and {n}\."),
+    ):
+        spent = [*times(algorithm, "bptt", "digits", "jax"), *times(algorithm, "bptt", "digits", "torch")]
+        assert_stated(text, where, *spent, *bytes_taken(algorithm, "bptt", "digits"))
+    cosines = [c for a in ("ottt", "es_drtrl", "drtrl") for c in gradient(a, "digits", "cosine")]
+    assert_stated(text, rf"are {n} and {n} for OTTT, {n} and {n} for ES-D-RTRL, {n} and {n} for D-RTRL", *cosines)
+    far = [*gradient("uoro", "digits", "cosine"), *gradient("uoro", "digits", "norm_ratio")]
+    assert_stated(text, rf"cosine {n} and {n} in the hidden layers, norm {n} and {n} times", *far)
+    spent = [*times("uoro", "bptt", "digits", "jax"), *times("uoro", "bptt", "digits", "torch")]
+    assert_stated(text, rf"takes {more} times BPTT's time in JAX; in PyTorch, .*?, {more}\.", *spent)
+    snap2 = [gradient("snap2", "tanh", key)[0] for key in ("cosine", "norm_ratio")]
+    assert_stated(text, rf"`tanh_rnn` its hidden gradient has cosine {n} and, .*?, a norm of {n}\.", *snap2)
+    spent = [*times("snap2", "rtrl", "tanh", "jax"), *times("snap2", "rtrl", "tanh", "torch")]
+    assert_stated(text, rf"takes {more} times RTRL's time in JAX and {more} in PyTorch\.", *spent)
+    assert_stated(
+        page("README.md"), rf"of the same network, it takes {n} and {n}\.", *bytes_taken("es_drtrl", "bptt", "digits")
+    )
+
+
+def test_the_longest_chunks() -> None:
+    text = page("results/README.md")
+    bptt = records("chunks", "bptt", "jax")
+
+    def over(algorithm: str, **case: Any) -> list[float]:
+        rounds = zip(records("chunks", algorithm, "jax", **case), bptt, strict=True)
+        return [median(a["time"]["samples_s"]) / median(b["time"]["samples_s"]) for a, b in rounds]
+
+    n = NUMBER
+    chunks = [ratio for K in (128, 256, 512) for ratio in over("drtrl", chunk=K)]
+    assert_stated(
+        text, rf"{n} and {n} of plain BPTT's time at K = 128, {n} and {n} at 256, .*? on, {n} and {n}, in", *chunks
+    )
+    assert_stated(text, rf"in {n} MiB where BPTT takes {n}\. BPTT with 128",
+                  mebibytes(records("chunks", "drtrl", "jax", chunk=512)), mebibytes(bptt))  # fmt: skip
+    short = [records("chunks", "bptt_checkpointed", "jax", segments=each) for each in (128, 256)]
+    assert_stated(text, rf"256 checkpoints takes {n} and {n} MiB", *map(mebibytes, short))
+    ratios = [ratio for each in (128, 256) for ratio in over("bptt_checkpointed", segments=each)]
+    assert_stated(text, rf"and from {n} to {n} of plain BPTT's time\.", min(ratios), max(ratios))
