@@ -26,6 +26,7 @@ EXPERIMENTS = {
     "rank1_time": "drtrl_bench.paper.studies.rank1_time",
     "rank1_theory": "drtrl_bench.paper.studies.rank1_theory",
     "weight_gradient": "drtrl_bench.paper.studies.weight_gradient",
+    "in_step": "drtrl_bench.paper.studies.in_step",
     "memory_speed": "drtrl_bench.paper.studies.memory_speed",
     "dms": "drtrl_bench.paper.tasks.dms",
     "shd": "drtrl_bench.paper.tasks.shd",

@@ -10,8 +10,16 @@ the step function), c the scale of the reset, and o the layer's output. With the
 `reference.bptt`; each field of `Definition` changes one of them. The surrogate derivative is triangular, the threshold
 is 1, and there is one hidden layer.
 
-`in_step_twice` is D-RTRL of the LSTM with states h and c, where the path from c to h within a step counts twice: in the
-learning signal of c, and in the trace of h.
+`in_step_twice` and `filtered_in_step_twice` are D-RTRL, SnAp-1 and ES-D-RTRL where a path from one state of a neuron to
+another within a step counts twice: in the trace of the later state, and in the learning signal of the earlier one. That
+happens where a loss is differentiated by a state where this is computed, before it is read in the same step:
+
+    delta_k = l_k + sum_j ds_j'/ds_k' delta_j + dr/ds_k' W_r^T dL/dy        j: the states that are computed from s_k'
+
+l is the learning signal of this project, all other states of the step held fixed. Within a step h' of the LSTM is
+computed from c', V' of a neuron with a current synapse from g', and x' of short-term plasticity from u'. The last term
+is there where what the neuron emits, r, is computed from states of the same step, x' and u': that path leads through
+recurrent weights, which D-RTRL cuts, and counts once.
 """
 
 import math
@@ -21,7 +29,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drtrl_bench.implementations.cells import spec
 from drtrl_bench.implementations.reference import algorithms as reference
+from drtrl_bench.implementations.reference.cells import jacobians, output
 from drtrl_bench.measure.fidelity import Gradient
 
 Array = NDArray[Any]
@@ -93,19 +103,68 @@ def bptt(definition: Definition, net: Any, params: Gradient, inputs: Array, targ
 def in_step_twice(
     jacobian: reference.Jacobians, net: Any, params: Gradient, inputs: Array, targets: Array
 ) -> tuple[float, Gradient]:
-    """Return loss and gradient of D-RTRL in an LSTM, forward in time, where paths within a step count twice.
+    """Return loss and gradient of a rule with a trace whose learning signals are delta, not l.
+
+    grad W = sum_t delta^t eps^t, which is computed backward in time as by `reference.adjoint`:
+
+        lam^t = delta^t + lam^{t+1} D^{t+1},   dy^t = lam^t D_f^t,   grad W = sum_t z^t (x) dy^t
 
     jacobian: the one of the rule, `local_jacobians` of D-RTRL or `jacobians_with_own_weight` of SnAp-1.
     """
-    residuals = reference.forward(net, params, inputs)
-    grads: Gradient = [{kind: np.zeros(w.shape) for kind, w in layer.items()} for layer in params]
-    signals = reference.signals(net, params, residuals, targets)
-    hidden = residuals[0]
-    h, c = (net[0].states.index(name) for name in ("h", "c"))
-    output_gate = 1 / (1 + np.exp(-hidden.currents[:, :, net[0].currents.index("I_o")]))
-    signals[0][:, :, c] += signals[0][:, :, h] * output_gate * (1 - np.tanh(hidden.states[1:, :, c]) ** 2)
-    for i, signal in enumerate(signals):
-        for t, trace in enumerate(reference.traces(net[i], params[i], residuals[i], jacobian)):
-            for kind, eps in trace.items():
-                grads[i][kind] += np.einsum("bsn,bjsgn->jgn", signal[t], eps)
+    residuals, grads = reference.forward(net, params, inputs), []
+    for cell, w, r, l in zip(net, params, residuals, reference.signals(net, params, residuals, targets), strict=True):
+        delta, dy, later = with_later_states(cell, w, r, l), np.zeros_like(r.currents), np.zeros_like(r.states[0])
+        for t in reversed(range(len(dy))):
+            D, D_f = jacobian(cell, w, r.states[t], r.currents[t])
+            dy[t] = np.einsum("bsn,bsgn->bgn", delta[t] + later, D_f)
+            later = np.einsum("bsn,bsun->bun", delta[t] + later, D)
+        grads.append({k: reference.weight_gradient(z, dy[:, :, cell.reads[k]]) for k, z in r.z.items()})
     return reference.loss(residuals[-1].outputs, targets), grads
+
+
+def filtered_in_step_twice(
+    net: Any, params: Gradient, inputs: Array, targets: Array, decay: float
+) -> tuple[float, Gradient]:
+    """Return loss and gradient of ES-D-RTRL, corrected, whose learning signals are delta, not l.
+
+    eps_x^t = a eps_x^{t-1} + z^t,   eps_f^t = a D^t eps_f^{t-1} + (1 - a) D_f^t        eps_x = 1 for the bias
+    grad W = sum_t eps_x^t (x) delta^t eps_f^t / (1 - a^{t+1})                          t from 0
+    decay is a, or k >= 1 for a = (k - 1) / (k + 1); without memory a = 0.
+    """
+    residuals, grads = reference.forward(net, params, inputs), []
+    for cell, w, r, l in zip(net, params, residuals, reference.signals(net, params, residuals, targets), strict=True):
+        a = 0.0 if cell.memoryless else decay if decay < 1 else (decay - 1) / (decay + 1)
+        delta, dy, eps_f = with_later_states(cell, w, r, l), np.zeros_like(r.currents), np.zeros(())
+        eps_x = {k: np.array(z) for k, z in r.z.items()}
+        for t in range(len(dy)):
+            D, D_f = jacobians(cell, r.states[t], r.currents[t])
+            eps_f = a * np.einsum("bsun,bugn->bsgn", D, eps_f + np.zeros_like(D_f)) + (1 - a) * D_f
+            dy[t] = np.einsum("bsn,bsgn->bgn", delta[t], eps_f) / (1 - a ** (t + 1))
+            for k in ("x", "r"):
+                if k in eps_x and t:
+                    eps_x[k][t] += a * eps_x[k][t - 1]
+        grads.append({k: reference.weight_gradient(z, dy[:, :, cell.reads[k]]) for k, z in eps_x.items()})
+    return reference.loss(residuals[-1].outputs, targets), grads
+
+
+def with_later_states(cell: Any, w: dict[str, Array], r: reference.Residuals, l: Array) -> Array:
+    """Return delta [T, B, S, N] from l [T, B, S, N]: the last states of a step first.
+
+    Raises ValueError for a cell whose states depend on each other within a step in a way that is not written here.
+    """
+    before, after = (dict(zip(cell.states, np.moveaxis(s, 2, 0), strict=True)) for s in (r.states[:-1], r.states[1:]))
+    delta = dict(zip(cell.states, np.moveaxis(l, 2, 0).copy(), strict=True))
+    if isinstance(cell, spec.LSTM):
+        output_gate = 1 / (1 + np.exp(-r.currents[:, :, cell.currents.index("I_o")]))
+        delta["c"] += delta["h"] * output_gate * (1 - np.tanh(after["c"]) ** 2)
+    elif isinstance(cell, spec.LIF) and not cell.trainable and not ("x" in delta and cell.release == "before"):
+        if "g" in delta:
+            delta["g"] += delta["V"] * (1 - math.exp(-1 / cell.tau)) / cell.threshold
+        if "x" in delta:  # what is emitted: s x', or s u' x'
+            s, dr = output(cell, r.states[:-1]), reference.project_back(delta["g"][:, :, None], w["r"])
+            delta["x"] += dr * s * after.get("u", 1.0)
+            if "u" in delta:
+                delta["u"] += dr * s * after["x"] - delta["x"] * s * before["x"]
+    elif cell.S > 1:
+        raise ValueError(f"the paths within a step of {type(cell).__name__} {cell.states} are not emulated")
+    return np.stack([delta[name] for name in cell.states], axis=2)

@@ -235,6 +235,33 @@ def test_fidelity_along_training() -> None:
     assert_stated(text, pattern, ends("dms", online, "cosine")[1], *match)
 
 
+def test_paths_within_a_step() -> None:
+    """Medians as published over those corrected, of the spiking networks and of the LSTM, as the points have them."""
+    with (ROOT / "results" / "figures" / "paper" / "in_step.csv").open(encoding="utf-8") as file:
+        points = list(csv.DictReader(file))
+
+    def pairs(rule: str, part: str, measure: str) -> dict[str, tuple[float, float]]:
+        chosen = [p for p in points if (p["rule"], p["part"], p["measure"]) == (rule, part, measure)]
+        by = {(p["cell"], p["protocol"]): float(p["median"]) for p in chosen}
+        return {cell: (by[cell, "as published"], by[cell, "corrected"]) for cell, _ in by}
+
+    text, longer, moved = page("docs/paper.md"), [], 0.0
+    for rule in ("drtrl", "es_drtrl"):
+        ratios = pairs(rule, "layer0", "norm_ratio")
+        own = [twice / once for cell, (twice, once) in ratios.items() if cell != "lstm"]
+        assert len(own) == 6
+        longer += [min(own), max(own)]
+        cosines = pairs(rule, "layer0", "cosine")
+        moved = max(moved, *(abs(twice - once) for cell, (twice, once) in cosines.items() if cell != "lstm"))
+    pattern = rf"gradient {NUMBER} to {NUMBER} times as long, and ES-D-RTRL's {NUMBER} to {NUMBER} times; the cosines"
+    assert_stated(text, rf"{pattern} move by {NUMBER} at most", *longer, moved)
+    twice, once = pairs("drtrl", "layer0", "norm_ratio")["lstm"]
+    assert_stated(text, rf"The LSTM's is {NUMBER} times as long", twice / once)
+    cosines = pairs("drtrl", "all", "cosine")["lstm"]
+    pattern = rf"as published, {NUMBER} against {NUMBER}: .* which is exact, {NUMBER} and {NUMBER} of BPTT's"
+    assert_stated(text, pattern, *cosines, twice, once)
+
+
 def of_pp_prop(file: str, kind: str, cell: str) -> Records:
     """The lines of pp_prop, or of ES-D-RTRL beside it, in a file of comparisons with other libraries, by round."""
     lines = map(json.loads, (ROOT / "results" / "peers" / f"{file}.jsonl").read_text(encoding="utf-8").splitlines())

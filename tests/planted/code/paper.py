@@ -12,7 +12,7 @@ COST, ARTIFICIAL, APART, REPRODUCE = (
 LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "trained_tasks"))
 GRADIENT, LAG, ALONG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag", "along"))
 BRAIN = "tests/paper/brain/test_connectome.py::"
-INTERVALS, LIMITS = (f"tests/paper/measures/test_{name}.py::" for name in ("intervals", "limits"))
+INTERVALS, LIMITS, IN_STEP = (f"tests/paper/measures/test_{name}.py::" for name in ("intervals", "limits", "in_step"))
 ABSTRACT = "tests/paper/test_abstract.py::"
 
 PLANTED = [
@@ -250,6 +250,28 @@ PLANTED = [
         "rule(params, inputs, targets), exact(params, inputs, targets)",
         "rule(params, inputs, targets), rule(params, inputs, targets)",
         f"{ALONG}test_fidelity_at_the_first_weights_is_that_of_the_reference",
+    ),
+    # Paths within a step
+    Planted(
+        "paths within a step once, called as published",
+        "bench/paper/studies/in_step.py",
+        'compared(published[rule], corrected[rule], corrected["bptt"])',
+        'compared(corrected[rule], corrected[rule], corrected["bptt"])',
+        f"{IN_STEP}test_rows_compare_both_with_bptt[jax-lstm]",
+    ),
+    Planted(
+        "paths within a step twice, called corrected",
+        "bench/paper/studies/in_step.py",
+        'compared(published[rule], corrected[rule], corrected["bptt"])',
+        'compared(published[rule], published[rule], corrected["bptt"])',
+        f"{IN_STEP}test_rows_compare_both_with_bptt[jax-lstm]",
+    ),
+    Planted(
+        "the corrected gradient with the filters' bias",
+        "bench/paper/measures/in_step_torch.py",
+        '"bias_correction": "corrected"',
+        '"bias_correction": "none"',
+        f"{IN_STEP}test_in_one_step_the_gates_of_an_lstm_count_exactly_twice[torch]",
     ),
     # Trainings
     Planted(

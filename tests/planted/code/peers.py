@@ -2,11 +2,11 @@
 
 from planted import Planted
 
-ENVIRONMENTS, EXCHANGE, AGREEMENT, COSTS, OF_PEER, COMPARISON, EMULATION, FAULTS, ONLINE = (
+ENVIRONMENTS, EXCHANGE, AGREEMENT, COSTS, OF_PEER, COMPARISON, EMULATION, FAULTS, ONLINE, IN_STEP = (
     f"tests/bench/peers/test_{name}.py::"
     for name in (
         *("environments", "exchange", "agreement", "costs", "of_peer", "comparison", "emulation", "peer_faults"),
-        "online",
+        *("online", "twice_in_step"),
     )
 )
 
@@ -100,8 +100,8 @@ PLANTED = [
     Planted(
         "paths within a step counted once",
         "bench/peers/emulation.py",
-        "signals[0][:, :, c] += signals[0][:, :, h]",
-        "signals[0][:, :, c] += 0 * signals[0][:, :, h]",
+        'delta["c"] += delta["h"]',
+        'delta["c"] += 0 * delta["h"]',
         f"{EMULATION}test_in_one_step_the_gates_of_the_cell_count_twice_and_the_output_gate_once",
     ),
     Planted(
@@ -296,9 +296,30 @@ PLANTED = [
     Planted(
         "every rule has D-RTRL's Jacobian",
         "bench/peers/emulation.py",
-        "reference.traces(net[i], params[i], residuals[i], jacobian)",
-        "reference.traces(net[i], params[i], residuals[i], reference.local_jacobians)",
+        "D, D_f = jacobian(cell, w,",
+        "D, D_f = reference.local_jacobians(cell, w,",
         f"{EMULATION}test_in_three_steps_a_rule_has_its_own_jacobian",
+    ),
+    Planted(
+        "the path from the current to the potential counted once",
+        "bench/peers/emulation.py",
+        'delta["g"] += delta["V"]',
+        'delta["g"] += 0 * delta["V"]',
+        f"{IN_STEP}test_signals_are_autograds_by_a_state_where_it_is_computed[alif_expcu]",
+    ),
+    Planted(
+        "the signal of short-term plasticity without what is emitted",
+        "bench/peers/emulation.py",
+        'delta["x"] += dr * s',
+        'delta["x"] += 0 * dr * s',
+        f"{IN_STEP}test_signals_are_autograds_by_a_state_where_it_is_computed[lif_std]",
+    ),
+    Planted(
+        "ES-D-RTRL with each path once",
+        "bench/peers/emulation.py",
+        'np.einsum("bsn,bsgn->bgn", delta[t], eps_f)',
+        'np.einsum("bsn,bsgn->bgn", l[t], eps_f)',
+        f"{IN_STEP}test_signals_are_autograds_by_a_state_where_it_is_computed[lstm]",
     ),
     Planted(
         "two batches in one place",
