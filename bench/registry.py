@@ -76,7 +76,7 @@ def module_name(name: str, framework: str) -> str:
 EXACT = ("bptt", "bptt_checkpointed", "bptt_native", "rtrl")
 """The algorithms of implementations/algorithms/exact; all others lie in approximate, or"""
 FURTHER = ("eprop", "snap2", "ottt", "uoro")
-"""in implementations/algorithms/further: rules that other libraries have."""
+"""in implementations/algorithms/further: rules that other libraries have, and new ones."""
 BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
 """The implementations of BPTT: costs are compared with those of the quickest."""
 CARRIES = ("states", "trace", "influence", "filters", "lines", "other")

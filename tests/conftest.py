@@ -66,7 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Writes and prints the table of cells and rules, from what the tests of this run recorded."""
+    """Writes and prints the table of cells and algorithms, from what the tests of this run recorded."""
     if path := config.getoption("--zoo-table"):
         from zoo_table import table
 

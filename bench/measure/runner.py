@@ -188,7 +188,6 @@ def complete(plan: Plan, path: Path, report: Report, again: bool) -> list[Record
 
     todo, began = schedule(plan), datetime.now(UTC).isoformat()
     records = []
-    plugins_checked = False
     durations: list[float] = []
     shas: dict[tuple[Any, ...], str] = {}
     with scratch.folder() as folder:
@@ -200,15 +199,13 @@ def complete(plan: Plan, path: Path, report: Report, again: bool) -> list[Record
                 records.append(before)
                 continue
             line = begin_record(plan, case, began, key)
-            if not plugins_checked:
+            if not durations:
                 check_plugins(plan, folder)
-                plugins_checked = True
+                for note in variables.notes(os.environ, variables.for_child(os.environ)):
+                    report(note, None)
             if not described_there:
                 appending.append(path, described)
                 described_there = True
-            if not durations:
-                for note in variables.notes(os.environ, variables.for_child(os.environ)):
-                    report(note, None)
             left = (len(todo) - index) * sum(durations) / len(durations) if durations else None
             ahead = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
             report(f"[{index + 1}/{len(todo)}{ahead}] {case.label}", None)

@@ -61,11 +61,7 @@ def write(records_path: str | Path, out_html: str | Path) -> Path:
 
 
 def write_page(
-    source: str,
-    records: list[Record],
-    frame: Frame,
-    pictures: dict[str, tuple[str, bool]],
-    out_html: str | Path,
+    source: str, records: list[Record], frame: Frame, pictures: dict[str, tuple[str, bool]], out_html: str | Path
 ) -> Path:
     """Write the page on records, from their frame and the figures that `picture` drew."""
     rows = collapse.rounds(frame)

@@ -14,6 +14,7 @@ SCIENCE = sorted(path for folder in ("datasets", "implementations") for path in 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 FOLDERS = sorted({path.parent for path in (*HARNESS, *SCIENCE, *TESTS)})
 MOST_LINES = 250
+"""Of a module of the science; one of the harness stays below."""
 MOST_MODULES = 15
 """In a folder."""
 LONGER = {
@@ -75,8 +76,8 @@ def test_a_circle_is_seen() -> None:
 
 @pytest.mark.parametrize("path", HARNESS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_is_short_and_knows_no_algorithm(path: Path) -> None:
-    source, within = path.read_text(encoding="utf-8"), path.relative_to(ROOT / "bench")
-    assert len(source.splitlines()) <= LONGER.get(within.as_posix(), MOST_LINES)
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) < MOST_LINES
     assert not re.search(r"algorithm (==|!=|in \()", source), "what it costs and does are facts of the registry"
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from support.copies import ROOT, copied
+from support.problems import RULES, ZOO
 
-from drtrl_bench import __version__
+from drtrl_bench import __version__, registry
 from drtrl_bench.case import Case
 
 PAGES = sorted(
@@ -53,6 +55,38 @@ def test_the_front_page_leads_to_every_page() -> None:
     for page in ROOT.glob("docs/*.md"):
         if page.stem != "index":
             assert re.search(rf"^{page.stem}$", contents, re.MULTILINE), f"docs/index.md does not list {page.name}"
+
+
+@pytest.mark.parametrize("page", ["docs/algorithms.md", "docs/cost.md"])
+def test_every_algorithm_has_its_row(page: str) -> None:
+    first = " ".join(re.findall(r"^\| (`[^|]*) \|", read(page), re.MULTILINE))
+    missing = registry.ALGORITHMS.keys() - set(re.findall(r"`(\w+)`", first))
+    assert not missing, f"write a row of {missing} into the table of {page}"
+
+
+def test_the_front_page_can_say_when_to_use_every_algorithm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`docs/front_table.py` leaves out what its records do not have yet."""
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the script adds to it
+    missing = registry.ALGORITHMS.keys() - runpy.run_path(str(ROOT / "docs" / "front_table.py"))["USES"].keys()
+    assert not missing, f"write into USES of docs/front_table.py when to use {missing}"
+
+
+MADE_BEFORE = "made before the rules of other libraries, alif_detached and lif_multiply; make coverage makes it anew"
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=MADE_BEFORE)
+def test_the_coverage_has_every_algorithm_and_every_cell() -> None:
+    lines = [line.strip("| ").split(" | ") for line in read("results/coverage.md").splitlines() if line.startswith("|")]
+    header, _, *rows = lines
+    assert header == ["cell", *RULES], "make coverage"
+    assert [row[0] for row in rows] == list(ZOO), "make coverage"
+
+
+def test_every_folder_of_the_implementations_is_listed() -> None:
+    text = read("implementations/README.md").partition("## Where things are")[2]
+    folders = {path.parent.name for path in (ROOT / "implementations").glob("*/__init__.py")}
+    assert len(folders) >= 9
+    assert [name for name in sorted(folders) if not re.search(rf"^\| `{name}/", text, re.MULTILINE)] == []
 
 
 def test_every_field_of_a_case_is_described() -> None:

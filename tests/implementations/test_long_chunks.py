@@ -10,7 +10,7 @@ import pytest
 from support.by_hand import arrays, weights
 from support.problems import CELLS, READOUTS, Grads, Problem, execution, gradient, in_framework, problem
 from test_contract import assert_same, compiled
-from test_zoo import TRUTHS
+from test_zoo import true_gradient
 
 from drtrl_bench.implementations.cells import spec as cells
 
@@ -39,7 +39,7 @@ def posed() -> Problem:
 
 @cache
 def truth(rule: str, chunk: int = K) -> tuple[float, Grads]:
-    return TRUTHS[rule](posed(), chunk)
+    return true_gradient(rule, posed(), chunk)
 
 
 @pytest.mark.parametrize("rule", BLOCKWISE)
@@ -56,7 +56,7 @@ def test_a_block_is_no_chunk(rule: str) -> None:
     cut: Grads = [{k: np.zeros_like(v) for k, v in w.items()} for w in grads]
     for start in range(0, T, 64):
         part = p._replace(inputs=p.inputs[start : start + 64], targets=p.targets[start : start + 64])
-        for total, w in zip(cut, TRUTHS[rule](part, 64)[1], strict=True):
+        for total, w in zip(cut, true_gradient(rule, part, 64)[1], strict=True):
             for k, g in w.items():
                 total[k] = total[k] + g
     for w, other in zip(grads, cut, strict=True):

@@ -1,4 +1,4 @@
-"""The coverage table: what was compared with the reference, and how far from BPTT each rule is by construction."""
+"""The coverage table: what was compared with the reference, and how far from BPTT each algorithm is by construction."""
 
 from collections.abc import Iterable
 
@@ -6,16 +6,16 @@ from support.problems import RULES, ZOO, cosine, errors
 
 from drtrl_bench import registry
 
-HEAD = """# Which rule was checked with which cell
+HEAD = """# Which algorithm was checked with which cell
 
 Each entry stands for comparisons of every weight's gradient with a NumPy reference in float64, in {frameworks}, for
 networks of 1, 2 and 3 layers (K = 1, 3 and T = 7; linear, trained leaky and leaky readout) in which every spiking
 layer spikes. The largest relative error of any weight in any of these {number} comparisons is {worst:.0e}.
 
-- **exact**: the rule's gradient is BPTT's, at every depth.
-- numbers: the rule is an approximation; its cosine with BPTT's gradient of the hidden layers, for 1 / 2 / 3 of them.
-  These are small random networks over 7 steps, chosen to make every path matter: they show that a rule differs, not
-  how well it learns.
+- **exact**: the algorithm's gradient is BPTT's, at every depth.
+- numbers: the algorithm is an approximation; its cosine with BPTT's gradient of the hidden layers, for 1 / 2 / 3 of
+  them. These are small random networks over 7 steps, chosen to make every path matter: they show that an algorithm
+  differs, not how well it learns.
 - (x): this combination failed or was not run.
 
 `bptt`, `bptt_checkpointed` and `bptt_native` are exact with K = T; their truncated form was compared as well.
@@ -25,7 +25,7 @@ layer spikes. The largest relative error of any weight in any of these {number} 
 
 
 def table(results: Iterable[tuple[str, str, int, str, float]]) -> str:
-    """Markdown of (rule, cell, layers, framework, largest relative error) of the comparisons that passed."""
+    """Markdown of (algorithm, cell, layers, framework, largest relative error) of the comparisons that passed."""
     from test_zoo import DEPTHS, truth
 
     results = list(results)

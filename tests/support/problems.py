@@ -16,19 +16,8 @@ from drtrl_bench.implementations.cells.cell import Network
 
 FRAMEWORKS = ("jax", "torch")
 ALGORITHMS = ("bptt", "rtrl", "drtrl", "bptt_native")
-RULES = (
-    *ALGORITHMS,
-    "bptt_checkpointed",
-    "snap1",
-    "es_drtrl",
-    "drtrl_window",
-    "random_feedback",
-    "snap2",
-    "eprop",
-    "ottt",
-    "uoro",
-    "no_trace",
-)
+RULES = tuple(registry.ALGORITHMS)
+"""Every algorithm of the project, new ones too; their facts are spelled out in by_hand/test_paper_options.py."""
 
 WIDE: dict[str, Any] = {"alpha": 0.7, "width": 1.5}
 """A surrogate that is alive far from the threshold."""

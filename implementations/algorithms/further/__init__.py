@@ -1,1 +1,1 @@
-"""Compute gradients that other libraries offer beside those of the other folders."""
+"""Compute gradients of rules that other libraries have, and of new ones."""

@@ -15,7 +15,7 @@ from support.lines import DIGITS, environment, grid, line, write
 from support.pictures import raw_mathtext, text_of, touching, unnamed
 from typer.testing import CliRunner
 
-from drtrl_bench import figures, load
+from drtrl_bench import figures, load, registry
 from drtrl_bench.case import Case
 from drtrl_bench.cli import app
 from drtrl_bench.figures import annotations, scales, selection, style
@@ -329,6 +329,11 @@ def test_a_point_on_two_lines_joins_both(tmp_path: Path) -> None:
         "D-RTRL, K = 16": [16, 64],
         "D-RTRL, K = T": [16, 64],
     }
+
+
+def test_every_algorithm_has_a_name_a_colour_and_a_marker() -> None:
+    missing = registry.ALGORITHMS.keys() - selection.ALGORITHMS.keys()
+    assert not missing, f"write {missing} into ALGORITHMS of bench/figures/selection.py"
 
 
 def test_algorithms_are_told_apart_without_colour() -> None:

@@ -90,7 +90,7 @@ CODES = [pytest.param(f, marks=pytest.mark.skipif(f is not None and not find_spe
 
 
 def test_nothing_is_left_out() -> None:
-    assert list(registry.CELLS) == list(EXPECTED)
+    assert list(registry.CELLS) == list(EXPECTED), "spell its options out in EXPECTED, and its currents in LAYOUT"
     assert list(registry.READOUTS) == list(READOUTS)
 
 
@@ -163,4 +163,6 @@ ALGORITHMS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
 
 def test_algorithms() -> None:
     facts = {name: (a.reference, a.by, a.options, a.carry) for name, a in registry.ALGORITHMS.items()}
+    missing = {name: facts[name] for name in facts.keys() - ALGORITHMS.keys()}
+    assert not missing, "spell its facts out in ALGORITHMS above"
     assert facts == ALGORITHMS

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.problems import errors, gradient, network, problem
-from test_zoo import TRUTHS
+from test_zoo import true_gradient
 
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as reference_cells
@@ -54,7 +54,7 @@ def test_gradient(rule: str, cell: str, block: int, monkeypatch: pytest.MonkeyPa
         assert most > 8, "the kernel's loop must go round more than twice"
     monkeypatch.setattr(forward_triton, "ROWS", 4)
     K = 3 if block > 3 else 5
-    loss, right = TRUTHS[rule](p, K)
+    loss, right = true_gradient(rule, p, K)
     options = {"execution": execution_triton.execution(block, compiled=False)}
     found, grads = gradient("torch", rule, p, K, options=options)
     assert found == pytest.approx(loss, rel=1e-12)

@@ -2,7 +2,7 @@
 
 from planted import Planted
 
-DOCS = "tests/docs/test_docs.py"
+DOCS, CONTRIBUTING = "tests/docs/test_docs.py", "tests/bench/cli/test_contributing.py"
 README = "tests/bench/view/test_readme.py"
 NUMBERS, SAMPLES = "tests/docs/test_numbers.py", "tests/docs/test_samples.py"
 
@@ -160,6 +160,34 @@ PLANTED = [
         "drtrl-bench data check shd --data /data",
         "drtrl-bench data check shd --folder /data",
         f"{SAMPLES}::test_a_command_of_a_page_is_one",
+    ),
+    Planted(
+        "an algorithm without a row in a table of all",
+        "docs/cost.md",
+        "| `uoro` | $B S N$",
+        "| uoro | $B S N$",
+        f"{DOCS}::test_every_algorithm_has_its_row[docs/cost.md]",
+    ),
+    Planted(
+        "an algorithm that the front page never says when to use",
+        "docs/front_table.py",
+        '    "uoro": "what a random estimate',
+        '    "uoro2": "what a random estimate',
+        f"{DOCS}::test_the_front_page_can_say_when_to_use_every_algorithm",
+    ),
+    Planted(
+        "a folder of the implementations that their page does not list",
+        "implementations/README.md",
+        "| `sharded/` |",
+        "| sharded |",
+        f"{DOCS}::test_every_folder_of_the_implementations_is_listed",
+    ),
+    Planted(
+        "a line of the walk-through that the project's tests refuse",
+        "docs/own.md",
+        'ROWS["fading"] = ("DIAGONAL", "DIAGONAL")',
+        'ROWS["fading"] = ("FULL", "DIAGONAL")',
+        f"{CONTRIBUTING}::test_the_tests_of_the_project_pass_with_what_was_added",
     ),
     Planted(
         "a limit of the gate that the code does not have",

@@ -4,6 +4,13 @@ from planted import Planted
 
 PLANTED = [
     Planted(
+        "an algorithm of the project drawn as one of a plugin",
+        "bench/figures/selection.py",
+        '    "uoro": ("UORO", "#999933", "H"),\n',
+        "",
+        "tests/bench/view/test_figures.py::test_every_algorithm_has_a_name_a_colour_and_a_marker",
+    ),
+    Planted(
         "a layout to the last digit, which differs from process to process",
         "bench/figures/annotations.py",
         "        fix(axes)\n",
