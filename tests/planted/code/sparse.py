@@ -260,8 +260,8 @@ PLANTED = [
     Planted(
         "the sources after a measurement",
         "bench/experiments/brain_table.py",
-        'row, when = measure(module, job, threads) | own | origin, ""',
-        'row, when = measure(module, job, threads) | identities(module, [job])[0] | machine(), ""',
+        'row, when = measure(module, job, threads, path.parent) | own | origin, ""',
+        'row, when = measure(module, job, threads, path.parent) | identities(module, [job])[0] | machine(), ""',
         f"{TABLE}test_a_row_is_of_the_sources_and_the_commit_that_its_process_found",
     ),
     Planted(
