@@ -1,13 +1,12 @@
 """Measures time and memory of a rule for a network of sparse weights as large as a brain, in a process of its own.
 
-The network: LIF neurons with the pairs of a connectome, whose weights are in proportion to a pair's synapses; 68 input
-lines, one to each neuron; a leaky readout of 68 units, one for each neuron, as if a unit were a neuropil. Each neuron
-has a constant current by which it would spike alone, at rates that are log-normal around 2 % of the steps.
+The network, drawn before in another process, is read from a file: `brain_network.py`.
 """
 
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -15,45 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drtrl_bench.datasets.connectomes.connectome import Connectome
-from drtrl_bench.datasets.connectomes.flywire import flywire
-from drtrl_bench.datasets.connectomes.generated import generated
-from drtrl_bench.experiments import resident
-from drtrl_bench.implementations.sparse.pattern import Pattern, pattern_of
+from drtrl_bench.experiments import brain_network, resident
+from drtrl_bench.experiments.brain_network import TAU, UNITS
+from drtrl_bench.implementations.sparse.pattern import Pattern
 from drtrl_bench.measure import clock
 
-UNITS, TAU, RATE, RATE_SPREAD = 68, 20.0, 0.02, 0.3
-"""Input lines and units of the readout; time constant in steps; spikes a step, and deviation of their logarithm."""
-COUPLING = 0.001
-"""The jump of a potential, in thresholds, for one synapse."""
 CHUNKS = 10
 """Chunks that are timed, after 3 that are not: by then the neurons have spiked, and everything is compiled."""
-
-
-def connectome(neurons: int, pairs: int) -> Connectome:
-    """Return a generated connectome, or FlyWire's if no number of neurons is asked for."""
-    return generated(neurons, pairs) if neurons else flywire()
-
-
-def network(brain: Connectome) -> tuple[list[dict[str, Pattern]], list[dict[str, NDArray[np.float32]]]]:
-    """Return the patterns and the weights of the network, those of each layer by kind."""
-    rng = np.random.default_rng(1)
-    N, each = brain.N, np.arange(brain.N)
-    order = np.lexsort((brain.post, brain.pre))
-    recurrent = pattern_of(brain.pre, brain.post, N, N)
-    lines, units = pattern_of(rng.integers(0, UNITS, N), each, UNITS, N), pattern_of(each, each % UNITS, N, UNITS)
-    period = np.maximum(rng.lognormal(-np.log(RATE), RATE_SPREAD, N), 2.0)
-    current = (1 - np.exp(-1 / TAU)) / (1 - np.exp(-period / TAU))  # from 0 to the threshold within the period
-    weights = [
-        {
-            "x": lines.pack(0.003 * rng.standard_normal(N)),
-            "r": recurrent.pack(COUPLING * brain.weight[order]),
-            "b": current[None, None],
-        },
-        {"x": units.pack(np.sqrt(UNITS / N) * rng.standard_normal(N))},
-    ]
-    patterns = [{"x": lines, "r": recurrent}, {"x": units}]
-    return patterns, [{k: v.astype(np.float32) for k, v in w.items()} for w in weights]
 
 
 def as_it_is(result: Any) -> Any:
@@ -132,23 +99,24 @@ def as_given(job: dict[str, Any], *given: Any) -> Any:
 def compute(job: dict[str, Any], change: Callable[..., Any] = as_given) -> list[dict[str, Any]]:
     """Return the row of a job: its framework, rule, neurons, pairs and chunk, with milliseconds a step and memory.
 
-    change: the function of job, wiring and weights that returns those that are measured.
+    job: with the file of its network. change: the function of job, wiring and weights that returns those that are
+    measured.
 
     rss_before_mib: what the process holds with its framework alone. rss_setup_mib: its peak from there to the timing.
-    rss_peak_mib: its peak while chunks are timed. All are None where the system begins no peak anew.
+    rss_peak_mib: its peak while chunks are timed. These are None where the system begins no peak anew.
+    rss_whole_mib: its peak from its start to its end. rss_drawing_mib: that of the process that drew the network.
     """
     start, framework, K = perf_counter(), job["framework"], job["chunk"]
     rule, synapses, cells = (import_module(f"drtrl_bench.{name}") for name in modules(framework, job["rule"]))
     array = to_array(framework)
     array(np.zeros(1)).sum()  # JAX starts its threads
+    started = resident.peak()
     resident.give_back()
     setup_peak = resident.peak_from_now()
     before = setup_peak()
-    stage("drawing the connectome")
-    brain = connectome(job["neurons"], job["pairs"])
-    patterns, weights = network(brain)
-    row = job | {"data": brain.label, "neurons": brain.N, "pairs": len(brain.pre)}
-    del brain
+    stage("reading the network")
+    about, patterns, weights = brain_network.load(Path(job["network"]))
+    row = {k: v for k, v in job.items() if k != "network"} | about
     given = change(job, wired(synapses, patterns), [{k: array(v) for k, v in w.items()} for w in weights])
     del patterns, weights
     stage("compilation and first chunks")
@@ -161,6 +129,7 @@ def compute(job: dict[str, Any], change: Callable[..., Any] = as_given) -> list[
     peak = resident.peak_from_now()
     seconds = [clock.once(step) for _ in range(CHUNKS)]
     row |= {"rss_before_mib": before, "rss_setup_mib": setup, "rss_peak_mib": peak()}
+    row["rss_whole_mib"] = max((each for each in (started, setup, resident.peak()) if each), default=None)
     if not np.asarray(step.grads[0]["r"]).any():
         raise ValueError(f"the gradient of {row['data']} is 0: its neurons do not spike")
     row["ms_per_step"] = 1e3 * median(seconds) / K

@@ -7,6 +7,7 @@ synapse is; to set its gradient to 0 there would take time, too, and is left out
 from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drtrl_bench import registry
-from drtrl_bench.experiments import brain_cost
+from drtrl_bench.experiments import brain_cost, brain_network
 from drtrl_bench.implementations.sparse.pattern import Pattern
 from drtrl_bench.measure import stats
 
@@ -67,8 +68,7 @@ def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     dense, array = registry.ALGORITHMS[name].module(name, framework), brain_cost.to_array(framework)
     engine = import_module(f"drtrl_bench.implementations.engine.network_{framework}")
     brain_cost.stage("gradients in float64")
-    brain = brain_cost.connectome(job["neurons"], job["pairs"])
-    patterns, weights = brain_cost.network(brain)
+    about, patterns, weights = brain_network.load(Path(job["network"]))
     net, wiring = brain_cost.cells_of(cells), brain_cost.wired(synapses, patterns)
 
     def arrays(weights: Weights, dtype: str) -> Any:
@@ -99,8 +99,8 @@ def compute(job: dict[str, Any]) -> list[dict[str, Any]]:
     ]
     low, high = stats.median_interval(ratios[0])
     return [
-        job
-        | {"data": brain.label, "pairs": len(brain.pre), "density": len(brain.pre) / brain.N**2}
+        {k: v for k, v in job.items() if k != "network"}
+        | {"data": about["data"], "density": job["pairs"] / job["neurons"] ** 2}
         | {f"{kind}_ms_per_step": 1e3 * median(wall for wall, _ in each) / K for kind, each in times.items()}
         | {f"{kind}_cpu_ms_per_step": 1e3 * median(cpu for _, cpu in each) / K for kind, each in times.items()}
         | {"ratio": median(ratios[0]), "ratio_low": low, "ratio_high": high, "cpu_ratio": median(ratios[1])}

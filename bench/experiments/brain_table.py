@@ -2,7 +2,8 @@
 
 A row has the hash of its job, and that of its sources: what it depends on besides its job. A job that has a row of the
 present sources is not measured again; rows of other sources stay in the file, and nothing is computed from them. A job
-that fails, or runs out of memory, has a row as well: its status and the reason, without a cost.
+that fails, or runs out of memory, has a row as well: its status and the reason, without a cost. The network of jobs
+that are left lies beside the table, and is removed after the last of them.
 """
 
 import csv
@@ -18,7 +19,7 @@ from typing import Any
 from drtrl_bench import provenance, registry
 from drtrl_bench.case import Case, digest
 from drtrl_bench.datasets.connectomes.generated import PAIRS
-from drtrl_bench.experiments import brain_cost
+from drtrl_bench.experiments import brain_cost, brain_files
 from drtrl_bench.experiments.loading import machine, say, write
 from drtrl_bench.files import textfile
 from drtrl_bench.measure import environment
@@ -29,7 +30,7 @@ Job = dict[str, Any]
 Row = dict[str, Any]
 MOST_BYTES = 2**20
 """The most bytes that a table of an earlier run may have."""
-LACKING = re.compile("MemoryError|bad_alloc|RESOURCE_EXHAUSTED|(allocate|enough|out of) memory", re.IGNORECASE)
+LACKING = re.compile("MemoryError|bad_alloc|RESOURCE_EXHAUSTED|(allocate|enough|out of|lack of) memory", re.IGNORECASE)
 """How Python and the frameworks say that memory ran out; "oom" is then the status, as when the system says so."""
 START_S, PAIR_S = 6.0, 1.2e-5
 """Seconds that a job takes, roughly, and those it takes more for each pair; a run corrects both by what it took."""
@@ -71,11 +72,15 @@ def identities(module: str, jobs: list[Job]) -> list[Row]:
     return [{"job": digest(job), "sources": hashes[job["framework"], job["rule"]]} for job in jobs]
 
 
-def measure(module: str, job: Job, threads: int) -> Row:
-    """Return the row of a job, measured in a process of its own; without a cost if that ends without one."""
+def measure(module: str, job: Job, threads: int, folder: Path) -> Row:
+    """Return the row of a job, measured in a process of its own; without a cost if that ends without one.
+
+    folder: where the network of the job is kept.
+    """
     case = Case(framework=job["framework"], threads=threads)
     try:
-        (row,) = apart.rows(f"drtrl_bench.experiments.{module}", job, case, say)
+        network = brain_files.drawn(folder, job, case)
+        (row,) = apart.rows(f"drtrl_bench.experiments.{module}", job | {"network": str(network)}, case, say)
     except apart.EndedError as error:
         row = {"status": "oom" if LACKING.search(error.reason) else "error", "reason": error.reason}
     return job | {"status": "ok"} | row
@@ -111,6 +116,7 @@ def table(
     rows = read(path)
     there = [next((row for row in rows if own.items() <= row.items()), None) for own in identities(module, jobs)]
     todo = [job for job, row in zip(jobs, there, strict=True) if row is None or (retry and row["status"] != "ok")]
+    brain_files.remove_others(path.parent, todo)
     took: list[tuple[float, float]] = []
     for number, (job, row) in enumerate(zip(jobs, there, strict=True), 1):
         at, when = f"{number}/{len(jobs)}: ", ", as measured before"
@@ -118,12 +124,13 @@ def table(
             say(f"{at}{title(job)}: starts, {left(todo, took)}")
             (own,), origin = identities(module, [job]), machine()  # of what it starts with: it may take an hour
             start = perf_counter()
-            row, when = measure(module, job, threads) | own | origin, ""
+            row, when = measure(module, job, threads, path.parent) | own | origin, ""
             if row["status"] == "ok":
                 took.append((expected_s(job), perf_counter() - start))
             todo.remove(job)
             rows = [each for each in rows if not own.items() <= each.items()] + [row]
             write(path, rows)
+            brain_files.remove_others(path.parent, todo)
         assert row is not None
         say(at + (tell(row) if row["status"] == "ok" else f"{title(job)}: {row['status']}: {row['reason']}") + when)
     now = {own["sources"] for own in identities(module, jobs)}

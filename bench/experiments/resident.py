@@ -14,15 +14,16 @@ def give_back() -> None:
         trim(0)
 
 
+def peak() -> float | None:
+    """Return the peak in MiB since it began anew, or since the process started; None where the system tells none."""
+    found = memory.rss_peak_bytes()
+    return None if found is None else found / 2**20
+
+
 def peak_from_now() -> Callable[[], float | None]:
     """Begin the peak anew, from what is held now, and return a function that reads it in MiB.
 
     It reads None where the system begins no peak anew: what it tells there is the peak since the process started.
     """
     began = memory.reset_rss_peak()
-
-    def peak() -> float | None:
-        found = memory.rss_peak_bytes() if began else None
-        return None if found is None else found / 2**20
-
-    return peak
+    return lambda: peak() if began else None

@@ -1,5 +1,6 @@
 """What a brain-sized network costs: its jobs and options, the row of a small one, and rows of times that are told."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,22 @@ from typer.testing import CliRunner
 from drtrl_bench.case import digest
 from drtrl_bench.datasets.connectomes import flywire
 from drtrl_bench.datasets.connectomes.generated import generated
-from drtrl_bench.experiments import brain, brain_cost, brain_dense, brain_low_rank, resident
+from drtrl_bench.experiments import brain, brain_cost, brain_dense, brain_low_rank, brain_network, resident
 from drtrl_bench.implementations.sparse.pattern import pattern_of
+
+Job = dict[str, Any]
+
+
+@pytest.fixture
+def with_network(tmp_path: Path) -> Callable[[Job], Job]:
+    """Draw the network of a job into a file; return the job with that."""
+
+    def drawn(job: Job) -> Job:
+        given = job | {"network": str(tmp_path / "network.npz")}
+        brain_network.compute(given)
+        return given
+
+    return drawn
 
 
 def test_the_jobs_are_every_rule_in_both_frameworks_with_the_brains_number_of_partners() -> None:
@@ -69,35 +84,35 @@ def test_the_least_network_can_be_drawn() -> None:
         generated(231, brain.jobs([231], flywire=False)[0]["pairs"])
 
 
-def test_a_weight_is_that_of_its_pair() -> None:
-    """The pairs in another order give the same network."""
-    one = generated(60, 400, seed=2)
-    order = np.random.default_rng(0).permutation(400)
-    other = one._replace(pre=one.pre[order], post=one.post[order], weight=one.weight[order])
-    (patterns, weights), (_, same) = brain_cost.network(one), brain_cost.network(other)
-    np.testing.assert_array_equal(weights[0]["r"], same[0]["r"])
-    dense = patterns[0]["r"].dense(weights[0]["r"])[:, 0]
-    np.testing.assert_allclose(dense[one.pre, one.post], brain_cost.COUPLING * one.weight, rtol=1e-6)
-
-
 @pytest.mark.parametrize("rule", brain.RULES)
-def test_a_row_of_a_small_network(framework: str, rule: str) -> None:
+def test_a_row_of_a_small_network(framework: str, rule: str, with_network: Callable[[Job], Job]) -> None:
     job = {"neurons": 300, "pairs": 6_000, "framework": framework, "rule": rule, "chunk": 8}
-    (row,) = brain_cost.compute(job)
+    (row,) = brain_cost.compute(with_network(job))
+    assert job.items() <= row.items()
+    assert "network" not in row, "a path is no column"
     assert row["data"] == "generated connectome (synthetic, 300 neurons)"
     assert 0 < row["ms_per_step"] <= row["slowest_ms_per_step"]
     assert 0.005 < row["spikes_at_the_end"] < 0.06
     assert 0 < row["rss_before_mib"] <= row["rss_setup_mib"]
     assert row["rss_peak_mib"] > 0
+    assert row["rss_whole_mib"] >= max(row["rss_setup_mib"], row["rss_peak_mib"])
+    assert row["rss_drawing_mib"] > 0
 
 
 @pytest.mark.parametrize("resettable", [True, False])
-def test_time_and_memory_are_of_their_own_calls(resettable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 8 steps whose times are told, the median 8 ms; what is freed goes back before each peak begins."""
+@pytest.mark.parametrize("started", [150, 1000])
+def test_time_and_memory_are_of_their_own_calls(
+    resettable: bool, started: int, monkeypatch: pytest.MonkeyPatch, with_network: Callable[[Job], Job]
+) -> None:
+    """Chunks of 8 steps whose times are told, the median 8 ms; what is freed goes back before each peak begins.
+
+    The largest peak is that of reading the network, or that before any began anew.
+    """
     pytest.importorskip("torch")
+    job = with_network({"neurons": 60, "pairs": 400, "framework": "torch", "rule": "drtrl", "chunk": 8})
     happened: list[str] = []
     seconds = iter([0.016, 0.008, 0.004, 0.008, 0.064, 0.008, 0.008, 0.002, 0.008, 0.008])
-    peaks = iter([200, 900, 300])
+    peaks = iter([started, 200, 900, 300, 300] if resettable else [started, 1100])
 
     class Told:
         grads = ({"r": np.ones(1)},)
@@ -120,16 +135,18 @@ def test_time_and_memory_are_of_their_own_calls(resettable: bool, monkeypatch: p
     monkeypatch.setattr(resident, "give_back", lambda: happened.append("give back"))
     monkeypatch.setattr(resident.memory, "reset_rss_peak", lambda: happened.append("begin") or resettable)
     monkeypatch.setattr(resident.memory, "rss_peak_bytes", lambda: happened.append("read") or next(peaks) * 2**20)
-    (row,) = brain_cost.compute({"neurons": 60, "pairs": 400, "framework": "torch", "rule": "drtrl", "chunk": 8})
+    (row,) = brain_cost.compute(job)
     assert (row["ms_per_step"], row["slowest_ms_per_step"]) == pytest.approx((1.0, 8.0))
     assert (row["neurons"], row["pairs"], row["spikes_at_the_end"]) == (60, 400, 0.25)
     memory = [row[f"rss_{name}_mib"] for name in ("before", "setup", "peak")]
     if resettable:
         chunks = ["chunk"] * 13
-        setup = ["give back", "begin", "read", *chunks[:3], "read"]
-        assert happened == [*setup, "give back", "begin", *chunks[3:], "read"]
+        setup = ["read", "give back", "begin", "read", *chunks[:3], "read"]
+        assert happened == [*setup, "give back", "begin", *chunks[3:], "read", "read"]
         assert memory == [200.0, 900.0, 300.0]
+        assert row["rss_whole_mib"] == max(started, 900)
     else:
+        assert row["rss_whole_mib"] == 1100
         assert memory == [None, None, None], "the peak is that since the process started"
         assert "300.0" not in brain.cost(row)
 
@@ -159,7 +176,7 @@ def test_chunks_take_turns_and_the_first_count_for_nothing(monkeypatch: pytest.M
     assert calls == ["d", "s", "s", "d", "d", "s", "s", "d"]
 
 
-def test_the_ratio_is_of_sparse_to_dense(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ratio_is_of_sparse_to_dense(monkeypatch: pytest.MonkeyPatch, with_network: Callable[[Job], Job]) -> None:
     """Seconds of chunks of 32 steps: by the clock 0.25 and 1, of the processor 0.5 and 4; in the warm-up all 64."""
     pytest.importorskip("torch")
     wall, cpu, calls = [0.0], [0.0], []
@@ -183,7 +200,8 @@ def test_the_ratio_is_of_sparse_to_dense(monkeypatch: pytest.MonkeyPatch) -> Non
             return 0.125 if self.sparse else 0.5
 
     monkeypatch.setattr(brain_cost, "Stepper", Told)
-    (row,) = brain_dense.compute({"neurons": 80, "pairs": 640, "framework": "torch", "rule": "drtrl", "chunk": 32})
+    job = {"neurons": 80, "pairs": 640, "framework": "torch", "rule": "drtrl", "chunk": 32}
+    (row,) = brain_dense.compute(with_network(job))
     told = {
         "sparse_ms_per_step": 7.8125,
         "dense_ms_per_step": 31.25,
@@ -199,9 +217,9 @@ def test_the_ratio_is_of_sparse_to_dense(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("rule", ["es_drtrl", "bptt"])
-def test_a_row_of_factors_beside_fixed_synapses(framework: str, rule: str) -> None:
+def test_a_row_of_factors_beside_fixed_synapses(framework: str, rule: str, with_network: Callable[[Job], Job]) -> None:
     job = {"neurons": 300, "pairs": 6_000, "framework": framework, "rule": rule, "chunk": 8, "rank": 2}
-    (row,) = brain_low_rank.compute(job)
+    (row,) = brain_low_rank.compute(with_network(job))
     assert row["rank"] == 2
     assert row["ms_per_step"] > 0
     assert 0.005 < row["spikes_at_the_end"] < 0.06
@@ -222,10 +240,14 @@ def test_missing_flywire_files_end_the_command_in_a_line(tmp_path: Path, monkeyp
         brain.main(tmp_path, None, flywire=True)
 
 
-def test_a_small_network_is_compared_with_a_dense_one(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_network_is_compared_with_a_dense_one(
+    framework: str, monkeypatch: pytest.MonkeyPatch, with_network: Callable[[Job], Job]
+) -> None:
     monkeypatch.setattr(brain_dense, "ROUNDS", 5)
     job = {"neurons": 80, "pairs": 640, "framework": framework, "rule": "drtrl", "chunk": 32}
-    (row,) = brain_dense.compute(job)
+    (row,) = brain_dense.compute(with_network(job))
+    assert job.items() <= row.items()
+    assert "network" not in row
     assert row["density"] == 0.1
     assert 0 < row["differs_float64"] < 1e-10
     assert row["ratio_low"] <= row["ratio"] <= row["ratio_high"]

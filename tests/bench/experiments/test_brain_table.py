@@ -31,7 +31,7 @@ class Machine:
             return [{"status": "oom", "reason": "ended by the system"}]
         if why:
             raise brain_table.apart.EndedError(module, "timing", why)
-        return [row(job)]
+        return [row({k: v for k, v in job.items() if k != "network"})]
 
 
 @pytest.fixture
@@ -39,6 +39,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """In one framework, by one rule."""
     made = Machine()
     monkeypatch.setattr(brain_table.apart, "rows", made.rows)
+    monkeypatch.setattr(brain_table.brain_files, "drawn", lambda folder, *_: folder / "network.npz")
     monkeypatch.setattr(brain, "FRAMEWORKS", ("torch",))
     monkeypatch.setattr(brain, "RULES", ("drtrl",))
     return made
@@ -209,6 +210,7 @@ def test_another_machine_is_another_source(monkeypatch: pytest.MonkeyPatch) -> N
     [
         "experiments.brain_dense",
         "experiments.brain_cost",
+        "experiments.brain_network",
         "implementations.sparse.drtrl_jax",
         "implementations.sparse.synapses_jax",
         "implementations.cells.cells_jax",

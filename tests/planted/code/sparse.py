@@ -3,7 +3,10 @@
 from planted import Planted
 
 FOLDER, TEST = "implementations/sparse/", "tests/implementations/sparse/test_sparse.py::"
-COST, TABLE = (f"tests/bench/experiments/test_{name}.py::" for name in ("brain", "brain_table"))
+COST, TABLE, NETWORK = (
+    f"tests/bench/experiments/test_{name}.py::" for name in ("brain", "brain_table", "brain_network")
+)
+CONNECTOME = "tests/datasets/connectomes/test_connectomes.py::"
 GRADIENT = f"{TEST}test_gradient_is_the_masked_dense_one"
 CONNECTIONS = "tests/implementations/sparse/test_connections.py::"
 CHAIN_RULE = f"{CONNECTIONS}test_gradient_is_the_dense_one_by_the_chain_rule"
@@ -257,8 +260,8 @@ PLANTED = [
     Planted(
         "the sources after a measurement",
         "bench/experiments/brain_table.py",
-        'row, when = measure(module, job, threads) | own | origin, ""',
-        'row, when = measure(module, job, threads) | identities(module, [job])[0] | machine(), ""',
+        'row, when = measure(module, job, threads, path.parent) | own | origin, ""',
+        'row, when = measure(module, job, threads, path.parent) | identities(module, [job])[0] | machine(), ""',
         f"{TABLE}test_a_row_is_of_the_sources_and_the_commit_that_its_process_found",
     ),
     Planted(
@@ -364,6 +367,69 @@ PLANTED = [
         "datasets/connectomes/generated.py",
         "synapses * sign[pre]",
         "synapses * sign[post]",
-        "tests/datasets/connectomes/test_connectomes.py::test_generated_connectome_has_what_it_says",
+        f"{CONNECTOME}test_generated_connectome_has_what_it_says",
+    ),
+    Planted(
+        "another connectome of the same seed",
+        "datasets/connectomes/generated.py",
+        "missing + missing // 10 + 1",
+        "missing + missing // 5 + 1",
+        f"{CONNECTOME}test_generated_connectome_stays_what_it_is",
+    ),
+    Planted(
+        "a network that is drawn for every job",
+        "bench/experiments/brain_files.py",
+        "if not file.is_file():",
+        "if True:",
+        f"{NETWORK}test_a_network_is_drawn_once_and_removed_after_its_last_job",
+    ),
+    Planted(
+        "networks that stay after their last job",
+        "bench/experiments/brain_table.py",
+        "            write(path, rows)\n            brain_files.remove_others(path.parent, todo)\n",
+        "            write(path, rows)\n",
+        f"{NETWORK}test_a_network_is_drawn_once_and_removed_after_its_last_job",
+    ),
+    Planted(
+        "a run that is ended loses what it drew",
+        "bench/experiments/brain_files.py",
+        'folder.glob("network-*.part")} - kept:',
+        'folder.glob("network-*.part")}:',
+        f"{NETWORK}test_a_run_goes_on_with_the_network_of_the_one_that_was_ended",
+    ),
+    Planted(
+        "one network for all sizes",
+        "bench/experiments/brain_files.py",
+        "job.get(k) for k in DRAWN_FROM",
+        "k for k in DRAWN_FROM",
+        f"{NETWORK}test_jobs_of_one_network_have_one_file",
+    ),
+    Planted(
+        "a file that appears before it is whole",
+        "bench/experiments/brain_network.py",
+        'part = file.with_suffix(".part")',
+        "part = file",
+        f"{NETWORK}test_a_file_that_is_there_is_whole",
+    ),
+    Planted(
+        "one pattern for all kinds of weight",
+        "bench/experiments/brain_network.py",
+        '{f"{i} {k} {name}": value for',
+        '{f"{i} x {name}": value for',
+        f"{NETWORK}test_what_is_read_is_what_was_drawn",
+    ),
+    Planted(
+        "the peak of a process without its start",
+        "bench/experiments/brain_cost.py",
+        "(started, setup, resident.peak())",
+        "(setup, resident.peak())",
+        f"{COST}test_time_and_memory_are_of_their_own_calls",
+    ),
+    Planted(
+        "the peak of a process without what came before the timing",
+        "bench/experiments/brain_cost.py",
+        "(started, setup, resident.peak())",
+        "(started, resident.peak())",
+        f"{COST}test_time_and_memory_are_of_their_own_calls",
     ),
 ]
