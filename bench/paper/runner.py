@@ -4,14 +4,14 @@ A job has a result if its file has one of the same job, the same sources and the
 on where it stopped, and a changed implementation reruns what depends on it. The sources of a job are `compute`, what it
 uses of its own module, and the modules that these import, without comments and docstrings; figures and verdicts are
 none of them. Where a module has `case(job)`, a job is computed apart (`apart.py`), and the sources of that case, by the
-registry's names, count as well.
+registry's names, count as well. So is a job of size paper, which memory may not hold: one that runs out of memory has a
+result, too (`lost.py`), and the run goes on.
 """
 
-import ast
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import Any
 from drtrl_bench import data, lookup, protocols, provenance, registry
 from drtrl_bench.case import Case, digest
 from drtrl_bench.measure import environment
-from drtrl_bench.paper import apart, experiment, records
+from drtrl_bench.paper import apart, experiment, lost, records
+from drtrl_bench.paper.excerpt import used
 from drtrl_bench.paper.experiment import Job, Row
 from drtrl_bench.paper.records import Line
 from drtrl_bench.process import locks
@@ -33,49 +34,6 @@ Progress = Callable[[int, int, float | None], None]
 """Called before each job with the number that are finished, the number of all, and about how many seconds are left."""
 Say = Callable[[str], None]
 """Called with a line of text."""
-
-
-def used(source: str, start: str) -> str:
-    """Return the text of a function and of all that it uses at the top of its module, imports among it."""
-    tree, lines = ast.parse(source), source.splitlines()
-    places: dict[str, ast.stmt] = {}
-    for node in tree.body:
-        for name in names_bound(node):
-            places[name] = node
-    taken: dict[int, ast.stmt] = {}
-    waiting = [places[start]]
-    while waiting:
-        node = waiting.pop()
-        if node.lineno in taken:
-            continue
-        taken[node.lineno] = node
-        waiting += [places[name] for name in names_read(node) if name in places]
-    return "\n".join("\n".join(lines[first_line(node) - 1 : node.end_lineno]) for _, node in sorted(taken.items()))
-
-
-def names_read(node: ast.AST) -> Iterator[str]:
-    """Yield the names in a statement, except those of annotations, which compute nothing."""
-    if isinstance(node, ast.Name):
-        yield node.id
-    for field, value in ast.iter_fields(node):
-        if field not in ("annotation", "returns"):
-            for each in value if isinstance(value, list) else [value]:
-                if isinstance(each, ast.AST):
-                    yield from names_read(each)
-
-
-def first_line(node: ast.stmt) -> int:
-    """Return the number of a statement's first line, that of its first decorator if it has one."""
-    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
-
-
-def names_bound(node: ast.stmt) -> list[str]:
-    """List the names that a statement at the top of a module binds."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return [node.name]
-    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
 
 
 @cache
@@ -132,11 +90,15 @@ def case_of(name: str, job: Job) -> Case | None:
     return of_job and of_job(job)
 
 
-def rows_of(name: str, job: Job, say: Say) -> list[Row]:
-    """Compute the rows of a job: here, or in a process of its own if it measures a case."""
-    if case := case_of(name, job):
+def rows_of(name: str, job: Job, say: Say, alone: bool = False) -> list[Row]:
+    """Compute the rows of a job: here, or in a process of its own if it measures a case or is to be alone.
+
+    If it runs out of memory, its only row says so; the system may end the whole process, where it is not alone.
+    """
+    case = case_of(name, job)
+    if case or alone:
         return apart.rows(experiment.EXPERIMENTS[name], job, case, say)
-    return experiment.module(name).compute(job)
+    return lost.attempt(experiment.module(name).compute, job)
 
 
 def cpu_seconds() -> float:
@@ -205,8 +167,10 @@ def possible(jobs: list[Job], say: Say) -> list[Job]:
     return [job for job in jobs if not lacking.get(job.get("framework"))]
 
 
-def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
+def run(name: str, size: str, path: Path, progress: Progress, say: Say, retry: bool = False) -> None:
     """Run the jobs of an experiment that have no result at `path`, and append a result for each.
+
+    retry: whether to run those again, too, that ran out of memory.
 
     Raises HeldError if another process writes this file, OSError for a data set that cannot be read.
     """
@@ -214,7 +178,8 @@ def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
     with locks.writing(path):
         provide(jobs, say)
         lines, environments = records.read(path)
-        known = {line["job_key"] for line in finished(name, jobs, lines)}
+        there = finished(name, jobs, lines)
+        known = {line["job_key"] for line in there if not (retry and lost.ran_out(line))}
         todo, here = [job for job in jobs if records.key_of(name, job) not in known], environment.describe()
         done, durations = len(jobs) - len(todo), 0.0
         for number, job in enumerate(todo):
@@ -233,7 +198,7 @@ def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
                 "implementation_sha": implementation_sha(name, job),
                 "env_hash": here["env_hash"],
                 "data": described(job),
-                "rows": rows_of(name, job, say),
+                "rows": rows_of(name, job, say, alone=size == "paper"),
                 "started": started.isoformat(timespec="seconds"),
                 "duration_s": round(time.perf_counter() - clock, 3),
                 "cpu_s": round(cpu_seconds() - cpu, 3),
@@ -241,6 +206,8 @@ def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
             }
             durations += line["duration_s"]
             appending.append_data(path, encoded(line))
+            if lost.ran_out(line):
+                say(f"{name}: out of memory at {lost.place([job], [job])}: {line['rows'][-1]['reason']}; it goes on")
         progress(len(jobs), len(jobs), None)
 
 
