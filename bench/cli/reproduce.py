@@ -149,12 +149,12 @@ def together(names: list[str], size: str, records: Path) -> str:
 
     found = [cost(name, size, results.read(results.file_of(records, name))[0]) for name in names]
     done, jobs = sum(each.done for each in found), sum(each.jobs for each in found)
-    usual = [each.usual for each in found if not each.found]
+    elsewhere = [each.usual for each in found if not each.found]
     said = [f"{sum(each.took for each in found):.0f} s of a core so far"]
-    if known := [seconds for seconds in usual if seconds is not None]:
+    if known := [each for each in elsewhere if each is not None]:
         said.append(f"about {sum(known):.0f} s for {counted(len(known))} without results")
-    if None in usual:
-        said.append(f"{counted(usual.count(None))} not measured yet")
+    if None in elsewhere:
+        said.append(f"{counted(elsewhere.count(None))} not measured yet")
     return f"{done} of {jobs} jobs done{out_of_memory(sum(each.lost for each in found))}, {', '.join(said)}"
 
 

@@ -58,14 +58,14 @@ def told(gone: Iterable[Job], jobs: Iterable[Job]) -> dict[str, str]:
     return found
 
 
-def place(own: list[Job], every: list[Job]) -> str:
-    """Say where jobs ran out of memory: their size, and what else tells them from all jobs."""
+def place(own: list[Job], every: list[Job] | None = None) -> str:
+    """Say where jobs ran out of memory: their size, and what else tells them from all jobs, if these are given."""
     from drtrl_bench.figures import selection  # which imports matplotlib, that a process has no need of which measures
 
     names = selection.FRAMEWORKS | {rule: name for rule, (name, *_) in selection.ALGORITHMS.items()}
     parts = []
     for field, words in (OTHERS | SIZES).items():
-        values, usual = ({job[field] for job in jobs if field in job} for jobs in (own, every))
+        values, usual = ({job[field] for job in jobs if field in job} for jobs in (own, every or own))
         if values and (values != usual or field in SIZES):
             parts.append(words + " ".join(str(names.get(value, value)) for value in sorted(values)))
     return ", ".join(parts) or "some"

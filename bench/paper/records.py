@@ -30,6 +30,13 @@ FIELDS = {
 """Fields without which a line is no result, and their types."""
 
 
+class Shared(dict[str, Any]):
+    """A dictionary that nobody changes, so that a deep copy is itself: pandas copies `attrs` at every step."""
+
+    def __deepcopy__(self, memo: Any) -> "Shared":
+        return self
+
+
 def file_of(records: Path, name: str) -> Path:
     """Return the file of an experiment: NAME.jsonl in a folder, or the file itself if one is named."""
     return records if records.suffix == ".jsonl" else records / f"{name}.jsonl"
@@ -95,12 +102,12 @@ def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.Da
             rows += [{**line["job"], **row, **common} for row in line["rows"]]
     made = pd.DataFrame(rows, columns=None if rows or not lines else [*lines[0]["job"], *common])
     made.attrs = {
-        "environments": environments,
+        "environments": Shared(environments),
         "results": digest([[line["job_key"], line["implementation_sha"], line["rows"]] for line in lines]),
         "experiment": lines[0]["experiment"] if lines else "",
         "size": size,
         "jobs": len(lines) - len(gone),
-        "lost": lost.told(gone, [line["job"] for line in lines]),
+        "lost": Shared(lost.told(gone, [line["job"] for line in lines])),
         "cpu_s": sum(line.get("cpu_s") or 0 for line in lines),
         "seeds": max(1, made["seed"].nunique()) if "seed" in made else 1,
     }

@@ -9,10 +9,7 @@ result, too (`lost.py`), and the run goes on.
 """
 
 import json
-import os
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +60,13 @@ def texts_of_case(algorithm: str, framework: str, dataset: str) -> tuple[str, ..
 def implementation_sha(name: str, job: Job) -> str:
     """Return the hash of the sources and of the data's files that a job's rows depend on."""
     dataset = job.get("dataset")
-    return digest([*sources(name, job), *(data.label_and_fingerprint(dataset) if dataset else [])])
+    return digested(*sources(name, job), *(data.label_and_fingerprint(dataset) if dataset else []))
+
+
+@cache
+def digested(*parts: str) -> str:
+    """Return the hash of code and of what names data: most jobs of an experiment have the same."""
+    return digest(parts)
 
 
 def sources(name: str, job: Job) -> list[str]:
@@ -80,7 +83,7 @@ def of_older_code(name: str, lines: list[Line]) -> int:
     for line in lines:
         label, fingerprint = (line["data"].get(key) for key in ("label", "fingerprint"))
         of_data = [label, fingerprint] if fingerprint else []
-        count += digest([*sources(name, line["job"]), *of_data]) != line["implementation_sha"]
+        count += digested(*sources(name, line["job"]), *of_data) != line["implementation_sha"]
     return count
 
 
@@ -90,20 +93,39 @@ def case_of(name: str, job: Job) -> Case | None:
     return of_job and of_job(job)
 
 
-def rows_of(name: str, job: Job, say: Say, alone: bool = False) -> list[Row]:
-    """Compute the rows of a job: here, or in a process of its own if it measures a case or is to be alone.
+def rows_of(name: str, job: Job, say: Say) -> list[Row]:
+    """Compute the rows of a job: here, or in a process of its own if it measures a case.
 
-    If it runs out of memory, its only row says so; the system may end the whole process, where it is not alone.
+    If it runs out of memory, its only row says so; here, the system may end the whole run.
     """
-    case = case_of(name, job)
-    if case or alone:
+    if case := case_of(name, job):
         return apart.rows(experiment.EXPERIMENTS[name], job, case, say)
     return lost.attempt(experiment.module(name).compute, job)
 
 
-def cpu_seconds() -> float:
-    """Return the processor's seconds that this process has taken, and those of its children that have ended."""
-    return sum(os.times()[:4])
+def computed(name: str, jobs: list[Job], say: Say, large: bool) -> Iterator[Line]:
+    """Compute jobs, and yield of each the fields of its result.
+
+    large: memory may not hold them, so that those that share what they compute, as they differ in seed and framework
+    alone, have a process of their own, one after the other.
+    """
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        alike = {key: value for key, value in job.items() if not large or key not in ("seed", "framework", "until")}
+        groups.setdefault(json.dumps(alike, sort_keys=True), []).append(job)
+    for group in groups.values():
+        if large and not case_of(name, group[0]):
+            results = apart.each(experiment.EXPERIMENTS[name], group)
+        else:
+            results = (apart.clocked(partial(rows_of, name, job, say)) for job in group)
+        for of_job, (found, took) in zip([origin(name, job) for job in group], results, strict=True):
+            yield of_job | {"rows": found} | took
+
+
+def origin(name: str, job: Job) -> Line:
+    """Return the fields of a result that are known before: the job, and the sources and data that are here now."""
+    key, sha = records.key_of(name, job), implementation_sha(name, job)
+    return {"job": job, "job_key": key, "implementation_sha": sha, "data": described(job)}
 
 
 def described(job: Job) -> dict[str, Any]:
@@ -182,32 +204,18 @@ def run(name: str, size: str, path: Path, progress: Progress, say: Say, retry: b
         known = {line["job_key"] for line in there if not (retry and lost.ran_out(line))}
         todo, here = [job for job in jobs if records.key_of(name, job) not in known], environment.describe()
         done, durations = len(jobs) - len(todo), 0.0
-        for number, job in enumerate(todo):
+        results = computed(name, todo, say, large=size == "paper")
+        for number in range(len(todo)):
             progress(done + number, len(jobs), durations / number * (len(todo) - number) if number else None)
             if here["env_hash"] not in environments:
                 environments[here["env_hash"]] = here | {"kind": "environment", "schema_version": records.VERSION}
                 appending.append_data(path, encoded(environments[here["env_hash"]]))
-            started, clock, cpu = datetime.now(UTC), time.perf_counter(), cpu_seconds()
-            line = {
-                "kind": "result",
-                "schema_version": records.VERSION,
-                "experiment": name,
-                "size": size,
-                "job": job,
-                "job_key": records.key_of(name, job),
-                "implementation_sha": implementation_sha(name, job),
-                "env_hash": here["env_hash"],
-                "data": described(job),
-                "rows": rows_of(name, job, say, alone=size == "paper"),
-                "started": started.isoformat(timespec="seconds"),
-                "duration_s": round(time.perf_counter() - clock, 3),
-                "cpu_s": round(cpu_seconds() - cpu, 3),
-                **environment.checkout(),
-            }
+            kind = {"kind": "result", "schema_version": records.VERSION, "experiment": name, "size": size}
+            line = kind | next(results) | {"env_hash": here["env_hash"]} | environment.checkout()
             durations += line["duration_s"]
             appending.append_data(path, encoded(line))
             if lost.ran_out(line):
-                say(f"{name}: out of memory at {lost.place([job], [job])}: {line['rows'][-1]['reason']}; it goes on")
+                say(f"{name}: out of memory at {lost.place([line['job']])}: {line['rows'][-1]['reason']}; it goes on")
         progress(len(jobs), len(jobs), None)
 
 

@@ -31,9 +31,14 @@ SIZES = {"cpu": ("none", "jax", "torch"), "paper": ("none", "killed", "python")}
 def jobs(size):
     return [{"seed": seed, "neurons": 4000, "steps": 200, "error": error} for seed, error in enumerate(size)]
 
+LEFT = []
+
 def compute(job):
-    if job["error"] == "killed":
+    LEFT.append(job["seed"])
+    if job["error"] == "killed" or job["error"] == "second killed" and job["seed"] == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    if job["error"] == "crowded" and len(LEFT) > 2:
+        raise MemoryError
     if job["error"] in ERRORS:
         raise ERRORS[job["error"]]
     return [{"value": job["seed"], "process": os.getpid()}]
@@ -96,15 +101,55 @@ def test_the_run_goes_on_and_asks_again_only_if_told(greedy: Any, tmp_path: Path
     assert standing.startswith("3 of 3 jobs done, 2 of them out of memory, ")
 
 
-def test_at_the_papers_size_a_job_has_a_process_that_the_system_may_end(
+def test_at_the_papers_size_jobs_have_another_process(
+    greedy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(greedy, "SIZES", {"cpu": ("none",), "paper": ("none",)})
+    here = []
+    for size in greedy.SIZES:
+        path = tmp_path / f"{size}.jsonl"
+        runner.run("greedy", size, path, lambda *_: None, print)
+        here.append(records.read(path)[0][0]["rows"][0]["process"] == os.getpid())
+    assert here == [True, False]
+
+
+def test_a_process_that_the_system_ends_is_a_row_and_the_run_goes_on(
     greedy: Any, tmp_path: Path, ends_for_memory: None
 ) -> None:
     path = tmp_path / "greedy.jsonl"
     runner.run("greedy", "paper", path, lambda *_: None, print)
-    first, second, third = (line["rows"][0] for line in records.read(path)[0])
+    first, *others = (line["rows"][0] for line in records.read(path)[0])
     assert first["value"] == 0
-    assert first["process"] != os.getpid()
-    assert (second, third) == (lost.row(KILLED), lost.row("out of memory"))
+    assert others == [lost.row(KILLED), lost.row("out of memory")]
+
+
+def processes(error: str) -> list[Any]:
+    """The rows of three seeds, in which the process of each is told by a number."""
+    found = [rows[0] for rows, _ in apart.each("greedy", [{"seed": seed, "error": error} for seed in range(3)])]
+    known = list(dict.fromkeys(row["process"] for row in found if "process" in row))
+    return [known.index(row["process"]) if "process" in row else row for row in found]
+
+
+def test_seeds_share_a_process_until_the_system_ends_it(greedy: Any, ends_for_memory: None) -> None:
+    assert processes("none") == [0, 0, 0]
+    assert processes("second killed") == [0, lost.row(KILLED), 1]
+
+
+def test_what_earlier_jobs_left_in_memory_is_not_held_against_a_job(greedy: Any) -> None:
+    assert processes("crowded") == [0, 0, 1]
+
+
+def test_what_is_done_is_kept_when_a_process_is_interrupted(greedy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*words: Any, **options: Any) -> None:
+        whole(*words, **options)
+        raise KeyboardInterrupt
+
+    whole = apart.supervised.run
+    monkeypatch.setattr(apart.supervised, "run", run)
+    results = apart.each("greedy", [{"seed": 7, "error": "none"}])
+    assert next(results)[0][0]["value"] == 7
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
 
 
 def test_who_ends_a_process_otherwise_stops_the_run(greedy: Any, tmp_path: Path) -> None:
@@ -120,8 +165,9 @@ def test_an_error_of_a_process_is_known_by_its_last_words(greedy: Any, monkeypat
         -6, "terminate called after throwing an instance of\n  what():  std::bad_alloc", "start"
     )
     monkeypatch.setattr(apart.supervised, "run", lambda *_, **__: end)
-    assert apart.rows("greedy", {}, None, print) == [lost.row("  what():  std::bad_alloc")]
-    assert apart.rows("greedy", {}, Case(threads=1), print) == [lost.row("  what():  std::bad_alloc")]
+    said = [lost.row("  what():  std::bad_alloc")]
+    assert apart.rows("greedy", {}, Case(threads=1), print) == said
+    assert [found for found, _ in apart.each("greedy", [{}])] == [said]
 
 
 def test_where_memory_ran_out_is_said_by_what_tells_jobs_apart() -> None:

@@ -397,9 +397,9 @@ PLANTED = [
     Planted(
         "the paper's size computed in the process that keeps the records",
         "bench/paper/runner.py",
-        'alone=size == "paper"',
-        "alone=False",
-        f"{LOST}test_at_the_papers_size_a_job_has_a_process_that_the_system_may_end",
+        'large=size == "paper"',
+        "large=False",
+        f"{LOST}test_at_the_papers_size_jobs_have_another_process",
     ),
     Planted(
         "a yes of the jobs that memory held",
