@@ -50,7 +50,8 @@ def told(gone: Iterable[Job], jobs: Iterable[Job]) -> dict[str, str]:
 
     A job without a study is of the study "".
     """
-    gone, jobs, found = list(gone), list(jobs), {}
+    gone, jobs = list(gone), list(jobs)
+    found: dict[str, str] = {}
     for study in dict.fromkeys(job.get("study", "") for job in gone):
         own, every = ([job for job in each if job.get("study", "") == study] for each in (gone, jobs))
         of = f" of {study}" if study else ""

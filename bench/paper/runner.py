@@ -107,17 +107,16 @@ def computed(name: str, jobs: list[Job], say: Say, large: bool) -> Iterator[Line
     """Compute jobs, and yield of each the fields of its result.
 
     large: memory may not hold them, so that those that share what they compute, as they differ in seed and framework
-    alone, have a process of their own, one after the other.
+    alone, have a process of their own, one after the other. One that measures a case has its own, and its turn, anyway.
     """
+    large = large and not hasattr(experiment.module(name), "case")
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         alike = {key: value for key, value in job.items() if not large or key not in ("seed", "framework", "until")}
         groups.setdefault(json.dumps(alike, sort_keys=True), []).append(job)
     for group in groups.values():
-        if large and not case_of(name, group[0]):
-            results = apart.each(experiment.EXPERIMENTS[name], group)
-        else:
-            results = (apart.clocked(partial(rows_of, name, job, say)) for job in group)
+        own = (apart.clocked(partial(rows_of, name, job, say)) for job in group)
+        results = apart.each(experiment.EXPERIMENTS[name], group) if large else own
         for of_job, (found, took) in zip([origin(name, job) for job in group], results, strict=True):
             yield of_job | {"rows": found} | took
 
