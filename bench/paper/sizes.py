@@ -73,14 +73,14 @@ def told(name: str, rows: Any) -> str:
     for field in fields(there):
         if field.name in OURS:
             continue
-        word, own = WORDS[field.name], shown(getattr(here, field.name))
+        own = shown(getattr(here, field.name))
         if other := getattr(here, field.name) != getattr(there, field.name):
             own += f" ({shown(getattr(there, field.name))})"
         differs |= other
-        if word in SIGNS:
-            signs[word] = own
+        if (sign := WORDS.get(field.name)) in SIGNS:
+            signs[sign] = own
         elif other:
-            others.append(f"{word} {own}")
+            others.append(f"{WORDS[field.name]} {own}")
     numbers = ", ".join([*(f"{sign} = {signs[sign]}" for sign in SIGNS if sign in signs), *others])
     return "; ".join(filter(None, (numbers, "" if differs else "the published numbers", trials(rows))))
 

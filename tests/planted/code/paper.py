@@ -6,14 +6,13 @@ THEORY, RUNNER, JACOBIAN, TIME, TRAINING, TRAININGS = (
     f"tests/paper/test_{name}.py::"
     for name in ("rank1_theory", "paper_runner", "jacobian", "rank1_time", "training", "trainings")
 )
-COST, ARTIFICIAL, APART, REPRODUCE = (
-    f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
-)
+COST, ARTIFICIAL, REPRODUCE = (f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "reproduce"))
+APART, LOST = (f"tests/paper/running/test_{name}.py::" for name in ("apart", "lost"))
 LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "trained_tasks"))
 GRADIENT, LAG, ALONG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag", "along"))
 BRAIN = "tests/paper/brain/test_connectome.py::"
 INTERVALS, LIMITS = (f"tests/paper/measures/test_{name}.py::" for name in ("intervals", "limits"))
-ABSTRACT, LOST = (f"tests/paper/test_{name}.py::" for name in ("abstract", "lost"))
+ABSTRACT = "tests/paper/test_abstract.py::"
 
 PLANTED = [
     # 2.3
