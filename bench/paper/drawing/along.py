@@ -1,6 +1,7 @@
 """Draws the fidelity along training, and the accuracy that a rule reaches over the fidelity that it had on the way."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ MEASURES = {
 TASKS = {"copying": ("copying", 1 / 8), "dms": ("delayed match", 1 / 2)}
 """Name in a title, and accuracy of guesses."""
 LAYERS = {"layer0": "hidden layer", "readout": "readout"}
-SMALL = {"markersize": 3.8, "linewidth": 1.3}
+SMALL: dict[str, Any] = {"markersize": 3.8, "linewidth": 1.3}
 """Marks of lines that lie close to each other."""
 
 
