@@ -17,6 +17,8 @@ from drtrl_bench.cli.terminal import UsageError, complaints, console
 from drtrl_bench.paper import experiment
 from drtrl_bench.process import signals
 
+COMMITTED = LOCAL.parent / "paper"
+"""Folder of the committed results, where the current folder is a clone's."""
 OFTEN_S = 15.0
 """Seconds between two lines of progress, where there is no terminal."""
 
@@ -39,6 +41,7 @@ def reproduce(
         bool, typer.Option("--list", help="List what there is, and of each size what is done and what it costs.")
     ] = False,
     draw_only: Annotated[bool, typer.Option("--draw-only", help="Run nothing; draw what was run.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Run again what ran out of memory before.")] = False,
     records: Annotated[
         Path, typer.Option(help="Folder of the results, NAME.jsonl for each experiment; or one file for all.")
     ] = LOCAL / "paper",
@@ -50,7 +53,8 @@ def reproduce(
     """Run the paper's experiments, draw their figures, and write REPRODUCTION.md: which claims stand.
 
     Only jobs without a result are run, or whose sources or data have changed; so an interrupted run goes on where it
-    stopped. Where a data set has no files, a small stand-in is made, and all that comes of it is called synthetic.
+    stopped. A job that runs out of memory has a result that says so, and the others go on. Where a data set has no
+    files, a small stand-in is made, and all that comes of it is called synthetic.
 
     Examples: drtrl-bench reproduce --list     drtrl-bench reproduce rank1_theory     drtrl-bench reproduce --size paper
 
@@ -68,14 +72,14 @@ def reproduce(
         for name in chosen:
             advice = "the finished jobs are kept, the same command goes on from here"
             with signals.advising(advice), progress(name) as told:
-                runner.run(name, size, results.file_of(records, name), told, announce)
+                runner.run(name, size, results.file_of(records, name), told, announce, retry)
     judged, drawn = [], []
     for name in experiment.EXPERIMENTS:
         rows = rows_of(name, size, records, complain=name in chosen)
         if rows is None:
             judged.append((name, None, []))
             continue
-        judged.append((name, rows, experiment.module(name).verdicts(rows)))
+        judged.append((name, rows, report.judge(name, rows)))
         if name in chosen:
             drawn.append((name, rows, out / "figures" / "paper"))
     if not drawn:
@@ -145,13 +149,13 @@ def together(names: list[str], size: str, records: Path) -> str:
 
     found = [cost(name, size, results.read(results.file_of(records, name))[0]) for name in names]
     done, jobs = sum(each.done for each in found), sum(each.jobs for each in found)
-    usual = [each.usual for each in found if not each.found]
+    elsewhere = [each.usual for each in found if not each.found]
     said = [f"{sum(each.took for each in found):.0f} s of a core so far"]
-    if known := [seconds for seconds in usual if seconds is not None]:
+    if known := [each for each in elsewhere if each is not None]:
         said.append(f"about {sum(known):.0f} s for {counted(len(known))} without results")
-    if None in usual:
-        said.append(f"{counted(usual.count(None))} not measured yet")
-    return f"{done} of {jobs} jobs done, {', '.join(said)}"
+    if None in elsewhere:
+        said.append(f"{counted(elsewhere.count(None))} not measured yet")
+    return f"{done} of {jobs} jobs done{out_of_memory(sum(each.lost for each in found))}, {', '.join(said)}"
 
 
 def counted(experiments: int) -> str:
@@ -166,33 +170,54 @@ class Cost(NamedTuple):
     """With results of the sources and data that are here."""
     found: int
     """With results, of whatever sources."""
+    lost: int
+    """Of these, how many ran out of memory."""
     jobs: int
     took: float
     """What all results took."""
     usual: float | None
-    """What all jobs are thought to take; None: not known."""
+    """What all jobs take elsewhere, if there are no results; None: not known."""
 
 
 def cost(name: str, size: str, lines: list[dict[str, Any]]) -> Cost:
     """Return what of a size is done, and what it took and takes."""
+    from drtrl_bench.paper import lost, runner
     from drtrl_bench.paper import records as results
-    from drtrl_bench.paper import runner
 
     jobs = runner.jobs_of(name, size)
     found = results.newest(lines, name, jobs)
-    took = sum(line.get("cpu_s") or 0 for line in found)
-    usual = experiment.module(name).ABOUT.cpu_seconds if size == "cpu" else None
-    return Cost(len(runner.finished(name, jobs, lines)), len(found), len(jobs), took, usual)
+    done, gone = len(runner.finished(name, jobs, lines)), sum(map(lost.ran_out, found))
+    return Cost(done, len(found), gone, len(jobs), seconds(found), None if found else usual(name, size, jobs))
+
+
+def seconds(lines: list[dict[str, Any]]) -> float:
+    """Return the seconds of a core that results took."""
+    return sum(line.get("cpu_s") or 0 for line in lines)
+
+
+def usual(name: str, size: str, jobs: list[dict[str, Any]]) -> float | None:
+    """Return the seconds of a core that jobs took elsewhere: in the committed results, or as their module says."""
+    from drtrl_bench.paper import records as results
+
+    lines, _ = results.read(results.file_of(COMMITTED, name))
+    if len(found := results.newest(lines, name, jobs)) == len(jobs):
+        return seconds(found)
+    return experiment.module(name).ABOUT.cpu_seconds if size == "cpu" else None
 
 
 def standing(name: str, size: str, lines: list[dict[str, Any]]) -> str:
     """Say how many jobs of a size are done, and how many seconds of a core all took, or would take."""
     known = cost(name, size, lines)
     if known.found:
-        seconds = f"{known.took:.0f} s of a core" + (" so far" if known.found < known.jobs else "")
+        took = f"{known.took:.0f} s of a core" + (" so far" if known.found < known.jobs else "")
     else:
-        seconds = "cost not measured yet" if known.usual is None else f"about {known.usual:.0f} s of a core"
-    return f"{known.done} of {known.jobs} jobs done, {seconds}"
+        took = "cost not measured yet" if known.usual is None else f"about {known.usual:.0f} s of a core"
+    return f"{known.done} of {known.jobs} jobs done{out_of_memory(known.lost)}, {took}"
+
+
+def out_of_memory(jobs: int) -> str:
+    """Say of how many jobs memory did not hold the rows; "" of none."""
+    return f", {jobs} of them out of memory" if jobs else ""
 
 
 def announce(text: str) -> None:

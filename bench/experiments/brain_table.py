@@ -8,7 +8,6 @@ that are left lies beside the table, and is removed after the last of them.
 
 import csv
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -23,15 +22,13 @@ from drtrl_bench.experiments import brain_cost, brain_files
 from drtrl_bench.experiments.loading import machine, say, write
 from drtrl_bench.files import textfile
 from drtrl_bench.measure import environment
-from drtrl_bench.paper import apart
+from drtrl_bench.paper import apart, lost
 from drtrl_bench.process import locks
 
 Job = dict[str, Any]
 Row = dict[str, Any]
 MOST_BYTES = 2**20
 """The most bytes that a table of an earlier run may have."""
-LACKING = re.compile("MemoryError|bad_alloc|RESOURCE_EXHAUSTED|(allocate|enough|out of|lack of) memory", re.IGNORECASE)
-"""How Python and the frameworks say that memory ran out; "oom" is then the status, as when the system says so."""
 START_S, PAIR_S = 6.0, 1.2e-5
 """Seconds that a job takes, roughly, and those it takes more for each pair; a run corrects both by what it took."""
 
@@ -82,7 +79,7 @@ def measure(module: str, job: Job, threads: int, folder: Path) -> Row:
         network = brain_files.drawn(folder, job, case)
         (row,) = apart.rows(f"drtrl_bench.experiments.{module}", job | {"network": str(network)}, case, say)
     except apart.EndedError as error:
-        row = {"status": "oom" if LACKING.search(error.reason) else "error", "reason": error.reason}
+        row = {"status": "oom" if lost.LACKING.search(error.reason) else "error", "reason": error.reason}
     return job | {"status": "ok"} | row
 
 

@@ -60,6 +60,8 @@ class Claim:
     text: str
     source: str
     """Where it stands: [code] a file of the published code, [page] a page of the paper."""
+    study: str = ""
+    """The study whose jobs judge it; empty: all jobs of the experiment do."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drtrl_bench.case import digest
+from drtrl_bench.paper import lost
 from drtrl_bench.records import reading
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ FIELDS = {
     "rows": list,
 }
 """Fields without which a line is no result, and their types."""
+
+
+class Shared(dict[str, Any]):
+    """A dictionary that nobody changes, so that a deep copy is itself: pandas copies `attrs` at every step."""
+
+    def __deepcopy__(self, memo: Any) -> "Shared":
+        return self
 
 
 def file_of(records: Path, name: str) -> Path:
@@ -68,7 +76,8 @@ def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.Da
     """Return a frame with a row for each row of the results, with the numbers of its job beside its own.
 
     size: the one whose jobs these are; two sizes may share some. `attrs` has it, the environments, and "results" (the
-    hash of what is drawn), "experiment", "jobs", "seeds" and "cpu_s", what the jobs took.
+    hash of what is drawn), "experiment", "jobs", "seeds" and "cpu_s", what the jobs took; and "lost", by study the
+    words on jobs that ran out of memory, which have no rows. If no job has rows, the columns are those of a job.
     """
     import pandas as pd
 
@@ -76,6 +85,8 @@ def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.Da
 
     letters = caption.setups(environments, dict.fromkeys(line["env_hash"] for line in lines))
     rows: list[dict[str, Any]] = []
+    gone: list[dict[str, Any]] = []
+    common: dict[str, Any] = {}
     for line in lines:
         commit = line.get("commit") and line["commit"][:9] + (" with changes" if line.get("dirty") else "")
         common = {
@@ -85,14 +96,18 @@ def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.Da
             "setup": letters[line["env_hash"]],
             "commits": frozenset([commit] if commit else []),
         }
-        rows += [{**line["job"], **row, **common} for row in line["rows"]]
-    made = pd.DataFrame(rows)
+        if lost.left_out(line):
+            gone.append(line["job"])
+        else:
+            rows += [{**line["job"], **row, **common} for row in line["rows"]]
+    made = pd.DataFrame(rows, columns=None if rows or not lines else [*lines[0]["job"], *common])
     made.attrs = {
-        "environments": environments,
+        "environments": Shared(environments),
         "results": digest([[line["job_key"], line["implementation_sha"], line["rows"]] for line in lines]),
         "experiment": lines[0]["experiment"] if lines else "",
         "size": size,
-        "jobs": len(lines),
+        "jobs": len(lines) - len(gone),
+        "lost": Shared(lost.told(gone, [line["job"] for line in lines])),
         "cpu_s": sum(line.get("cpu_s") or 0 for line in lines),
         "seeds": max(1, made["seed"].nunique()) if "seed" in made else 1,
     }

@@ -1,11 +1,12 @@
 """Writes the captions of the figures, and the tables of verdicts of all experiments."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from drtrl_bench import data
-from drtrl_bench.paper import abstract, experiment, sizes
+from drtrl_bench.paper import abstract, experiment, lost, sizes
 from drtrl_bench.paper.drawing import names as drawing
 from drtrl_bench.paper.experiment import Outcome, Verdict
 from drtrl_bench.paper.measures import intervals
@@ -68,8 +69,13 @@ def datasets(rows: Any) -> str:
 
 
 def footer(rows: Any, *said: str) -> list[str]:
-    """Write a caption: what the figure says of itself, the data, which records it is of, and their machine."""
+    """Write a caption: what the figure says of itself, the data, which records it is of, and their machine.
+
+    And which jobs of its studies it lacks, as they ran out of memory.
+    """
     of = rows.attrs
+    if lacking := lost.where(rows, rows["study"].fillna("").unique() if "study" in rows else ()):
+        said = (f"left out, as it ran out of memory: {lacking}", *said)
     jobs = f"{of['jobs']} job{'s' * (of['jobs'] != 1)}, {of['seeds']} seeds"
     identity = f"records {of['results']} of {of['experiment']} at size {of['size']}: {jobs}"
     return [*said, f"data: {datasets(rows)}", identity, *caption.machines(rows)]
@@ -103,6 +109,24 @@ def outcome(rows: Any, holds: bool | None) -> Outcome:
     if rows.attrs["size"] == "paper" and not stands_in(rows):
         return "reproduced" if holds else "not reproduced"
     return "only at reduced size" if holds else "not at reduced size"
+
+
+def judge(name: str, rows: Any) -> list[Verdict]:
+    """Judge the claims of an experiment; a yes that jobs which ran out of memory might turn is left open."""
+    module = experiment.module(name)
+    if not rows.empty:
+        return [weighed(rows, verdict) for verdict in module.verdicts(rows)]
+    why = f"ran out of memory at {lost.where(rows)}"
+    return [Verdict(claim, outcome(rows, None), "nothing was measured", why) for claim in module.ABOUT.claims.values()]
+
+
+def weighed(rows: Any, verdict: Verdict) -> Verdict:
+    """Say in a verdict which of its jobs ran out of memory: a no of the others stands, a yes does not."""
+    study = verdict.claim.study
+    if not (where := lost.where(rows, [study] if study else ())):
+        return verdict
+    told = outcome(rows, None) if verdict.outcome == outcome(rows, True) else verdict.outcome
+    return replace(verdict, outcome=told, why=f"ran out of memory at {where}; {verdict.why}")
 
 
 def stands_in(rows: Any) -> bool:
@@ -173,6 +197,8 @@ def run(name: str, rows: Any) -> tuple[str, ...]:
     if rows is None:
         return about.section, title, "", "", NOT_RUN, "", ""
     took = f"{rows.attrs['cpu_s']:.0f}, {rows.attrs['jobs']} jobs"
+    if lacking := lost.where(rows):
+        took += f"; out of memory: {lacking}"
     figures = ", ".join(f"`{figure}.png`" for figure in drawing.names(name, rows))
     return about.section, title, figures, datasets(rows), sizes.told(name, rows), took, sizes.update(rows)
 

@@ -4,15 +4,12 @@ A job has a result if its file has one of the same job, the same sources and the
 on where it stopped, and a changed implementation reruns what depends on it. The sources of a job are `compute`, what it
 uses of its own module, and the modules that these import, without comments and docstrings; figures and verdicts are
 none of them. Where a module has `case(job)`, a job is computed apart (`apart.py`), and the sources of that case, by the
-registry's names, count as well.
+registry's names, count as well. So is a job of size paper, which memory may not hold: one that runs out of memory has a
+result, too (`lost.py`), and the run goes on.
 """
 
-import ast
 import json
-import os
-import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,8 @@ from typing import Any
 from drtrl_bench import data, lookup, protocols, provenance, registry
 from drtrl_bench.case import Case, digest
 from drtrl_bench.measure import environment
-from drtrl_bench.paper import apart, experiment, records
+from drtrl_bench.paper import apart, experiment, lost, records
+from drtrl_bench.paper.excerpt import used
 from drtrl_bench.paper.experiment import Job, Row
 from drtrl_bench.paper.records import Line
 from drtrl_bench.process import locks
@@ -33,49 +31,6 @@ Progress = Callable[[int, int, float | None], None]
 """Called before each job with the number that are finished, the number of all, and about how many seconds are left."""
 Say = Callable[[str], None]
 """Called with a line of text."""
-
-
-def used(source: str, start: str) -> str:
-    """Return the text of a function and of all that it uses at the top of its module, imports among it."""
-    tree, lines = ast.parse(source), source.splitlines()
-    places: dict[str, ast.stmt] = {}
-    for node in tree.body:
-        for name in names_bound(node):
-            places[name] = node
-    taken: dict[int, ast.stmt] = {}
-    waiting = [places[start]]
-    while waiting:
-        node = waiting.pop()
-        if node.lineno in taken:
-            continue
-        taken[node.lineno] = node
-        waiting += [places[name] for name in names_read(node) if name in places]
-    return "\n".join("\n".join(lines[first_line(node) - 1 : node.end_lineno]) for _, node in sorted(taken.items()))
-
-
-def names_read(node: ast.AST) -> Iterator[str]:
-    """Yield the names in a statement, except those of annotations, which compute nothing."""
-    if isinstance(node, ast.Name):
-        yield node.id
-    for field, value in ast.iter_fields(node):
-        if field not in ("annotation", "returns"):
-            for each in value if isinstance(value, list) else [value]:
-                if isinstance(each, ast.AST):
-                    yield from names_read(each)
-
-
-def first_line(node: ast.stmt) -> int:
-    """Return the number of a statement's first line, that of its first decorator if it has one."""
-    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
-
-
-def names_bound(node: ast.stmt) -> list[str]:
-    """List the names that a statement at the top of a module binds."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return [node.name]
-    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
 
 
 @cache
@@ -105,7 +60,13 @@ def texts_of_case(algorithm: str, framework: str, dataset: str) -> tuple[str, ..
 def implementation_sha(name: str, job: Job) -> str:
     """Return the hash of the sources and of the data's files that a job's rows depend on."""
     dataset = job.get("dataset")
-    return digest([*sources(name, job), *(data.label_and_fingerprint(dataset) if dataset else [])])
+    return digested(*sources(name, job), *(data.label_and_fingerprint(dataset) if dataset else []))
+
+
+@cache
+def digested(*parts: str) -> str:
+    """Return the hash of code and of what names data: most jobs of an experiment have the same."""
+    return digest(parts)
 
 
 def sources(name: str, job: Job) -> list[str]:
@@ -122,7 +83,7 @@ def of_older_code(name: str, lines: list[Line]) -> int:
     for line in lines:
         label, fingerprint = (line["data"].get(key) for key in ("label", "fingerprint"))
         of_data = [label, fingerprint] if fingerprint else []
-        count += digest([*sources(name, line["job"]), *of_data]) != line["implementation_sha"]
+        count += digested(*sources(name, line["job"]), *of_data) != line["implementation_sha"]
     return count
 
 
@@ -133,15 +94,37 @@ def case_of(name: str, job: Job) -> Case | None:
 
 
 def rows_of(name: str, job: Job, say: Say) -> list[Row]:
-    """Compute the rows of a job: here, or in a process of its own if it measures a case."""
+    """Compute the rows of a job: here, or in a process of its own if it measures a case.
+
+    If it runs out of memory, its only row says so; here, the system may end the whole run.
+    """
     if case := case_of(name, job):
         return apart.rows(experiment.EXPERIMENTS[name], job, case, say)
-    return experiment.module(name).compute(job)
+    return lost.attempt(experiment.module(name).compute, job)
 
 
-def cpu_seconds() -> float:
-    """Return the processor's seconds that this process has taken, and those of its children that have ended."""
-    return sum(os.times()[:4])
+def computed(name: str, jobs: list[Job], say: Say, large: bool) -> Iterator[Line]:
+    """Compute jobs, and yield of each the fields of its result.
+
+    large: memory may not hold them, so that those that share what they compute, as they differ in seed and framework
+    alone, have a process of their own, one after the other. One that measures a case has its own, and its turn, anyway.
+    """
+    large = large and not hasattr(experiment.module(name), "case")
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        alike = {key: value for key, value in job.items() if not large or key not in ("seed", "framework", "until")}
+        groups.setdefault(json.dumps(alike, sort_keys=True), []).append(job)
+    for group in groups.values():
+        own = (apart.clocked(partial(rows_of, name, job, say)) for job in group)
+        results = apart.each(experiment.EXPERIMENTS[name], group) if large else own
+        for of_job, (found, took) in zip([origin(name, job) for job in group], results, strict=True):
+            yield of_job | {"rows": found} | took
+
+
+def origin(name: str, job: Job) -> Line:
+    """Return the fields of a result that are known before: the job, and the sources and data that are here now."""
+    key, sha = records.key_of(name, job), implementation_sha(name, job)
+    return {"job": job, "job_key": key, "implementation_sha": sha, "data": described(job)}
 
 
 def described(job: Job) -> dict[str, Any]:
@@ -205,8 +188,10 @@ def possible(jobs: list[Job], say: Say) -> list[Job]:
     return [job for job in jobs if not lacking.get(job.get("framework"))]
 
 
-def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
+def run(name: str, size: str, path: Path, progress: Progress, say: Say, retry: bool = False) -> None:
     """Run the jobs of an experiment that have no result at `path`, and append a result for each.
+
+    retry: whether to run those again, too, that ran out of memory.
 
     Raises HeldError if another process writes this file, OSError for a data set that cannot be read.
     """
@@ -214,33 +199,22 @@ def run(name: str, size: str, path: Path, progress: Progress, say: Say) -> None:
     with locks.writing(path):
         provide(jobs, say)
         lines, environments = records.read(path)
-        known = {line["job_key"] for line in finished(name, jobs, lines)}
+        there = finished(name, jobs, lines)
+        known = {line["job_key"] for line in there if not (retry and lost.ran_out(line))}
         todo, here = [job for job in jobs if records.key_of(name, job) not in known], environment.describe()
         done, durations = len(jobs) - len(todo), 0.0
-        for number, job in enumerate(todo):
+        results = computed(name, todo, say, large=size == "paper")
+        for number in range(len(todo)):
             progress(done + number, len(jobs), durations / number * (len(todo) - number) if number else None)
             if here["env_hash"] not in environments:
                 environments[here["env_hash"]] = here | {"kind": "environment", "schema_version": records.VERSION}
                 appending.append_data(path, encoded(environments[here["env_hash"]]))
-            started, clock, cpu = datetime.now(UTC), time.perf_counter(), cpu_seconds()
-            line = {
-                "kind": "result",
-                "schema_version": records.VERSION,
-                "experiment": name,
-                "size": size,
-                "job": job,
-                "job_key": records.key_of(name, job),
-                "implementation_sha": implementation_sha(name, job),
-                "env_hash": here["env_hash"],
-                "data": described(job),
-                "rows": rows_of(name, job, say),
-                "started": started.isoformat(timespec="seconds"),
-                "duration_s": round(time.perf_counter() - clock, 3),
-                "cpu_s": round(cpu_seconds() - cpu, 3),
-                **environment.checkout(),
-            }
+            kind = {"kind": "result", "schema_version": records.VERSION, "experiment": name, "size": size}
+            line = kind | next(results) | {"env_hash": here["env_hash"]} | environment.checkout()
             durations += line["duration_s"]
             appending.append_data(path, encoded(line))
+            if lost.ran_out(line):
+                say(f"{name}: out of memory at {lost.place([line['job']])}: {line['rows'][-1]['reason']}; it goes on")
         progress(len(jobs), len(jobs), None)
 
 

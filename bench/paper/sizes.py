@@ -57,19 +57,32 @@ WORDS = {
     "twin": "updates in PyTorch",
 }
 """What the numbers of a size are called in the table."""
+SIGNS = {"T": "steps", "N": "neurons"}
+"""What is told whether it is the published one or not, and the column of the rows that has it."""
 MIB, MS = 2.0**20, 1e-3
 
 
 def told(name: str, rows: Any) -> str:
-    """Say the numbers of the size of the rows that are not the published ones, with these in brackets."""
+    """Say T and N, and the other numbers of the size of the rows that are not the published ones: these in brackets.
+
+    T and N are those of the size, or of the rows where a size does not have them, as where data decide.
+    """
     module, size = experiment.module(name), rows.attrs["size"]
     here, there = module.SIZES[size], module.SIZES["paper"]
-    differing = [
-        f"{WORDS[field.name]} {shown(getattr(here, field.name))} ({shown(getattr(there, field.name))})"
-        for field in fields(there)
-        if field.name not in OURS and getattr(here, field.name) != getattr(there, field.name)
-    ]
-    return "; ".join(filter(None, (brief(rows), ", ".join(differing) or "the published numbers", trials(rows))))
+    signs, others, differs = spans(rows), [], False
+    for field in fields(there):
+        if field.name in OURS:
+            continue
+        own = shown(getattr(here, field.name))
+        if other := getattr(here, field.name) != getattr(there, field.name):
+            own += f" ({shown(getattr(there, field.name))})"
+        differs |= other
+        if (sign := WORDS.get(field.name)) in SIGNS:
+            signs[sign] = own
+        elif other:
+            others.append(f"{WORDS[field.name]} {own}")
+    numbers = ", ".join([*(f"{sign} = {signs[sign]}" for sign in SIGNS if sign in signs), *others])
+    return "; ".join(filter(None, (numbers, "" if differs else "the published numbers", trials(rows))))
 
 
 def trials(rows: Any) -> str:
@@ -85,9 +98,12 @@ def trials(rows: Any) -> str:
 
 def brief(rows: Any) -> str:
     """Say the numbers of steps and neurons of the rows."""
-    known = {"T": "steps", "N": "neurons"}
-    there = {sign: rows[name] for sign, name in known.items() if name in rows and rows[name].notna().any()}
-    return ", ".join(f"{sign} = {span(values)}" for sign, values in there.items())
+    return ", ".join(f"{sign} = {values}" for sign, values in spans(rows).items())
+
+
+def spans(rows: Any) -> dict[str, str]:
+    """Return the numbers of steps and neurons of the rows, in words by sign."""
+    return {sign: span(rows[name]) for sign, name in SIGNS.items() if name in rows and rows[name].notna().any()}
 
 
 def span(values: Any) -> str:
@@ -97,9 +113,11 @@ def span(values: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Write a value of a size in words: of several numbers the least and the most."""
+    """Write a value of a size in words: of several numbers the least and the most; what is the same for all, once."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {shown(each)}" for key, each in value.items())
+        told = {key: shown(each) for key, each in value.items()}
+        same = len(told) > 1 and len(set(told.values())) == 1
+        return next(iter(told.values())) if same else ", ".join(f"{key} {each}" for key, each in told.items())
     if isinstance(value, tuple) and value and all(isinstance(each, int | float) for each in value):
         return " to ".join(f"{each:g}" for each in sorted({min(value), max(value)}))
     if isinstance(value, tuple):

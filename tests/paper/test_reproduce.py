@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from drtrl_bench.cli import app, reproduce
 from drtrl_bench.cli.terminal import UsageError
-from drtrl_bench.paper import experiment, records, report, runner
+from drtrl_bench.paper import apart, experiment, records, report, runner
 from drtrl_bench.paper.studies import rank1_theory
 
 
@@ -85,7 +85,7 @@ def test_the_list_says_what_each_size_costs(tiny: None, tmp_path: Path, monkeypa
     assert reproduce.standing("rank1_theory", "cpu", []) == "0 of 8 jobs done, about 12 s of a core"
     assert reproduce.standing("rank1_theory", "paper", []) == "0 of 12 jobs done, cost not measured yet"
     seconds = iter([0.0, 10.0] * 8)
-    monkeypatch.setattr(runner, "cpu_seconds", lambda: next(seconds))
+    monkeypatch.setattr(apart, "cpu_seconds", lambda: next(seconds))
     runner.run("rank1_theory", "cpu", path, lambda *_: None, print)
     lines, _ = records.read(path)
     assert reproduce.standing("rank1_theory", "cpu", lines) == "8 of 8 jobs done, 80 s of a core"
@@ -93,6 +93,9 @@ def test_the_list_says_what_each_size_costs(tiny: None, tmp_path: Path, monkeypa
     assert reproduce.together(["rank1_theory"], "cpu", tmp_path) == "8 of 8 jobs done, 80 s of a core so far"
     none = reproduce.together(["rank1_theory"], "cpu", tmp_path / "none")
     assert none == "0 of 8 jobs done, 0 s of a core so far, about 12 s for 1 experiment without results"
+    # where the committed results have all its jobs, they say what it takes, and not what its module thought
+    monkeypatch.setattr(reproduce, "COMMITTED", tmp_path)
+    assert reproduce.standing("rank1_theory", "cpu", []) == "0 of 8 jobs done, about 80 s of a core"
     unknown = reproduce.together(["rank1_theory"], "paper", tmp_path / "none")
     assert unknown == "0 of 12 jobs done, 0 s of a core so far, 1 experiment not measured yet"
 

@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from drtrl_bench.figures import layout, scales, selection, style
+from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
+from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
@@ -21,12 +22,8 @@ MEASURES = {
 TASKS = {"copying": ("copying", 1 / 8), "dms": ("delayed match", 1 / 2)}
 """Name in a title, and accuracy of guesses."""
 LAYERS = {"layer0": "hidden layer", "readout": "readout"}
-
-
-def look(rule: str) -> tuple[str, dict[str, Any]]:
-    """Return name and marks of a rule."""
-    name, colour, marker = selection.ALGORITHMS[rule]
-    return name, {"color": colour, "marker": marker, "markersize": 3.8, "markeredgecolor": "white", "linewidth": 1.3}
+SMALL: dict[str, Any] = {"markersize": 3.8, "linewidth": 1.3}
+"""Marks of lines that lie close to each other."""
 
 
 def over_updates(rows: Frame) -> Frame:
@@ -54,9 +51,9 @@ def reached(rows: Frame) -> Frame:
 def curves(axes: Axes, own: Frame, measure: str) -> None:
     """Draw a measure of each rule over updates."""
     for rule, line in own.groupby("rule", sort=False):
-        name, marks = look(str(rule))
-        axes.fill_between(line["update"], line["low"], line["high"], color=marks["color"], alpha=0.2, linewidth=0)
-        axes.plot(line["update"], line["median"], label=name, **marks)
+        name, options = marks.of_rule(str(rule))
+        axes.fill_between(line["update"], line["low"], line["high"], color=options["color"], alpha=0.2, linewidth=0)
+        axes.plot(line["update"], line["median"], label=name, **options, **SMALL)
     axes.set_xlabel("updates")
     drawn = own[["median", "low", "high"]].to_numpy(float)
     if measure == "norm_ratio" and (drawn > 0).any():
@@ -69,10 +66,10 @@ def curves(axes: Axes, own: Frame, measure: str) -> None:
 
 def accuracies(axes: Axes, own: Frame, measure: str, chance: float) -> None:
     """Draw the test accuracy of each rule and seed over a measure."""
-    for rule, marks in own.groupby("rule", sort=False):
-        name, options = look(str(rule))
+    for rule, seeds in own.groupby("rule", sort=False):
+        name, options = marks.of_rule(str(rule))
         options |= {"linestyle": "none", "markersize": 5.5}
-        axes.plot(marks[measure], 100 * marks["test_accuracy"], label=name, **options)
+        axes.plot(seeds[measure], 100 * seeds["test_accuracy"], label=name, **options)
     axes.axhline(100 * chance, color=style.INK, label="chance", **style.FORMULA)
     axes.set(ylabel="test accuracy (%)", ylim=(0, 104))
     drawn = own[measure].to_numpy(float)

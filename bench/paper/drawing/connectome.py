@@ -27,11 +27,12 @@ def summarized(rows: Frame) -> Frame:
     """Return a row for each framework, size, strength, kind of weight, rule and measure, and for each memory."""
     found: list[dict[str, Any]] = []
     of = ["framework", "neurons", "strength", "kind", "rule"]
-    for key, own in rows[rows["study"] == "fidelity"].groupby(of, sort=False):
+    fidelity = rows[rows["study"] == "fidelity"]
+    for key, own in fidelity.groupby(of, sort=False) if len(fidelity) else ():
         for measure in MEASURES:
             summary = intervals.of_column(own, measure)._asdict()
             found.append(dict(zip(of, key, strict=True)) | {"measure": measure} | summary)
-    for key, own in rows[rows["study"] == "fidelity"].groupby(of[:3], sort=False):
+    for key, own in fidelity.groupby(of[:3], sort=False):
         frames = own.drop_duplicates(["seed", "sample"])  # the same for all rules and kinds of weights
         for measure in ACTIVITY:
             summary = intervals.of_column(frames, measure)._asdict()
@@ -39,13 +40,8 @@ def summarized(rows: Frame) -> Frame:
     for key, own in rows[rows["study"] == "memory"].groupby(["framework", "neurons", "rule"], sort=False):
         names = dict(zip(("framework", "neurons", "rule"), key, strict=True))
         found.append(names | {"measure": "MiB", "median": float(own["working_bytes"].iloc[0]) / 2**20})
-    return pd.DataFrame(found)
-
-
-def look(rule: str) -> tuple[str, dict[str, Any]]:
-    """Return the name of a rule and the options of its line."""
-    name, colour, marker = selection.ALGORITHMS[rule]
-    return name, {"color": colour, "marker": marker, "markeredgecolor": "white"}
+    made = pd.DataFrame(found)
+    return made if len(fidelity) else made.assign(strength=float("nan"), kind=None)
 
 
 def panel(axes: Axes, points: Frame, across: str, measure: str) -> None:
@@ -60,7 +56,7 @@ def panel(axes: Axes, points: Frame, across: str, measure: str) -> None:
         chosen = chosen.assign(**chosen[columns].clip(lower=floor))
         axes.axhline(floor, label=ZERO, **marks.DASHED)
     for rule, own in chosen.groupby("rule", sort=False):
-        own, (name, options) = own.sort_values(across), look(str(rule))
+        own, (name, options) = own.sort_values(across), marks.of_rule(str(rule))
         ends = [own["median"] - own["low"], own["high"] - own["median"]]
         axes.errorbar(own[across], own["median"], yerr=ends, color=options["color"], label=marks.INTERVAL, **style.BAR)
         axes.plot(own[across], own["median"], label=name, **options)
@@ -94,14 +90,14 @@ def axis(axes: Axes, points: Frame, across: str) -> None:
 def memory(axes: Axes, points: Frame) -> None:
     """Draw the peak memory of a gradient over neurons, of one framework."""
     for rule, own in points.groupby("rule", sort=False):
-        name, options = look(str(rule))
+        name, options = marks.of_rule(str(rule))
         axes.plot(own["neurons"], own["median"], label=name, **options)
     axis(axes, points, "neurons")
     scales.scale_values(axes, "y", "peak memory (MiB)")
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
-    """Draw both figures, with their points: the gradients, and activity with memory."""
+    """Draw both figures, with their points: the gradients, if there are any, and activity with memory."""
     points, bands, more = summarized(rows), [], []
     ours = points[points["framework"] == "torch"]
     over, first = ours[ours["strength"] == 1], ours["neurons"].min()
@@ -110,7 +106,8 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     for kind, name in NAMES.items():
         own = over[over["kind"] == kind]
         drawn = [layout.Panel("", partial(panel, points=own, across="neurons", measure=each)) for each in MEASURES]
-        bands.append(layout.Band(f"{name}, over the number of neurons", drawn, 1.8))
+        if len(own):
+            bands.append(layout.Band(f"{name}, over the number of neurons", drawn, 1.8))
     if strengths["strength"].nunique() > 1:
         drawn = [layout.Panel("", partial(panel, points=strengths, across="strength", measure=m)) for m in MEASURES]
         bands.append(layout.Band(f"{NAMES['r']}, over their strength, {first} neurons", drawn, 1.8))
@@ -124,33 +121,39 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
         layout.Panel(selection.FRAMEWORKS[str(framework)], partial(memory, points=own))
         for framework, own in spent.groupby("framework", sort=False)
     ]
-    more.append(layout.Band("memory of a gradient, float32", drawn, 1.8))
-    titles = {
-        "connectome": "2.9 Gradients on a connectome",
-        "connectome_activity": "2.9 Activity and memory on a connectome",
-    }
+    if drawn:
+        more.append(layout.Band("memory of a gradient, float32", drawn, 1.8))
     caption, fidelity = report.footer(rows, *said(rows)), points["measure"].isin(list(MEASURES))
-    figures = (layout.sheet(title, own, caption) for title, own in zip(titles.values(), (bands, more), strict=True))
-    return dict(zip(titles, zip(figures, (points[fidelity], points[~fidelity]), strict=True), strict=True))
+    listed = {
+        "connectome": ("2.9 Gradients on a connectome", bands, points[fidelity]),
+        "connectome_activity": ("2.9 Activity and memory on a connectome", more, points[~fidelity]),
+    }
+    return {name: (layout.sheet(title, own, caption), of) for name, (title, own, of) in listed.items() if own}
 
 
 def said(rows: Frame) -> list[str]:
     """Say of which network the figure is, and how far the frameworks are apart."""
     job, fidelity = rows.iloc[0], rows[rows["study"] == "fidelity"]
-    keys = ["neurons", "strength", "seed", "sample", "rule", "kind"]
-    twins = fidelity[fidelity["framework"] == "jax"].merge(
-        fidelity[fidelity["framework"] == "torch"], on=keys, suffixes=("", "_torch")
-    )
-    apart = (twins["cosine"] - twins["cosine_torch"]).abs().max()
     spent, ours = rows[rows["study"] == "memory"], fidelity[fidelity["framework"] == "torch"]
-    return [
+    lines = [
         f"generated connectome (synthetic), {job['partners']} partners a neuron, signed; LIF neurons with tau "
         f"20 ms and tau_syn 5 ms that count their spikes, {job['neuropils']} neuropils; T = {job['steps']} steps of "
         f"{job['ms']:g} ms, loss at the last; synthetic activity",
         f"decay of ES-D-RTRL {job['decay']:.3g} per step; no trace: the same without decay; float64, PyTorch; "
         f"{job['samples']} frames of each seed",
-        f"memory: peak beyond weights, synapses and frames, B = {spent['samples'].max()}; chunks of {job['chunk']} "
-        "steps, BPTT in one",
+    ]
+    if len(spent):
+        of = f"memory: peak beyond weights, synapses and frames, B = {spent['samples'].max()}; "
+        lines.append(f"{of}chunks of {job['chunk']} steps, BPTT in one")
+    return lines + (compared(fidelity, ours) if len(ours) else [])
+
+
+def compared(fidelity: Frame, ours: Frame) -> list[str]:
+    """Say how many cosines of PyTorch, `ours`, are undefined, how far JAX is from them, and how active the network."""
+    keys = ["neurons", "strength", "seed", "sample", "rule", "kind"]
+    twins = fidelity[fidelity["framework"] == "jax"].merge(ours, on=keys, suffixes=("", "_torch"))
+    apart = (twins["cosine"] - twins["cosine_torch"]).abs().max()
+    return [
         f"undefined and left out, as a gradient is 0: {ours['cosine'].isna().sum()} of {len(ours)} cosines; those of "
         f"JAX and PyTorch differ by {apart:.1g} at most, to seven digits, {len(twins)} of seed 0",
         report.activity(ours.drop_duplicates(keys[:4])),

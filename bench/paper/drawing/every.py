@@ -18,6 +18,8 @@ Todo = tuple[str, Frame, Path]
 def of_experiment(todo: Todo) -> list[Path]:
     """Draw the figures of one experiment: each as .png, .pdf and .csv. Returns the paths of the PNGs."""
     name, rows, folder = todo
+    if rows.empty:
+        return []  # every job ran out of memory
     drawn = experiment.module(name).figures(rows)
     return [figures.save(figure, points, folder, title)[0] for title, (figure, points) in drawn.items()]
 

@@ -106,12 +106,13 @@ def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
     """Draw a column of each model over one of the swept numbers."""
     ticks = sorted(float(x) for x in rows[across].unique())
     for cell, own in rows.groupby("cell", sort=False):
-        groups, colour = [own[own[across] == x] for x in ticks], marks.MODELS[str(cell)][0]
-        found = [intervals.of_column(group, column) for group in groups]
-        marks.curve(axes, ticks, found, str(cell), settings.MODELS[str(cell)])
-        pooled = [each for group in groups if (each := published(group, column)) is not None]
+        groups, colour = {x: own[own[across] == x] for x in ticks}, marks.MODELS[str(cell)][0]
+        groups = {x: group for x, group in groups.items() if len(group)}  # memory may have run out
+        found = [intervals.of_column(group, column) for group in groups.values()]
+        marks.curve(axes, list(groups), found, str(cell), settings.MODELS[str(cell)])
+        pooled = [each for group in groups.values() if (each := published(group, column)) is not None]
         if pooled:
-            axes.plot(ticks, pooled, color=colour, label=marks.PUBLISHED, **style.FORMULA)
+            axes.plot(list(groups), pooled, color=colour, label=marks.PUBLISHED, **style.FORMULA)
     axes.set(xscale="log", xlabel=ACROSS[across], ylabel=SHORT[column])
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
@@ -131,7 +132,8 @@ def sweeps(rows: Frame) -> Figure:
             panels = [layout.Panel("", partial(sweep, rows=of[name], across=name, column=column)) for name in ACROSS]
             bands.append(layout.Band(f"{label}, T = {steps}" if column == "single" else "", panels, 1.9))
     said = [
-        f"strengths at N = {usual}; {rows['sample'].nunique()} recordings of each seed; float64, JAX",
+        f"strengths at N = {usual}; {rows['sample'].nunique()} recordings of each seed; float64, JAX; jacobian.png "
+        "says how far PyTorch is from it, in one network of each model and data set",
         CORRECTED,
         f"{POOLED}; dotted, in the colour of the model",
         report.activity(rows),

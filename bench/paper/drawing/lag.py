@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from drtrl_bench.figures import layout, scales, selection
+from drtrl_bench.figures import layout, scales
 from drtrl_bench.paper import report
+from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.measures import gradients, intervals, settings
 from drtrl_bench.view.caption import Frame
 
@@ -35,8 +36,8 @@ def looks(rules: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
     found, number = {}, 0
     for rule in rules:
         kind, k, _ = gradients.split(rule)
-        name, colour, marker = selection.ALGORITHMS[kind]
-        look = {"color": colour, "marker": marker, "markersize": 3.6, "markeredgecolor": "white", "linewidth": 1.3}
+        name, look = marks.of_rule(kind)
+        look |= {"markersize": 3.6, "linewidth": 1.3}
         if k:
             name, look["linestyle"] = f"{name}, k = {k}", DASHES[number % len(DASHES)]
             number += 1
@@ -111,6 +112,9 @@ def draw(rows: Frame, points: Frame, measures: Sequence[str]) -> Figure:
     said = [
         f"{one['data']}, T = {one['steps']}, N = {one['neurons']}, "
         f"{rows['sample'].nunique()} recordings of each seed; input and recurrent weights; float64, JAX",
+        "not run in PyTorch: weight_gradient.png says how far its gradients through all delays are from JAX's, with a "
+        "leaky readout; tests hold those of both frameworks, with either readout, to a reference in NumPy, and the "
+        "parts of the delays, in JAX, to equations by hand",
         "shaded: 95 % interval of the median, bootstrap over seeds and samples; BPTT: kept, cosine and ratio 1; "
         f"not drawn: shares kept beyond -0.5 and 2.5, ratios beyond {LIMITS[0]:g} and {LIMITS[1]:g}, ratios of 0",
         f"undefined and left out: {', '.join(undefined)}; the delays that are drawn have marks",

@@ -14,9 +14,12 @@ from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks, training
 from drtrl_bench.paper.learning import testing, trainings
+from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
 LIMIT = "limit of the verdict"
+UNKNOWN = intervals.Summary(np.nan, np.nan, np.nan, 1, 1)
+"""The difference from a BPTT that was not trained, as where it ran out of memory."""
 ASIDE = 1.03
 """By how much the marks of one rule stand beside those of the next, so that their bars can be told apart."""
 BARS = (
@@ -33,7 +36,8 @@ def points(rows: Frame) -> Frame:
     found: list[dict[str, Any]] = []
     for (dataset, steps, rule), own in corrected(rows).groupby(["dataset", "steps", "rule"], sort=False):
         base = trainings.of_rule(rows, "bptt", own["condition"].iloc[0])
-        test, behind = testing.accuracy(own), testing.difference(own, base)
+        test = testing.accuracy(own)
+        behind = testing.difference(own, base) if len(base) else UNKNOWN
         row = {"dataset": dataset, "steps": steps, "rule": rule, "seeds": len(own), "rate": own["rate"].iloc[0]}
         row |= {"test": test.median, "low": test.low, "high": test.high}
         row |= {"difference": behind.median, "difference_low": behind.low, "difference_high": behind.high}
@@ -114,5 +118,6 @@ def drawn(
         bands.append(layout.Band(name, panels, 2.1))
     ours = corrected(rows)
     chunk = int(ours.loc[ours["rule"] != "bptt", "chunk"].max())
-    lines = [*said, f"{BARS}; chunks of {chunk} steps, BPTT in one", trainings.protocol(ours), trainings.activity(ours)]
+    lines = [*said, f"{BARS}; chunks of {chunk} steps, BPTT in one", trainings.protocol(ours)]
+    lines += [trainings.activity(ours), trainings.agreement(rows)]
     return layout.sheet(title, bands, report.footer(rows, *lines)), found

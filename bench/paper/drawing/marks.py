@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from drtrl_bench.figures import style
+from drtrl_bench.figures import selection, style
 from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
@@ -34,6 +34,12 @@ LOOKS: dict[str, dict[str, Any]] = {
 """Marks of the two protocols, and of the other framework."""
 DASHED: dict[str, Any] = {"color": style.GREY, "linestyle": (0, (5, 2)), "linewidth": 1.3}
 """A limit or a formula, beside a dotted one."""
+
+
+def of_rule(rule: str) -> tuple[str, dict[str, Any]]:
+    """Return the name of a rule in a legend, and the options of its line: colour and marks."""
+    name, colour, marker = selection.ALGORITHMS[rule]
+    return name, {"color": colour, "marker": marker, "markeredgecolor": "white"}
 
 
 def listed(axes: Axes, found: Mapping[int, Sequence[float]], name: str, aside: float = 0, label: str = "") -> None:

@@ -53,13 +53,13 @@ def over(rows: Frame, across: str, summary: Callable[[Frame], intervals.Summary]
 
 def curve(axes: Axes, found: Found, rule: str, unit: float = 1.0) -> None:
     """Draw the medians of a rule with their intervals."""
-    name, colour, marker = selection.ALGORITHMS[rule]
+    name, options = marks.of_rule(rule)
     x = np.array(list(found))
     middle, low, high = (np.array([each[i] for each in found.values()], float) / unit for i in range(3))
     if (high > low).any():
-        bars: dict[str, Any] = {"color": colour, "label": marks.INTERVAL, **style.BAR}
+        bars: dict[str, Any] = {"color": options["color"], "label": marks.INTERVAL, **style.BAR}
         axes.errorbar(x, middle, yerr=[middle - low, high - middle], **bars)
-    axes.plot(x, middle, color=colour, marker=marker, markeredgecolor="white", label=name)
+    axes.plot(x, middle, label=name, **options)
 
 
 def of_rules(rows: Frame) -> list[tuple[str, Frame]]:
@@ -109,10 +109,8 @@ def ratio(axes: Axes, rows: Frame, quantity: str) -> None:
 def carried(axes: Axes, rows: Frame) -> None:
     """Draw the bytes that each online rule carries over the width of the network; of one framework."""
     for rule, own in of_rules(rows):
-        name, colour, marker = selection.ALGORITHMS[rule]
-        axes.plot(
-            own["width"], own["carried_bytes"] / MIB, color=colour, marker=marker, markeredgecolor="white", label=name
-        )
+        name, options = marks.of_rule(rule)
+        axes.plot(own["width"], own["carried_bytes"] / MIB, label=name, **options)
     widths = sorted(float(w) for w in rows["width"].unique())
     axes.set(xscale="log", xlabel="neurons and input lines, times")
     axes.set_xticks(widths, [f"{w:g}" for w in widths])

@@ -20,14 +20,15 @@ STUDIES = {
 OTHERS = {
     "along": ("along_training", "along_accuracy"),
     "artificial": ("jacobian_artificial",),
-    "connectome": ("connectome", "connectome_activity"),
     "integrator": ("integrator", "integrator_length"),
 }
 """Figures of experiments that have others than one of their own name."""
 
 
 def names(experiment: str, rows: Frame) -> list[str]:
-    """Return the names of the figures that the rows of an experiment give, without endings."""
+    """Return the names of the figures that the rows of an experiment give, without endings; no rows give none."""
+    if rows.empty:
+        return []
     if experiment in STUDIES:
         return [name for study, own in STUDIES[experiment].items() if (rows["study"] == study).any() for name in own]
     if experiment == "rank1_time":
@@ -37,4 +38,6 @@ def names(experiment: str, rows: Frame) -> list[str]:
         return [f"lag_{readout}{part}" for readout in rows["readout"].unique() for part in ("", "_norms")]
     if experiment == "length":
         return ["length", *(f"length_{dataset}" for dataset in rows["dataset"].unique())]
+    if experiment == "connectome":
+        return ["connectome"] * bool((rows["study"] == "fidelity").any()) + ["connectome_activity"]
     return list(OTHERS.get(experiment, (experiment,)))

@@ -12,8 +12,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from drtrl_bench import data
-from drtrl_bench.figures import layout, scales, selection, style
+from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
+from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.learning import testing, trainings
 from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
@@ -37,15 +38,13 @@ PUBLISHED: dict[str, Any] = {"linestyle": (0, (2.5, 1.2)), "markerfacecolor": "w
 
 def look(rule: str, variant: str) -> dict[str, Any]:
     """Return the options of a rule's line."""
-    _, colour, marker = selection.ALGORITHMS[rule]
-    return {"color": colour, "marker": marker, "linestyle": "-", "markeredgecolor": "white"} | (
-        PUBLISHED | {"markeredgecolor": colour} if variant else {}
-    )
+    _, options = marks.of_rule(rule)
+    return options | {"linestyle": "-"} | (PUBLISHED | {"markeredgecolor": options["color"]} if variant else {})
 
 
 def name(rule: str, variant: str) -> str:
     """Return a rule's name in a legend."""
-    return selection.ALGORITHMS[rule][0] + (f", as published: {variant}" if variant else "")
+    return marks.of_rule(rule)[0] + (f", as published: {variant}" if variant else "")
 
 
 def curve(axes: Axes, rows: Frame, column: str, across: str, unit: float = 1.0) -> None:

@@ -15,6 +15,7 @@ from drtrl_bench.paper.drawing.weight_gradient import (
     AXES,
     CORRECTED,
     HEIGHT,
+    HELD,
     MIDDLE,
     POOLED,
     Drawn,
@@ -49,10 +50,14 @@ def over_warm_up(axes: Axes, own: Frame, rule: str, measure: str, traces: bool) 
     finish(axes, own, measure, [f"{share:g}" for share in shares], "share of the steps without loss")
 
 
-def warm_up(rows: Frame, points: Frame) -> Drawn:
-    """Draw what traces that start after the warm-up do: a figure for each rule and measure."""
+def warm_up(rows: Frame, points: Frame, frameworks: str) -> Drawn:
+    """Draw what traces that start after the warm-up do: a figure for each rule and measure.
+
+    frameworks: how far they are apart, here and below.
+    """
     of, plain = points[points["part"] == "layer0"], rows[(rows["framework"] == "jax") & (rows["part"] == "layer0")]
     text = [*said(plain, of), "hidden layer; BPTT goes back to the first step in both; median of samples and seeds"]
+    text += [f"{frameworks}; with a warm-up {HELD}, if traces run from the first step"]
     hows = {True: "corrected: traces run from the first step", False: "as published: traces start at 0 at t0"}
     drawn = {}
     for rule in RULES[:0:-1]:
@@ -76,14 +81,14 @@ def over_kinds(axes: Axes, own: Frame, rule: str, measure: str) -> None:
     finish(axes, own, measure, [KINDS[part] for part in places], "weights that enter")
 
 
-def parameters(rows: Frame, points: Frame) -> Drawn:
+def parameters(rows: Frame, points: Frame, frameworks: str) -> Drawn:
     """Draw which parameters enter cosine and ratio of norms: a figure for each."""
     rules = {"drtrl": "D-RTRL", f"es_drtrl {MIDDLE} corrected": f"ES-D-RTRL, k = {MIDDLE}, corrected"}
     rules[f"es_drtrl {MIDDLE} as_published"] = f"ES-D-RTRL, k = {MIDDLE}, bias correction as published"
     of = points[(points["warm_up"] == 0) & points["part"].isin(list(KINDS)) & points["rule"].isin(list(rules))]
     plain = rows[(rows["warm_up"] == 0) & (rows["framework"] == "jax") & rows["part"].isin(list(KINDS))]
     meaning = "all: a layer's weights as one vector, as published; input, rec., bias: each; + out: with the readout's"
-    text, drawn = [meaning, *said(plain, of), CORRECTED], {}
+    text, drawn = [meaning, frameworks, *said(plain, of), CORRECTED], {}
     for measure, (file, words) in FILES.items():
         own = of[of["measure"] == measure]
         bands = [
@@ -112,10 +117,10 @@ def published(rule: str) -> str:
     return rule.replace("corrected", "as_published")
 
 
-def depths(rows: Frame, points: Frame) -> Drawn:
+def depths(rows: Frame, points: Frame, frameworks: str) -> Drawn:
     """Draw every layer of the deep networks, a figure for each measure: columns are depths."""
     steps, drawn = ", ".join(str(T) for T in points["steps"].unique()), {}
-    text = [*said(rows, points), CORRECTED, f"{POOLED}; dotted, in the colour of the model", "JAX"]
+    text = [f"{HELD}; {frameworks}", *said(rows, points), CORRECTED, f"{POOLED}; dotted, in the colour of the model"]
     for measure, (file, words) in FILES.items():
         own, bands = points[(points["measure"] == measure)], []
         for rule in RULES:
@@ -138,12 +143,12 @@ def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
     own = own[(own["rule"] == rule) & (own["measure"] == measure)]
     ticks = sorted(float(x) for x in own[across].unique())
     for cell, of_cell in own.groupby("cell", sort=False):
-        at = of_cell.set_index(across).loc[ticks]
+        at = of_cell.set_index(across).reindex(ticks)  # nan where memory ran out
         ends = at[["median", "low", "high"]].to_numpy(float)
         found = [intervals.Summary(middle, low, high, 0, 0) for middle, low, high in ends]
         marks.curve(axes, ticks, found, str(cell), settings.MODELS[str(cell)])
         if measure == "cosine":
-            other = pooled[pooled["cell"] == cell].set_index(across).loc[ticks, "published"]
+            other = pooled[pooled["cell"] == cell].set_index(across)["published"].reindex(ticks)
             look = {"color": marks.MODELS[str(cell)][0], "label": marks.PUBLISHED, **style.FORMULA}
             axes.plot(ticks, other.to_numpy(float), **look)
     axes.set(xscale="log", xlabel=ACROSS[across], ylabel=SHORT.get(measure, AXES[measure]))
@@ -156,11 +161,11 @@ def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def sweeps(rows: Frame, points: Frame) -> Drawn:
+def sweeps(rows: Frame, points: Frame, frameworks: str) -> Drawn:
     """Draw the sweeps, a figure for each measure: bands are the rules, columns what is swept."""
     points, plain = points[points["part"] == "layer0"], rows[rows["part"] == "layer0"]
     usual = int(points.loc[points["ff_factor"] != 1, "neurons"].iloc[0])
-    text = f"{report.datasets(rows)}, T = {points['steps'].iloc[0]}; hidden layer; strengths at N = {usual}; JAX"
+    text = f"{report.datasets(rows)}, T = {points['steps'].iloc[0]}; hidden layer; strengths at N = {usual}"
     pooled = f"{POOLED}; dotted, in the colour of the model"
     drawn: Drawn = {}
     for file, words, listed in (
@@ -173,7 +178,8 @@ def sweeps(rows: Frame, points: Frame) -> Drawn:
             layout.Band(name(rule) if rule else "", columns(own, usual, rule=rule, measure=measure), HEIGHT)
             for rule, measure in listed
         ]
-        lines = [text, *said(plain, points), CORRECTED, *([pooled] if words == "cosine" else [])]
+        lines = [text, f"{HELD}; {frameworks}", *said(plain, points), CORRECTED]
+        lines += [pooled] if words == "cosine" else []
         title = f"2.4 Weight gradients over size and strengths: {words}"
         figure = layout.sheet(title, bands, report.footer(rows, *lines), KEYS if words == "cosine" else None)
         drawn[f"weight_gradient_sweeps{file}"] = (figure, own)
@@ -190,7 +196,7 @@ def columns(own: Frame, usual: int, **options: Any) -> list[layout.Panel]:
 
 def figures(rows: Frame) -> Drawn:
     """Draw all figures whose jobs were run, with what each plots."""
-    drawn, points = {}, weight_gradient.summarized(rows)
+    drawn, points, frameworks = {}, weight_gradient.summarized(rows), weight_gradient.apart(rows)
     for study, draw in (
         ("models", weight_gradient.models),
         ("models", warm_up),
@@ -200,5 +206,5 @@ def figures(rows: Frame) -> Drawn:
     ):
         own = rows[rows["study"] == study]
         if len(own):
-            drawn |= draw(own, points[points["study"] == study])
+            drawn |= draw(own, points[points["study"] == study], frameworks)
     return drawn

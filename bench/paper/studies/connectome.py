@@ -30,10 +30,12 @@ CLAIMS = {
     "gradient": Claim(
         "the gradient of the synapses by ES-D-RTRL has the direction of that of BPTT",
         "[guess] of the caption of Fig. 6, whose network ES-D-RTRL trains",
+        "fidelity",
     ),
     "memory": Claim(
         "on a connectome ES-D-RTRL takes less memory than BPTT and than D-RTRL",
         "[2nd-hand] public notes on the paper, by which only ES-D-RTRL fitted into a GPU's memory",
+        "memory",
     ),
 }
 ABOUT = About(
@@ -159,7 +161,7 @@ def verdicts(rows: Frame) -> list[Verdict]:
     plain = rows[(rows["study"] == "fidelity") & (rows["framework"] == "torch") & (rows["strength"] == 1)]
     told = {}
     for rule in RULES:
-        own = plain[(plain["rule"] == rule) & (plain["kind"] == "r")]
+        own = plain[(plain["rule"] == rule) & (plain["kind"] == "r")] if len(plain) else plain
         told[rule] = {f"N = {N}": intervals.of_column(each, "cosine") for N, each in own.groupby("neurons")}
     ours = ", ".join(f"{found} ({N})" for N, found in told["es_drtrl"].items()) or "none"
     others = "".join(

@@ -23,14 +23,19 @@ from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] rsnn_weight_gradient_cosine.py, whose question it is; its values were not found"
 CLAIMS = {
-    "drtrl": Claim("the weight gradient of D-RTRL has the direction of that of BPTT", SOURCE),
+    "drtrl": Claim("the weight gradient of D-RTRL has the direction of that of BPTT", SOURCE, "models"),
     "es_drtrl": Claim(
-        "the weight gradient of ES-D-RTRL has the direction of that of BPTT, at the best rank of each setting", SOURCE
+        "the weight gradient of ES-D-RTRL has the direction of that of BPTT, at the best rank of each setting",
+        SOURCE,
+        "models",
     ),
-    "depth": Claim("in deep networks, D-RTRL's gradient of every layer has the direction of that of BPTT", SOURCE),
+    "depth": Claim(
+        "in deep networks, D-RTRL's gradient of every layer has the direction of that of BPTT", SOURCE, "depth"
+    ),
     "order": Claim(
         "D-RTRL's gradient is at least as close to that of BPTT as ES-D-RTRL's",
         "[code] rsnn_weight_gradient_cosine.py compares both; which is closer was not found",
+        "models",
     ),
 }
 ABOUT = About(

@@ -6,9 +6,8 @@ THEORY, RUNNER, JACOBIAN, TIME, TRAINING, TRAININGS = (
     f"tests/paper/test_{name}.py::"
     for name in ("rank1_theory", "paper_runner", "jacobian", "rank1_time", "training", "trainings")
 )
-COST, ARTIFICIAL, APART, REPRODUCE = (
-    f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "apart", "reproduce")
-)
+COST, ARTIFICIAL, REPRODUCE = (f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "reproduce"))
+APART, LOST = (f"tests/paper/running/test_{name}.py::" for name in ("apart", "lost"))
 LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "trained_tasks"))
 GRADIENT, LAG, ALONG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag", "along"))
 BRAIN = "tests/paper/brain/test_connectome.py::"
@@ -375,7 +374,7 @@ PLANTED = [
     ),
     Planted(
         "what compute calls is no source",
-        "bench/paper/runner.py",
+        "bench/paper/excerpt.py",
         "waiting += [places[name] for name in names_read(node) if name in places]",
         "waiting += []",
         f"{RUNNER}test_a_changed_source_reruns_what_depends_on_it",
@@ -393,6 +392,49 @@ PLANTED = [
         'if shas.get(line["job_key"]) == line["implementation_sha"]]',
         'if line["job_key"] in shas]',
         f"{RUNNER}test_a_changed_source_reruns_what_depends_on_it",
+    ),
+    # Jobs that run out of memory
+    Planted(
+        "what ran out of memory is run again without being asked",
+        "bench/paper/runner.py",
+        "if not (retry and lost.ran_out(line))",
+        "if not lost.ran_out(line)",
+        f"{LOST}test_the_run_goes_on_and_asks_again_only_if_told",
+    ),
+    Planted(
+        "any error passes for lack of memory",
+        "bench/paper/lost.py",
+        "if not isinstance(error, MemoryError) and not LACKING.search(str(error)):",
+        "if not str(error) and not isinstance(error, MemoryError):",
+        f"{LOST}test_another_error_is_none_of_memory",
+    ),
+    Planted(
+        "what somebody ended passes for what memory does not hold",
+        "bench/paper/apart.py",
+        "if end.for_memory:",
+        "if end.for_memory or end.outside:",
+        f"{LOST}test_who_ends_a_process_otherwise_stops_the_run",
+    ),
+    Planted(
+        "the paper's size computed in the process that keeps the records",
+        "bench/paper/runner.py",
+        'large=size == "paper"',
+        "large=False",
+        f"{LOST}test_at_the_papers_size_jobs_have_another_process",
+    ),
+    Planted(
+        "a yes of the jobs that memory held",
+        "bench/paper/report.py",
+        "told = outcome(rows, None) if verdict.outcome == outcome(rows, True) else verdict.outcome",
+        "told = verdict.outcome",
+        f"{LOST}test_a_yes_without_some_of_its_jobs_is_open_and_a_no_stands",
+    ),
+    Planted(
+        "a figure that hides what ran out of memory",
+        "bench/paper/report.py",
+        'said = (f"left out, as it ran out of memory: {lacking}", *said)',
+        "said = (*said,)",
+        f"{LOST}test_figures_and_verdicts_of_a_sweep_without_its_largest_networks",
     ),
     # Verdicts that leave open what an interval leaves open
     Planted(

@@ -72,6 +72,6 @@ def test_only_an_experiment_with_a_case_is_computed_apart(monkeypatch: pytest.Mo
 
 
 def test_seconds_of_a_process_apart_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = runner.cpu_seconds()
+    before = apart.cpu_seconds()
     apart.rows(MODULE, JOB, CASE, print)
-    assert runner.cpu_seconds() - before > 0.1  # to import NumPy alone
+    assert apart.cpu_seconds() - before > 0.1  # to import NumPy alone
