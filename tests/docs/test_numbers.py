@@ -307,7 +307,9 @@ def test_a_brain() -> None:
     times = rf"takes {NUMBER} ms by D-RTRL in JAX and {NUMBER} in PyTorch, {NUMBER} and {NUMBER} by ES-D-RTRL, {NUMBER}"
     assert_stated(text, rf"{times} and {NUMBER} by BPTT", *of("ms_per_step", "drtrl", "es_drtrl", "bptt"))
     assert_stated(text, rf"holds {NUMBER} MiB in JAX and {NUMBER} in PyTorch", *of("rss_peak_mib", "drtrl"))
-    assert_stated(text.replace(",", ""), rf"up to {NUMBER} and {NUMBER} when", *of("rss_setup_mib", "drtrl"))
+    assert_stated(text, rf"end it held at most {NUMBER} and {NUMBER}\.", *of("rss_whole_mib", "drtrl"))
+    (drawing,) = {float(row["rss_drawing_mib"]) for row in whole.values()}
+    assert_stated(text.replace(",", ""), rf"drew the network had held {NUMBER}\.", drawing)
     growth = {name: [float(row["exponent"]) for row in table("growth") if row["quantity"] == name] for name in GROWTH}
     span = rf"{NUMBER} to {NUMBER}"
     stated = [end(growth[name]) for name in GROWTH for end in (min, max)]
