@@ -269,7 +269,7 @@ def test_figures_are_complete() -> None:
         for said in ("records", "(synthetic)", "undefined", "firing rate", "LIF-Delta"):
             assert said in text
     assert "as published" in text_of(drawn["weight_gradient"][0])
-    assert "of 16 samples that both computed" in text_of(drawn["weight_gradient"][0])
+    assert "of 16 samples that both computed" in " ".join(text_of(drawn["weight_gradient"][0]).split())
     points = pd.concat([drawn[f"weight_gradient{name}"][1] for name in ("", "_warm_up_drtrl")]).drop_duplicates()
     points = points.set_index(["dataset", "cell", "warm_up", "traces", "part", "rule", "measure"])
     es = points.loc[("shd", "lif_std", 0.0, True, "layer0", "es_drtrl 10 corrected", "cosine")]

@@ -313,7 +313,7 @@ def test_an_unreadable_set_does_not_end_the_list(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nope", "unknown; there are algorithms, ci, compiled, fidelity, gate, "),
+        ("nope", "unknown; there are algorithms, chunks, ci, compiled, fidelity, further, gate, "),
         ("quik", "unknown; did you mean quick?"),
         ("mine", "did you mean the file mine.toml?"),
     ],
