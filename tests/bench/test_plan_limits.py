@@ -1,14 +1,13 @@
 """What a plan may hold: sizes, ranges and names, told in one line before anything large is made."""
 
 import os
-import time
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.pace import slowness
+from support.pace import least, processor_seconds
 
 import drtrl_bench
 from drtrl_bench import case as cases
@@ -27,11 +26,15 @@ def complaint(folder: Path, text: str | bytes, name: str = "mine.toml") -> str:
     """What is said of a plan, in less than a few seconds of the processor."""
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-    began = time.process_time()
-    with pytest.raises(PlanError) as raised:
-        plans.read(str(path))
-    assert time.process_time() - began < 5
-    said = str(raised.value)
+    found: list[str] = []
+
+    def read() -> None:
+        with pytest.raises(PlanError) as raised:
+            plans.read(str(path))
+        found.append(str(raised.value))
+
+    assert processor_seconds(read) < 20
+    (said,) = found
     assert str(path) in said
     assert said.isprintable()
     assert len(said) < 600 + len(str(path))
@@ -166,9 +169,8 @@ def test_every_number_has_a_range_that_holds_its_default() -> None:
 
 def test_ten_thousand_cases_are_read_in_seconds(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(f"{GRID}seed = {list(range(10_000))}\n")
-    began = time.process_time()
     assert len(plans.read(str(tmp_path / "mine.toml")).cases) == 10_000
-    assert time.process_time() - began < 5 * slowness()
+    assert least(lambda: processor_seconds(lambda: plans.read(str(tmp_path / "mine.toml"))), 5) < 5
 
 
 def test_strings_and_comments_are_not_looked_into(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Times the commands on record files and plans of a size that users reach after a year: processor time and memory.
 
 Each row is one command in a process of its own (`compare`, `show`, `report`), or one function that every command
-calls (an append, the search for a plan's next case). The limits are goals, in seconds of user time and MiB of the
-process's peak: a machine that is busy takes longer by the clock, and somewhat longer by the processor.
+calls (an append, the search for a plan's next case). The limits are goals, in MiB of the process's peak and in seconds
+of user time of the machine that they are set on: the quickest of three attempts counts, over how much slower this
+machine is.
 The records are copies of committed ones under other seeds: synthetic, as many as the row says.
 
     python tests/campaigns/load.py [--only WORDS]
@@ -15,13 +16,16 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.bulk import finished_but_one, many, sixty
 from support.lines import line
+from support.pace import least
 
 from drtrl_bench import plan as plans
 from drtrl_bench.case import Case
@@ -112,6 +116,15 @@ def took(act: list[str] | Callable[[], None], times: int, folder: Path) -> tuple
     return spent, usage.ru_maxrss / 1024
 
 
+def spent(goal: Goal, folder: Path, mebibytes: list[float]) -> float:
+    """Seconds of a row once more, from an empty folder; its MiB are added to the list."""
+    rmtree(folder)
+    folder.mkdir()
+    seconds, peak = took(goal.act(folder), goal.times, folder)
+    mebibytes.append(peak)
+    return seconds
+
+
 def main() -> int:
     """Runs the rows; the exit code says whether one is over its goal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,13 +134,14 @@ def main() -> int:
     for goal in GOALS:
         if asked.only not in goal.row:
             continue
+        mebibytes: list[float] = []
         with tempfile.TemporaryDirectory() as temporary:
-            seconds, mebibytes = took(goal.act(Path(temporary)), goal.times, Path(temporary))
-        late = seconds > goal.seconds or mebibytes > goal.mebibytes
+            seconds = least(partial(spent, goal, Path(temporary), mebibytes), goal.seconds)
+        late = seconds > goal.seconds or mebibytes[0] > goal.mebibytes
         over += late
         print(
             f"{'OVER  ' if late else 'within'} {goal.row}: {seconds:.3g} s (goal {goal.seconds:g}), "
-            f"{mebibytes:.0f} MiB (goal {goal.mebibytes:.0f})",
+            f"{mebibytes[0]:.0f} MiB (goal {goal.mebibytes:.0f})",
             flush=True,
         )
     return 1 if over else 0

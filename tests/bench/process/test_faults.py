@@ -729,11 +729,11 @@ def test_a_run_waits_for_the_machine_and_its_seconds_do_not_count(
         )
         waits.start()
         soon(lambda: len(said) == 2)
-        time.sleep(1)
+        time.sleep(4)
     waits.join()
     (own,) = reading.read(tmp_path / "r.jsonl")
     assert said[1].startswith(f"    waiting for process {os.getpid()} (")
-    assert own["duration_s"] < 0.8
+    assert own["duration_s"] < 3, "of 4 seconds that it waited"
 
 
 def test_a_lock_that_is_removed_while_it_is_waited_for_is_no_lock(

@@ -6,7 +6,6 @@ import random
 import resource
 import subprocess
 import sys
-import time
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,25 +13,32 @@ from typing import Any
 import pytest
 from support.bulk import finished_but_one, sixty
 from support.lines import line
-from support.pace import slowness
+from support.pace import least, processor_seconds
 
 from drtrl_bench import plan as plans
 from drtrl_bench.case import Case, Plan
 from drtrl_bench.measure import runner
-from drtrl_bench.records import appending, reading
+from drtrl_bench.records import appending, parsing, reading
 
 
-def test_of_ten_thousand_lines_the_last_of_each_case_is_kept(tmp_path: Path) -> None:
+def test_of_ten_thousand_lines_the_last_of_each_case_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line is parsed once, and what else is done with it takes less time than to parse it."""
     path = sixty(tmp_path / "r.jsonl", 10_000)
-    began = time.process_time()
-    found = reading.newest(path)
-    took = time.process_time() - began
+    texts = path.read_text().splitlines()
+    parsed: list[bytes] = []
+    parse = parsing.parse
+
+    def counted(data: bytes) -> Any:
+        parsed.append(data)
+        return parse(data)
+
+    with monkeypatch.context() as counting:
+        counting.setattr(parsing, "parse", counted)
+        found = reading.newest(path)
     assert [each["time"]["median_s"] for each in found] == [0.01 + 1e-6 * i for i in range(9_940, 10_000)]
-    began = time.process_time()
-    plain = [json.loads(text) for text in path.read_text().splitlines()]
-    parsing = time.process_time() - began
-    assert len(plain) >= 10_000
-    assert took < 2 * parsing, "lines are parsed once, on a machine of any speed"
+    assert len(parsed) == len(texts) >= 10_000
+    plain = processor_seconds(lambda: [json.loads(text) for text in texts])
+    assert any(processor_seconds(lambda: reading.newest(path)) < 2 * plain for _ in range(3))
 
 
 @pytest.mark.slow
@@ -53,14 +59,11 @@ def test_an_append_takes_no_longer_for_a_long_file(tmp_path: Path) -> None:
         file.write(b"\n")
     entry = line(Case())
     appending.append(path, entry)
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    for _ in range(20):
-        appending.append(path, entry)
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    assert took / 20 < 0.01 * slowness()
-    assert after.ru_maxrss - before.ru_maxrss < 20 * 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    times = [processor_seconds(lambda: appending.append(path, entry)) for _ in range(20)]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 * 1024
     assert path.stat().st_size == 288_000_001 + 21 * len(appending.encode(entry))
+    assert min(times) < 0.01, "of 0.2 s that it would take to read the file"
 
 
 class NextCase(Exception):  # noqa: N818
@@ -75,13 +78,13 @@ def test_a_plan_of_five_thousand_cases_goes_on_where_it_was(tmp_path: Path) -> N
         said.append(text)
         raise NextCase
 
-    began = time.process_time()
-    plan = plans.read(plan_file)
-    with pytest.raises(NextCase):
-        runner.run(plan, path, report)
-    took = time.process_time() - began
-    assert said == [f"[5000/5000] {last.label}"]
-    assert took < 4 * slowness()
+    def next_case() -> None:
+        with pytest.raises(NextCase):
+            runner.run(plans.read(plan_file), path, report)
+
+    took = least(lambda: processor_seconds(next_case), 4)
+    assert set(said) == {f"[5000/5000] {last.label}"}
+    assert took < 4
 
 
 def test_the_fields_that_decide_a_hash_of_sources_are_all_that_do(tmp_path: Path) -> None:
