@@ -20,13 +20,15 @@ def compare(
     features: Annotated[list[int] | None, typer.Option(help="Inputs I.", min=1, show_default="64")] = None,
     neurons: Annotated[list[int] | None, typer.Option(help="Neurons N.", min=1, show_default="256")] = None,
     steps: Annotated[list[int] | None, typer.Option(help="Steps T.", min=1, show_default="512")] = None,
+    threads: Annotated[int, typer.Option(help="Threads of both sides; 1 is timed by the processor.", min=1)] = 1,
     plan: Annotated[str | None, typer.Option(help="Grids of cells and sizes: `peers`, or a .toml file.")] = None,
     records: Annotated[Path, typer.Option(help="Append to this file.", metavar="FILE")] = LOCAL / "peers.jsonl",
 ) -> None:
     """Measure time and memory of the peers and of this project by turns, and show the ratios.
 
     Every way of a peer is followed by what computes the same gradient here, in the same framework, on the same problem
-    in float32: time by the clock, memory by the same meter. All that, round after round.
+    in float32: the time, and the memory by the same meter. All that, round after round.
+    With one thread, times are the processor's, which other work on the machine disturbs less; with more, the clock's.
     Every combination of repeated sizes is compared. The same command goes on with an interrupted run, if it was one of
     a checkout without changes.
 
@@ -42,7 +44,8 @@ def compare(
     grid = {name: values for name, values in given.items() if values}
     if plan and grid:
         raise UsageError(f"--plan has its own cells and sizes: leave out --{' --'.join(grid)}")
-    todo = costs.pairs(choose(names), grids.read(plan) if plan else grids.points(grid), way)
+    points = grids.read(plan) if plan else grids.points(grid)
+    todo = costs.pairs(choose(names), points, way, threads=threads)
     if not todo:
         raise UsageError(f"no way {' '.join(way or ())} of {' '.join(names or ())} has the cell {' '.join(cell or ())}")
     run = lines.this_run() | {"comparison": costs.identity(todo, rounds, budget)}

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
+from drtrl_bench.measure import stats
 from drtrl_bench.peers import costs, environments, page, records
 from drtrl_bench.view.cell_grid import DOUBTFUL
 
@@ -30,7 +31,7 @@ class Cost:
     norm_ratio: float | None = None
     """The gradient's norm over that of the exact one."""
     doubtful: bool = False
-    """Whether the samples were unstable, or the machine busy, in some round."""
+    """Whether the samples were unstable, or by the clock the machine busy, in some round."""
 
     @property
     def mark(self) -> str:
@@ -140,31 +141,54 @@ def row(at: Pair, lines: list[Line]) -> Row:
     if not whole:
         lost = next((line for line in ours if line["status"] != "ok"), {"status": "error", "reason": "not measured"})
         return Row(*at, f"here {lost['status']}: {lost['reason']}", version)
-    best = min(whole, key=lambda name: median(line["time"]["median_s"] for line in whole[name]))
-    own = {line["round"]: line["time"]["median_s"] for line in whole[best]}
+    kind = compared([*theirs, *good])
+    best = min(whole, key=lambda name: median(seconds(line, kind) for line in whole[name]))
+    own = {line["round"]: seconds(line, kind) for line in whole[best]}
     gate = theirs[0]["gate"]
     return Row(
         *at,
         None,
         version,
         gate["outcome"] if gate["outcome"] == "agrees" else f"{gate['outcome']}: {gate['reason']}",
-        cost(theirs),
+        cost(theirs, kind),
         best,
-        cost(whole[best]),
-        tuple(line["time"]["median_s"] / own[line["round"]] for line in theirs),
+        cost(whole[best], kind),
+        tuple(seconds(line, kind) / own[line["round"]] for line in theirs),
     )
 
 
-def cost(lines: list[Line]) -> Cost:
+def compared(lines: list[Line]) -> str:
+    """Choose the samples whose times are compared, as the gate does: the processor's, or the clock's.
+
+    The processor's are chosen if one thread works and every line has them: on a shared machine they vary less.
+    """
+    alone = all(line.get("case", {}).get("threads") == 1 for line in lines)
+    return "cpu_samples_s" if alone and all(line["time"].get("cpu_samples_s") for line in lines) else "samples_s"
+
+
+def seconds(line: Line, kind: str) -> float:
+    """Return the median of a line's samples of a kind."""
+    return line["time"]["median_s"] if kind == "samples_s" else median(line["time"][kind])
+
+
+def in_doubt(line: Line, kind: str) -> bool:
+    """Tell whether the samples of a kind were unstable; or, by the clock, the machine busy."""
+    time = line["time"]
+    if kind == "samples_s":
+        return bool(time.get("unstable") or time.get("busy"))
+    return stats.summary(time[kind])["unstable"]
+
+
+def cost(lines: list[Line], kind: str) -> Cost:
     """Return what the rounds of one side say, each of which ended well: bytes and exactness are of the last."""
-    times, last = [line["time"] for line in lines], lines[-1]
+    last = lines[-1]
     exact = last.get("fidelity", {}).get("overall", {})
     return Cost(
-        median(time["median_s"] for time in times),
+        median(seconds(line, kind) for line in lines),
         last["memory"]["working_bytes"],
         exact.get("cosine"),
         exact.get("norm_ratio"),
-        any(time.get("unstable") or time.get("busy") for time in times),
+        any(in_doubt(line, kind) for line in lines),
     )
 
 

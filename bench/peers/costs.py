@@ -69,11 +69,18 @@ Turn = tuple[int, Pair]
 
 
 def pairs(
-    names: list[str], points: list[Point], only: Collection[str] | None = None, readout: str = "linear"
+    names: list[str],
+    points: list[Point],
+    only: Collection[str] | None = None,
+    readout: str = "linear",
+    threads: int = 1,
 ) -> list[Pair]:
-    """List what is compared: at each point, every way of these peers that has its cell; or those of some names only."""
+    """List what is compared: at each point, every way of these peers that has its cell; or those of some names only.
+
+    threads: how many both sides may use.
+    """
     return [
-        Pair(name, way_name, cell, ours(ways.PEERS[name].framework, way, cell, sizes, readout))
+        Pair(name, way_name, cell, ours(ways.PEERS[name].framework, way, cell, sizes, readout, threads))
         for cell, sizes in points
         for name in names
         for way_name, way in ways.PEERS[name].ways.items()
@@ -81,7 +88,7 @@ def pairs(
     ]
 
 
-def ours(framework: str, way: Way, cell: str, sizes: Sizes, readout: str) -> tuple[Case, ...]:
+def ours(framework: str, way: Way, cell: str, sizes: Sizes, readout: str, threads: int) -> tuple[Case, ...]:
     """Return the cases here for the gradient of a way."""
     base = Case(
         framework=framework,
@@ -89,7 +96,7 @@ def ours(framework: str, way: Way, cell: str, sizes: Sizes, readout: str) -> tup
         readout=readout,
         dataset="bernoulli",
         scale_x=SCALES.get(cell, 1.0),
-        threads=min(2, len(os.sched_getaffinity(0))),
+        threads=threads,
         **asdict(sizes),
     )
     chunks = {name: sizes.steps if registry.ALGORITHMS[name].carry == "states" else CHUNK for name in way.ours}

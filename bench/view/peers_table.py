@@ -13,6 +13,7 @@ TIME, MEMORY = "x time", "x MiB"
 COLUMNS = {name: name for name in ("way", *COSTS, TIME, MEMORY)}
 """Headers by column."""
 LEGEND = (
+    "ms: by the clock; where one thread worked by the processor, which other work disturbs less",
     "x: the library's over this project's, the median of the rounds",
     "cos, norm: cosine with the exact gradient, and norm over that of the exact one, all weights as one vector",
     f"{cell_grid.DOUBTFUL}: unstable samples or a busy machine in some round",

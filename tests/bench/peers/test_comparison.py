@@ -54,6 +54,25 @@ def test_ratios_are_those_of_each_round_over_the_quickest_here() -> None:
     assert comparison.markdown([row]).splitlines()[2] == shown
 
 
+def test_with_one_thread_the_times_are_the_processors() -> None:
+    """The clock's say 3, the processor's 4; they are taken if every line has them, and one thread worked in each."""
+    theirs, own_line = peer(0, 0.6), own(0, "bptt", 0.2)
+    theirs["time"] |= {"unstable": True, "busy": True, "cpu_samples_s": [0.41, 0.39, 0.4]}
+    own_line["time"] |= {"busy": True, "cpu_samples_s": [0.1, 0.1, 0.1]}
+    theirs["case"], own_line["case"] = {"threads": 1}, {"threads": 1, "algorithm": "bptt"}
+    (row,) = comparison.rows([theirs, own_line])
+    assert (row.ratios, row.theirs.seconds, row.ours.seconds) == ((pytest.approx(4.0),), 0.4, 0.1)
+    assert (row.theirs.mark, row.ours.mark) == ("", "")
+    jumping = theirs["time"] | {"cpu_samples_s": [0.4, 0.2, 0.8]}
+    (row,) = comparison.rows([theirs | {"time": jumping}, own_line])
+    assert row.theirs.mark == "~"
+    (row,) = comparison.rows([theirs | {"case": {"threads": 2}}, own_line])
+    assert (row.ratios, row.theirs.mark) == ((pytest.approx(3.0),), "~")
+    without = theirs["time"] | {"cpu_samples_s": None}
+    (row,) = comparison.rows([theirs | {"time": without}, own_line])
+    assert row.ratios == (pytest.approx(3.0),)
+
+
 def test_each_size_is_a_row_and_what_was_measured_again_counts_once() -> None:
     other = [line | {"steps": 128} for line in (peer(0, 0.9), own(0, "bptt", 0.3))]
     cut_off = [peer(2, 6.0), own(2, "bptt", 6.0)]
@@ -177,6 +196,8 @@ def test_a_terminal_of_80_columns_has_room_for_the_longest_names() -> None:
         "lif_delta, N = 256, T = 512, B = 16, I = 64",
         *headers,
         "norse bptt [2]",
+        "ms: by the clock; where one thread worked by the processor, which other work",
+        "disturbs less",
         "x: the library's over this project's, the median of the rounds",
         "cos, norm: cosine with the exact gradient, and norm over that of the exact one,",
         "all weights as one vector",

@@ -33,6 +33,9 @@ def test_every_way_has_what_computes_the_same_here() -> None:
         ("bptt_native", "torch", 300),
     ]
     assert pairs(["spyx"], "gru") == []
+    assert {case.threads for case in pair.ours} == {1}
+    (pair,) = costs.pairs(["norse"], [("lif_delta", SMALL)], threads=3)
+    assert {case.threads for case in pair.ours} == {3}
     points = [("lif_delta", SMALL), ("gru", SMALL)]
     every = costs.pairs(["snntorch", "braintrace"], points, ["pp_prop", "bptt_undelayed"])
     ways_of = [(pair.peer, pair.way, pair.cell) for pair in every]
