@@ -85,6 +85,7 @@ def caption(rows: list[dict[str, Any]]) -> str:
     if any(row["x_doubtful"] for row in rows):
         raise SystemExit(f"{RECORDS.name}: times in doubt, of more than one thread: measure again on an idle machine")
     busy = any(row["doubtful"] for row in rows)
+    (rounds,) = alike(rows, "rounds")
     quickest = ", ".join(sorted({f"`{row['x_of']}`" for row in rows}))
     timed = "the clock's" + ", where the machine was busy the processor's (`~` in `drtrl-bench show`)" * busy
     return (
@@ -92,7 +93,8 @@ def caption(rows: list[dict[str, Any]]) -> str:
         f"B = {batch}, T = {steps}, K = {chunk} (BPTT: K = T), leaky readout where none is named, "
         f"x BPTT over the quickest BPTT ({quickest}), "
         f"{dtype}, {threads_said}. {processor}, {cores} cores, Python {versions[0]}, jax {versions[1]}, "
-        f"torch {versions[2]}, commit {commit[:9]}. The times are {timed}."
+        f"torch {versions[2]}, commit {commit[:9]}. The times are {timed}"
+        f"{f', and a ratio is the median of {rounds} rounds' * (rounds > 1)}."
     )
 
 

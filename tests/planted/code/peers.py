@@ -142,8 +142,8 @@ PLANTED = [
     Planted(
         "the luckiest round decides what a peer is compared with",
         "bench/peers/comparison.py",
-        'best = min(whole, key=lambda name: median(line["time"]["median_s"]',
-        'best = min(whole, key=lambda name: min(line["time"]["median_s"]',
+        "best = min(whole, key=lambda name: median(",
+        "best = min(whole, key=lambda name: min(",
         f"{COMPARISON}test_ratios_are_those_of_each_round_over_the_quickest_here",
     ),
     Planted(
@@ -366,9 +366,30 @@ PLANTED = [
     Planted(
         "a time in doubt without a mark",
         "bench/peers/comparison.py",
-        'any(time.get("unstable") or time.get("busy") for time in times)',
-        'any(time.get("busy") for time in times)',
+        'bool(time.get("unstable") or time.get("busy"))',
+        'bool(time.get("busy"))',
         f"{COMPARISON}test_a_time_that_is_in_doubt_in_some_round_has_a_mark_and_so_has_its_ratio",
+    ),
+    Planted(
+        "with one thread the clock's times are compared",
+        "bench/peers/comparison.py",
+        'return "cpu_samples_s" if alone and all(',
+        'return "samples_s" if alone and all(',
+        f"{COMPARISON}test_with_one_thread_the_times_are_the_processors",
+    ),
+    Planted(
+        "the processor's times of several threads are compared",
+        "bench/peers/comparison.py",
+        'return "cpu_samples_s" if alone and all(',
+        'return "cpu_samples_s" if all(',
+        f"{COMPARISON}test_with_one_thread_the_times_are_the_processors",
+    ),
+    Planted(
+        "the number of threads asked for is not that of the cases",
+        "bench/peers/costs.py",
+        "threads=threads,\n        **asdict(sizes)",
+        "threads=1,\n        **asdict(sizes)",
+        f"{COSTS}test_every_way_has_what_computes_the_same_here",
     ),
     Planted(
         "a ratio with the library's doubt alone",
