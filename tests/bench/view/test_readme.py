@@ -84,7 +84,9 @@ def test_the_front_table_has_the_numbers_of_the_records(name: str, readout: str,
         pairs = list(zip(lines(name, readout, framework), lines("bptt", readout, framework), strict=True))
         own, true = pairs[-1]
         assert true["case"]["chunk"] == true["case"]["steps"]
-        assert {line["run"] for pair in pairs for line in pair} == {own["run"]}, "only what one run measured is compared"
+        assert {line["run"] for pair in pairs for line in pair} == {own["run"]}, (
+            "only what one run measured is compared"
+        )
         assert memory[i] == pytest.approx(own["memory"]["working_bytes"] / true["memory"]["working_bytes"], rel=0.05)
         clocks = [
             median(median(own["time"][key]) / median(true["time"][key]) for own, true in pairs)
