@@ -128,15 +128,21 @@ def whole(todo: list[Pair], lines: Iterable[dict[str, Any]]) -> set[Turn]:
 
 
 def measured(turns: list[Turn], budget_s: float, folder: Path, told: Told) -> Iterator[Line]:
-    """Measure pairs round after round, each way of a peer beside what it is compared with; yields lines of records."""
+    """Measure pairs round after round, each way of a peer beside what it is compared with; yields lines of records.
+
+    A way that took too long or too much memory is not tried in later rounds: their lines say what its first one does.
+    """
     gates: dict[Pair, Agreement] = {}
+    too_large: dict[Pair, dict[str, Any]] = {}
     plan = Plan("peers", "", (), budget_s=budget_s)
     for index, (number, pair) in enumerate(turns, start=1):
         at = {"round": number, **pair.label}
         told(f"[{index}/{len(turns)}] {pair}")
         with locks.measuring(lambda text: told(f"    {text}")):
             installed = environments.state(pair.peer).installed
-            theirs = of_peer(pair, gates, plan, folder)
+            theirs = too_large.get(pair) or of_peer(pair, gates, plan, folder)
+        if theirs["status"] in ("timeout", "oom"):
+            too_large[pair] = theirs
         yield "peer", at | {"installed": installed} | theirs
         for case in pair.ours if theirs["status"] == "ok" else ():
             told(f"    {case.algorithm} {case.framework} K={case.chunk}")

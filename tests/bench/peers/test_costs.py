@@ -93,6 +93,19 @@ def test_peers_and_this_project_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_
     assert lines[1][1].items() >= at.items()
 
 
+@pytest.mark.parametrize(("status", "tried"), [("timeout", 1), ("oom", 1), ("error", 3)])
+def test_what_is_too_large_is_tried_in_one_round(
+    status: str, tried: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine = Machine(monkeypatch)
+    machine.failing = {"spyx bptt": status}
+    turns = costs.schedule(pairs(["spyx", "norse"], "lif_delta"), 3)
+    lines = [line for _, line in costs.measured(turns, 1.0, tmp_path, lambda text: None) if line["peer"] == "spyx"]
+    assert machine.order.count("spyx bptt") == tried
+    assert machine.order.count("norse bptt") == 3
+    assert [(line["round"], line["status"]) for line in lines] == [(0, status), (1, status), (2, status)]
+
+
 def test_an_interrupted_run_goes_on_with_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two rounds of three ways, cut off when the second way lacks what is measured beside it."""
     machine, path = Machine(monkeypatch), tmp_path / "lines.jsonl"

@@ -371,6 +371,13 @@ PLANTED = [
         f"{COMPARISON}test_a_time_that_is_in_doubt_in_some_round_has_a_mark_and_so_has_its_ratio",
     ),
     Planted(
+        "what is too large is tried in every round",
+        "bench/peers/costs.py",
+        "theirs = too_large.get(pair) or of_peer(",
+        "theirs = of_peer(",
+        f"{COSTS}test_what_is_too_large_is_tried_in_one_round",
+    ),
+    Planted(
         "with one thread the clock's times are compared",
         "bench/peers/comparison.py",
         'return "cpu_samples_s" if alone and all(',
