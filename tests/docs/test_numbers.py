@@ -189,6 +189,21 @@ def test_the_front_page_on_memory() -> None:
         assert_stated(page("README.md"), pattern, *(share / whole for share, whole in both))
 
 
+def test_the_front_page_on_rounds() -> None:
+    """The processor's time over that of BPTT in each round."""
+    ends: list[float] = []
+    for algorithm in ("drtrl", "es_drtrl"):
+        for f in ("jax", "torch"):
+            both = (records("algorithms", a, f, readout="leaky") for a in (algorithm, "bptt"))
+            own, true = ([median(r["time"]["cpu_samples_s"]) for r in each] for each in both)
+            ratios = [a / b for a, b in zip(own, true, strict=True)]
+            assert len(ratios) == 5
+            ends += [min(ratios), max(ratios)]
+    pair = rf"{NUMBER} to {NUMBER}"
+    pattern = rf"D-RTRL takes {pair} of BPTT's time in JAX and {pair} in PyTorch, ES-D-RTRL {pair} and {pair}\."
+    assert_stated(page("README.md"), pattern, *ends)
+
+
 def test_the_front_page_on_long_sequences() -> None:
     """D-RTRL over BPTT at 4,096 steps: memory in both frameworks, and time in each round."""
     shares, ratios = [], []
@@ -276,7 +291,6 @@ def test_pp_prop_beside_es_drtrl() -> None:
         return [median(theirs["time"]["samples_s"]) / median(own["time"]["samples_s"]) for theirs, own in both]
 
     text, cells = page("docs/peers.md"), ("lif_delta", "tanh_rnn", "gru")
-    assert_stated(text, rf"pp_prop takes {NUMBER} times the time of ES", median(ratios("compare", "lif_delta")))
     rounds = [ratios("pp_prop", cell) for cell in cells]
     each = rf"{NUMBER} \({NUMBER} to {NUMBER}\)"
     stated = chain(*([median(values), min(values), max(values)] for values in rounds))
@@ -284,12 +298,51 @@ def test_pp_prop_beside_es_drtrl() -> None:
     sizes = [[mebibytes(of_pp_prop("pp_prop", kind, cell)) for kind in ("peer", "ours")] for cell in cells]
     shares = [theirs / own for theirs, own in sizes]
     assert_stated(text, rf"{NUMBER}, {NUMBER} and {NUMBER} of its memory", *shares)
-    slow, quick = of_pp_prop("pp_prop", "peer", "lif_delta"), of_pp_prop("compare", "peer", "lif_delta")
-    assert mebibytes(slow) == mebibytes(quick)
-    times = [[1e3 * median(line["time"]["samples_s"]) for line in lines] for lines in (slow, quick)]
-    took = rf"{NUMBER} to {NUMBER} ms"
-    pattern = rf"pp_prop took {took} for `lif_delta`, in as many bytes as when it took {took} in `compare.jsonl`"
-    assert_stated(text, pattern, *(end(lines) for lines in times for end in (min, max)))
+    assert mebibytes(of_pp_prop("pp_prop", "peer", "lif_delta")) == mebibytes(
+        of_pp_prop("compare", "peer", "lif_delta")
+    )
+
+
+def test_the_ratios_with_other_libraries() -> None:
+    """The processor's time of a way over that of what is beside it here, in each of two rounds."""
+    path = ROOT / "results" / "peers" / "compare.jsonl"
+    lines = [line for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()) if "way" in line]
+    assert {line["round"] for line in lines} == {0, 1}
+
+    def took(kind: str, peer: str, way: str, algorithm: str) -> list[float]:
+        wanted = {"kind": kind, "peer": peer, "way": way}
+        chosen = [line for line in lines if wanted.items() <= line.items() and line["case"]["algorithm"] == algorithm]
+        assert {(line["status"], line["case"]["threads"]) for line in chosen} == {("ok", 1)}
+        ordered = sorted(chosen, key=lambda line: line["round"])
+        return [median(line["time"]["cpu_samples_s"]) for line in ordered]
+
+    def ratio(peer: str, way: str, algorithm: str) -> float:
+        # the case of a peer's line is the first of those beside it
+        both = (took(kind, peer, way, algorithm) for kind in ("peer", "ours"))
+        return median(theirs / own for theirs, own in zip(*both, strict=True))
+
+    text = page("docs/peers.md")
+    braintrace = [("d_rtrl", "drtrl"), ("d_rtrl_vmap", "drtrl"), ("pp_prop", "es_drtrl")]
+    batched, vmap, pp_prop = (ratio("braintrace", *each) for each in braintrace)
+    assert_stated(text, rf"batching takes {NUMBER} times the time of the chunked D-RTRL here", batched)
+    assert_stated(text, rf"with `vmap=True` it takes {NUMBER} times the time", vmap)
+    assert_stated(text, rf"pp_prop takes {NUMBER} times the time of ES-D-RTRL here", pp_prop)
+    further = [("braintrace", "eprop", "eprop"), ("braintrace", "uoro", "uoro"), ("spikingjelly", "ottt", "ottt")]
+    assert_stated(
+        text,
+        rf"e-prop and UORO take {NUMBER} and {NUMBER} times the time of those here, .* OTTT {NUMBER} times",
+        *(ratio(*each) for each in further),
+    )
+    ways = (
+        ("braintrace", "bptt"),
+        ("spyx", "bptt"),
+        ("norse", "bptt"),
+        ("snntorch", "bptt"),
+        ("snntorch", "bptt_undelayed"),
+    )
+    ways += ("spikingjelly", "bptt"), ("spikingjelly", "bptt_detached")
+    every = [ratio(*way, "bptt") for way in ways]
+    assert_stated(text, rf"BPTT: every library takes {NUMBER} to {NUMBER} times the time", min(every), max(every))
 
 
 def test_a_brain() -> None:
@@ -424,9 +477,6 @@ def test_rules_of_other_libraries() -> None:
     )
     spent = [*times("snap2", "rtrl", "tanh", "jax"), *times("snap2", "rtrl", "tanh", "torch")]
     assert_stated(text, rf"takes {more} times RTRL's time in JAX and {more} in PyTorch\.", *spent)
-    assert_stated(
-        page("README.md"), rf"of the same network, it takes {n} and {n}\.", *bytes_taken("es_drtrl", "bptt", "digits")
-    )
 
 
 def test_the_longest_chunks() -> None:
