@@ -1,26 +1,22 @@
 """`drtrl-bench reproduce`: runs the paper's experiments, draws their figures and writes the table of verdicts."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from drtrl_bench import lookup
 from drtrl_bench.cli.arguments import Data
 from drtrl_bench.cli.reading import LOCAL
-from drtrl_bench.cli.terminal import UsageError, complaints, console
+from drtrl_bench.cli.terminal import UsageError, announce, complaints, console, progress_of_several
 from drtrl_bench.paper import experiment
 from drtrl_bench.process import signals
 
 COMMITTED = LOCAL.parent / "paper"
 """Folder of the committed results, where the current folder is a clone's."""
-OFTEN_S = 15.0
-"""Seconds between two lines of progress, where there is no terminal."""
 
 
 def experiment_names(incomplete: str) -> list[str]:
@@ -42,6 +38,10 @@ def reproduce(
     ] = False,
     draw_only: Annotated[bool, typer.Option("--draw-only", help="Run nothing; draw what was run.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Run again what ran out of memory before.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Experiments that run at a time, each on a core: all cores; at size paper 1."),
+    ] = None,
     records: Annotated[
         Path, typer.Option(help="Folder of the results, NAME.jsonl for each experiment; or one file for all.")
     ] = LOCAL / "paper",
@@ -54,7 +54,8 @@ def reproduce(
 
     Only jobs without a result are run, or whose sources or data have changed; so an interrupted run goes on where it
     stopped. A job that runs out of memory has a result that says so, and the others go on. Where a data set has no
-    files, a small stand-in is made, and all that comes of it is called synthetic.
+    files, a small stand-in is made, and all that comes of it is called synthetic. Experiments run side by side, each on
+    a core; those of time and memory come last, and alone.
 
     Examples: drtrl-bench reproduce --list     drtrl-bench reproduce rank1_theory     drtrl-bench reproduce --size paper
 
@@ -65,14 +66,23 @@ def reproduce(
         show(chosen, records)
         return
     from drtrl_bench.paper import records as results
-    from drtrl_bench.paper import report, runner
+    from drtrl_bench.paper import report, runner, side_by_side
     from drtrl_bench.paper.drawing import every
 
     if not draw_only:
-        for name in chosen:
-            advice = "the finished jobs are kept, the same command goes on from here"
-            with signals.advising(advice), progress(name) as told:
-                runner.run(name, size, results.file_of(records, name), told, announce, retry)
+        files = {name: results.file_of(records, name) for name in chosen}
+        workers = workers or (len(os.sched_getaffinity(0)) if size == "cpu" else 1)
+        beside = [name for name in chosen if not hasattr(experiment.module(name), "case")]
+        if min(workers, len(beside), len(set(files.values()))) < 2:
+            beside = []
+        advice = "the finished jobs are kept, the same command goes on from here"
+        with signals.advising(advice), progress_of_several() as told:
+            if beside:
+                tell = {name: partial(told, name) for name in beside}
+                side_by_side.run(beside, size, files, workers, tell, announce, retry)
+            for name in chosen:
+                if name not in beside:
+                    runner.run(name, size, files[name], partial(told, name), announce, retry)
     judged, drawn = [], []
     for name in experiment.EXPERIMENTS:
         rows = rows_of(name, size, records, complain=name in chosen)
@@ -218,25 +228,3 @@ def standing(name: str, size: str, lines: list[dict[str, Any]]) -> str:
 def out_of_memory(jobs: int) -> str:
     """Say of how many jobs memory did not hold the rows; "" of none."""
     return f", {jobs} of them out of memory" if jobs else ""
-
-
-def announce(text: str) -> None:
-    """Print a line."""
-    console.print(text, soft_wrap=True)
-
-
-@contextmanager
-def progress(name: str) -> Iterator[Callable[[int, int, float | None], None]]:
-    """Yield what a run calls before each job: a bar on a terminal, and elsewhere a line now and then."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task, last = bar.add_task(name, total=None), [0.0]
-
-        def told(done: int, total: int, left: float | None) -> None:
-            bar.update(task, completed=done, total=total)
-            now = time.monotonic()
-            if not console.is_terminal and (done == total or now - last[0] > OFTEN_S):
-                last[0] = now
-                announce(f"{name}: {done} of {total} jobs done" + (f", about {left:.0f} s left" if left else ""))
-
-        yield told
