@@ -7,7 +7,7 @@ THEORY, RUNNER, JACOBIAN, TIME, TRAINING, TRAININGS = (
     for name in ("rank1_theory", "paper_runner", "jacobian", "rank1_time", "training", "trainings")
 )
 COST, ARTIFICIAL, REPRODUCE = (f"tests/paper/test_{name}.py::" for name in ("memory_speed", "artificial", "reproduce"))
-APART, LOST = (f"tests/paper/running/test_{name}.py::" for name in ("apart", "lost"))
+APART, LOST, BESIDE = (f"tests/paper/running/test_{name}.py::" for name in ("apart", "lost", "side_by_side"))
 LENGTH, TASKS = (f"tests/paper/tasks/test_{name}.py::" for name in ("length", "trained_tasks"))
 GRADIENT, LAG, ALONG = (f"tests/paper/test_{name}.py::" for name in ("weight_gradient", "lag", "along"))
 BRAIN = "tests/paper/brain/test_connectome.py::"
@@ -392,6 +392,35 @@ PLANTED = [
         'if shas.get(line["job_key"]) == line["implementation_sha"]]',
         'if line["job_key"] in shas]',
         f"{RUNNER}test_a_changed_source_reruns_what_depends_on_it",
+    ),
+    # Experiments side by side
+    Planted(
+        "experiments on all cores, each",
+        "bench/paper/side_by_side.py",
+        'os.sched_setaffinity(0, {task["core"]})',
+        "pass",
+        f"{BESIDE}test_two_run_at_a_time_each_on_one_core",
+    ),
+    Planted(
+        "the shortest experiment first",
+        "bench/paper/side_by_side.py",
+        "name = waiting.pop()",
+        "name = waiting.pop(0)",
+        f"{BESIDE}test_the_longest_begins_first_and_the_next_when_a_core_is_idle",
+    ),
+    Planted(
+        "an experiment that fails is passed over",
+        "bench/paper/side_by_side.py",
+        "failures += filter(None, [process.failure()])",
+        "process.failure()",
+        f"{BESIDE}test_one_that_fails_says_why_and_the_others_are_kept",
+    ),
+    Planted(
+        "what is measured runs beside others",
+        "bench/cli/reproduce.py",
+        'if not hasattr(experiment.module(name), "case")]',
+        "if name]",
+        f"{BESIDE}test_what_is_measured_runs_last_and_alone",
     ),
     # Jobs that run out of memory
     Planted(
