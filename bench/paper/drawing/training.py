@@ -55,7 +55,7 @@ def curve(axes: Axes, rows: Frame, column: str, across: str, unit: float = 1.0) 
     """
     ends, last = [], 0.0
     for (rule, variant), own in rows.groupby(["rule", "variant"], sort=False):
-        x, values = trainings.held(own, column)
+        x, values = trainings.curves(own, column)
         took = seconds(own) if across == "seconds" else (1.0, 1.0, 1.0)
         middle, low, high = (unit * each for each in curves(values))
         options: dict[str, Any] = look(str(rule), str(variant)) | {"markevery": max(1, len(x) // 6)}
@@ -195,8 +195,8 @@ def points(rows: Frame) -> Frame:
         common |= {"test": test.median, "test_low": test.low, "test_high": test.high}
         common |= {"test_loss": lost.median, "test_loss_low": lost.low, "test_loss_high": lost.high}
         common |= dict(zip(("second", "second_low", "second_high"), took, strict=True))
-        x, values = trainings.held(own, "valid_accuracy")
-        losses = curves(trainings.held(own, "valid_loss")[1])
+        x, values = trainings.curves(own, "valid_accuracy")
+        losses = curves(trainings.curves(own, "valid_loss")[1])
         for number, *ends in zip(x, *losses, *curves(values), strict=True):
             names = ("loss", "loss_low", "loss_high", "valid", "low", "high")
             of_point = {"updates": int(number), "seconds": number * took[0]}

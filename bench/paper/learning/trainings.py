@@ -12,14 +12,14 @@ from drtrl_bench.view.caption import Frame
 END = "rate at the end of the list"
 
 
-def held(rows: Frame, column: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def curves(rows: Frame, column: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the updates [points], and a column's curves [seeds, points]; after an early end the last value counts."""
     lists = [list(values) for values in rows.sort_values("seed")[column]]
     every = int(rows["every"].iloc[0])
     last = rows["until"].iloc[0] if "until" in rows and rows["until"].notna().all() else rows["updates"].iloc[0]
     points = int(last) // every
-    curves = np.array([values + values[-1:] * (points - len(values)) for values in lists], float)
-    return every * np.arange(1, points + 1), curves
+    filled = np.array([values + values[-1:] * (points - len(values)) for values in lists], float)
+    return every * np.arange(1, points + 1), filled
 
 
 def of_rule(rows: Frame, rule: str, condition: str | None = None, variant: str = "") -> Frame:

@@ -54,7 +54,7 @@ SIZES = {
         updates=800,
         every=80,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-        held=256,
+        held_out=256,
         twin=80,
     ),
     "paper": Size(
@@ -64,7 +64,7 @@ SIZES = {
         updates=5000,
         every=250,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=1024,
+        held_out=1024,
         twin=250,
     ),
 }

@@ -55,7 +55,7 @@ SIZES = {
         updates=300,
         every=20,
         rates=(1e-3, 3e-3, 1e-2, 3e-2),
-        held=256,
+        held_out=256,
         twin=20,
     ),
     "paper": Size(
@@ -66,7 +66,7 @@ SIZES = {
         updates=2000,
         every=100,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=1024,
+        held_out=1024,
         twin=100,
     ),
 }

@@ -56,7 +56,7 @@ SIZES = {
         updates=100,
         every=10,
         rates=(3e-3, 1e-2, 3e-2, 1e-1),
-        held=128,
+        held_out=128,
         twin=10,
     ),
     "paper": Size(
@@ -66,7 +66,7 @@ SIZES = {
         updates=300,
         every=20,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=1024,
+        held_out=1024,
         twin=20,
     ),
 }

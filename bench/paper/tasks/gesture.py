@@ -45,7 +45,7 @@ SIZES = {
         updates=100,
         every=10,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-        held=128,
+        held_out=128,
         twin=10,
     ),
     "paper": TaskSize(
@@ -54,7 +54,7 @@ SIZES = {
         updates=8400,  # 500 epochs of 1077 recordings
         every=420,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=264,
+        held_out=264,
         twin=420,
     ),
 }

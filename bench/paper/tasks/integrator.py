@@ -56,7 +56,7 @@ SIZES = {
         updates=240,
         every=24,
         rates=(2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1),
-        held=256,
+        held_out=256,
         twin=24,
     ),
     "paper": Size(
@@ -66,7 +66,7 @@ SIZES = {
         updates=2500,
         every=125,
         rates=(1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2),
-        held=1024,
+        held_out=1024,
         twin=125,
     ),
 }

@@ -62,7 +62,7 @@ SIZES = {
         updates=240,
         every=24,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-        held=256,
+        held_out=256,
         twin=24,
     ),
     "paper": Size(
@@ -76,7 +76,7 @@ SIZES = {
         updates=6400,  # 100 epochs of the 8156 recordings of SHD
         every=320,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=2264,
+        held_out=2264,
         twin=320,
     ),
 }

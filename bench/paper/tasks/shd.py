@@ -45,7 +45,7 @@ SIZES = {
         updates=150,
         every=15,
         rates=(0.05, 0.02, 0.01, 0.005, 0.002),
-        held=256,
+        held_out=256,
         twin=15,
     ),
     "paper": TaskSize(
@@ -54,7 +54,7 @@ SIZES = {
         updates=6400,  # 100 epochs of 8156 recordings
         every=320,
         rates=(0.02, 0.01, 0.005, 0.002, 0.001),  # as published for BPTT
-        held=2264,
+        held_out=2264,
         twin=320,
     ),
 }

@@ -590,7 +590,7 @@ PLANTED = [
     Planted(
         "every step of a trial is a trial",
         "bench/paper/learning/testing.py",
-        'int(min(rows["tested"].max(), rows["held"].max()))',
+        'int(min(rows["tested"].max(), rows["held_out"].max()))',
         'int(rows["tested"].max())',
         f"{TRAININGS}test_few_test_trials_leave_open_what_many_decide",
     ),
@@ -667,8 +667,8 @@ PLANTED = [
     Planted(
         "trials that a size asks for told as those that were tested",
         "bench/paper/sizes.py",
-        'int(min(rows[name].max(), rows["held"].max()))',
-        'int(rows["held"].max())',
+        'int(min(rows[name].max(), rows["held_out"].max()))',
+        'int(rows["held_out"].max())',
         f"{ABSTRACT}test_reduced_numbers_stand_beside_the_published_ones",
     ),
     Planted(
