@@ -220,5 +220,5 @@ def tested(job: Job, params: Any) -> Row:
     density = float(np.count_nonzero(inputs) / inputs.size)
     fired = (float(spikes.mean()), float((spikes == 0).mean())) if spiking else (None, None)
     each = right.astype(int).tolist() if data.dataset(job["dataset"]).events else None
-    found = (float(right.mean()), cross_entropy(logits, targets), len(right), density, *fired, each)
-    return dict(zip(names, found, strict=True))
+    values = (float(right.mean()), cross_entropy(logits, targets), len(right), density, *fired, each)
+    return dict(zip(names, values, strict=True))

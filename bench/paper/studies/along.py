@@ -109,8 +109,8 @@ def compute(job: Job) -> list[Row]:
     def observed(number: int, params: Any) -> bool:
         if number % job["every"] == 0:
             (_, own), (loss, true) = rule(params, inputs, targets), exact(params, inputs, targets)
-            for layer, found in compared(own, true, frozen).items():
-                rows.append({"update": number, "layer": layer, "loss": training.finite(loss / labelled)} | found)
+            for layer, agreement in compared(own, true, frozen).items():
+                rows.append({"update": number, "layer": layer, "loss": training.finite(loss / labelled)} | agreement)
         return False
 
     observed(0, params)
@@ -135,9 +135,10 @@ def compared(own: Any, true: Any, frozen: frozenset[tuple[int, str]]) -> dict[st
     layers = fidelity.compare(pair[0], pair[1])["per_layer"]
     return {
         layer: {
-            name: None if found[name] is None else training.finite(found[name]) for name in ("cosine", "norm_ratio")
+            name: None if agreement[name] is None else training.finite(agreement[name])
+            for name in ("cosine", "norm_ratio")
         }
-        for layer, found in layers.items()
+        for layer, agreement in layers.items()
     }
 
 

@@ -135,14 +135,14 @@ def compute(job: Job) -> list[Row]:
         for sample, (own, exact) in enumerate(zip(computed.gradients(job, drawn, rule), true, strict=True)):
             active = {"rate": float(rates[sample]), "silent": float(silent[sample]), "density": density}
             for kind in ("r", "x"):
-                found = fidelity.agreement(own[0][kind].ravel(), exact[0][kind].ravel())
-                rows.append({"sample": sample, "rule": rule, "kind": kind, **shortened(found), **active})
+                agreement = fidelity.agreement(own[0][kind].ravel(), exact[0][kind].ravel())
+                rows.append({"sample": sample, "rule": rule, "kind": kind, **shortened(agreement), **active})
     return rows
 
 
-def shortened(found: dict[str, float | None]) -> Row:
+def shortened(agreement: dict[str, float | None]) -> Row:
     """Return cosine and ratio of norms to seven digits, which rounding does not reach."""
-    return {k: None if found[k] is None else float(f"{found[k]:.7g}") for k in ("cosine", "norm_ratio")}
+    return {k: None if agreement[k] is None else float(f"{agreement[k]:.7g}") for k in ("cosine", "norm_ratio")}
 
 
 def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:

@@ -72,13 +72,13 @@ def compute(job: Job) -> list[Row]:
     from drtrl_bench.paper.measures import traces_jax
 
     layer, names = networks.draw(job, products=True), networks.layer_cell(job).states
-    found = traces_jax.measures(job, layer)
+    measures = traces_jax.measures(job, layer)
     return [
         {
             "sample": sample,
             "state": state,
-            "cosine": [rounded(value) for value in found["cosine"][sample, :, k]],
-            "rate": 1000 * float(found["rate"][sample]),
+            "cosine": [rounded(value) for value in measures["cosine"][sample, :, k]],
+            "rate": 1000 * float(measures["rate"][sample]),
             "density": layer.density,
         }
         for sample in range(job["samples"])

@@ -569,8 +569,8 @@ PLANTED = [
     Planted(
         "an undefined setting is left out",
         "bench/paper/measures/limits.py",
-        "    every = list(found)\n",
-        "    every = [each for each in found if each.median == each.median]\n",
+        "    every = list(summaries)\n",
+        "    every = [each for each in summaries if each.median == each.median]\n",
         f"{LIMITS}test_a_claim_is_open_unless_all_say_yes_or_one_says_no",
     ),
     Planted(
