@@ -176,18 +176,18 @@ def table(judged: Iterable[Judged]) -> str:
 
 def claims(judged: list[Judged]) -> list[tuple[str, ...]]:
     """List a line for each verdict, and for each claim of an experiment that was not run; numbered."""
-    found: list[tuple[str, ...]] = []
+    lines: list[tuple[str, ...]] = []
     for name, rows, verdicts in judged:
         about = experiment.module(name).ABOUT
         if rows is None:
             again = f"drtrl-bench reproduce {name}"
-            found += [(about.section, c.text, NOT_RUN, "", again, c.source) for c in about.claims.values()]
+            lines += [(about.section, c.text, NOT_RUN, "", again, c.source) for c in about.claims.values()]
             continue
         every = datasets(rows)
         for v in verdicts:
             of = f"{v.data}: " if v.data and v.data != every else ""
-            found.append((about.section, v.claim.text, v.outcome, of + v.measured, v.why, v.claim.source))
-    return [(str(number), *line) for number, line in enumerate(found, 1)]
+            lines.append((about.section, v.claim.text, v.outcome, of + v.measured, v.why, v.claim.source))
+    return [(str(number), *line) for number, line in enumerate(lines, 1)]
 
 
 def run(name: str, rows: Any) -> tuple[str, ...]:

@@ -32,14 +32,14 @@ SAID = (
 
 def summarized(rows: Frame) -> Frame:
     """Return a row for each cell, rule, part, measure and protocol: the median with its interval."""
-    found, by = [], ["cell", "rule", "part"]
+    summaries, by = [], ["cell", "rule", "part"]
     for key, own in rows[rows["framework"] == "jax"].groupby(by, sort=False):
         for measure in MEASURES:
             for protocol, (prefix, _) in PROTOCOLS.items():
                 values = intervals.of_column(own, f"{prefix}{measure}")
                 named = dict(zip(by, key, strict=True)) | {"measure": measure, "protocol": protocol}
-                found.append(named | values._asdict())
-    return pd.DataFrame(found)
+                summaries.append(named | values._asdict())
+    return pd.DataFrame(summaries)
 
 
 def panel(axes: Axes, own: Frame, measure: str) -> None:

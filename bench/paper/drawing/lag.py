@@ -33,7 +33,7 @@ READOUTS = {"leaky": "leaky readout, as published", "linear": "linear readout, w
 
 def looks(rules: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return name and look of each rule; the ranks of ES-D-RTRL differ by dashes."""
-    found, number = {}, 0
+    by_rule, number = {}, 0
     for rule in rules:
         kind, k, _ = gradients.split(rule)
         name, look = marks.of_rule(kind)
@@ -41,13 +41,13 @@ def looks(rules: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
         if k:
             name, look["linestyle"] = f"{name}, k = {k}", DASHES[number % len(DASHES)]
             number += 1
-        found[rule] = (name, look)
-    return found
+        by_rule[rule] = (name, look)
+    return by_rule
 
 
 def summarized(rows: Frame) -> Frame:
     """Return a row for each readout, model, rule, measure and delay: the median with its interval."""
-    found = []
+    summaries = []
     for (readout, cell, rule), own in rows.groupby(["readout", "cell", "rule"], sort=False):
         for measure in MEASURES:
             if (measure == "share") != (rule == "bptt"):
@@ -57,8 +57,8 @@ def summarized(rows: Frame) -> Frame:
             for lag, *ends, absent in zip(own["lags"].iloc[0], *intervals.curves(values), undefined, strict=True):
                 keys = {"readout": readout, "cell": cell, "rule": rule, "measure": measure, "lag": lag}
                 ends = dict(zip(("median", "low", "high"), ends, strict=True))
-                found.append(keys | ends | {"undefined": absent, "values": values[..., 0].size})
-    return pd.DataFrame(found)
+                summaries.append(keys | ends | {"undefined": absent, "values": values[..., 0].size})
+    return pd.DataFrame(summaries)
 
 
 def panel(axes: Axes, own: Frame, measure: str, rules: dict[str, tuple[str, dict[str, Any]]]) -> None:

@@ -186,7 +186,7 @@ def titled(title: str, rows: Frame) -> str:
 
 def points(rows: Frame) -> Frame:
     """Return a row for each condition, rule, framework and validation: median and interval, and what it took."""
-    found: list[dict[str, Any]] = []
+    summaries: list[dict[str, Any]] = []
     for key, own in rows.groupby(["condition", "rule", "variant", "framework"], sort=False):
         common = dict(zip(("condition", "rule", "variant", "framework"), key, strict=True))
         common |= {"rate": own["rate"].iloc[0], "working_bytes": int(own["working_bytes"].iloc[0])}
@@ -200,8 +200,8 @@ def points(rows: Frame) -> Frame:
         for number, *ends in zip(x, *losses, *curves(values), strict=True):
             names = ("loss", "loss_low", "loss_high", "valid", "low", "high")
             of_point = {"updates": int(number), "seconds": number * took[0]}
-            found.append(common | of_point | dict(zip(names, ends, strict=True)))
-    return pd.DataFrame(found)
+            summaries.append(common | of_point | dict(zip(names, ends, strict=True)))
+    return pd.DataFrame(summaries)
 
 
 def curves(values: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -145,8 +145,8 @@ def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
     for cell, of_cell in own.groupby("cell", sort=False):
         at = of_cell.set_index(across).reindex(ticks)  # nan where memory ran out
         ends = at[["median", "low", "high"]].to_numpy(float)
-        found = [intervals.Summary(middle, low, high, 0, 0) for middle, low, high in ends]
-        marks.curve(axes, ticks, found, str(cell), settings.MODELS[str(cell)])
+        summaries = [intervals.Summary(middle, low, high, 0, 0) for middle, low, high in ends]
+        marks.curve(axes, ticks, summaries, str(cell), settings.MODELS[str(cell)])
         if measure == "cosine":
             other = pooled[pooled["cell"] == cell].set_index(across)["published"].reindex(ticks)
             look = {"color": marks.MODELS[str(cell)][0], "label": marks.PUBLISHED, **style.FORMULA}

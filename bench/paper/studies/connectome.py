@@ -163,11 +163,11 @@ def verdicts(rows: Frame) -> list[Verdict]:
     for rule in RULES:
         own = plain[(plain["rule"] == rule) & (plain["kind"] == "r")] if len(plain) else plain
         told[rule] = {f"N = {N}": intervals.of_column(each, "cosine") for N, each in own.groupby("neurons")}
-    ours = ", ".join(f"{found} ({N})" for N, found in told["es_drtrl"].items()) or "none"
+    ours = ", ".join(f"{cosine} ({N})" for N, cosine in told["es_drtrl"].items()) or "none"
     others = "".join(
-        f"; {selection.ALGORITHMS[rule][0]} {found} ({N})"
+        f"; {selection.ALGORITHMS[rule][0]} {cosine} ({N})"
         for rule in ("drtrl", "no_trace")
-        for N, found in [*told[rule].items()][-1:]
+        for N, cosine in [*told[rule].items()][-1:]
     )
     less, spent = memory(rows)
     holds = {
@@ -201,13 +201,13 @@ def memory(rows: Frame) -> tuple[list[bool], str]:
 
     less, parts = [], []
     for framework, of_framework in rows[rows["study"] == "memory"].groupby("framework"):
-        found, below = [], {}
+        amounts, below = [], {}
         for N, own in of_framework.groupby("neurons"):
             spent = own.set_index("rule")["working_bytes"] / 2**20
             below[N] = bool(spent["es_drtrl"] < min(spent["bptt"], spent["drtrl"]))
-            found.append(f"N = {N}: " + ", ".join(f"{spent[r]:.1f}" for r in ("es_drtrl", "drtrl", "bptt")))
+            amounts.append(f"N = {N}: " + ", ".join(f"{spent[r]:.1f}" for r in ("es_drtrl", "drtrl", "bptt")))
         start = next((N for N in below if all(below[M] for M in below if M >= N)), None)
         where = f"below both from N = {start} on" if start else "not below both at the largest N"
-        parts.append(f"{selection.FRAMEWORKS[str(framework)]}, {where}: {'; '.join(found)}")
+        parts.append(f"{selection.FRAMEWORKS[str(framework)]}, {where}: {'; '.join(amounts)}")
         less += below.values()
     return less, f"MiB of ES-D-RTRL, D-RTRL, BPTT. {'. '.join(parts)}" if parts else ""

@@ -199,11 +199,11 @@ def verdicts(rows: Frame) -> list[Verdict]:
     for column, claim in CLAIMS.items():
         groups = models.groupby(["cell", "dataset", "steps"], sort=False)
         named = {" ".join(map(str, key)): own for key, own in groups}  # type: ignore[arg-type]
-        found = {name: intervals.of_column(own, column) for name, own in named.items()}
-        measured = limits.counted(found, LIMIT, "settings")
-        if column == "single" and found:
+        summaries = {name: intervals.of_column(own, column) for name, own in named.items()}
+        measured = limits.counted(summaries, LIMIT, "settings")
+        if column == "single" and summaries:
             measured += f"; |J - D| / |J| of all {intervals.of_column(models, 'error')}"
         why = f"limit: the interval above {LIMIT} in every setting; {report.activity(models)}"
-        holds = limits.within(found.values(), low=LIMIT)
+        holds = limits.within(summaries.values(), low=LIMIT)
         judged.append(Verdict(claim, report.outcome(rows, holds), measured, why))
     return judged

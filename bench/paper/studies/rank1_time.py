@@ -113,8 +113,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
     from drtrl_bench.paper.measures import limits
 
     groups = rows.groupby(["cell", "dataset", "steps", "state"], sort=False)
-    found = {" ".join(map(str, key)): second_half(own) for key, own in groups}  # type: ignore[arg-type]
+    summaries = {" ".join(map(str, key)): second_half(own) for key, own in groups}  # type: ignore[arg-type]
     why = f"limit: the interval above {LIMIT} for every state, second half of the steps; "
     why += report.activity(rows[rows["state"] == "V"])
-    holds = limits.within(found.values(), low=LIMIT)
-    return [Verdict(CLAIM, report.outcome(rows, holds), limits.counted(found, LIMIT, "states"), why)]
+    holds = limits.within(summaries.values(), low=LIMIT)
+    return [Verdict(CLAIM, report.outcome(rows, holds), limits.counted(summaries, LIMIT, "states"), why)]

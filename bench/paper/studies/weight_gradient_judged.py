@@ -50,7 +50,7 @@ def without_trace(every: Settings) -> str:
 
 def direction(rows: Frame, claim: Claim, own: Frame, every: Settings, rules: Rules, *said: str) -> Verdict:
     """Judge whether the cosine is above the limit in every setting; own: the rows of all of them."""
-    found = {setting: intervals.summary(values(each, rules[setting])) for setting, each in every.items()}
+    summaries = {setting: intervals.summary(values(each, rules[setting])) for setting, each in every.items()}
     why = "; ".join([
         f"limit: the interval above {LIMIT} in every setting",
         *said,
@@ -58,8 +58,8 @@ def direction(rows: Frame, claim: Claim, own: Frame, every: Settings, rules: Rul
         f"{middle(every, rules, 'norm_ratio'):.3f}",
         report.activity(own),
     ])  # fmt: skip
-    outcome = report.outcome(rows, limits.within(found.values(), low=LIMIT))
-    return Verdict(claim, outcome, limits.counted(found, LIMIT, "settings"), why, report.datasets(own))
+    outcome = report.outcome(rows, limits.within(summaries.values(), low=LIMIT))
+    return Verdict(claim, outcome, limits.counted(summaries, LIMIT, "settings"), why, report.datasets(own))
 
 
 def order(rows: Frame, claim: Claim, own: Frame, every: Settings, best: Rules) -> Verdict:

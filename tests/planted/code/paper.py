@@ -83,8 +83,8 @@ PLANTED = [
     Planted(
         "the median of one setting for a claim on all",
         "bench/paper/studies/jacobian.py",
-        "limits.within(found.values(), low=LIMIT)",
-        "any(each.low > LIMIT for each in found.values())",
+        "limits.within(summaries.values(), low=LIMIT)",
+        "any(each.low > LIMIT for each in summaries.values())",
         f"{JACOBIAN}test_the_verdict_asks_for_every_setting",
     ),
     # 2.2
@@ -203,8 +203,8 @@ PLANTED = [
     Planted(
         "one setting for a claim on all",
         "bench/paper/studies/weight_gradient_judged.py",
-        "limits.within(found.values(), low=LIMIT)",
-        "any(each.low > LIMIT for each in found.values())",
+        "limits.within(summaries.values(), low=LIMIT)",
+        "any(each.low > LIMIT for each in summaries.values())",
         f"{GRADIENT}test_the_verdicts_ask_for_every_setting",
     ),
     Planted(
@@ -353,7 +353,7 @@ PLANTED = [
     Planted(
         "validation says whether a task is solved",
         "bench/paper/learning/judging.py",
-        'limits.within([found[rule]], low=job["enough"])',
+        'limits.within([accuracies[rule]], low=job["enough"])',
         "bool(stopped)",
         f"{TRAININGS}test_a_task_is_solved_by_the_test_and_not_by_a_lucky_validation",
     ),
@@ -361,8 +361,8 @@ PLANTED = [
     Planted(
         "the algorithm that a job measures is no source",
         "bench/paper/runner.py",
-        "found += texts_of_case(case.algorithm, case.framework, case.dataset)",
-        "found += []",
+        "code += texts_of_case(case.algorithm, case.framework, case.dataset)",
+        "code += []",
         f"{APART}test_what_a_case_names_is_a_source",
     ),
     Planted(
@@ -604,8 +604,8 @@ PLANTED = [
     Planted(
         "the rule above chance, and BPTT not",
         "bench/paper/learning/judging.py",
-        "if not found[base].low > chance + margin",
-        "if not max(found[rule].low, found[base].low) > chance + margin",
+        "if not accuracies[base].low > chance + margin",
+        "if not max(accuracies[rule].low, accuracies[base].low) > chance + margin",
         f"{TRAININGS}test_as_good_as_another_rule",
     ),
     Planted(
