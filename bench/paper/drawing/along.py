@@ -80,7 +80,7 @@ def accuracies(axes: Axes, own: Frame, measure: str, chance: float) -> None:
         axes.set(xlabel=MEASURES[measure][1], xlim=(np.nanmin(np.append(drawn, 0.0)) - 0.05, 1.05))
 
 
-def said(rows: Frame) -> list[str]:
+def notes(rows: Frame) -> list[str]:
     """Say how the networks were trained, and what is not comparable."""
     lines = []
     for task, own in rows.groupby("task", sort=False):
@@ -138,11 +138,11 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     ]
     return {
         "along_training": (
-            layout.sheet("Fidelity along training", bands, report.footer(rows, *said(rows), *of_training)),
+            layout.sheet("Fidelity along training", bands, report.footer(rows, *notes(rows), *of_training)),
             points,
         ),
         "along_accuracy": (
-            layout.sheet("Accuracy over fidelity", other, report.footer(rows, *said(rows), *of_accuracy)),
+            layout.sheet("Accuracy over fidelity", other, report.footer(rows, *notes(rows), *of_accuracy)),
             ends,
         ),
     }

@@ -123,7 +123,7 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     ]
     if drawn:
         more.append(layout.Band("memory of a gradient, float32", drawn, 1.8))
-    caption, fidelity = report.footer(rows, *said(rows)), points["measure"].isin(list(MEASURES))
+    caption, fidelity = report.footer(rows, *notes(rows)), points["measure"].isin(list(MEASURES))
     listed = {
         "connectome": ("2.9 Gradients on a connectome", bands, points[fidelity]),
         "connectome_activity": ("2.9 Activity and memory on a connectome", more, points[~fidelity]),
@@ -131,7 +131,7 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     return {name: (layout.sheet(title, own, caption), of) for name, (title, own, of) in listed.items() if own}
 
 
-def said(rows: Frame) -> list[str]:
+def notes(rows: Frame) -> list[str]:
     """Say of which network the figure is, and how far the frameworks are apart."""
     job, fidelity = rows.iloc[0], rows[rows["study"] == "fidelity"]
     spent, ours = rows[rows["study"] == "memory"], fidelity[fidelity["framework"] == "torch"]

@@ -99,7 +99,7 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
         if len(lstm)
         else []
     )
-    said = [
+    notes = [
         f"T = {job['steps']}, N = {job['neurons']}; {own['sample'].nunique()} recordings of each seed, each a gradient "
         "of its own; sum of the losses of all steps, leaky readout; float64",
         *SAID,
@@ -110,4 +110,4 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
         activity(own),
     ]
     title = "2.4 Paths within a step: in the learning signal twice, or once"
-    return {"in_step": (layout.sheet(title, bands, report.footer(rows, *said)), points)}
+    return {"in_step": (layout.sheet(title, bands, report.footer(rows, *notes)), points)}

@@ -94,14 +94,14 @@ def models(rows: Frame, title: str, columns: Sequence[str]) -> Figure:
         for column in columns
     ]
     jax = rows[rows["framework"] == "jax"]
-    said = [
+    notes = [
         f"N = {jax['neurons'].iloc[0]}, {jax['sample'].nunique()} recordings of each seed; float64 · {apart(rows)}",
         CORRECTED,
         POOLED if "single" in columns else "",
         f"undefined: {int(jax['undefined'].sum())} cosines of a step, {int(jax['all'].isna().sum())} of all steps",
         report.activity(jax),
     ]
-    return layout.sheet(title, bands, report.footer(rows, *said))
+    return layout.sheet(title, bands, report.footer(rows, *notes))
 
 
 def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
@@ -133,7 +133,7 @@ def sweeps(rows: Frame) -> Figure:
         for column in SHORT:
             panels = [layout.Panel("", partial(sweep, rows=of[name], across=name, column=column)) for name in ACROSS]
             bands.append(layout.Band(f"{label}, T = {steps}" if column == "single" else "", panels, 1.9))
-    said = [
+    notes = [
         f"strengths at N = {usual}; {rows['sample'].nunique()} recordings of each seed; float64, JAX; jacobian.png "
         "says how far PyTorch is from it, in one network of each model and data set",
         CORRECTED,
@@ -141,7 +141,7 @@ def sweeps(rows: Frame) -> Figure:
         report.activity(rows),
     ]
     keys = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
-    return layout.sheet("2.1 Hidden Jacobian over size and strengths", bands, report.footer(rows, *said), keys)
+    return layout.sheet("2.1 Hidden Jacobian over size and strengths", bands, report.footer(rows, *notes), keys)
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:

@@ -109,7 +109,7 @@ def draw(rows: Frame, points: Frame, measures: Sequence[str]) -> Figure:
         f"{int(own['undefined'].sum())} of {int(own['values'].sum())} ({MEASURES[measure][1]})"
         for measure, own in points.groupby("measure", sort=False)
     ]
-    said = [
+    notes = [
         f"{one['data']}, T = {one['steps']}, N = {one['neurons']}, "
         f"{rows['sample'].nunique()} recordings of each seed; input and recurrent weights; float64, JAX",
         "not run in PyTorch: weight_gradient.png says how far its gradients through all delays are from JAX's, with a "
@@ -122,7 +122,7 @@ def draw(rows: Frame, points: Frame, measures: Sequence[str]) -> Figure:
         silent(rows[rows["rule"] == "bptt"]),
     ]
     title = f"Fidelity per delay{', norms' * ('share' in measures)}: {READOUTS[one['readout']]}"
-    return layout.sheet(title, bands, report.footer(rows, *said))
+    return layout.sheet(title, bands, report.footer(rows, *notes))
 
 
 def silent(rows: Frame) -> str:

@@ -100,11 +100,11 @@ def memory(axes: Axes, summaries: Frame) -> None:
 
 
 def drawn(
-    rows: Frame, title: str, chance: Mapping[str, Mapping[int, float]], margin: float, said: list[str]
+    rows: Frame, title: str, chance: Mapping[str, Mapping[int, float]], margin: float, notes: list[str]
 ) -> tuple[Figure, Frame]:
     """Draw a band for each data set, and return the figure with its points.
 
-    chance: by data set and length. margin: how far below BPTT a rule may be to count as good. said: lines of the
+    chance: by data set and length. margin: how far below BPTT a rule may be to count as good. notes: lines of the
     caption on the task.
     """
     summaries, bands = points(rows), []
@@ -118,6 +118,6 @@ def drawn(
         bands.append(layout.Band(name, panels, 2.1))
     ours = corrected(rows)
     chunk = int(ours.loc[ours["rule"] != "bptt", "chunk"].max())
-    lines = [*said, f"{BARS}; chunks of {chunk} steps, BPTT in one", trainings.protocol(ours)]
+    lines = [*notes, f"{BARS}; chunks of {chunk} steps, BPTT in one", trainings.protocol(ours)]
     lines += [trainings.activity(ours), trainings.agreement(rows)]
     return layout.sheet(title, bands, report.footer(rows, *lines)), summaries

@@ -143,10 +143,10 @@ def sheet(rows: Frame) -> Figure:
     panels = [layout.Panel(selection.FRAMEWORKS[f], partial(carried, rows=own["carried", f])) for f in frameworks]
     bands.append(layout.Band("beyond the paper: what a rule carries from step to step", panels, 1.7))
     keys = {DONE: Line2D([], [], **LINES[DONE])}
-    return layout.sheet("2.5 Memory and time over the number of steps", bands, report.footer(rows, *said(rows)), keys)
+    return layout.sheet("2.5 Memory and time over the number of steps", bands, report.footer(rows, *notes(rows)), keys)
 
 
-def said(rows: Frame) -> list[str]:
+def notes(rows: Frame) -> list[str]:
     """Say which network was measured, how, and what went wrong."""
     job, corrected = rows.iloc[0], compared.of_study(rows, "corrected")
     online = corrected[corrected["algorithm"].isin(["drtrl"])]

@@ -88,13 +88,13 @@ def draw(rows: Frame, by_state: dict[tuple[str, str, str], Curve]) -> Figure:
     never = ", ".join(f"{settings.MODELS.get(cell, cell)} {state}" for cell, state in absent)
     undefined = np.isnan(np.array(rows["cosine"].tolist(), float))
     job = rows.iloc[0]
-    said = [
+    notes = [
         f"{job['data']}, T = {job['steps']}, N = {job['neurons']}, "
         f"{rows['sample'].nunique()} recordings of each seed; float64, JAX",
         f"undefined: {int(undefined.sum())} of {undefined.size} cosines" + (f"; throughout: {never}" if never else ""),
         report.activity(rows[rows["state"] == "V"]),
     ]
-    return layout.sheet("2.2 Trace of D-RTRL and (mean x) (x) (sum f)", bands, report.footer(rows, *said))
+    return layout.sheet("2.2 Trace of D-RTRL and (mean x) (x) (sum f)", bands, report.footer(rows, *notes))
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:

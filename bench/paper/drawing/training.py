@@ -159,8 +159,8 @@ def bands(rows: Frame, condition: str, chance: float, in_line: bool) -> list[lay
     return [layout.Band(condition, right, 1.6), layout.Band("", lost, 1.6)]
 
 
-def figure(rows: Frame, title: str, chance: float, said: list[str]) -> Figure:
-    """Draw all conditions of an experiment, those of JAX; said: lines of the caption on the task.
+def figure(rows: Frame, title: str, chance: float, notes: list[str]) -> Figure:
+    """Draw all conditions of an experiment, those of JAX; notes: lines of the caption on the task.
 
     More than two conditions have a band each, so that the figure is no higher than a page.
     """
@@ -172,7 +172,7 @@ def figure(rows: Frame, title: str, chance: float, said: list[str]) -> Figure:
         name(str(rule), str(variant)): Line2D([], [], **look(str(rule), str(variant)))
         for rule, variant in ours[["rule", "variant"]].drop_duplicates().itertuples(index=False)
     }
-    lines = [*said, BARS, WALL, MEMORY, trainings.protocol(ours), trainings.activity(ours), trainings.agreement(rows)]
+    lines = [*notes, BARS, WALL, MEMORY, trainings.protocol(ours), trainings.activity(ours), trainings.agreement(rows)]
     return layout.sheet(titled(title, rows), drawn, report.footer(rows, *lines), keys)
 
 

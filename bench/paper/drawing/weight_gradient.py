@@ -171,7 +171,7 @@ def apart(rows: Frame) -> str:
     return f"in one layer without warm-up JAX and PyTorch differ {differ}, in {compared}"
 
 
-def said(rows: Frame, points: Frame) -> list[str]:
+def notes(rows: Frame, points: Frame) -> list[str]:
     """Return the lines of a caption that all figures have."""
     cosines = np.array([cosine for own in rows["cosine"] for cosine in own], float)
     return [
@@ -214,7 +214,7 @@ def models(rows: Frame, points: Frame, frameworks: str) -> Drawn:
         ),
     }
     plain = rows[(rows["warm_up"] == 0) & (rows["framework"] == "jax") & rows["part"].isin(["layer0", "readout"])]
-    text, drawn = [*said(plain, own), CORRECTED], {}
+    text, drawn = [*notes(plain, own), CORRECTED], {}
     for file, (title, of, shown) in listed.items():
         bands = [layout.Band(head, panels(of, draw, **options), HEIGHT) for head, draw, options in shown]
         more = text if file.endswith("activity") else [frameworks, *text, POOLED]

@@ -156,7 +156,7 @@ def draw(rows: Frame, medians: Frame) -> Figure:
     ]
     job = rows.iloc[0]
     jax = rows[rows["framework"] == "jax"]
-    said = [
+    notes = [
         f"LIF-Delta, N = {job['neurons']}, {job['samples']} states of each seed; tau = 10 ms, steps of 0.1 ms; float64",
         "near the threshold: within 0.5 of it, where the surrogate derivative is not 0; "
         f"{marks.apart(rows, ['share', 'seed', 'sample'], ['single', 'with_outer', 'error'])}",
@@ -166,7 +166,7 @@ def draw(rows: Frame, medians: Frame) -> Figure:
         f"inputs not 0; undefined cosines: {int(jax['single'].isna().sum())}",
     ]
     title = "2.1 Hidden Jacobian J and its part D, artificial states"
-    return layout.sheet(title, [layout.Band("", panels, 2.3)], report.footer(rows, *said))
+    return layout.sheet(title, [layout.Band("", panels, 2.3)], report.footer(rows, *notes))
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:

@@ -153,13 +153,13 @@ def draw(rows: Frame) -> Figure:
         for drawn, own in cells.groupby("drawn", sort=False)
     ]
     apart = "; ".join(f"{name} {distances(rows, name)}" for name in DRAWN)
-    said = [
+    notes = [
         f"R = {first['R']} rows, m = {first['m']}, n = {first['n']}; each seed draws every cell once",
         f"median distance of a cosine from the formula: {apart}",
         f"({intervals.EXPLAINED})",
         f"{int(grid['cosine'].isna().sum())} of {len(grid)} cosines are undefined, because all of x is 0: grey cells",
     ]
-    return layout.sheet("2.3 Rank-1 theory: cosine with (mean x) (x) (sum f)", bands, report.footer(rows, *said))
+    return layout.sheet("2.3 Rank-1 theory: cosine with (mean x) (x) (sum f)", bands, report.footer(rows, *notes))
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:

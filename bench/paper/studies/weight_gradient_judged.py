@@ -48,12 +48,12 @@ def without_trace(every: Settings) -> str:
     return f"without any trace {above} of {len(every)} settings above it, median {median:.3f}"
 
 
-def direction(rows: Frame, claim: Claim, own: Frame, every: Settings, rules: Rules, *said: str) -> Verdict:
+def direction(rows: Frame, claim: Claim, own: Frame, every: Settings, rules: Rules, *notes: str) -> Verdict:
     """Judge whether the cosine is above the limit in every setting; own: the rows of all of them."""
     summaries = {setting: intervals.summary(values(each, rules[setting])) for setting, each in every.items()}
     why = "; ".join([
         f"limit: the interval above {LIMIT} in every setting",
-        *said,
+        *notes,
         f"median of the settings {middle(every, rules, 'cosine'):.3f}, norm ratio "
         f"{middle(every, rules, 'norm_ratio'):.3f}",
         report.activity(own),

@@ -98,12 +98,12 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     from drtrl_bench.paper.drawing import training as drawing
 
     job = rows.iloc[0]
-    said = [
+    notes = [
         f"gestures in slices of {SLICE} s, T = {STEPS}, {job['reading']['features']} pooled pixels in place of a CNN; "
         f"event-based GRU of {job['neurons']}; decay of ES-D-RTRL {job['rule_options']['decay']:g}, as published; "
         "single-step VJP",
     ]
-    return {"gesture": (drawing.figure(rows, "2.8 Gestures, event-based GRU", CHANCE, said), drawing.points(rows))}
+    return {"gesture": (drawing.figure(rows, "2.8 Gestures, event-based GRU", CHANCE, notes), drawing.points(rows))}
 
 
 def verdicts(rows: Frame) -> list[Verdict]:

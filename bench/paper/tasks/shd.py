@@ -104,12 +104,12 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     from drtrl_bench.paper.drawing import training as drawing
 
     job = rows.iloc[0]
-    said = [
+    notes = [
         f"spoken digits, T = {STEPS}; two layers of {job['neurons']} LIF neurons, trained time constants; surrogate "
         f"boxcar; decay of ES-D-RTRL {job['rule_options']['decay']:g} per step, as published for RLIF; single-step VJP",
         "objective of all lines but BPTT's as published: the sum of the steps' cross-entropies",
     ]
-    return {"shd": (drawing.figure(rows, "2.7 Spoken digits (SHD)", CHANCE, said), drawing.points(rows))}
+    return {"shd": (drawing.figure(rows, "2.7 Spoken digits (SHD)", CHANCE, notes), drawing.points(rows))}
 
 
 def verdicts(rows: Frame) -> list[Verdict]:

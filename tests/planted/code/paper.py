@@ -432,8 +432,8 @@ PLANTED = [
     Planted(
         "a figure that hides what ran out of memory",
         "bench/paper/report.py",
-        'said = (f"left out, as it ran out of memory: {lacking}", *said)',
-        "said = (*said,)",
+        'notes = (f"left out, as it ran out of memory: {lacking}", *notes)',
+        "notes = (*notes,)",
         f"{LOST}test_figures_and_verdicts_of_a_sweep_without_its_largest_networks",
     ),
     # Verdicts that leave open what an interval leaves open
