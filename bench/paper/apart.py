@@ -132,10 +132,10 @@ def main() -> None:
     compute = importlib.import_module(task["module"]).compute
     with Path(task["rows"]).open("a", encoding="utf-8") as file:
         for number, job in enumerate(task["jobs"]):
-            found, took = clocked(partial(lost.attempt, compute, job))
-            if number and lost.ran_out({"rows": found}):
+            job_rows, took = clocked(partial(lost.attempt, compute, job))
+            if number and lost.ran_out({"rows": job_rows}):
                 return
-            file.write(json.dumps({"rows": found} | took, allow_nan=False) + "\n")
+            file.write(json.dumps({"rows": job_rows} | took, allow_nan=False) + "\n")
             file.flush()
 
 

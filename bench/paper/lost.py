@@ -51,12 +51,12 @@ def told(gone: Iterable[Job], jobs: Iterable[Job]) -> dict[str, str]:
     A job without a study is of the study "".
     """
     gone, jobs = list(gone), list(jobs)
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     for study in dict.fromkeys(job.get("study", "") for job in gone):
         own, every = ([job for job in each if job.get("study", "") == study] for each in (gone, jobs))
         of = f" of {study}" if study else ""
-        found[study] = f"{place(own, every)} ({len(own)} of {len(every)} jobs{of})"
-    return found
+        places[study] = f"{place(own, every)} ({len(own)} of {len(every)} jobs{of})"
+    return places
 
 
 def place(own: list[Job], every: list[Job] | None = None) -> str:

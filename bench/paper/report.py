@@ -68,17 +68,17 @@ def datasets(rows: Any) -> str:
     return ", ".join(names)
 
 
-def footer(rows: Any, *said: str) -> list[str]:
+def footer(rows: Any, *notes: str) -> list[str]:
     """Write a caption: what the figure says of itself, the data, which records it is of, and their machine.
 
     And which jobs of its studies it lacks, as they ran out of memory.
     """
     of = rows.attrs
     if lacking := lost.where(rows, rows["study"].fillna("").unique() if "study" in rows else ()):
-        said = (f"left out, as it ran out of memory: {lacking}", *said)
+        notes = (f"left out, as it ran out of memory: {lacking}", *notes)
     jobs = f"{of['jobs']} job{'s' * (of['jobs'] != 1)}, {of['seeds']} seeds"
     identity = f"records {of['results']} of {of['experiment']} at size {of['size']}: {jobs}"
-    return [*said, f"data: {datasets(rows)}", identity, *caption.machines(rows)]
+    return [*notes, f"data: {datasets(rows)}", identity, *caption.machines(rows)]
 
 
 NETWORK = ("study", "framework", "dataset", "steps", "cell", "readout", "layers", "neurons", "rec", "ff", "strength")
@@ -154,9 +154,9 @@ def table(judged: Iterable[Judged]) -> str:
     for name, rows, _ in judged:
         if rows is not None:
             older = rows.attrs.get("older", 0)
-            said = f"; {older} of {rows.attrs['jobs']} results are of older code than is here" if older else ""
+            note = f"; {older} of {rows.attrs['jobs']} results are of older code than is here" if older else ""
             where = caption.machines(rows)
-            machines |= dict.fromkeys(f"{name}: records {rows.attrs['results']}; {text}{said}" for text in where)
+            machines |= dict.fromkeys(f"{name}: records {rows.attrs['results']}; {text}{note}" for text in where)
     made = "\n".join(f"- {display.shown(line)}" for line in machines)
     parts = [
         INTRODUCTION,
@@ -176,18 +176,18 @@ def table(judged: Iterable[Judged]) -> str:
 
 def claims(judged: list[Judged]) -> list[tuple[str, ...]]:
     """List a line for each verdict, and for each claim of an experiment that was not run; numbered."""
-    found: list[tuple[str, ...]] = []
+    lines: list[tuple[str, ...]] = []
     for name, rows, verdicts in judged:
         about = experiment.module(name).ABOUT
         if rows is None:
             again = f"drtrl-bench reproduce {name}"
-            found += [(about.section, c.text, NOT_RUN, "", again, c.source) for c in about.claims.values()]
+            lines += [(about.section, c.text, NOT_RUN, "", again, c.source) for c in about.claims.values()]
             continue
         every = datasets(rows)
         for v in verdicts:
             of = f"{v.data}: " if v.data and v.data != every else ""
-            found.append((about.section, v.claim.text, v.outcome, of + v.measured, v.why, v.claim.source))
-    return [(str(number), *line) for number, line in enumerate(found, 1)]
+            lines.append((about.section, v.claim.text, v.outcome, of + v.measured, v.why, v.claim.source))
+    return [(str(number), *line) for number, line in enumerate(lines, 1)]
 
 
 def run(name: str, rows: Any) -> tuple[str, ...]:

@@ -71,10 +71,10 @@ def digested(*parts: str) -> str:
 
 def sources(name: str, job: Job) -> list[str]:
     """Return the code that a job's rows depend on."""
-    found = [*texts(experiment.EXPERIMENTS[name], job.get("dataset"), job.get("framework"))]
+    code = [*texts(experiment.EXPERIMENTS[name], job.get("dataset"), job.get("framework"))]
     if case := case_of(name, job):
-        found += texts_of_case(case.algorithm, case.framework, case.dataset)
-    return found
+        code += texts_of_case(case.algorithm, case.framework, case.dataset)
+    return code
 
 
 def of_older_code(name: str, lines: list[Line]) -> int:
@@ -117,8 +117,8 @@ def computed(name: str, jobs: list[Job], say: Say, large: bool) -> Iterator[Line
     for group in groups.values():
         own = (apart.clocked(partial(rows_of, name, job, say)) for job in group)
         results = apart.each(experiment.EXPERIMENTS[name], group) if large else own
-        for of_job, (found, took) in zip([origin(name, job) for job in group], results, strict=True):
-            yield of_job | {"rows": found} | took
+        for of_job, (rows, took) in zip([origin(name, job) for job in group], results, strict=True):
+            yield of_job | {"rows": rows} | took
 
 
 def origin(name: str, job: Job) -> Line:

@@ -48,7 +48,7 @@ WORDS = {
     "updates": "updates of a training",
     "rates": "learning rates",
     "rate": "learning rate",
-    "held": "trials of validation and of the test, no more than",
+    "held_out": "trials of validation and of the test, no more than",
     "decay": "decay of ES-D-RTRL",
     "pooled": "neighbouring input lines that are one",
     "batches": "batches as published",
@@ -92,7 +92,7 @@ def trials(rows: Any) -> str:
     """
     if "validated" not in rows or rows["tested"].isna().all():
         return ""
-    told = {name: int(min(rows[name].max(), rows["held"].max())) for name in ("validated", "tested")}
+    told = {name: int(min(rows[name].max(), rows["held_out"].max())) for name in ("validated", "tested")}
     return f"in fact {told['validated']} trials of validation and {told['tested']} of the test"
 
 

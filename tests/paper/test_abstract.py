@@ -75,11 +75,11 @@ def test_reduced_numbers_stand_beside_the_published_ones() -> None:
     assert "learning rates 0.001 to 0.1 (0.0001 to 0.01)" in said
     assert "seeds" not in said
     assert said.endswith("trials of validation and of the test, no more than 128 (264)")  # whatever there was
-    trained = frame("gesture", steps=[68], neurons=[64], held=[128], validated=[11.0], tested=[22.0])
+    trained = frame("gesture", steps=[68], neurons=[64], held_out=[128], validated=[11.0], tested=[22.0])
     assert sizes.told("gesture", trained).endswith("; in fact 11 trials of validation and 22 of the test")
-    steps = frame("copying", steps=[70], neurons=[64], held=[256], validated=[256], tested=[2560])
+    steps = frame("copying", steps=[70], neurons=[64], held_out=[256], validated=[256], tested=[2560])
     assert sizes.trials(steps) == "in fact 256 trials of validation and 256 of the test"  # of ten steps each
-    assert sizes.trials(frame("copying", held=[256], validated=[256], tested=[None])) == ""  # twins are not tested
+    assert sizes.trials(frame("copying", held_out=[256], validated=[256], tested=[None])) == ""  # twins are not tested
     rows = frame("rank1_theory")
     assert sizes.told("rank1_theory", rows) == "values of p 16 (100), values of sigma 16 (200)"
     rows = frame("jacobian", steps=[100], neurons=[100])

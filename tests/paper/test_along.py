@@ -19,7 +19,7 @@ TINY = replace(
     neurons={"copying": 5, "dms": 8},
     updates={"copying": 2, "dms": 2},
     batch=3,
-    held=4,
+    held_out=4,
     seeds=1,
     points=2,
 )
@@ -42,7 +42,7 @@ def by_hand(job: dict[str, Any]) -> dict[str, tuple[float, float]]:
     """Cosine and ratio of norms, by layer, of the reference's gradients at the first weights; no time constants."""
     net = training.network(job)
     params = [{k: v.astype(np.float32).astype(float) for k, v in w.items()} for w in training.draw(job)]
-    inputs, targets = training.batch(job | {"held": job["batch"]}, "valid")
+    inputs, targets = training.batch(job | {"held_out": job["batch"]}, "valid")
     options = job["rule_options"] if job["rule"] == "es_drtrl" else {}
     _, own = BY_REFERENCE[job["rule"]](net, params, inputs, targets, **options)
     _, true = reference.bptt(net, params, inputs, targets)

@@ -31,7 +31,7 @@ JOB: dict[str, Any] = {
     "updates": 6,
     "every": 2,
     "enough": None,
-    "held": 8,
+    "held_out": 8,
     "seed": 3,
     "framework": "jax",
     "tunings": 2,
@@ -97,7 +97,7 @@ def test_all_seeds_are_tested_on_the_same_recordings_once(monkeypatch: pytest.Mo
     (generated,) = training.rows(JOB)
     assert generated["right"] is None  # each seed has trials of its own
     monkeypatch.setattr(training.data, "dataset", lambda name: Recordings())
-    job = JOB | {"reading": {}, "held": 256}
+    job = JOB | {"reading": {}, "held_out": 256}
     first, second = (training.batch(job | {"seed": seed}, "test")[0][0, :, 0].tolist() for seed in (0, 1))
     assert first == second
     assert sorted(first) == list(range(20))

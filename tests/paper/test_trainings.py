@@ -18,7 +18,13 @@ CLAIM = experiment.Claim("it learns", "[code] x.py")
 def row(rule: str, seed: int, test: float | None, valid: list[float], **more: Any) -> dict[str, Any]:
     job = {"condition": "delay of 1000 ms", "delay": 1000, "ms": 5.0, "rule": rule, "variant": "", "seed": seed}
     job |= {"framework": "jax", "dataset": "dms", "every": 10, "updates": 40, "until": None, "batch": 4, "clip": 1.0}
-    job |= {"neurons": 3, "held": 10**6, "rates": [0.001, 0.01, 0.1], "rule_options": {"decay": 0.951}, "enough": 0.95}
+    job |= {
+        "neurons": 3,
+        "held_out": 10**6,
+        "rates": [0.001, 0.01, 0.1],
+        "rule_options": {"decay": 0.951},
+        "enough": 0.95,
+    }
     job |= {"tunings": 1, "validated": 256, "worth": [0.5, 0.7, 0.6]}
     job |= {"at": [10 * (i + 1) for i in range(len(valid))], "valid_accuracy": valid, "valid_loss": [0.6] * len(valid)}
     job |= {"loss": [0.5] * len(valid), "test_loss": None if test is None else 1 - test}
@@ -45,7 +51,7 @@ SOLVING = framed(
 
 
 def test_a_training_that_ended_keeps_its_last_value() -> None:
-    at, curves = trainings.held(trainings.of_rule(SOLVING, "bptt"), "valid_accuracy")
+    at, curves = trainings.curves(trainings.of_rule(SOLVING, "bptt"), "valid_accuracy")
     assert at.tolist() == [10, 20, 30, 40]
     assert curves.tolist() == [[0.5, 0.97, 0.97, 0.97], [0.6, 0.7, 0.8, 0.96]]
 
@@ -124,7 +130,9 @@ def test_a_task_is_solved_by_the_test_and_not_by_a_lucky_validation() -> None:
 
 def test_few_test_trials_leave_open_what_many_decide() -> None:
     rows = solving(0.95)
-    assert judging.solved(rows.assign(held=20), CLAIM, "bptt", "delay of 1000 ms").outcome == "cannot be judged here"
+    assert (
+        judging.solved(rows.assign(held_out=20), CLAIM, "bptt", "delay of 1000 ms").outcome == "cannot be judged here"
+    )
     at = (CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.05, 0.5)
     assert judging.as_good(rows, *at).outcome == "not at reduced size"
     assert judging.as_good(rows.assign(tested=11), *at).outcome == "cannot be judged here"

@@ -17,7 +17,7 @@ def row(job: Job, test: float | None, memory: float, **more: Any) -> Job:
     found |= {name: [0.5] * points for name in ("valid_accuracy", "valid_loss", "loss")}
     found |= {"test_loss": None if test is None else 1 - test}
     found |= {"solved": test is not None and job["enough"] is not None and test >= job["enough"]}
-    found |= {"test_accuracy": test, "tested": TRIALS, "held": TRIALS, "rate": job["rates"][2]}
+    found |= {"test_accuracy": test, "tested": TRIALS, "held_out": TRIALS, "rate": job["rates"][2]}
     found |= {"worth": [0.1, 0.2, 0.3, *[0.1] * (len(job["rates"]) - 3)]}
     found |= {"working_bytes": int(memory * 2**20), "density": 0.9999, "validated": 256, "env_hash": "e", "setup": "A"}
     found |= {"rate_per_step": None, "silent": None, "data": f"{job['dataset']} (synthetic)", "synthetic": True}

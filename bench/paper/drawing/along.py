@@ -28,24 +28,24 @@ SMALL: dict[str, Any] = {"markersize": 3.8, "linewidth": 1.3}
 
 def over_updates(rows: Frame) -> Frame:
     """Return a row for each task, rule, layer, update and measure: the median over seeds with its interval."""
-    found = []
+    summaries = []
     names = ["task", "rule", "layer", "update"]
     for keys, own in rows[rows["rule"] != "bptt"].groupby(names, sort=False):
         for measure in MEASURES:
             values = intervals.of_column(own, measure)
-            found.append(dict(zip(names, keys, strict=True)) | {"measure": measure} | values._asdict())
-    return pd.DataFrame(found)
+            summaries.append(dict(zip(names, keys, strict=True)) | {"measure": measure} | values._asdict())
+    return pd.DataFrame(summaries)
 
 
 def reached(rows: Frame) -> Frame:
     """Return a row for each task, rule and seed: median fidelity of the hidden layer, and the test accuracy."""
-    found = []
+    points = []
     names = ["task", "rule", "seed"]
     for keys, own in rows[rows["layer"] != "readout"].groupby(names, sort=False):
         medians = {measure: float(intervals.median(own[measure].to_numpy(float))) for measure in MEASURES}
         accuracy = {"test_accuracy": float(own["test_accuracy"].iloc[0])}
-        found.append(dict(zip(names, keys, strict=True)) | medians | accuracy)
-    return pd.DataFrame(found)
+        points.append(dict(zip(names, keys, strict=True)) | medians | accuracy)
+    return pd.DataFrame(points)
 
 
 def curves(axes: Axes, own: Frame, measure: str) -> None:
@@ -80,7 +80,7 @@ def accuracies(axes: Axes, own: Frame, measure: str, chance: float) -> None:
         axes.set(xlabel=MEASURES[measure][1], xlim=(np.nanmin(np.append(drawn, 0.0)) - 0.05, 1.05))
 
 
-def said(rows: Frame) -> list[str]:
+def notes(rows: Frame) -> list[str]:
     """Say how the networks were trained, and what is not comparable."""
     lines = []
     for task, own in rows.groupby("task", sort=False):
@@ -138,11 +138,11 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     ]
     return {
         "along_training": (
-            layout.sheet("Fidelity along training", bands, report.footer(rows, *said(rows), *of_training)),
+            layout.sheet("Fidelity along training", bands, report.footer(rows, *notes(rows), *of_training)),
             points,
         ),
         "along_accuracy": (
-            layout.sheet("Accuracy over fidelity", other, report.footer(rows, *said(rows), *of_accuracy)),
+            layout.sheet("Accuracy over fidelity", other, report.footer(rows, *notes(rows), *of_accuracy)),
             ends,
         ),
     }

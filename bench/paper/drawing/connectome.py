@@ -25,22 +25,22 @@ ZERO = "norm of 0, below the logarithmic axis"
 
 def summarized(rows: Frame) -> Frame:
     """Return a row for each framework, size, strength, kind of weight, rule and measure, and for each memory."""
-    found: list[dict[str, Any]] = []
+    summaries: list[dict[str, Any]] = []
     of = ["framework", "neurons", "strength", "kind", "rule"]
     fidelity = rows[rows["study"] == "fidelity"]
     for key, own in fidelity.groupby(of, sort=False) if len(fidelity) else ():
         for measure in MEASURES:
             summary = intervals.of_column(own, measure)._asdict()
-            found.append(dict(zip(of, key, strict=True)) | {"measure": measure} | summary)
+            summaries.append(dict(zip(of, key, strict=True)) | {"measure": measure} | summary)
     for key, own in fidelity.groupby(of[:3], sort=False):
         frames = own.drop_duplicates(["seed", "sample"])  # the same for all rules and kinds of weights
         for measure in ACTIVITY:
             summary = intervals.of_column(frames, measure)._asdict()
-            found.append(dict(zip(of[:3], key, strict=True)) | {"measure": measure} | summary)
+            summaries.append(dict(zip(of[:3], key, strict=True)) | {"measure": measure} | summary)
     for key, own in rows[rows["study"] == "memory"].groupby(["framework", "neurons", "rule"], sort=False):
         names = dict(zip(("framework", "neurons", "rule"), key, strict=True))
-        found.append(names | {"measure": "MiB", "median": float(own["working_bytes"].iloc[0]) / 2**20})
-    made = pd.DataFrame(found)
+        summaries.append(names | {"measure": "MiB", "median": float(own["working_bytes"].iloc[0]) / 2**20})
+    made = pd.DataFrame(summaries)
     return made if len(fidelity) else made.assign(strength=float("nan"), kind=None)
 
 
@@ -123,7 +123,7 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     ]
     if drawn:
         more.append(layout.Band("memory of a gradient, float32", drawn, 1.8))
-    caption, fidelity = report.footer(rows, *said(rows)), points["measure"].isin(list(MEASURES))
+    caption, fidelity = report.footer(rows, *notes(rows)), points["measure"].isin(list(MEASURES))
     listed = {
         "connectome": ("2.9 Gradients on a connectome", bands, points[fidelity]),
         "connectome_activity": ("2.9 Activity and memory on a connectome", more, points[~fidelity]),
@@ -131,7 +131,7 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     return {name: (layout.sheet(title, own, caption), of) for name, (title, own, of) in listed.items() if own}
 
 
-def said(rows: Frame) -> list[str]:
+def notes(rows: Frame) -> list[str]:
     """Say of which network the figure is, and how far the frameworks are apart."""
     job, fidelity = rows.iloc[0], rows[rows["study"] == "fidelity"]
     spent, ours = rows[rows["study"] == "memory"], fidelity[fidelity["framework"] == "torch"]

@@ -32,14 +32,14 @@ SAID = (
 
 def summarized(rows: Frame) -> Frame:
     """Return a row for each cell, rule, part, measure and protocol: the median with its interval."""
-    found, by = [], ["cell", "rule", "part"]
+    summaries, by = [], ["cell", "rule", "part"]
     for key, own in rows[rows["framework"] == "jax"].groupby(by, sort=False):
         for measure in MEASURES:
             for protocol, (prefix, _) in PROTOCOLS.items():
                 values = intervals.of_column(own, f"{prefix}{measure}")
                 named = dict(zip(by, key, strict=True)) | {"measure": measure, "protocol": protocol}
-                found.append(named | values._asdict())
-    return pd.DataFrame(found)
+                summaries.append(named | values._asdict())
+    return pd.DataFrame(summaries)
 
 
 def panel(axes: Axes, own: Frame, measure: str) -> None:
@@ -99,7 +99,7 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
         if len(lstm)
         else []
     )
-    said = [
+    notes = [
         f"T = {job['steps']}, N = {job['neurons']}; {own['sample'].nunique()} recordings of each seed, each a gradient "
         "of its own; sum of the losses of all steps, leaky readout; float64",
         *SAID,
@@ -110,4 +110,4 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
         activity(own),
     ]
     title = "2.4 Paths within a step: in the learning signal twice, or once"
-    return {"in_step": (layout.sheet(title, bands, report.footer(rows, *said)), points)}
+    return {"in_step": (layout.sheet(title, bands, report.footer(rows, *notes)), points)}

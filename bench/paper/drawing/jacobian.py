@@ -48,7 +48,7 @@ def published(rows: Frame, column: str) -> float | None:
 
 def points(rows: Frame, by: list[str]) -> Frame:
     """Return a row for each setting and column: the median with its interval, and the published value."""
-    found: list[dict[str, Any]] = []
+    summaries: list[dict[str, Any]] = []
     for key, own in rows.groupby(by, sort=False):
         common = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         common |= {"density": own["density"].mean(), "silent": int((own["rate"] == 0).sum()), "samples": len(own)}
@@ -56,8 +56,8 @@ def points(rows: Frame, by: list[str]) -> Frame:
             middle = intervals.of_column(own, column)
             values = {"median": middle.median, "low": middle.low, "high": middle.high, "undefined": middle.undefined}
             values |= {"published": published(own, column)}
-            found.append(common | {"measure": column} | values)
-    return pd.DataFrame(found)
+            summaries.append(common | {"measure": column} | values)
+    return pd.DataFrame(summaries)
 
 
 def panel(axes: Axes, rows: Frame, column: str) -> None:
@@ -65,9 +65,11 @@ def panel(axes: Axes, rows: Frame, column: str) -> None:
     cells = [cell for cell in settings.MODELS if (rows["cell"] == cell).any()]
     for framework, name, aside in (("jax", marks.CORRECTED, -0.12), ("torch", marks.TWIN, -0.12)):
         own = {cell: rows[(rows["cell"] == cell) & (rows["framework"] == framework)] for cell in cells}
-        found = {place: intervals.of_column(own[cell], column) for place, cell in enumerate(cells) if len(own[cell])}
-        if found:
-            marks.listed(axes, found, name, aside, f"{marks.TWIN}, first seed" if name == marks.TWIN else "")
+        summaries = {
+            place: intervals.of_column(own[cell], column) for place, cell in enumerate(cells) if len(own[cell])
+        }
+        if summaries:
+            marks.listed(axes, summaries, name, aside, f"{marks.TWIN}, first seed" if name == marks.TWIN else "")
     own = rows[rows["framework"] == "jax"]
     pooled = {place: published(own[own["cell"] == cell], column) for place, cell in enumerate(cells)}
     if defined := {place: (each,) * 3 for place, each in pooled.items() if each is not None}:
@@ -92,14 +94,14 @@ def models(rows: Frame, title: str, columns: Sequence[str]) -> Figure:
         for column in columns
     ]
     jax = rows[rows["framework"] == "jax"]
-    said = [
+    notes = [
         f"N = {jax['neurons'].iloc[0]}, {jax['sample'].nunique()} recordings of each seed; float64 · {apart(rows)}",
         CORRECTED,
         POOLED if "single" in columns else "",
         f"undefined: {int(jax['undefined'].sum())} cosines of a step, {int(jax['all'].isna().sum())} of all steps",
         report.activity(jax),
     ]
-    return layout.sheet(title, bands, report.footer(rows, *said))
+    return layout.sheet(title, bands, report.footer(rows, *notes))
 
 
 def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
@@ -108,8 +110,8 @@ def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
     for cell, own in rows.groupby("cell", sort=False):
         groups, colour = {x: own[own[across] == x] for x in ticks}, marks.MODELS[str(cell)][0]
         groups = {x: group for x, group in groups.items() if len(group)}  # memory may have run out
-        found = [intervals.of_column(group, column) for group in groups.values()]
-        marks.curve(axes, list(groups), found, str(cell), settings.MODELS[str(cell)])
+        summaries = [intervals.of_column(group, column) for group in groups.values()]
+        marks.curve(axes, list(groups), summaries, str(cell), settings.MODELS[str(cell)])
         pooled = [each for group in groups.values() if (each := published(group, column)) is not None]
         if pooled:
             axes.plot(list(groups), pooled, color=colour, label=marks.PUBLISHED, **style.FORMULA)
@@ -131,7 +133,7 @@ def sweeps(rows: Frame) -> Figure:
         for column in SHORT:
             panels = [layout.Panel("", partial(sweep, rows=of[name], across=name, column=column)) for name in ACROSS]
             bands.append(layout.Band(f"{label}, T = {steps}" if column == "single" else "", panels, 1.9))
-    said = [
+    notes = [
         f"strengths at N = {usual}; {rows['sample'].nunique()} recordings of each seed; float64, JAX; jacobian.png "
         "says how far PyTorch is from it, in one network of each model and data set",
         CORRECTED,
@@ -139,7 +141,7 @@ def sweeps(rows: Frame) -> Figure:
         report.activity(rows),
     ]
     keys = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
-    return layout.sheet("2.1 Hidden Jacobian over size and strengths", bands, report.footer(rows, *said), keys)
+    return layout.sheet("2.1 Hidden Jacobian over size and strengths", bands, report.footer(rows, *notes), keys)
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:

@@ -33,7 +33,7 @@ READOUTS = {"leaky": "leaky readout, as published", "linear": "linear readout, w
 
 def looks(rules: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return name and look of each rule; the ranks of ES-D-RTRL differ by dashes."""
-    found, number = {}, 0
+    by_rule, number = {}, 0
     for rule in rules:
         kind, k, _ = gradients.split(rule)
         name, look = marks.of_rule(kind)
@@ -41,13 +41,13 @@ def looks(rules: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
         if k:
             name, look["linestyle"] = f"{name}, k = {k}", DASHES[number % len(DASHES)]
             number += 1
-        found[rule] = (name, look)
-    return found
+        by_rule[rule] = (name, look)
+    return by_rule
 
 
 def summarized(rows: Frame) -> Frame:
     """Return a row for each readout, model, rule, measure and delay: the median with its interval."""
-    found = []
+    summaries = []
     for (readout, cell, rule), own in rows.groupby(["readout", "cell", "rule"], sort=False):
         for measure in MEASURES:
             if (measure == "share") != (rule == "bptt"):
@@ -57,8 +57,8 @@ def summarized(rows: Frame) -> Frame:
             for lag, *ends, absent in zip(own["lags"].iloc[0], *intervals.curves(values), undefined, strict=True):
                 keys = {"readout": readout, "cell": cell, "rule": rule, "measure": measure, "lag": lag}
                 ends = dict(zip(("median", "low", "high"), ends, strict=True))
-                found.append(keys | ends | {"undefined": absent, "values": values[..., 0].size})
-    return pd.DataFrame(found)
+                summaries.append(keys | ends | {"undefined": absent, "values": values[..., 0].size})
+    return pd.DataFrame(summaries)
 
 
 def panel(axes: Axes, own: Frame, measure: str, rules: dict[str, tuple[str, dict[str, Any]]]) -> None:
@@ -109,7 +109,7 @@ def draw(rows: Frame, points: Frame, measures: Sequence[str]) -> Figure:
         f"{int(own['undefined'].sum())} of {int(own['values'].sum())} ({MEASURES[measure][1]})"
         for measure, own in points.groupby("measure", sort=False)
     ]
-    said = [
+    notes = [
         f"{one['data']}, T = {one['steps']}, N = {one['neurons']}, "
         f"{rows['sample'].nunique()} recordings of each seed; input and recurrent weights; float64, JAX",
         "not run in PyTorch: weight_gradient.png says how far its gradients through all delays are from JAX's, with a "
@@ -122,7 +122,7 @@ def draw(rows: Frame, points: Frame, measures: Sequence[str]) -> Figure:
         silent(rows[rows["rule"] == "bptt"]),
     ]
     title = f"Fidelity per delay{', norms' * ('share' in measures)}: {READOUTS[one['readout']]}"
-    return layout.sheet(title, bands, report.footer(rows, *said))
+    return layout.sheet(title, bands, report.footer(rows, *notes))
 
 
 def silent(rows: Frame) -> str:

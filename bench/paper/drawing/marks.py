@@ -42,24 +42,24 @@ def of_rule(rule: str) -> tuple[str, dict[str, Any]]:
     return name, {"color": colour, "marker": marker, "markeredgecolor": "white"}
 
 
-def listed(axes: Axes, found: Mapping[int, Sequence[float]], name: str, aside: float = 0, label: str = "") -> None:
+def listed(axes: Axes, summaries: Mapping[int, Sequence[float]], name: str, aside: float = 0, label: str = "") -> None:
     """Draw medians, and their ends, along a list: each at the number of its line, a little aside.
 
     name: the protocol, whose mark is drawn. Only what is corrected has an interval: no source says how the published
     values were spread.
     """
-    places = np.array(list(found)) + aside
-    middle, low, high = (np.array([each[i] for each in found.values()], float) for i in range(3))
+    places = np.array(list(summaries)) + aside
+    middle, low, high = (np.array([each[i] for each in summaries.values()], float) for i in range(3))
     if name == CORRECTED:
         bars: dict[str, Any] = {"xerr": [middle - low, high - middle], "color": LOOKS[name]["color"]}
         axes.errorbar(middle, places, label=INTERVAL, **bars, **style.BAR)
     axes.plot(middle, places, label=label or name, **LOOKS[name])
 
 
-def curve(axes: Axes, x: Sequence[float], found: Sequence[intervals.Summary], cell: str, label: str) -> None:
+def curve(axes: Axes, x: Sequence[float], summaries: Sequence[intervals.Summary], cell: str, label: str) -> None:
     """Draw summaries of a model over an axis."""
     colour, marker = MODELS[cell]
-    middle, low, high = (np.array([each[i] for each in found], float) for i in range(3))
+    middle, low, high = (np.array([each[i] for each in summaries], float) for i in range(3))
     axes.errorbar(x, middle, yerr=[middle - low, high - middle], color=colour, label=INTERVAL, **style.BAR)
     axes.plot(x, middle, color=colour, marker=marker, markeredgecolor="white", label=label)
 

@@ -43,19 +43,19 @@ LINES: dict[str, dict[str, Any]] = {
     EQUAL: {"color": style.GREY, "linewidth": 1, "zorder": 1.7},
 }
 """How lines look that are none of a rule's: no two alike."""
-Found = dict[float, intervals.Summary]
+Summaries = dict[float, intervals.Summary]
 
 
-def over(rows: Frame, across: str, summary: Callable[[Frame], intervals.Summary]) -> Found:
+def over(rows: Frame, across: str, summary: Callable[[Frame], intervals.Summary]) -> Summaries:
     """Summarize the rows at each value of a column."""
     return {float(x): summary(own) for x, own in rows.groupby(across)}
 
 
-def curve(axes: Axes, found: Found, rule: str, unit: float = 1.0) -> None:
+def curve(axes: Axes, summaries: Summaries, rule: str, unit: float = 1.0) -> None:
     """Draw the medians of a rule with their intervals."""
     name, options = marks.of_rule(rule)
-    x = np.array(list(found))
-    middle, low, high = (np.array([each[i] for each in found.values()], float) / unit for i in range(3))
+    x = np.array(list(summaries))
+    middle, low, high = (np.array([each[i] for each in summaries.values()], float) / unit for i in range(3))
     if (high > low).any():
         bars: dict[str, Any] = {"color": options["color"], "label": marks.INTERVAL, **style.BAR}
         axes.errorbar(x, middle, yerr=[middle - low, high - middle], **bars)
@@ -143,10 +143,10 @@ def sheet(rows: Frame) -> Figure:
     panels = [layout.Panel(selection.FRAMEWORKS[f], partial(carried, rows=own["carried", f])) for f in frameworks]
     bands.append(layout.Band("beyond the paper: what a rule carries from step to step", panels, 1.7))
     keys = {DONE: Line2D([], [], **LINES[DONE])}
-    return layout.sheet("2.5 Memory and time over the number of steps", bands, report.footer(rows, *said(rows)), keys)
+    return layout.sheet("2.5 Memory and time over the number of steps", bands, report.footer(rows, *notes(rows)), keys)
 
 
-def said(rows: Frame) -> list[str]:
+def notes(rows: Frame) -> list[str]:
     """Say which network was measured, how, and what went wrong."""
     job, corrected = rows.iloc[0], compared.of_study(rows, "corrected")
     online = corrected[corrected["algorithm"].isin(["drtrl"])]
@@ -172,7 +172,7 @@ def lost_at(row: Any) -> str:
 
 def points(rows: Frame) -> Frame:
     """Return a row for each study, framework, rule and length or width: medians with their intervals."""
-    found: list[dict[str, Any]] = []
+    summaries: list[dict[str, Any]] = []
     columns = {
         "published": ("time_s", "done_s", "first_s", "in_use_bytes", "machine_bytes"),
         "corrected": ("time_s", "cpu_s", "first_s", "working_bytes", "analytic_bytes"),
@@ -186,8 +186,8 @@ def points(rows: Frame) -> Frame:
                 middle = compared.of_column(group, column)
                 values = {"median": middle.median, "low": middle.low, "high": middle.high, "seeds": middle.values}
                 names = {"study": study, "framework": framework, "algorithm": rule, across: x, "measure": column}
-                found.append(names | values)
-    return pd.DataFrame(found)
+                summaries.append(names | values)
+    return pd.DataFrame(summaries)
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:

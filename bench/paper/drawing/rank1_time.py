@@ -53,18 +53,18 @@ def corrected(values: NDArray[np.float64]) -> Curve | None:
 
 def curves(rows: Frame) -> dict[tuple[str, str, str], Curve]:
     """Return what is drawn, by protocol, model and state."""
-    found: dict[tuple[str, str, str], Curve] = {}
+    by_state: dict[tuple[str, str, str], Curve] = {}
     for (cell, state), own in rows.groupby(["cell", "state"], sort=False):
         values = intervals.by_seed(own, "cosine")
         for protocol, curve in ((marks.PUBLISHED, published(values)), (marks.CORRECTED, corrected(values))):
             if curve:
-                found[protocol, str(cell), str(state)] = curve
-    return found
+                by_state[protocol, str(cell), str(state)] = curve
+    return by_state
 
 
-def panel(axes: Axes, found: dict[str, Curve]) -> None:
+def panel(axes: Axes, states: dict[str, Curve]) -> None:
     """Draw the states of a model."""
-    for state, (middle, low, high) in found.items():
+    for state, (middle, low, high) in states.items():
         colour, dashes = STATES[state]
         steps = np.arange(len(middle))
         axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
@@ -73,40 +73,40 @@ def panel(axes: Axes, found: dict[str, Curve]) -> None:
     axes.set(ylim=(min(0, axes.get_ylim()[0]), 1.05), xlabel="step", ylabel="cosine")
 
 
-def draw(rows: Frame, found: dict[tuple[str, str, str], Curve]) -> Figure:
+def draw(rows: Frame, by_state: dict[tuple[str, str, str], Curve]) -> Figure:
     """Draw the panels of both protocols, four models in a band."""
     cells, bands = [str(cell) for cell in rows["cell"].unique()], []
     for protocol, heading in PROTOCOLS.items():
         for first in range(0, len(cells), 4):
             panels = []
             for cell in cells[first : first + 4]:
-                own = {state: curve for (kind, of, state), curve in found.items() if (kind, of) == (protocol, cell)}
-                panels.append(layout.Panel(settings.MODELS.get(cell, cell), partial(panel, found=own)))
+                own = {state: curve for (kind, of, state), curve in by_state.items() if (kind, of) == (protocol, cell)}
+                panels.append(layout.Panel(settings.MODELS.get(cell, cell), partial(panel, states=own)))
             bands.append(layout.Band(heading if first == 0 else "", panels, 1.5))
     every = dict.fromkeys(zip(rows["cell"].astype(str), rows["state"].astype(str), strict=True))
-    absent = [(cell, state) for cell, state in every if (marks.CORRECTED, cell, state) not in found]
+    absent = [(cell, state) for cell, state in every if (marks.CORRECTED, cell, state) not in by_state]
     never = ", ".join(f"{settings.MODELS.get(cell, cell)} {state}" for cell, state in absent)
     undefined = np.isnan(np.array(rows["cosine"].tolist(), float))
     job = rows.iloc[0]
-    said = [
+    notes = [
         f"{job['data']}, T = {job['steps']}, N = {job['neurons']}, "
         f"{rows['sample'].nunique()} recordings of each seed; float64, JAX",
         f"undefined: {int(undefined.sum())} of {undefined.size} cosines" + (f"; throughout: {never}" if never else ""),
         report.activity(rows[rows["state"] == "V"]),
     ]
-    return layout.sheet("2.2 Trace of D-RTRL and (mean x) (x) (sum f)", bands, report.footer(rows, *said))
+    return layout.sheet("2.2 Trace of D-RTRL and (mean x) (x) (sum f)", bands, report.footer(rows, *notes))
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     """Draw a figure for each data set and length, with its points."""
     drawn = {}
     for (dataset, steps), own in rows.groupby(["dataset", "steps"], sort=False):
-        found = curves(own)
+        by_state = curves(own)
         columns = ("protocol", "cell", "state", "step", "cosine", "low", "high")
         points = [
             dict(zip(columns, (*key, step, *values), strict=True))
-            for key, curve in found.items()
+            for key, curve in by_state.items()
             for step, values in enumerate(zip(*curve, strict=True))
         ]
-        drawn[f"rank1_time_{dataset}_{steps}"] = (draw(own, found), pd.DataFrame(points))
+        drawn[f"rank1_time_{dataset}_{steps}"] = (draw(own, by_state), pd.DataFrame(points))
     return drawn

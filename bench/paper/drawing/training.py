@@ -55,7 +55,7 @@ def curve(axes: Axes, rows: Frame, column: str, across: str, unit: float = 1.0) 
     """
     ends, last = [], 0.0
     for (rule, variant), own in rows.groupby(["rule", "variant"], sort=False):
-        x, values = trainings.held(own, column)
+        x, values = trainings.curves(own, column)
         took = seconds(own) if across == "seconds" else (1.0, 1.0, 1.0)
         middle, low, high = (unit * each for each in curves(values))
         options: dict[str, Any] = look(str(rule), str(variant)) | {"markevery": max(1, len(x) // 6)}
@@ -159,8 +159,8 @@ def bands(rows: Frame, condition: str, chance: float, in_line: bool) -> list[lay
     return [layout.Band(condition, right, 1.6), layout.Band("", lost, 1.6)]
 
 
-def figure(rows: Frame, title: str, chance: float, said: list[str]) -> Figure:
-    """Draw all conditions of an experiment, those of JAX; said: lines of the caption on the task.
+def figure(rows: Frame, title: str, chance: float, notes: list[str]) -> Figure:
+    """Draw all conditions of an experiment, those of JAX; notes: lines of the caption on the task.
 
     More than two conditions have a band each, so that the figure is no higher than a page.
     """
@@ -172,7 +172,7 @@ def figure(rows: Frame, title: str, chance: float, said: list[str]) -> Figure:
         name(str(rule), str(variant)): Line2D([], [], **look(str(rule), str(variant)))
         for rule, variant in ours[["rule", "variant"]].drop_duplicates().itertuples(index=False)
     }
-    lines = [*said, BARS, WALL, MEMORY, trainings.protocol(ours), trainings.activity(ours), trainings.agreement(rows)]
+    lines = [*notes, BARS, WALL, MEMORY, trainings.protocol(ours), trainings.activity(ours), trainings.agreement(rows)]
     return layout.sheet(titled(title, rows), drawn, report.footer(rows, *lines), keys)
 
 
@@ -186,7 +186,7 @@ def titled(title: str, rows: Frame) -> str:
 
 def points(rows: Frame) -> Frame:
     """Return a row for each condition, rule, framework and validation: median and interval, and what it took."""
-    found: list[dict[str, Any]] = []
+    summaries: list[dict[str, Any]] = []
     for key, own in rows.groupby(["condition", "rule", "variant", "framework"], sort=False):
         common = dict(zip(("condition", "rule", "variant", "framework"), key, strict=True))
         common |= {"rate": own["rate"].iloc[0], "working_bytes": int(own["working_bytes"].iloc[0])}
@@ -195,13 +195,13 @@ def points(rows: Frame) -> Frame:
         common |= {"test": test.median, "test_low": test.low, "test_high": test.high}
         common |= {"test_loss": lost.median, "test_loss_low": lost.low, "test_loss_high": lost.high}
         common |= dict(zip(("second", "second_low", "second_high"), took, strict=True))
-        x, values = trainings.held(own, "valid_accuracy")
-        losses = curves(trainings.held(own, "valid_loss")[1])
+        x, values = trainings.curves(own, "valid_accuracy")
+        losses = curves(trainings.curves(own, "valid_loss")[1])
         for number, *ends in zip(x, *losses, *curves(values), strict=True):
             names = ("loss", "loss_low", "loss_high", "valid", "low", "high")
             of_point = {"updates": int(number), "seconds": number * took[0]}
-            found.append(common | of_point | dict(zip(names, ends, strict=True)))
-    return pd.DataFrame(found)
+            summaries.append(common | of_point | dict(zip(names, ends, strict=True)))
+    return pd.DataFrame(summaries)
 
 
 def curves(values: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -42,7 +42,7 @@ Drawn = dict[str, tuple[Figure, Frame]]
 
 def summarized(rows: Frame) -> Frame:
     """Return a row for each setting, part, rule and measure: the median with its interval, and the published value."""
-    found: list[dict[str, Any]] = []
+    summaries: list[dict[str, Any]] = []
     for key, own in rows[rows["framework"] == "jax"].groupby(BY, sort=False):
         common = dict(zip(BY, key, strict=True))
         for measure in ("cosine", "norm_ratio"):
@@ -52,12 +52,12 @@ def summarized(rows: Frame) -> Frame:
             undefined = np.isnan(values).sum(axis=(0, 1))
             for i, rule in enumerate(own["rules"].iloc[0]):
                 one = {"median": middle[i], "low": low[i], "high": high[i], "undefined": undefined[i]}
-                found.append(common | {"rule": rule, "measure": measure} | one | {"published": pooled[i]})
+                summaries.append(common | {"rule": rule, "measure": measure} | one | {"published": pooled[i]})
         for measure in ("rate", "silent") if common["part"] == "layer0" and not common["warm_up"] else ():
             one = intervals.of_column(own, measure)
             ends = {"median": one.median, "low": one.low, "high": one.high, "undefined": one.undefined}
-            found.append(common | {"rule": "", "measure": measure} | ends)
-    return pd.DataFrame(found)
+            summaries.append(common | {"rule": "", "measure": measure} | ends)
+    return pd.DataFrame(summaries)
 
 
 def name(rule: str) -> str:
@@ -132,11 +132,11 @@ def over_models(axes: Axes, own: Frame, measure: str) -> None:
     """Draw a measure of the activity of each model."""
     own = own[own["measure"] == measure]
     cells = [cell for cell in settings.MODELS if (own["cell"] == cell).any()]
-    found = {}
+    summaries = {}
     for place, cell in enumerate(cells):
         one = own[own["cell"] == cell].iloc[0]
-        found[place] = intervals.Summary(one["median"], one["low"], one["high"], 0, 0)
-    marks.listed(axes, found, marks.CORRECTED)
+        summaries[place] = intervals.Summary(one["median"], one["low"], one["high"], 0, 0)
+    marks.listed(axes, summaries, marks.CORRECTED)
     scales.list_lines(axes, [settings.MODELS[cell] for cell in cells])
     axes.set_xlabel(AXES[measure])
 
@@ -171,7 +171,7 @@ def apart(rows: Frame) -> str:
     return f"in one layer without warm-up JAX and PyTorch differ {differ}, in {compared}"
 
 
-def said(rows: Frame, points: Frame) -> list[str]:
+def notes(rows: Frame, points: Frame) -> list[str]:
     """Return the lines of a caption that all figures have."""
     cosines = np.array([cosine for own in rows["cosine"] for cosine in own], float)
     return [
@@ -214,7 +214,7 @@ def models(rows: Frame, points: Frame, frameworks: str) -> Drawn:
         ),
     }
     plain = rows[(rows["warm_up"] == 0) & (rows["framework"] == "jax") & rows["part"].isin(["layer0", "readout"])]
-    text, drawn = [*said(plain, own), CORRECTED], {}
+    text, drawn = [*notes(plain, own), CORRECTED], {}
     for file, (title, of, shown) in listed.items():
         bands = [layout.Band(head, panels(of, draw, **options), HEIGHT) for head, draw, options in shown]
         more = text if file.endswith("activity") else [frameworks, *text, POOLED]

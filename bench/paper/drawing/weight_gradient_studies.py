@@ -23,8 +23,8 @@ from drtrl_bench.paper.drawing.weight_gradient import (
     dotted,
     finish,
     name,
+    notes,
     panels,
-    said,
 )
 from drtrl_bench.paper.measures import intervals, settings
 from drtrl_bench.view.caption import Frame
@@ -56,7 +56,7 @@ def warm_up(rows: Frame, points: Frame, frameworks: str) -> Drawn:
     frameworks: how far they are apart, here and below.
     """
     of, plain = points[points["part"] == "layer0"], rows[(rows["framework"] == "jax") & (rows["part"] == "layer0")]
-    text = [*said(plain, of), "hidden layer; BPTT goes back to the first step in both; median of samples and seeds"]
+    text = [*notes(plain, of), "hidden layer; BPTT goes back to the first step in both; median of samples and seeds"]
     text += [f"{frameworks}; with a warm-up {HELD}, if traces run from the first step"]
     hows = {True: "corrected: traces run from the first step", False: "as published: traces start at 0 at t0"}
     drawn = {}
@@ -88,7 +88,7 @@ def parameters(rows: Frame, points: Frame, frameworks: str) -> Drawn:
     of = points[(points["warm_up"] == 0) & points["part"].isin(list(KINDS)) & points["rule"].isin(list(rules))]
     plain = rows[(rows["warm_up"] == 0) & (rows["framework"] == "jax") & rows["part"].isin(list(KINDS))]
     meaning = "all: a layer's weights as one vector, as published; input, rec., bias: each; + out: with the readout's"
-    text, drawn = [meaning, frameworks, *said(plain, of), CORRECTED], {}
+    text, drawn = [meaning, frameworks, *notes(plain, of), CORRECTED], {}
     for measure, (file, words) in FILES.items():
         own = of[of["measure"] == measure]
         bands = [
@@ -120,7 +120,7 @@ def published(rule: str) -> str:
 def depths(rows: Frame, points: Frame, frameworks: str) -> Drawn:
     """Draw every layer of the deep networks, a figure for each measure: columns are depths."""
     steps, drawn = ", ".join(str(T) for T in points["steps"].unique()), {}
-    text = [f"{HELD}; {frameworks}", *said(rows, points), CORRECTED, f"{POOLED}; dotted, in the colour of the model"]
+    text = [f"{HELD}; {frameworks}", *notes(rows, points), CORRECTED, f"{POOLED}; dotted, in the colour of the model"]
     for measure, (file, words) in FILES.items():
         own, bands = points[(points["measure"] == measure)], []
         for rule in RULES:
@@ -145,8 +145,8 @@ def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
     for cell, of_cell in own.groupby("cell", sort=False):
         at = of_cell.set_index(across).reindex(ticks)  # nan where memory ran out
         ends = at[["median", "low", "high"]].to_numpy(float)
-        found = [intervals.Summary(middle, low, high, 0, 0) for middle, low, high in ends]
-        marks.curve(axes, ticks, found, str(cell), settings.MODELS[str(cell)])
+        summaries = [intervals.Summary(middle, low, high, 0, 0) for middle, low, high in ends]
+        marks.curve(axes, ticks, summaries, str(cell), settings.MODELS[str(cell)])
         if measure == "cosine":
             other = pooled[pooled["cell"] == cell].set_index(across)["published"].reindex(ticks)
             look = {"color": marks.MODELS[str(cell)][0], "label": marks.PUBLISHED, **style.FORMULA}
@@ -178,7 +178,7 @@ def sweeps(rows: Frame, points: Frame, frameworks: str) -> Drawn:
             layout.Band(name(rule) if rule else "", columns(own, usual, rule=rule, measure=measure), HEIGHT)
             for rule, measure in listed
         ]
-        lines = [text, f"{HELD}; {frameworks}", *said(plain, points), CORRECTED]
+        lines = [text, f"{HELD}; {frameworks}", *notes(plain, points), CORRECTED]
         lines += [pooled] if words == "cosine" else []
         title = f"2.4 Weight gradients over size and strengths: {words}"
         figure = layout.sheet(title, bands, report.footer(rows, *lines), KEYS if words == "cosine" else None)

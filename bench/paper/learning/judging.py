@@ -26,16 +26,21 @@ def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
     own, every = trainings.of_rule(rows, rule, condition), tested(rows, condition)
     if own.empty:
         return unmeasured(rows, claim, rule)
-    job, found = own.iloc[0], {name: accuracy(each) for name, each in every.items()}
+    job, accuracies = own.iloc[0], {name: accuracy(each) for name, each in every.items()}
     stopped = int(own["solved"].sum())
-    measured = f"test accuracy {found[rule]} ({condition}); {others(found, {rule})}; "
+    measured = f"test accuracy {accuracies[rule]} ({condition}); {others(accuracies, {rule})}; "
     measured += f"{stopped} of {len(own)} seeds reached {job['enough']:g} in validation"
     why = f"limit: the interval of the test accuracy above {job['enough']:g}, or below it for a no; {job['updates']} "
     why += f"updates of {job['batch']} trials; {trials(own)} test trials of each seed"
-    holds = limits.within([found[rule]], low=job["enough"])
-    if holds is False and all(each.median < job["enough"] for each in found.values()):
+    holds = limits.within([accuracies[rule]], low=job["enough"])
+    if holds is False and all(each.median < job["enough"] for each in accuracies.values()):
         why, holds = f"{why}; no rule solves it in so few updates", None
-    if holds and rule != CONTROL and CONTROL in found and limits.within([found[CONTROL]], job["enough"]) is not False:
+    if (
+        holds
+        and rule != CONTROL
+        and CONTROL in accuracies
+        and limits.within([accuracies[CONTROL]], job["enough"]) is not False
+    ):
         why, holds = f"{why}; nor is {named(CONTROL)} clearly below it", None
     return judged(rows, claim, measured, why, holds, {False: own})
 
@@ -52,14 +57,14 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     for name in (rule, base):
         if name not in every:
             return unmeasured(rows, claim, name)
-    found = {name: accuracy(each) for name, each in every.items()}
+    accuracies = {name: accuracy(each) for name, each in every.items()}
     apart = difference(every[rule], every[base])
-    measured = f"test accuracy {found[rule]}, {named(base)} {found[base]}; difference of pairs {apart} ({condition}); "
-    measured += others(found, {rule, base})
+    measured = f"test accuracy {accuracies[rule]}, {named(base)} {accuracies[base]}; difference of pairs {apart} "
+    measured += f"({condition}); {others(accuracies, {rule, base})}"
     why = f"limit: the interval of the difference above -{margin:g}, or below it for a no; chance {chance:.2g}; "
     why += f"{trials(every[rule])} test trials of each seed"
     holds = limits.within([apart], low=-margin)
-    if not found[base].low > chance + margin:
+    if not accuracies[base].low > chance + margin:
         why, holds = f"{why}; {named(base)} is not clearly above chance", None
     elif holds and CONTROL in every and limits.within([difference(every[CONTROL], every[base])], -margin) is not False:
         why, holds = f"{why}; nor is {named(CONTROL)} clearly worse: the task asks for no credit over time", None
@@ -68,13 +73,13 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
 
 def tested(rows: Frame, condition: str) -> dict[str, Frame]:
     """Return the trainings in JAX of each rule in a condition, in the order of the rows."""
-    found = {str(rule): trainings.of_rule(rows, str(rule), condition) for rule in rows["rule"].unique()}
-    return {rule: own for rule, own in found.items() if len(own)}
+    by_rule = {str(rule): trainings.of_rule(rows, str(rule), condition) for rule in rows["rule"].unique()}
+    return {rule: own for rule, own in by_rule.items() if len(own)}
 
 
-def others(found: Mapping[str, intervals.Summary], left_out: Iterable[str]) -> str:
+def others(accuracies: Mapping[str, intervals.Summary], left_out: Iterable[str]) -> str:
     """Say the test accuracies of the other rules, the controls among them."""
-    told = [f"{named(rule)} {each.median:.3f}" for rule, each in found.items() if rule not in left_out]
+    told = [f"{named(rule)} {each.median:.3f}" for rule, each in accuracies.items() if rule not in left_out]
     return f"others: {', '.join(told) or 'none'}"
 
 
@@ -95,9 +100,9 @@ def judged(
 
     turning: the trainings that, if they were better, would turn a yes (True) or a no (False).
     """
-    found = {turned: trainings.ends(own) for turned, own in turning.items()}
-    said = ", ".join(str(end) for ends in found.values() for end in ends)
-    why += f"; {trainings.END}: {said}" if said else ""
-    if holds is not None and found.get(holds):
+    outer = {turned: trainings.ends(own) for turned, own in turning.items()}
+    rates = ", ".join(str(end) for ends in outer.values() for end in ends)
+    why += f"; {trainings.END}: {rates}" if rates else ""
+    if holds is not None and outer.get(holds):
         return Verdict(claim, report.outcome(rows, None), measured, f"{why}: one beyond it could turn this")
     return Verdict(claim, report.outcome(rows, holds), measured, why)

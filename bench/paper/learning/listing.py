@@ -24,7 +24,7 @@ class TaskSize:
     """Updates between two validations."""
     rates: tuple[float, ...]
     """The learning rates that a rule may take."""
-    held: int
+    held_out: int
     """Trials of validation and of the test; all recordings, where a data set has no more."""
     twin: int
     """Updates of the first seed that are also computed in PyTorch."""
@@ -44,7 +44,7 @@ class TaskSize:
             "updates": self.updates,
             "every": self.every,
             "enough": enough,
-            "held": self.held,
+            "held_out": self.held_out,
             "tunings": self.tunings,
             "seed": 0,
             "framework": "jax",

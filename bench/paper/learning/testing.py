@@ -63,4 +63,4 @@ def trials(rows: Frame) -> int:
 
     The steps of a trial are alike, so that it counts once.
     """
-    return int(min(rows["tested"].max(), rows["held"].max()))
+    return int(min(rows["tested"].max(), rows["held_out"].max()))

@@ -94,7 +94,7 @@ def batch(job: Job, part: str, number: int = 0) -> tuple[NDArray[Any], NDArray[A
         options["split"] = part
         seed = 0 if part == "test" else seed
     if part != "train":
-        size = min(job["held"], len(dataset.events.recordings(part)[1])) if dataset.events else job["held"]
+        size = min(job["held_out"], len(dataset.events.recordings(part)[1])) if dataset.events else job["held_out"]
     inputs, targets = dataset.batch(job["steps"], size, seed, **options)
     if job.get("summed"):
         targets = np.concatenate([np.full_like(targets[:-1], -1), targets[-1:]])
@@ -220,5 +220,5 @@ def tested(job: Job, params: Any) -> Row:
     density = float(np.count_nonzero(inputs) / inputs.size)
     fired = (float(spikes.mean()), float((spikes == 0).mean())) if spiking else (None, None)
     each = right.astype(int).tolist() if data.dataset(job["dataset"]).events else None
-    found = (float(right.mean()), cross_entropy(logits, targets), len(right), density, *fired, each)
-    return dict(zip(names, found, strict=True))
+    values = (float(right.mean()), cross_entropy(logits, targets), len(right), density, *fired, each)
+    return dict(zip(names, values, strict=True))

@@ -12,14 +12,14 @@ from drtrl_bench.view.caption import Frame
 END = "rate at the end of the list"
 
 
-def held(rows: Frame, column: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def curves(rows: Frame, column: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the updates [points], and a column's curves [seeds, points]; after an early end the last value counts."""
     lists = [list(values) for values in rows.sort_values("seed")[column]]
     every = int(rows["every"].iloc[0])
     last = rows["until"].iloc[0] if "until" in rows and rows["until"].notna().all() else rows["updates"].iloc[0]
     points = int(last) // every
-    curves = np.array([values + values[-1:] * (points - len(values)) for values in lists], float)
-    return every * np.arange(1, points + 1), curves
+    filled = np.array([values + values[-1:] * (points - len(values)) for values in lists], float)
+    return every * np.arange(1, points + 1), filled
 
 
 def of_rule(rows: Frame, rule: str, condition: str | None = None, variant: str = "") -> Frame:
@@ -66,15 +66,15 @@ class End(NamedTuple):
 
 def ends(rows: Frame) -> list[End]:
     """List the chosen rates that are at an end of their list, by condition, rule and variant."""
-    found = []
+    at_end = []
     for (condition, rule, variant), own in rows.groupby(["condition", "rule", "variant"], sort=False):
         chosen, name = own.iloc[0], selection.ALGORITHMS[str(rule)][0] + (f", {variant}" if variant else "")
         tried = sorted(zip(chosen["rates"], chosen["worth"], strict=True))
         outer = [(tried[0], tried[1]), (tried[-1], tried[-2])] if len(tried) > 1 else []
         for (rate, worth), (_, beside) in outer:
             if rate == chosen["rate"]:
-                found.append(End(name, str(condition), rate, worth, beside))
-    return found
+                at_end.append(End(name, str(condition), rate, worth, beside))
+    return at_end
 
 
 def activity(rows: Frame) -> str:
@@ -104,9 +104,9 @@ def agreement(rows: Frame) -> str:
 
 def pairs(rows: Frame) -> list[tuple[Any, Any, int]]:
     """List the trainings that both frameworks ran, with the number of validations that both have."""
-    found = []
+    both = []
     for _, twin in rows[rows["framework"] == "torch"].iterrows():
         own = of_rule(rows, twin["rule"], twin["condition"], twin["variant"])
         for _, ours in own[own["seed"] == twin["seed"]].iterrows():
-            found.append((ours, twin, min(len(ours["loss"]), len(twin["loss"]))))
-    return found
+            both.append((ours, twin, min(len(ours["loss"]), len(twin["loss"]))))
+    return both

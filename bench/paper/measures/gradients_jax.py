@@ -33,12 +33,12 @@ def measures(job: dict[str, Any], problem: Problem, variants: list[Variant]) -> 
         data = [variant_data(states, currents, targets, variant) for variant in variants]
         stacked = jax.tree.map(lambda *each: jnp.concatenate(each), *data)
         computed = by_rule(job, all_rules(net, *filters(job), params, *stacked))
-    found = []
+    by_variant = []
     for i, variant in enumerate(variants):
         own = jax.tree.map(lambda a, i=i: a[i * samples : (i + 1) * samples], computed)
         shift = 0 if variant.traces else variant.start
-        found.append({rule: shifted(gradient, shift) for rule, gradient in own.items()})
-    return found
+        by_variant.append({rule: shifted(gradient, shift) for rule, gradient in own.items()})
+    return by_variant
 
 
 def by_loss_step(job: dict[str, Any], problem: Problem, sample: int) -> tuple[Gradients, np.ndarray]:
@@ -53,8 +53,8 @@ def by_loss_step(job: dict[str, Any], problem: Problem, sample: int) -> tuple[Gr
         states = every_state(net, params, currents[None])[0]
         each = jnp.where(jnp.eye(T, dtype=bool), targets, -1)
         first = [jnp.broadcast_to(s[:, 0], (T, *s.shape[2:])) for s in states]
-        found = all_rules(net, *filters(job), params, first, jnp.broadcast_to(currents, (T, *currents.shape)), each)
-        return by_rule(job, found), np.asarray(net[0].emit(states[0][0, :-1, 0]))
+        by_step = all_rules(net, *filters(job), params, first, jnp.broadcast_to(currents, (T, *currents.shape)), each)
+        return by_rule(job, by_step), np.asarray(net[0].emit(states[0][0, :-1, 0]))
 
 
 def filters(job: dict[str, Any]) -> tuple[Array, Array]:

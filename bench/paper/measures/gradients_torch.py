@@ -31,7 +31,7 @@ def measures(job: dict[str, Any], problem: Problem, variants: list[Variant]) -> 
     """
     if not all(variant.traces for variant in variants):
         raise ValueError("in PyTorch traces run from the first step on")
-    found = []
+    by_variant = []
     for variant in variants:
         by_rule = {}
         for rule in ("bptt", *job["rules"]):
@@ -40,8 +40,8 @@ def measures(job: dict[str, Any], problem: Problem, variants: list[Variant]) -> 
                 {kind: np.stack([one[layer][kind].numpy() for one in each]) for kind in of_layer}
                 for layer, of_layer in enumerate(each[0])
             ]
-        found.append(by_rule)
-    return found
+        by_variant.append(by_rule)
+    return by_variant
 
 
 def of_sample(job: dict[str, Any], problem: Problem, rule: str, sample: int, start: int) -> network_torch.Params:

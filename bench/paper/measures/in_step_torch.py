@@ -29,5 +29,5 @@ def gradients(
     options = {"decay": rank, "bias_correction": "corrected"}
     weights = [{k: torch.tensor(w, dtype=torch.float64) for k, w in layer.items()} for layer in params]
     of = (net, weights, torch.tensor(inputs, dtype=torch.float64), torch.tensor(targets.astype(np.int64)), len(inputs))
-    found = {name: network_torch.gradient(rules.bound(RULES, name, options), *of)[1] for name in RULES}
-    return {rule: [{k: g.numpy() for k, g in layer.items()} for layer in own] for rule, own in found.items()}
+    by_rule = {name: network_torch.gradient(rules.bound(RULES, name, options), *of)[1] for name in RULES}
+    return {rule: [{k: g.numpy() for k, g in layer.items()} for layer in own] for rule, own in by_rule.items()}

@@ -14,35 +14,35 @@ from drtrl_bench.paper.measures.intervals import LEVEL, RESAMPLES, Summary
 from drtrl_bench.view.caption import Frame
 
 
-def within(found: Iterable[Summary], low: float = -np.inf, high: float = np.inf) -> bool | None:
+def within(summaries: Iterable[Summary], low: float = -np.inf, high: float = np.inf) -> bool | None:
     """Tell whether medians lie between two limits.
 
     True if all intervals do, False if one lies wholly below or above, None otherwise: if one contains a limit, if
     nothing of one is defined, or if there is none.
     """
-    every = list(found)
+    every = list(summaries)
     if any(each.high < low or each.low > high for each in every):
         return False
     return True if every and all(each.low > low and each.high < high for each in every) else None
 
 
-def counted(found: Mapping[str, Summary], limit: float, what: str) -> str:
+def counted(summaries: Mapping[str, Summary], limit: float, what: str) -> str:
     """Say how many medians are above a limit, how many below, where the ends are, and how much is undefined."""
-    defined = {name: each for name, each in found.items() if not np.isnan(each.median)}
+    defined = {name: each for name, each in summaries.items() if not np.isnan(each.median)}
     if not defined:
-        return f"nothing is defined in {len(found)} {what}" if found else "nothing was measured"
+        return f"nothing is defined in {len(summaries)} {what}" if summaries else "nothing was measured"
     above, below = (sum(yes) for yes in zip(*((e.low > limit, e.high < limit) for e in defined.values()), strict=True))
     worst, best = (pick(defined, key=lambda name: defined[name].median) for pick in (min, max))
-    undefined, values = (sum(each[i] for each in found.values()) for i in (3, 4))
-    throughout = f", {len(found) - len(defined)} undefined throughout" if len(found) > len(defined) else ""
-    text = f"{above} of {len(found)} {what} above {limit:g}, {below} below{throughout}; "
+    undefined, values = (sum(each[i] for each in summaries.values()) for i in (3, 4))
+    throughout = f", {len(summaries) - len(defined)} undefined throughout" if len(summaries) > len(defined) else ""
+    text = f"{above} of {len(summaries)} {what} above {limit:g}, {below} below{throughout}; "
     text += f"from {defined[worst]} ({worst}) to {defined[best]} ({best})"
     return f"{text}; {undefined} of {values} values undefined" if undefined else text
 
 
-def every(found: Iterable[bool | None]) -> bool | None:
+def every(answers: Iterable[bool | None]) -> bool | None:
     """Tell whether a claim holds of all: False if it does not of one, None if one is open or there is none."""
-    told = list(found)
+    told = list(answers)
     return False if False in told else True if told and None not in told else None
 
 
@@ -56,8 +56,8 @@ def of_processes(rows: Frame, column: str) -> Summary:
         return Summary(np.nan, np.nan, np.nan, 0, 0)
     lists = [own[column].to_numpy(float) for _, own in rows.groupby("process", sort=True)]
     most = max(map(len, lists))
-    found = intervals.summary([np.pad(own, (0, most - len(own)), constant_values=np.nan) for own in lists])
-    return found._replace(undefined=int(rows[column].isna().sum()), values=len(rows))
+    summary = intervals.summary([np.pad(own, (0, most - len(own)), constant_values=np.nan) for own in lists])
+    return summary._replace(undefined=int(rows[column].isna().sum()), values=len(rows))
 
 
 def retested(

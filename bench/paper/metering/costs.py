@@ -129,13 +129,13 @@ def published(
         case = replace(case, steps=steps, chunk=steps, seed=seed)
         try:
             run = loop(case, drawn(case))
-            found = [next(run) for _ in range(batches)]
+            timings = [next(run) for _ in range(batches)]
         except (MemoryError, RuntimeError) as error:
             if reason := lack_of_memory(error, signs):
                 return [*rows, {"status": "oom", "reason": reason, "steps": steps, "seed": seed}]
             raise
         of_length = {"status": "ok", "steps": steps, "seed": seed, "machine_bytes": machine_bytes()}
-        rows.append(of_length | averaged(found))
+        rows.append(of_length | averaged(timings))
     return rows
 
 

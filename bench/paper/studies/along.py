@@ -43,7 +43,7 @@ class Size:
     rate: Mapping[str, float]
     """The middle of each task's list; of four the third."""
     batch: int
-    held: int
+    held_out: int
     """Test trials."""
     seeds: int = 5
     points: int = 10
@@ -59,7 +59,7 @@ SIZES = {
         updates={"copying": 200, "dms": 120},
         rate={"copying": 1e-2, "dms": 1e-2},
         batch=16,
-        held=256,
+        held_out=256,
     ),
     "paper": Size(
         lag=50,
@@ -69,7 +69,7 @@ SIZES = {
         updates={"copying": 5000, "dms": 2000},
         rate={"copying": 1e-3, "dms": 1e-3},
         batch=128,
-        held=1024,
+        held_out=1024,
     ),
 }
 
@@ -79,7 +79,7 @@ def jobs(size: Size) -> list[Job]:
     from drtrl_bench.paper.learning.listing import RULES
     from drtrl_bench.paper.tasks import copying, dms
 
-    common = {"batch": size.batch, "held": size.held}
+    common = {"batch": size.batch, "held_out": size.held_out}
     own = {task: common | {k: getattr(size, k)[task] for k in ("neurons", "updates")} for task in size.updates}
     of_copying, of_dms = replace(copying.SIZES["cpu"], **own["copying"]), replace(dms.SIZES["cpu"], **own["dms"])
     of_dms = replace(of_dms, ms=size.ms)
@@ -102,15 +102,15 @@ def compute(job: Job) -> list[Row]:
     net, params = training.network(job, "jax"), training_jax.on_device(training.draw(job))
     exact_job = job | {"rule": "bptt", "chunk": job["steps"]}
     rule, exact = (training_jax.prepared(each, net, params).of_sequence for each in (job, exact_job))
-    inputs, targets = training.batch(job | {"held": job["batch"]}, "valid")
+    inputs, targets = training.batch(job | {"held_out": job["batch"]}, "valid")
     inputs, targets = np.asarray(inputs, np.float32), np.asarray(targets, np.int32)
     labelled, frozen, rows = int((targets[:, 0] >= 0).sum()), training.frozen(job), []
 
     def observed(number: int, params: Any) -> bool:
         if number % job["every"] == 0:
             (_, own), (loss, true) = rule(params, inputs, targets), exact(params, inputs, targets)
-            for layer, found in compared(own, true, frozen).items():
-                rows.append({"update": number, "layer": layer, "loss": training.finite(loss / labelled)} | found)
+            for layer, agreement in compared(own, true, frozen).items():
+                rows.append({"update": number, "layer": layer, "loss": training.finite(loss / labelled)} | agreement)
         return False
 
     observed(0, params)
@@ -135,9 +135,10 @@ def compared(own: Any, true: Any, frozen: frozenset[tuple[int, str]]) -> dict[st
     layers = fidelity.compare(pair[0], pair[1])["per_layer"]
     return {
         layer: {
-            name: None if found[name] is None else training.finite(found[name]) for name in ("cosine", "norm_ratio")
+            name: None if agreement[name] is None else training.finite(agreement[name])
+            for name in ("cosine", "norm_ratio")
         }
-        for layer, found in layers.items()
+        for layer, agreement in layers.items()
     }
 
 

@@ -110,17 +110,17 @@ def compute(job: Job) -> list[Row]:
 
 def points(rows: Frame) -> Frame:
     """Return a row for each framework, share and measure: the median with its interval."""
-    found = []
+    medians = []
     for (framework, share), own in rows.groupby(["framework", "share"], sort=False):
         for column in ("single", "with_outer", "error", "spiking", "spiking_after"):
             middle = intervals.of_column(own, column)
             names = {"framework": framework, "share": share, "measure": column}
             values = {"median": middle.median, "low": middle.low, "high": middle.high, "undefined": middle.undefined}
-            found.append(names | values)
-    return pd.DataFrame(found)
+            medians.append(names | values)
+    return pd.DataFrame(medians)
 
 
-def lines(axes: Axes, found: Frame, columns: tuple[str, ...], lacking: bool = False) -> None:
+def lines(axes: Axes, medians: Frame, columns: tuple[str, ...], lacking: bool = False) -> None:
     """Draw measures over the share, JAX with its intervals and PyTorch as crosses.
 
     lacking: draw what a cosine lacks of 1.
@@ -128,7 +128,7 @@ def lines(axes: Axes, found: Frame, columns: tuple[str, ...], lacking: bool = Fa
     for column in columns:
         name, colour, marker = LOOKS.get(column, ("error of D, |J - D| over |J|", style.INK, "^"))
         for framework in ("jax", "torch"):
-            own = found[(found["measure"] == column) & (found["framework"] == framework)].sort_values("share")
+            own = medians[(medians["measure"] == column) & (medians["framework"] == framework)].sort_values("share")
             middle, low, high = (own[end].to_numpy(float) for end in ("median", "low", "high"))
             if lacking:
                 middle, low, high = 1 - middle, 1 - high, 1 - low
@@ -148,15 +148,15 @@ def lines(axes: Axes, found: Frame, columns: tuple[str, ...], lacking: bool = Fa
         axes.set(ylabel="|J - D| / |J|, one step", ylim=(0, None))
 
 
-def draw(rows: Frame, found: Frame) -> Figure:
+def draw(rows: Frame, medians: Frame) -> Figure:
     """Draw the cosines and the relative error over the share."""
     panels = [
-        layout.Panel("", partial(lines, found=found, columns=("single", "with_outer"), lacking=True)),
-        layout.Panel("", partial(lines, found=found, columns=("error",))),
+        layout.Panel("", partial(lines, medians=medians, columns=("single", "with_outer"), lacking=True)),
+        layout.Panel("", partial(lines, medians=medians, columns=("error",))),
     ]
     job = rows.iloc[0]
     jax = rows[rows["framework"] == "jax"]
-    said = [
+    notes = [
         f"LIF-Delta, N = {job['neurons']}, {job['samples']} states of each seed; tau = 10 ms, steps of 0.1 ms; float64",
         "near the threshold: within 0.5 of it, where the surrogate derivative is not 0; "
         f"{marks.apart(rows, ['share', 'seed', 'sample'], ['single', 'with_outer', 'error'])}",
@@ -166,13 +166,13 @@ def draw(rows: Frame, found: Frame) -> Figure:
         f"inputs not 0; undefined cosines: {int(jax['single'].isna().sum())}",
     ]
     title = "2.1 Hidden Jacobian J and its part D, artificial states"
-    return layout.sheet(title, [layout.Band("", panels, 2.3)], report.footer(rows, *said))
+    return layout.sheet(title, [layout.Band("", panels, 2.3)], report.footer(rows, *notes))
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     """Draw the only figure."""
-    found = points(rows)
-    return {"jacobian_artificial": (draw(rows, found), found)}
+    medians = points(rows)
+    return {"jacobian_artificial": (draw(rows, medians), medians)}
 
 
 def verdicts(rows: Frame) -> list[Verdict]:

@@ -135,14 +135,14 @@ def compute(job: Job) -> list[Row]:
         for sample, (own, exact) in enumerate(zip(computed.gradients(job, drawn, rule), true, strict=True)):
             active = {"rate": float(rates[sample]), "silent": float(silent[sample]), "density": density}
             for kind in ("r", "x"):
-                found = fidelity.agreement(own[0][kind].ravel(), exact[0][kind].ravel())
-                rows.append({"sample": sample, "rule": rule, "kind": kind, **shortened(found), **active})
+                agreement = fidelity.agreement(own[0][kind].ravel(), exact[0][kind].ravel())
+                rows.append({"sample": sample, "rule": rule, "kind": kind, **shortened(agreement), **active})
     return rows
 
 
-def shortened(found: dict[str, float | None]) -> Row:
+def shortened(agreement: dict[str, float | None]) -> Row:
     """Return cosine and ratio of norms to seven digits, which rounding does not reach."""
-    return {k: None if found[k] is None else float(f"{found[k]:.7g}") for k in ("cosine", "norm_ratio")}
+    return {k: None if agreement[k] is None else float(f"{agreement[k]:.7g}") for k in ("cosine", "norm_ratio")}
 
 
 def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
@@ -163,11 +163,11 @@ def verdicts(rows: Frame) -> list[Verdict]:
     for rule in RULES:
         own = plain[(plain["rule"] == rule) & (plain["kind"] == "r")] if len(plain) else plain
         told[rule] = {f"N = {N}": intervals.of_column(each, "cosine") for N, each in own.groupby("neurons")}
-    ours = ", ".join(f"{found} ({N})" for N, found in told["es_drtrl"].items()) or "none"
+    ours = ", ".join(f"{cosine} ({N})" for N, cosine in told["es_drtrl"].items()) or "none"
     others = "".join(
-        f"; {selection.ALGORITHMS[rule][0]} {found} ({N})"
+        f"; {selection.ALGORITHMS[rule][0]} {cosine} ({N})"
         for rule in ("drtrl", "no_trace")
-        for N, found in [*told[rule].items()][-1:]
+        for N, cosine in [*told[rule].items()][-1:]
     )
     less, spent = memory(rows)
     holds = {
@@ -201,13 +201,13 @@ def memory(rows: Frame) -> tuple[list[bool], str]:
 
     less, parts = [], []
     for framework, of_framework in rows[rows["study"] == "memory"].groupby("framework"):
-        found, below = [], {}
+        amounts, below = [], {}
         for N, own in of_framework.groupby("neurons"):
             spent = own.set_index("rule")["working_bytes"] / 2**20
             below[N] = bool(spent["es_drtrl"] < min(spent["bptt"], spent["drtrl"]))
-            found.append(f"N = {N}: " + ", ".join(f"{spent[r]:.1f}" for r in ("es_drtrl", "drtrl", "bptt")))
+            amounts.append(f"N = {N}: " + ", ".join(f"{spent[r]:.1f}" for r in ("es_drtrl", "drtrl", "bptt")))
         start = next((N for N in below if all(below[M] for M in below if M >= N)), None)
         where = f"below both from N = {start} on" if start else "not below both at the largest N"
-        parts.append(f"{selection.FRAMEWORKS[str(framework)]}, {where}: {'; '.join(found)}")
+        parts.append(f"{selection.FRAMEWORKS[str(framework)]}, {where}: {'; '.join(amounts)}")
         less += below.values()
     return less, f"MiB of ES-D-RTRL, D-RTRL, BPTT. {'. '.join(parts)}" if parts else ""

@@ -100,8 +100,8 @@ def compute(job: Job) -> list[Row]:
         common = {"sample": sample, "density": density} | activity(net, *of[:2])
         for rule in published:
             error = {"rule": rule, "error": fidelity.worst_error(corrected[rule], once[rule])[1]}
-            found = compared(published[rule], corrected[rule], corrected["bptt"])
-            rows += [common | error | {"part": part} | values for part, values in found.items()]
+            agreements = compared(published[rule], corrected[rule], corrected["bptt"])
+            rows += [common | error | {"part": part} | values for part, values in agreements.items()]
     return [{name: rounded(value) for name, value in row.items()} for row in rows]
 
 
@@ -134,8 +134,8 @@ def compared(published: Any, corrected: Any, exact: Any) -> dict[str, dict[str, 
     """Compare both gradients with the exact one: of each layer's weights as one vector, and of all."""
     rows: dict[str, dict[str, float | None]] = {}
     for prefix, gradient in (("published_", published), ("", corrected)):
-        found = fidelity.compare(gradient, exact)
-        for part, agreement in (*found["per_layer"].items(), ("all", found["overall"])):
+        agreements = fidelity.compare(gradient, exact)
+        for part, agreement in (*agreements["per_layer"].items(), ("all", agreements["overall"])):
             rows.setdefault(part, {}).update({f"{prefix}{k}": agreement[k] for k in ("cosine", "norm_ratio")})
     return rows
 

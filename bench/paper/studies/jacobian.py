@@ -132,18 +132,18 @@ def compute(job: Job) -> list[Row]:
         from drtrl_bench.paper.measures import jacobians_jax as jacobians
     else:
         from drtrl_bench.paper.measures import jacobians_torch as jacobians
-    found = jacobians.measures(job, layer)
+    measures = jacobians.measures(job, layer)
     return [
         {"sample": sample, "density": layer.density}
-        | per_sample({name: values[..., sample] for name, values in found.items() if name not in ("F", "R")})
-        | {"radius": radius(found["F"][sample], found["R"][sample], layer.weights["r"][:, 0])}
+        | per_sample({name: values[..., sample] for name, values in measures.items() if name not in ("F", "R")})
+        | {"radius": radius(measures["F"][sample], measures["R"][sample], layer.weights["r"][:, 0])}
         for sample in range(job["samples"])
     ]
 
 
-def per_sample(found: Mapping[str, Any]) -> Row:
+def per_sample(measures: Mapping[str, Any]) -> Row:
     """Summarize the steps of a sample, corrected and as published."""
-    single, error = np.asarray(found["single"]), np.asarray(found["error"])
+    single, error = np.asarray(measures["single"]), np.asarray(measures["error"])
     zeroed = np.nan_to_num(single, nan=0.0)
     return {
         "single": mean(single),
@@ -151,11 +151,11 @@ def per_sample(found: Mapping[str, Any]) -> Row:
         "undefined": int(np.isnan(single).sum()),
         "published": float(zeroed.mean()),
         "published_square": float((zeroed**2).mean()),
-        "all": finite(found["all"]),
-        "all_published": in_float32(float(found["all"]), float(found["log_J"]), float(found["log_D"])),
-        "log_J": finite(found["log_J"]),
-        "log_D": finite(found["log_D"]),
-        "rate": 1000 * float(found["rate"]),
+        "all": finite(measures["all"]),
+        "all_published": in_float32(float(measures["all"]), float(measures["log_J"]), float(measures["log_D"])),
+        "log_J": finite(measures["log_J"]),
+        "log_D": finite(measures["log_D"]),
+        "rate": 1000 * float(measures["rate"]),
     }
 
 
@@ -199,11 +199,11 @@ def verdicts(rows: Frame) -> list[Verdict]:
     for column, claim in CLAIMS.items():
         groups = models.groupby(["cell", "dataset", "steps"], sort=False)
         named = {" ".join(map(str, key)): own for key, own in groups}  # type: ignore[arg-type]
-        found = {name: intervals.of_column(own, column) for name, own in named.items()}
-        measured = limits.counted(found, LIMIT, "settings")
-        if column == "single" and found:
+        summaries = {name: intervals.of_column(own, column) for name, own in named.items()}
+        measured = limits.counted(summaries, LIMIT, "settings")
+        if column == "single" and summaries:
             measured += f"; |J - D| / |J| of all {intervals.of_column(models, 'error')}"
         why = f"limit: the interval above {LIMIT} in every setting; {report.activity(models)}"
-        holds = limits.within(found.values(), low=LIMIT)
+        holds = limits.within(summaries.values(), low=LIMIT)
         judged.append(Verdict(claim, report.outcome(rows, holds), measured, why))
     return judged

@@ -75,12 +75,12 @@ def compute(job: Job) -> list[Row]:
     for sample in range(job["samples"]):
         by_step, recurrent = gradients_jax.by_loss_step(job, problem, sample)
         F = gradients.factor(problem.factors[sample].T @ problem.factors[sample] + recurrent @ recurrent.T)
-        found = {rule: by_lag(gradient[0]["x"][:, :, 0], F, job["lags"]) for rule, gradient in by_step.items()}
+        by_rule = {rule: by_lag(gradient[0]["x"][:, :, 0], F, job["lags"]) for rule, gradient in by_step.items()}
         activity = {"rate": 1000 * float(spikes[sample].mean()), "density": problem.density}
         activity["silent"] = float((spikes[sample] == 0).mean())
         whole = float(np.linalg.norm(F @ by_step["bptt"][0]["x"][:, :, 0].sum(axis=0)))
-        for rule, own in found.items():
-            measures = compared(own, found["bptt"], whole)
+        for rule, own in by_rule.items():
+            measures = compared(own, by_rule["bptt"], whole)
             rows.append({"sample": sample, "rule": rule} | measures | activity)
     return rows
 
@@ -103,15 +103,15 @@ def compared(
     cosine, norm_ratio and kept, the projection on the true one, are None where the true one is 0, the cosine also where
     the rule's is. share: the true one's norm over that of the gradient through all delays.
     """
-    found: dict[str, list[float | None]] = {"cosine": [], "norm_ratio": [], "kept": [], "share": []}
+    measures: dict[str, list[float | None]] = {"cosine": [], "norm_ratio": [], "kept": [], "share": []}
     for g, exact in zip(own, true, strict=True):
         norm = float(np.linalg.norm(exact))
         agreement = fidelity.agreement(g, exact)
         kept = float(g @ exact) / norm**2 if norm else None
         share = norm / whole if whole else None
         for name, value in (*((k, agreement[k]) for k in ("cosine", "norm_ratio")), ("kept", kept), ("share", share)):
-            found[name].append(None if value is None else float(f"{value:.5g}"))
-    return found
+            measures[name].append(None if value is None else float(f"{value:.5g}"))
+    return measures
 
 
 def figures(rows: Frame) -> Mapping[str, tuple[Any, Frame]]:

@@ -153,13 +153,13 @@ def draw(rows: Frame) -> Figure:
         for drawn, own in cells.groupby("drawn", sort=False)
     ]
     apart = "; ".join(f"{name} {distances(rows, name)}" for name in DRAWN)
-    said = [
+    notes = [
         f"R = {first['R']} rows, m = {first['m']}, n = {first['n']}; each seed draws every cell once",
         f"median distance of a cosine from the formula: {apart}",
         f"({intervals.EXPLAINED})",
         f"{int(grid['cosine'].isna().sum())} of {len(grid)} cosines are undefined, because all of x is 0: grey cells",
     ]
-    return layout.sheet("2.3 Rank-1 theory: cosine with (mean x) (x) (sum f)", bands, report.footer(rows, *said))
+    return layout.sheet("2.3 Rank-1 theory: cosine with (mean x) (x) (sum f)", bands, report.footer(rows, *notes))
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
@@ -187,16 +187,16 @@ def deviations(rows: Frame) -> dict[str, intervals.Summary]:
 
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge the formula by the signed deviation of drawn cosines from it."""
-    found, away, published = deviations(rows), distances(rows, "bernoulli"), distances(rows, "binomial")
-    grid, beyond = of_grid(rows), sum(name.startswith("p = ") for name in found)
-    far = {name: each for name, each in found.items() if limits.within([each], -LIMIT, LIMIT) is not True}
-    ends = [pick(found, key=lambda name: found[name].median) for pick in (min, max)]
-    measured = f"drawn - formula {' to '.join(f'{found[name]} ({name})' for name in ends)}; "
-    measured += f"{len(found) - len(far)} of {len(found)} parts within {LIMIT}; "
+    summaries, away, published = deviations(rows), distances(rows, "bernoulli"), distances(rows, "binomial")
+    grid, beyond = of_grid(rows), sum(name.startswith("p = ") for name in summaries)
+    far = {name: each for name, each in summaries.items() if limits.within([each], -LIMIT, LIMIT) is not True}
+    ends = [pick(summaries, key=lambda name: summaries[name].median) for pick in (min, max)]
+    measured = f"drawn - formula {' to '.join(f'{summaries[name]} ({name})' for name in ends)}; "
+    measured += f"{len(summaries) - len(far)} of {len(summaries)} parts within {LIMIT}; "
     return [
         Verdict(
             FORMULA,
-            report.outcome(rows, limits.within(found.values(), -LIMIT, LIMIT)),
+            report.outcome(rows, limits.within(summaries.values(), -LIMIT, LIMIT)),
             f"{measured}a single draw is {away.median:.3f} away, drawn as published {published.median:.3f}",
             f"limit: the interval of the deviation within {LIMIT} in bands of the formula, of "
             f"{grid['p'].nunique()} x {grid['sigma'].nunique()} cells, and in {beyond} cells beyond the "

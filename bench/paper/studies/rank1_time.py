@@ -72,13 +72,13 @@ def compute(job: Job) -> list[Row]:
     from drtrl_bench.paper.measures import traces_jax
 
     layer, names = networks.draw(job, products=True), networks.layer_cell(job).states
-    found = traces_jax.measures(job, layer)
+    measures = traces_jax.measures(job, layer)
     return [
         {
             "sample": sample,
             "state": state,
-            "cosine": [rounded(value) for value in found["cosine"][sample, :, k]],
-            "rate": 1000 * float(found["rate"][sample]),
+            "cosine": [rounded(value) for value in measures["cosine"][sample, :, k]],
+            "rate": 1000 * float(measures["rate"][sample]),
             "density": layer.density,
         }
         for sample in range(job["samples"])
@@ -113,8 +113,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
     from drtrl_bench.paper.measures import limits
 
     groups = rows.groupby(["cell", "dataset", "steps", "state"], sort=False)
-    found = {" ".join(map(str, key)): second_half(own) for key, own in groups}  # type: ignore[arg-type]
+    summaries = {" ".join(map(str, key)): second_half(own) for key, own in groups}  # type: ignore[arg-type]
     why = f"limit: the interval above {LIMIT} for every state, second half of the steps; "
     why += report.activity(rows[rows["state"] == "V"])
-    holds = limits.within(found.values(), low=LIMIT)
-    return [Verdict(CLAIM, report.outcome(rows, holds), limits.counted(found, LIMIT, "states"), why)]
+    holds = limits.within(summaries.values(), low=LIMIT)
+    return [Verdict(CLAIM, report.outcome(rows, holds), limits.counted(summaries, LIMIT, "states"), why)]

@@ -166,9 +166,9 @@ def compute(job: Job) -> list[Row]:
         for share, start in zip(job["warm_ups"], starts, strict=True)
         for traces in ((True, False) if start else (True,))
     ]
-    found = measured.measures(job, problem, [variant for _, variant in variants])
-    spikes, rows, true = measured.activity(job, problem), [], found[0]["bptt"]
-    for (share, variant), own in zip(variants, found, strict=True):
+    by_variant = measured.measures(job, problem, [variant for _, variant in variants])
+    spikes, rows, true = measured.activity(job, problem), [], by_variant[0]["bptt"]
+    for (share, variant), own in zip(variants, by_variant, strict=True):
         true = own["bptt"] if variant.traces else true  # without traces: BPTT through the warm-up, the variant before
         listed = gradients.parts(job["layers"], job["kinds"] and not variant.start)
         rules = {rule: own[rule] for rule in job["rules"]}

@@ -48,18 +48,18 @@ def without_trace(every: Settings) -> str:
     return f"without any trace {above} of {len(every)} settings above it, median {median:.3f}"
 
 
-def direction(rows: Frame, claim: Claim, own: Frame, every: Settings, rules: Rules, *said: str) -> Verdict:
+def direction(rows: Frame, claim: Claim, own: Frame, every: Settings, rules: Rules, *notes: str) -> Verdict:
     """Judge whether the cosine is above the limit in every setting; own: the rows of all of them."""
-    found = {setting: intervals.summary(values(each, rules[setting])) for setting, each in every.items()}
+    summaries = {setting: intervals.summary(values(each, rules[setting])) for setting, each in every.items()}
     why = "; ".join([
         f"limit: the interval above {LIMIT} in every setting",
-        *said,
+        *notes,
         f"median of the settings {middle(every, rules, 'cosine'):.3f}, norm ratio "
         f"{middle(every, rules, 'norm_ratio'):.3f}",
         report.activity(own),
     ])  # fmt: skip
-    outcome = report.outcome(rows, limits.within(found.values(), low=LIMIT))
-    return Verdict(claim, outcome, limits.counted(found, LIMIT, "settings"), why, report.datasets(own))
+    outcome = report.outcome(rows, limits.within(summaries.values(), low=LIMIT))
+    return Verdict(claim, outcome, limits.counted(summaries, LIMIT, "settings"), why, report.datasets(own))
 
 
 def order(rows: Frame, claim: Claim, own: Frame, every: Settings, best: Rules) -> Verdict:

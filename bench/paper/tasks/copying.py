@@ -54,7 +54,7 @@ SIZES = {
         updates=800,
         every=80,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-        held=256,
+        held_out=256,
         twin=80,
     ),
     "paper": Size(
@@ -64,7 +64,7 @@ SIZES = {
         updates=5000,
         every=250,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=1024,
+        held_out=1024,
         twin=250,
     ),
 }
@@ -115,12 +115,12 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     from drtrl_bench.paper.drawing import training as drawing
 
     job = rows.iloc[0]
-    said = [
+    notes = [
         f"copying of {SYMBOLS} symbols; GRU of {job['neurons']}, linear readout; decay of ES-D-RTRL "
         f"{job['rule_options']['decay']:g} per step, which is not the paper's",
         "accuracy: share of the symbols that are right; no loss before the cue; traces run on from the first step",
     ]
-    return {"copying": (drawing.figure(rows, "2.11 Copying with a GRU", CHANCE, said), drawing.points(rows))}
+    return {"copying": (drawing.figure(rows, "2.11 Copying with a GRU", CHANCE, notes), drawing.points(rows))}
 
 
 def verdicts(rows: Frame) -> list[Verdict]:

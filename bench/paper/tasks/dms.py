@@ -55,7 +55,7 @@ SIZES = {
         updates=300,
         every=20,
         rates=(1e-3, 3e-3, 1e-2, 3e-2),
-        held=256,
+        held_out=256,
         twin=20,
     ),
     "paper": Size(
@@ -66,7 +66,7 @@ SIZES = {
         updates=2000,
         every=100,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=1024,
+        held_out=1024,
         twin=100,
     ),
 }
@@ -129,12 +129,12 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     from drtrl_bench.paper.drawing import training as drawing
 
     job = rows.iloc[0]
-    said = [
+    notes = [
         f"delayed match to sample, steps of {job['ms']:g} ms; {job['neurons']} GIF neurons, ff = 6, rec = 2, "
         f"slow currents of 100 to 2250 ms; decay of ES-D-RTRL {job['rule_options']['decay']:.3g} per step",
         "no loss before the test; traces run on from the first step; corrected unless a line says 'as published'",
     ]
-    return {"dms": (drawing.figure(rows, "2.6 Delayed match to sample", CHANCE, said), drawing.points(rows))}
+    return {"dms": (drawing.figure(rows, "2.6 Delayed match to sample", CHANCE, notes), drawing.points(rows))}
 
 
 def verdicts(rows: Frame) -> list[Verdict]:

@@ -56,7 +56,7 @@ SIZES = {
         updates=100,
         every=10,
         rates=(3e-3, 1e-2, 3e-2, 1e-1),
-        held=128,
+        held_out=128,
         twin=10,
     ),
     "paper": Size(
@@ -66,7 +66,7 @@ SIZES = {
         updates=300,
         every=20,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=1024,
+        held_out=1024,
         twin=20,
     ),
 }
@@ -118,12 +118,12 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     from drtrl_bench.paper.drawing import training as drawing
 
     job = rows.iloc[0]
-    said = [
+    notes = [
         f"evidence accumulation, steps of {job['ms']:g} ms; {job['neurons']} E/I neurons, a tenth connected, ff = 4, "
         f"rec = 2; decay of ES-D-RTRL {job['rule_options']['decay']:.3g} per step, .9 per ms as published",
         "no loss before the recall; traces run on from the first step; single-step VJP, fixed rate",
     ]
-    return {"evidence": (drawing.figure(rows, "2.10 Evidence accumulation", CHANCE, said), drawing.points(rows))}
+    return {"evidence": (drawing.figure(rows, "2.10 Evidence accumulation", CHANCE, notes), drawing.points(rows))}
 
 
 def verdicts(rows: Frame) -> list[Verdict]:

@@ -45,7 +45,7 @@ SIZES = {
         updates=100,
         every=10,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-        held=128,
+        held_out=128,
         twin=10,
     ),
     "paper": TaskSize(
@@ -54,7 +54,7 @@ SIZES = {
         updates=8400,  # 500 epochs of 1077 recordings
         every=420,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=264,
+        held_out=264,
         twin=420,
     ),
 }
@@ -98,12 +98,12 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     from drtrl_bench.paper.drawing import training as drawing
 
     job = rows.iloc[0]
-    said = [
+    notes = [
         f"gestures in slices of {SLICE} s, T = {STEPS}, {job['reading']['features']} pooled pixels in place of a CNN; "
         f"event-based GRU of {job['neurons']}; decay of ES-D-RTRL {job['rule_options']['decay']:g}, as published; "
         "single-step VJP",
     ]
-    return {"gesture": (drawing.figure(rows, "2.8 Gestures, event-based GRU", CHANCE, said), drawing.points(rows))}
+    return {"gesture": (drawing.figure(rows, "2.8 Gestures, event-based GRU", CHANCE, notes), drawing.points(rows))}
 
 
 def verdicts(rows: Frame) -> list[Verdict]:

@@ -56,7 +56,7 @@ SIZES = {
         updates=240,
         every=24,
         rates=(2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1),
-        held=256,
+        held_out=256,
         twin=24,
     ),
     "paper": Size(
@@ -66,7 +66,7 @@ SIZES = {
         updates=2500,
         every=125,
         rates=(1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2),
-        held=1024,
+        held_out=1024,
         twin=125,
     ),
 }
@@ -131,14 +131,14 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 
     job, title = rows.iloc[0], "2.11 The integrator"
     chance = {int(steps): guessed(int(steps)) for steps in sorted(rows["steps"].unique())}
-    said = [
+    notes = [
         f"running sum of a noisy input, told in eight ranges; minimal gated unit of {job['neurons']}, linear readout; "
         f"decay of ES-D-RTRL {job['rule_options']['decay']:g} per step, which is not the paper's",
         "accuracy: share of the steps that are right; chance: of the likeliest range of each step, without the input",
     ]
     return {
-        "integrator": (drawing.figure(rows, title, chance[min(chance)], said), drawing.points(rows)),
-        "integrator_length": length.drawn(rows, f"{title}, over the length", {"integrator": chance}, MARGIN, said),
+        "integrator": (drawing.figure(rows, title, chance[min(chance)], notes), drawing.points(rows)),
+        "integrator_length": length.drawn(rows, f"{title}, over the length", {"integrator": chance}, MARGIN, notes),
     }
 
 

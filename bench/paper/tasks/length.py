@@ -62,7 +62,7 @@ SIZES = {
         updates=240,
         every=24,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-        held=256,
+        held_out=256,
         twin=24,
     ),
     "paper": Size(
@@ -76,7 +76,7 @@ SIZES = {
         updates=6400,  # 100 epochs of the 8156 recordings of SHD
         every=320,
         rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        held=2264,
+        held_out=2264,
         twin=320,
     ),
 }
@@ -129,7 +129,7 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     from drtrl_bench.paper.drawing import training as drawing
 
     job, title = rows.iloc[0], "2.11 Classification over the length"
-    said = [
+    notes = [
         f"the same recordings in T steps; three layers of {job['neurons']} LIF-Delta neurons, tau about 10 steps; "
         f"decay of ES-D-RTRL {job['rule_options']['decay']:g} per step",
         "class: the largest mean output of all steps; corrected unless a line says 'as published'",
@@ -138,9 +138,9 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
         str(name): {int(steps): 1 / CLASSES[str(name)] for steps in own["steps"].unique()}
         for name, own in rows.groupby("dataset", sort=False)
     }
-    made = {"length": length.drawn(rows, title, chance, MARGIN, said)}
+    made = {"length": length.drawn(rows, title, chance, MARGIN, notes)}
     for name, own in rows.groupby("dataset", sort=False):
-        curves = drawing.figure(own, f"{title}: training", 1 / CLASSES[str(name)], said)
+        curves = drawing.figure(own, f"{title}: training", 1 / CLASSES[str(name)], notes)
         made[f"length_{name}"] = (curves, drawing.points(own))
     return made
 

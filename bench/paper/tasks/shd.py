@@ -45,7 +45,7 @@ SIZES = {
         updates=150,
         every=15,
         rates=(0.05, 0.02, 0.01, 0.005, 0.002),
-        held=256,
+        held_out=256,
         twin=15,
     ),
     "paper": TaskSize(
@@ -54,7 +54,7 @@ SIZES = {
         updates=6400,  # 100 epochs of 8156 recordings
         every=320,
         rates=(0.02, 0.01, 0.005, 0.002, 0.001),  # as published for BPTT
-        held=2264,
+        held_out=2264,
         twin=320,
     ),
 }
@@ -104,12 +104,12 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     from drtrl_bench.paper.drawing import training as drawing
 
     job = rows.iloc[0]
-    said = [
+    notes = [
         f"spoken digits, T = {STEPS}; two layers of {job['neurons']} LIF neurons, trained time constants; surrogate "
         f"boxcar; decay of ES-D-RTRL {job['rule_options']['decay']:g} per step, as published for RLIF; single-step VJP",
         "objective of all lines but BPTT's as published: the sum of the steps' cross-entropies",
     ]
-    return {"shd": (drawing.figure(rows, "2.7 Spoken digits (SHD)", CHANCE, said), drawing.points(rows))}
+    return {"shd": (drawing.figure(rows, "2.7 Spoken digits (SHD)", CHANCE, notes), drawing.points(rows))}
 
 
 def verdicts(rows: Frame) -> list[Verdict]:

@@ -40,7 +40,7 @@ def at(column: str, **by_rule: dict[int, float]) -> Callable[[Job], float]:
 @pytest.mark.parametrize("size", experiment.SIZES)
 def test_every_rule_is_trained_with_the_same_care(module: Any, size: str) -> None:
     jobs = module.jobs(module.SIZES[size])
-    names = ("updates", "every", "held", "batch", "tunings", "enough", "neurons", "rates")
+    names = ("updates", "every", "held_out", "batch", "tunings", "enough", "neurons", "rates")
     (budget,) = {tuple(str(job[name]) for name in names) for job in jobs}
     assert budget[names.index("tunings")] == "2"
     assert int(budget[0]) % int(budget[1]) == 0
@@ -116,7 +116,7 @@ def test_the_published_numbers_of_copying() -> None:
 def test_the_published_numbers_of_spoken_digits() -> None:
     jobs = shd.jobs(shd.SIZES["paper"])
     job = next(job for job in jobs if job["rule"] == "es_drtrl")
-    assert (job["steps"], job["batch"], job["reading"], job["held"]) == (100, 128, {"features": 700}, 2264)
+    assert (job["steps"], job["batch"], job["reading"], job["held_out"]) == (100, 128, {"features": 700}, 2264)
     assert job["updates"] // (8156 // 128) == 101  # epochs, the last of them begun
     assert sorted(job["rates"]) == [0.001, 0.002, 0.005, 0.01, 0.02]
     assert job["rule_options"] == {"decay": 0.93, "bias_correction": "corrected"}
@@ -131,7 +131,7 @@ def test_the_published_numbers_of_spoken_digits() -> None:
 
 def test_the_published_numbers_of_gestures() -> None:
     job = next(job for job in gesture.jobs(gesture.SIZES["paper"]) if job["rule"] == "es_drtrl")
-    assert (job["steps"], job["batch"], job["neurons"], job["layers"], job["held"]) == (68, 64, 1024, 1, 264)
+    assert (job["steps"], job["batch"], job["neurons"], job["layers"], job["held_out"]) == (68, 64, 1024, 1, 264)
     assert (job["reading"]["slices"], job["rule_options"]["decay"]) == (1.7, 0.2)
     assert job["updates"] == pytest.approx(500 * 1077 / 64, rel=0.01)
     assert 0.001 in job["rates"]

@@ -83,8 +83,8 @@ PLANTED = [
     Planted(
         "the median of one setting for a claim on all",
         "bench/paper/studies/jacobian.py",
-        "limits.within(found.values(), low=LIMIT)",
-        "any(each.low > LIMIT for each in found.values())",
+        "limits.within(summaries.values(), low=LIMIT)",
+        "any(each.low > LIMIT for each in summaries.values())",
         f"{JACOBIAN}test_the_verdict_asks_for_every_setting",
     ),
     # 2.2
@@ -203,8 +203,8 @@ PLANTED = [
     Planted(
         "one setting for a claim on all",
         "bench/paper/studies/weight_gradient_judged.py",
-        "limits.within(found.values(), low=LIMIT)",
-        "any(each.low > LIMIT for each in found.values())",
+        "limits.within(summaries.values(), low=LIMIT)",
+        "any(each.low > LIMIT for each in summaries.values())",
         f"{GRADIENT}test_the_verdicts_ask_for_every_setting",
     ),
     Planted(
@@ -353,7 +353,7 @@ PLANTED = [
     Planted(
         "validation says whether a task is solved",
         "bench/paper/learning/judging.py",
-        'limits.within([found[rule]], low=job["enough"])',
+        'limits.within([accuracies[rule]], low=job["enough"])',
         "bool(stopped)",
         f"{TRAININGS}test_a_task_is_solved_by_the_test_and_not_by_a_lucky_validation",
     ),
@@ -361,8 +361,8 @@ PLANTED = [
     Planted(
         "the algorithm that a job measures is no source",
         "bench/paper/runner.py",
-        "found += texts_of_case(case.algorithm, case.framework, case.dataset)",
-        "found += []",
+        "code += texts_of_case(case.algorithm, case.framework, case.dataset)",
+        "code += []",
         f"{APART}test_what_a_case_names_is_a_source",
     ),
     Planted(
@@ -461,8 +461,8 @@ PLANTED = [
     Planted(
         "a figure that hides what ran out of memory",
         "bench/paper/report.py",
-        'said = (f"left out, as it ran out of memory: {lacking}", *said)',
-        "said = (*said,)",
+        'notes = (f"left out, as it ran out of memory: {lacking}", *notes)',
+        "notes = (*notes,)",
         f"{LOST}test_figures_and_verdicts_of_a_sweep_without_its_largest_networks",
     ),
     # Verdicts that leave open what an interval leaves open
@@ -598,8 +598,8 @@ PLANTED = [
     Planted(
         "an undefined setting is left out",
         "bench/paper/measures/limits.py",
-        "    every = list(found)\n",
-        "    every = [each for each in found if each.median == each.median]\n",
+        "    every = list(summaries)\n",
+        "    every = [each for each in summaries if each.median == each.median]\n",
         f"{LIMITS}test_a_claim_is_open_unless_all_say_yes_or_one_says_no",
     ),
     Planted(
@@ -619,7 +619,7 @@ PLANTED = [
     Planted(
         "every step of a trial is a trial",
         "bench/paper/learning/testing.py",
-        'int(min(rows["tested"].max(), rows["held"].max()))',
+        'int(min(rows["tested"].max(), rows["held_out"].max()))',
         'int(rows["tested"].max())',
         f"{TRAININGS}test_few_test_trials_leave_open_what_many_decide",
     ),
@@ -633,8 +633,8 @@ PLANTED = [
     Planted(
         "the rule above chance, and BPTT not",
         "bench/paper/learning/judging.py",
-        "if not found[base].low > chance + margin",
-        "if not max(found[rule].low, found[base].low) > chance + margin",
+        "if not accuracies[base].low > chance + margin",
+        "if not max(accuracies[rule].low, accuracies[base].low) > chance + margin",
         f"{TRAININGS}test_as_good_as_another_rule",
     ),
     Planted(
@@ -696,8 +696,8 @@ PLANTED = [
     Planted(
         "trials that a size asks for told as those that were tested",
         "bench/paper/sizes.py",
-        'int(min(rows[name].max(), rows["held"].max()))',
-        'int(rows["held"].max())',
+        'int(min(rows[name].max(), rows["held_out"].max()))',
+        'int(rows["held_out"].max())',
         f"{ABSTRACT}test_reduced_numbers_stand_beside_the_published_ones",
     ),
     Planted(
