@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from drtrl_bench import registry
+
 RULES = ("bptt", "drtrl", "es_drtrl", "no_trace", "random_feedback")
 """What a task is trained by: BPTT, the two rules of the paper, and two controls."""
 MARGIN = 0.05
@@ -11,6 +13,11 @@ MARGIN = 0.05
 UNCUT = 1e9
 """The norm to which a gradient is cut, if it is not."""
 Job = dict[str, Any]
+
+
+def chunk(rule: str, steps: int, K: int) -> int:
+    """Return the steps of a chunk: K, or all of them for a rule whose gradient a shorter chunk truncates."""
+    return steps if registry.ALGORITHMS[rule].truncated else K
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,19 @@ EXPLAINED = "median, with the 95 % interval of a bootstrap over seeds and over t
 
 
 def by_seed(rows: Frame, column: str) -> NDArray[np.float64]:
-    """Return a column of rows, each the values of a sample, as [seeds, samples, ...]; nan where one is undefined."""
-    return np.array([list(of_seed[column]) for _, of_seed in rows.groupby("seed", sort=True)], float)
+    """Return a column of rows, each the values of a sample, as [seeds, samples, ...]; nan where one is undefined.
+
+    A seed that has fewer samples than others, as one whose jobs ran out of memory, has nan in their place.
+    """
+    return padded([list(of_seed[column]) for _, of_seed in rows.groupby("seed", sort=True)])
+
+
+def padded(groups: list[Any]) -> NDArray[np.float64]:
+    """Return groups of values [samples of a group, ...] as one array [groups, samples, ...], filled up with nan."""
+    arrays = [np.asarray(group, float) for group in groups]
+    most = max(map(len, arrays), default=0)
+    widths = [[(0, most - len(a)), *[(0, 0)] * (a.ndim - 1)] for a in arrays]
+    return np.array([np.pad(a, width, constant_values=np.nan) for a, width in zip(arrays, widths, strict=True)])
 
 
 class Summary(NamedTuple):
@@ -67,7 +78,8 @@ def curves(values: ArrayLike, resamples: int = 500) -> tuple[NDArray[Any], NDArr
 
 def of_column(rows: Frame, column: str) -> Summary:
     """Return the median of a column with its interval, over the seeds and samples of the rows."""
-    return summary(by_seed(rows, column))
+    undefined = int(rows[column].isna().sum())  # of the rows, and not of what takes the place of those that lack
+    return summary(by_seed(rows, column))._replace(undefined=undefined, values=len(rows))
 
 
 def summary(values: ArrayLike) -> Summary:

@@ -54,10 +54,9 @@ def of_processes(rows: Frame, column: str) -> Summary:
     """
     if rows.empty:
         return Summary(np.nan, np.nan, np.nan, 0, 0)
-    lists = [own[column].to_numpy(float) for _, own in rows.groupby("process", sort=True)]
-    most = max(map(len, lists))
-    summary = intervals.summary([np.pad(own, (0, most - len(own)), constant_values=np.nan) for own in lists])
-    return summary._replace(undefined=int(rows[column].isna().sum()), values=len(rows))
+    groups = [own[column].to_numpy(float) for _, own in rows.groupby("process", sort=True)]
+    undefined = int(rows[column].isna().sum())
+    return intervals.summary(intervals.padded(groups))._replace(undefined=undefined, values=len(rows))
 
 
 def retested(

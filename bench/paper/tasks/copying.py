@@ -15,7 +15,7 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning import listing, training
 from drtrl_bench.paper.learning.listing import MARGIN, RULES, TaskSize
 from drtrl_bench.view.caption import Frame
 
@@ -99,7 +99,7 @@ def described(size: Size, rule: str, lag: int) -> Job:
         "dataset": "copying",
         "reading": {"length": SYMBOLS},
         "steps": steps,
-        "chunk": steps if rule == "bptt" else 16,
+        "chunk": listing.chunk(rule, steps, 16),
         "per_step": True,
         **size.budget(clip=1.0, enough=0.99),
     }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning import listing, training
 from drtrl_bench.paper.learning.listing import RULES, TaskSize
 from drtrl_bench.view.caption import Frame
 
@@ -108,7 +108,7 @@ def described(size: Size, rule: str, delay: int) -> Job:
         "dataset": "dms",
         "reading": {"periods": [FIXATION, SAMPLE, delay, TEST]},
         "steps": steps,
-        "chunk": steps if rule == "bptt" else 64,
+        "chunk": listing.chunk(rule, steps, 64),
         "per_step": False,
         **size.budget(clip=1.0, enough=0.95),
     }

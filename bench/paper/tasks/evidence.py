@@ -16,7 +16,7 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning import listing, training
 from drtrl_bench.paper.learning.listing import RULES, TaskSize
 from drtrl_bench.view.caption import Frame
 
@@ -102,7 +102,7 @@ def described(size: Size, rule: str) -> Job:
         "dataset": "evidence",
         "reading": {},
         "steps": steps,
-        "chunk": steps if rule == "bptt" else 64,
+        "chunk": listing.chunk(rule, steps, 64),
         "per_step": False,
         **size.budget(clip=1.0, enough=0.9),
     }

@@ -15,7 +15,7 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning import listing, training
 from drtrl_bench.paper.learning.listing import MARGIN, RULES, UNCUT, TaskSize
 from drtrl_bench.view.caption import Frame
 
@@ -44,7 +44,7 @@ SIZES = {
         batch=8,
         updates=100,
         every=10,
-        rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
+        rates=(1e-2, 3e-2, 1e-1, 3e-1),
         held_out=128,
         twin=10,
     ),
@@ -82,7 +82,7 @@ def described(size: TaskSize, rule: str) -> Job:
         "dataset": "dvs_gesture",
         "reading": {"features": FEATURES, "binary": True, "slices": SLICE},
         "steps": STEPS,
-        "chunk": STEPS if rule == "bptt" else 32,
+        "chunk": listing.chunk(rule, STEPS, 32),
         "per_step": False,
         **size.budget(clip=UNCUT),
     }

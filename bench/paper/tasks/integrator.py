@@ -17,7 +17,7 @@ import numpy as np
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning import listing, training
 from drtrl_bench.paper.learning.listing import MARGIN, RULES, UNCUT, TaskSize
 from drtrl_bench.view.caption import Frame
 
@@ -55,7 +55,7 @@ SIZES = {
         batch=32,
         updates=240,
         every=24,
-        rates=(2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1),
+        rates=(2.5e-3, 5e-3, 1e-2, 2.5e-2, 1e-1, 2.5e-1),
         held_out=256,
         twin=24,
     ),
@@ -96,7 +96,7 @@ def described(size: Size, rule: str, steps: int) -> Job:
         "dataset": "integrator",
         "reading": {},
         "steps": steps,
-        "chunk": steps if rule == "bptt" else PUBLISHED,
+        "chunk": listing.chunk(rule, steps, PUBLISHED),
         "per_step": True,
         **size.budget(clip=UNCUT),
     }

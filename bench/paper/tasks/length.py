@@ -15,7 +15,7 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning import listing, training
 from drtrl_bench.paper.learning.listing import MARGIN, TaskSize
 from drtrl_bench.view.caption import Frame
 
@@ -112,7 +112,7 @@ def described(size: Size, rule: str, dataset: str, steps: int) -> Job:
         "dataset": dataset,
         "reading": {"features": FEATURES[dataset] // size.pooled, "binary": dataset == "dvs_gesture"},
         "steps": steps,
-        "chunk": steps if rule == "bptt" else 25,
+        "chunk": listing.chunk(rule, steps, 25),
         "per_step": False,
         **size.budget(clip=1.0),
     }

@@ -15,7 +15,7 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning import listing, training
 from drtrl_bench.paper.learning.listing import MARGIN, RULES, UNCUT, TaskSize
 from drtrl_bench.view.caption import Frame
 
@@ -44,7 +44,7 @@ SIZES = {
         batch=32,
         updates=150,
         every=15,
-        rates=(0.05, 0.02, 0.01, 0.005, 0.002),
+        rates=(0.02, 0.01, 0.005, 0.002, 0.001, 0.0005),
         held_out=256,
         twin=15,
     ),
@@ -88,7 +88,7 @@ def described(size: TaskSize, rule: str) -> Job:
         "dataset": "shd",
         "reading": {"features": FEATURES},
         "steps": STEPS,
-        "chunk": STEPS if rule == "bptt" else 32,
+        "chunk": listing.chunk(rule, STEPS, 32),
         "per_step": False,
         **size.budget(clip=UNCUT),
     }
