@@ -121,20 +121,22 @@ def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
 
 
 def sweeps(rows: Frame) -> Figure:
-    """Draw the sweeps: rows of panels are what is measured, columns what is swept."""
-    bands, usual = [], int(rows.loc[rows["ff_factor"] != 1, "neurons"].iloc[0])
+    """Draw the sweeps: rows of panels are what is measured, columns what is swept and was not left out."""
+    bands, usual = [], rows.loc[(rows["ff_factor"] != 1) | (rows["rec_factor"] != 1), "neurons"].unique()
     for (label, steps), own in rows.groupby(["data", "steps"], sort=False):
         ff, rec = own["ff_factor"] == 1, own["rec_factor"] == 1
         of = {
             "neurons": own[ff & rec],
-            "ff_factor": own[rec & (own["neurons"] == usual)],
-            "rec_factor": own[ff & (own["neurons"] == usual)],
+            "ff_factor": own[rec & own["neurons"].isin(usual)],
+            "rec_factor": own[ff & own["neurons"].isin(usual)],
         }
+        names = [name for name in ACROSS if len(of[name])]
         for column in SHORT:
-            panels = [layout.Panel("", partial(sweep, rows=of[name], across=name, column=column)) for name in ACROSS]
+            panels = [layout.Panel("", partial(sweep, rows=of[name], across=name, column=column)) for name in names]
             bands.append(layout.Band(f"{label}, T = {steps}" if column == "single" else "", panels, 1.9))
     notes = [
-        f"strengths at N = {usual}; {rows['sample'].nunique()} recordings of each seed; float64, JAX; jacobian.png "
+        "".join(f"strengths at N = {N}; " for N in usual)
+        + f"{rows['sample'].nunique()} recordings of each seed; float64, JAX; jacobian.png "
         "says how far PyTorch is from it, in one network of each model and data set",
         CORRECTED,
         f"{POOLED}; dotted, in the colour of the model",

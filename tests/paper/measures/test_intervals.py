@@ -1,6 +1,7 @@
 """Medians and their bootstrap intervals."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from drtrl_bench.paper.measures import intervals
@@ -53,3 +54,14 @@ def test_curves_are_summaries_at_each_place() -> None:
     for place in range(2):
         summary = intervals.summary(values[:, :, place])
         assert (middle[place], low[place], high[place]) == (summary.median, summary.low, summary.high)
+
+
+def test_a_seed_of_which_memory_took_a_sample_is_one_seed_all_the_same() -> None:
+    rows = pd.DataFrame({"seed": [0, 1, 1, 1], "rate": [9.0, 1.0, 2.0, NAN]})
+    assert intervals.by_seed(rows, "rate") == pytest.approx(np.array([[9, NAN, NAN], [1, 2, NAN]]), nan_ok=True)
+    summary = intervals.of_column(rows, "rate")
+    assert (summary.median, summary.undefined, summary.values) == (2, 1, 4)  # not 3 of 6
+    assert (summary.low, summary.high) == (1, 9)
+    curves = pd.DataFrame({"seed": [0, 0, 1], "cosine": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]})
+    expected = np.array([[[1, 2], [3, 4]], [[5, 6], [NAN, NAN]]])
+    assert intervals.by_seed(curves, "cosine") == pytest.approx(expected, nan_ok=True)

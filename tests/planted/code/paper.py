@@ -422,6 +422,14 @@ PLANTED = [
         "if name]",
         f"{BESIDE}test_what_is_measured_runs_last_and_alone",
     ),
+    # Seeds with fewer samples
+    Planted(
+        "a sample that memory took counts as undefined",
+        "bench/paper/measures/intervals.py",
+        "._replace(undefined=undefined, values=len(rows))",
+        "",
+        f"{INTERVALS}test_a_seed_of_which_memory_took_a_sample_is_one_seed_all_the_same",
+    ),
     # Jobs that run out of memory
     Planted(
         "what ran out of memory is run again without being asked",
