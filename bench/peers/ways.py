@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from drtrl_bench.case import Case
 from drtrl_bench.implementations.reference.algorithms import jacobians_with_own_weight, local_jacobians
 from drtrl_bench.peers import online
-from drtrl_bench.peers.emulation import Definition, bptt, in_step_twice
+from drtrl_bench.peers.emulation import Definition, bptt, filtered_in_step_twice, in_step_twice
 
 LIF, HARD = "lif_delta", "lif_delta_hard"
+SYNAPTIC = ("lif_expcu", "alif_expcu")
 RATE = ("tanh_rnn", "gru")
 GATED = (*RATE, "lstm")
 READOUTS = ("linear", "leaky")
@@ -59,10 +61,11 @@ class Peer:
 BPTT = ("bptt", "bptt_checkpointed", "bptt_native")
 
 
-def in_step(jacobian: Any) -> Difference:
-    """Return the difference of the LSTM in the rules of braintrace that keep a trace."""
-    return Difference(
-        "the path from c to h within a step counts twice", "lstm", emulate=partial(in_step_twice, jacobian)
+def in_step(emulate: Callable[..., tuple[float, Any]], *cells: str) -> tuple[Difference, ...]:
+    """Return the differences of braintrace's single-step rules in cells with a path between states within a step."""
+    paths = {"lstm": "c to h"} | dict.fromkeys(SYNAPTIC, "g to V")
+    return tuple(
+        Difference(f"the path from {paths[cell]} within a step counts twice", cell, emulate=emulate) for cell in cells
     )
 
 
@@ -76,21 +79,24 @@ WHOLE = "the reset subtracts the whole threshold after the decay"
 SLOPES = "the filter of kappa is before the spike's slope, not after it"
 READOUT = "the readout's traces are filtered, too"
 
+EVERY = (LIF, HARD, *SYNAPTIC, *GATED)
+OF_TRACE = in_step(partial(in_step_twice, local_jacobians), *SYNAPTIC, "lstm")
+OF_FILTERS = in_step(partial(filtered_in_step_twice, decay=Case().decay), *SYNAPTIC)
 PEERS = {
     "braintrace": Peer(
         "jax",
         {
-            "d_rtrl": Way("D_RTRL, its own batching", ("drtrl",), (LIF, HARD, *GATED), (in_step(local_jacobians),)),
-            "d_rtrl_vmap": Way("D_RTRL, vmap=True", ("drtrl",), (LIF, HARD, *GATED), (in_step(local_jacobians),)),
-            "d_rtrl_windows": Way('D_RTRL, vjp_method="multi-step"', ("drtrl_window",), (LIF, HARD, *GATED)),
+            "d_rtrl": Way("D_RTRL, its own batching", ("drtrl",), EVERY, OF_TRACE),
+            "d_rtrl_vmap": Way("D_RTRL, vmap=True", ("drtrl",), EVERY, OF_TRACE),
+            "d_rtrl_windows": Way('D_RTRL, vjp_method="multi-step"', ("drtrl_window",), EVERY),
             "ostl_recurrent": Way(
                 "OSTLRecurrent, which is SnAp-1, vmap=True",
                 ("snap1",),
-                (LIF, HARD, *GATED),
-                (in_step(jacobians_with_own_weight),),
+                EVERY,
+                in_step(partial(in_step_twice, jacobians_with_own_weight), *SYNAPTIC, "lstm"),
             ),
             "snap2": Way("SnAp, n=2, vmap=True", ("snap2",), (LIF, HARD, *RATE)),
-            "pp_prop": Way("pp_prop, which is ES-D-RTRL", ("es_drtrl",), (LIF, HARD, *RATE)),
+            "pp_prop": Way("pp_prop, which is ES-D-RTRL", ("es_drtrl",), (LIF, HARD, *SYNAPTIC, *RATE), OF_FILTERS),
             "eprop": Way(
                 "EProp, kappa the readout's leak",
                 ("eprop",),
@@ -112,7 +118,7 @@ PEERS = {
                     ),
                 ),
             ),
-            "bptt": Way("transform.grad over its scan", BPTT, (LIF, HARD, *GATED)),
+            "bptt": Way("transform.grad over its scan", BPTT, EVERY),
         },
     ),
     "snntorch": Peer(

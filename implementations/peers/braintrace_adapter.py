@@ -6,8 +6,8 @@ which is `brainstate.transform.grad` over its scan. The cells are those of `brai
 
 A linear readout stays outside the learner: it is differentiated exactly. A leaky one is a second layer inside it.
 
-Not matched: paths between the states of a neuron within a step, as from c to h in the LSTM, count twice in d_rtrl and
-ostl_recurrent, not in windows.
+Not matched: paths between the states of a neuron within a step, as from c to h in the LSTM or from g to V with a
+current synapse, count twice in d_rtrl, ostl_recurrent and pp_prop, not in windows.
 
 The decay of pp_prop applies to both filters, as `decay` does here, and its correction is that of
 `bias_correction = "corrected"`. The kappa of eprop is the leak of the readout. eprop and uoro are in their own

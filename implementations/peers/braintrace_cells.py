@@ -1,6 +1,7 @@
 """Writes the cells in the modules of braintrace, with `braintrace.nn.Linear` for every product, as its users do."""
 
 # pyright: reportMissingImports=false
+import math
 from typing import Any
 
 import brainstate
@@ -47,19 +48,40 @@ class Cell(brainstate.nn.Module):
 
 
 class LIF(Cell):
-    """The LIF neuron whose input makes the potential jump after the decay."""
+    """The LIF neuron, with an adaptive threshold 1 + a or a current synapse g where the cell has these states.
+
+    Without a synapse the input makes the potential jump after the decay.
+    """
 
     def __init__(self, cell: dict[str, Any], w: dict[str, Any], dtype: str) -> None:
         super().__init__(w, dtype)
-        self.decay, self.hard = lif_decay(cell), cell["reset"] == "hard"
+        self.decay, self.hard = lif_decay(cell, states=("a", "g")), cell["reset"] == "hard"
+        self.adaptive, self.synaptic = ("a" in cell["states"], "g" in cell["states"])
+        self.of_a, self.of_g, self.beta = math.exp(-1 / cell["tau_a"]), math.exp(-1 / cell["tau_syn"]), cell["beta"]
         self.spike = spike_function(cell["alpha"], cell["width"])
 
+    def init_state(self, batch_size: int | None = None, **_: Any) -> None:
+        super().init_state(batch_size)
+        if self.adaptive:
+            self.a = brainstate.HiddenState(jnp.zeros_like(self.h.value))
+        if self.synaptic:
+            self.g = brainstate.HiddenState(jnp.zeros_like(self.h.value))
+
+    def spikes(self) -> Any:
+        """Return the spikes at the states of now. Two states in one operation, as in V - a, braintrace refuses."""
+        return self.spike(self.h.value - 1 - self.a.value if self.adaptive else self.h.value - 1)
+
     def update(self, x: Any) -> Any:
-        V = self.h.value
-        s = self.spike(V - 1)
+        V, s = self.h.value, self.spikes()
         after = V - jax.lax.stop_gradient(V) * s if self.hard else V - s
-        self.h.value = self.decay * after + self.lin(jnp.concatenate([x, s], -1))
-        return self.spike(self.h.value - 1)
+        current = self.lin(jnp.concatenate([x, s], -1))
+        if self.synaptic:
+            self.g.value = self.of_g * self.g.value + current
+            current = (1 - self.decay) * self.g.value
+        if self.adaptive:
+            self.a.value = self.of_a * (self.a.value + self.beta * s)
+        self.h.value = self.decay * after + current
+        return self.spikes()
 
 
 class GRU(Cell):

@@ -84,13 +84,21 @@ class Prepared:
     """Counts the bytes of one call: `working_bytes`, and the `meter`."""
 
 
-def lif_decay(cell: dict[str, Any], resets: tuple[str, ...] = ("soft", "hard"), width: float | None = None) -> float:
-    """Return the decay exp(-1/tau) of a LIF neuron without adaptation and synapse, with a triangular surrogate.
+def lif_decay(
+    cell: dict[str, Any],
+    resets: tuple[str, ...] = ("soft", "hard"),
+    width: float | None = None,
+    states: Collection[str] = (),
+) -> float:
+    """Return the decay exp(-1/tau) of a LIF neuron with a triangular surrogate.
 
+    states: those that the adapter has besides the potential: a, of an adaptive threshold, and g, of a current synapse.
     Raises UnsupportedError for any other cell, and for another `width` of the surrogate if one is given.
     """
-    if cell["states"] != ["V"] or cell["trainable"] or cell["density"] < 1 or cell["signed"] or cell["smooth"]:
-        raise UnsupportedError("the adapter has the LIF neuron without adaptation, synapse and trainable constants")
+    if lacking := [state for state in cell["states"] if state not in ("V", *states)]:
+        raise UnsupportedError(f"the adapter has the LIF neuron without its state {', '.join(lacking)}")
+    if cell["trainable"] or cell["density"] < 1 or cell["signed"] or cell["smooth"]:
+        raise UnsupportedError("the adapter has no trainable constants, no masked or signed weights, no smooth spikes")
     if cell["surrogate"] != "relu" or width not in (None, cell["width"]):
         raise UnsupportedError(
             f"the adapter has the triangular surrogate, 'relu', only{f', of width {width:g}' if width else ''}"

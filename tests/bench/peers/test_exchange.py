@@ -173,7 +173,9 @@ def test_what_an_adapter_does_not_have_is_a_skip(speak) -> None:
     answer = speak(text, case=Case("bptt", surrogate="atan", dataset="bernoulli"))
     assert "the triangular surrogate" in str(answer.reason)
     answer = speak(text, case=Case("bptt", cell="alif_delta", dataset="bernoulli"))
-    assert "without adaptation" in str(answer.reason)
+    assert answer.reason == "the adapter has the LIF neuron without its state a"
+    answer = speak(text, case=Case("bptt", cell="lif_delta_trained", dataset="bernoulli"))
+    assert "no trainable constants" in str(answer.reason)
 
 
 def test_a_peer_that_is_not_installed_is_a_skip_with_the_command(speak, tmp_path: Path) -> None:
