@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drtrl_bench import start
-from drtrl_bench.paper import experiment, runner
-from drtrl_bench.paper.apart import complete
+from drtrl_bench.paper import apart, experiment, runner
 from drtrl_bench.process import scratch, supervised
 
 OFTEN_S = 0.5
@@ -38,16 +37,17 @@ class Process:
 
     def tell(self, progress: runner.Progress, say: runner.Say) -> None:
         """Pass on what was written since the last call."""
-        lines = complete(self.written)
+        lines = apart.complete(self.written)
         for line in map(json.loads, lines[self.read :]):
             say(line) if isinstance(line, str) else progress(*line)
         self.read = len(lines)
 
     def failure(self) -> str:
         """Say why the process did not end well; "" if it did."""
-        if self.end and not (self.end.code or self.end.outside):
+        if self.end and not self.end.code:
             return ""
-        return f"{self.name}: {self.end.reason if self.end else 'its process cannot be started'}"
+        reason = apart.lacking(self.end) or apart.why_ended(self.end) if self.end else "its process was not started"
+        return f"{self.name}: {reason}"
 
 
 def run(
