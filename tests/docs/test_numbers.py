@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+from datetime import datetime
 from itertools import chain
 from statistics import median
 from typing import Any
@@ -498,3 +499,22 @@ def test_the_longest_chunks() -> None:
     assert_stated(text, rf"256 checkpoints takes {n} and {n} MiB", *map(mebibytes, short))
     ratios = [ratio for each in (128, 256) for ratio in over("bptt_checkpointed", segments=each)]
     assert_stated(text, rf"and from {n} to {n} of plain BPTT's time\.", min(ratios), max(ratios))
+
+
+def test_what_the_run_of_all_experiments_took() -> None:
+    files = sorted((ROOT / "results" / "paper").glob("*.jsonl"))
+    results = {
+        path.stem: [
+            line for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()) if line["kind"] == "result"
+        ]
+        for path in files
+    }
+    every = list(chain(*results.values()))
+    assert len({line["commit"] for line in every}) == 1
+    begun = [datetime.fromisoformat(line["started"]) for line in every]
+    minutes = (max(begun) - min(begun)).total_seconds() / 60
+    alone = sum(line["duration_s"] for line in results["memory_speed"]) / 60
+    seconds = sum(line["cpu_s"] for line in every)
+    text = page("docs/paper.md")
+    assert f"{minutes:.0f} minutes from the first job to the last, in which jobs took {seconds:,.0f} s" in text
+    assert f"`memory_speed`, alone, {alone:.0f} minutes" in text
