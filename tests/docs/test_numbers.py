@@ -221,6 +221,24 @@ def test_the_front_page_on_long_sequences() -> None:
     assert_stated(page("README.md"), pattern, *shares, *ratios)
 
 
+def test_bptt_of_neurons_with_several_states() -> None:
+    """JAX's own differentiation over the shared backward pass: the processor's time in each round, and memory."""
+    text, shares = page("docs/paper.md"), []
+    for cell, pattern in (
+        ("gif", rf"takes {NUMBER} to {NUMBER} of its time for GIF neurons"),
+        ("ei_gif", rf"\(`dms`\), {NUMBER} to {NUMBER} for the excitatory"),
+        ("egru_traced", rf"and {NUMBER} to {NUMBER} for the event-based GRU"),
+        ("gru", rf"it takes {NUMBER} to {NUMBER} times its time"),
+    ):
+        own, shared = (records("states", name, "jax", cell=cell) for name in ("bptt_native", "bptt"))
+        assert [r["round"] for r in own] == [r["round"] for r in shared] == [0, 1]
+        times = [[median(r["time"]["cpu_samples_s"]) for r in each] for each in (own, shared)]
+        ratios = [a / b for a, b in zip(*times, strict=True)]
+        assert_stated(text, pattern, min(ratios), max(ratios))
+        shares.append(mebibytes(own) / mebibytes(shared))
+    assert_stated(text, rf"in {NUMBER}, {NUMBER} and {NUMBER} of its memory", *shares[:3])
+
+
 def test_fidelity_along_training() -> None:
     """Hidden cosines along training and accuracies after it, as the figures' points have them."""
 
