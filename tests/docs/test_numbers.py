@@ -240,7 +240,7 @@ def test_bptt_of_neurons_with_several_states() -> None:
         native, engine = ([median(r["time"]["cpu_samples_s"]) for r in each] for each in in_torch)
         slower = sum(a > b for a, b in zip(native, engine, strict=True))
         assert slower == (2 if cell in ("egru_traced", "gru") else 1)
-    assert "the shared pass is the quicker in both rounds for the event-based GRU and the GRU, and in one of two" in text
+    assert "the shared pass is the quicker in both rounds for the event-based GRU and the GRU, and in one" in text
     assert_stated(text, rf"in {NUMBER}, {NUMBER} and {NUMBER} of its memory", *shares[:3])
 
 
