@@ -182,7 +182,6 @@ def test_rules_and_cells_are_sources_of_what_compares_rules(name: str) -> None:
             assert f"drtrl_bench.implementations.{each}_{framework}" in files
 
 
-@pytest.mark.xfail(strict=True, reason="tasks import it beside training: apart, the committed records would be old")
 def test_how_trainings_are_listed_is_no_source_of_them() -> None:
     for name in TASKS:
         assert "drtrl_bench.paper.learning.listing" not in behind(name)

@@ -154,7 +154,8 @@ def test_merit_by_hand() -> None:
 
 def test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, str, int, float]] = []
-    worth = {0.1: (0.9, 0.3), 0.2: (0.6, 1.0), 0.3: (0.8, 0.6)}  # of each seed: the first seed alone would choose 0.1
+    # Of each seed: the first alone would choose 0.1; 0.3 is not tried on the second, and its 0.7 is no mean of both.
+    worth = {0.1: (0.9, 0.1), 0.2: (0.8, 0.4), 0.3: (0.7, 1.0)}
 
     def train(job: dict[str, Any], rate: float) -> training.Curve:
         seen.append((job["seed"], job["framework"], job["steps"], rate))
@@ -165,9 +166,9 @@ def test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks(monkeyp
     job = JOB | {"rates": [0.1, 0.2, 0.3]}
     rate, found = training.tuned(job)
     assert rate == 0.2
-    assert found == pytest.approx((0.6, 0.8, 0.7))
+    assert found == pytest.approx((0.5, 0.6, 0.7))
     assert training.tuned(job | {"seed": 4, "framework": "torch", "until": 2})[0] == 0.2
-    once = [(seed, "jax", 15, rate) for rate in (0.1, 0.2, 0.3) for seed in (1024, 1025)]
+    once = [(1024, "jax", 15, rate) for rate in (0.1, 0.2, 0.3)] + [(1025, "jax", 15, rate) for rate in (0.1, 0.2)]
     assert seen == once
     training.tuned(job | {"steps": 30})  # another task, as a longer delay, has rates of its own
     assert seen == once + [(seed, "jax", 30, rate) for seed, _, _, rate in once]

@@ -11,8 +11,9 @@ Gradients are summed over the steps that have a target, and the weights change o
 clipped to the norm `clip`. Where steps have no target, rules that carry a trace carry it through these, too.
 
 All rules get the same list of rates. Which is best is decided by trainings on seeds of their own, TUNING and those
-after it, by the mean of the validation accuracies of whole trainings, so that both speed and level count. The test part
-is seen by the last weights of the chosen rate alone. Of a data set of recordings all seeds and rules see the same test
+after it, by the mean of the validation accuracies of whole trainings, so that both speed and level count: each rate on
+the first of these seeds, and the FINALISTS that are best there on the others, too. The test part is seen by the last
+weights of the chosen rate alone. Of a data set of recordings all seeds and rules see the same test
 recordings, in the same order; where trials are generated, each seed has trials of its own.
 """
 
@@ -29,6 +30,8 @@ from drtrl_bench.implementations.cells import spec
 
 TUNING = 2**10
 """The first of the seeds of weights and data on which rates are chosen."""
+FINALISTS = 2
+"""How many rates, the best on the first of these seeds, are trained on the others: for every rule the same number."""
 Weights = list[dict[str, NDArray[np.float64]]]
 Job = dict[str, Any]
 Row = dict[str, Any]
@@ -180,21 +183,29 @@ def merit(curve: Curve, job: Job) -> float:
 
 
 @cache
-def merits(tuning: str) -> tuple[float, ...]:
-    """Train at each rate on the seeds of tuning, and return what each is worth; tuning: the job as JSON."""
+def merits(tuning: str) -> tuple[tuple[float, ...], ...]:
+    """Train on the seeds of tuning, and return the merits of each rate, one for each seed; tuning: the job as JSON."""
     job = json.loads(tuning)
-    jobs = [job | {"seed": TUNING + number} for number in range(job["tunings"])]
-    return tuple(float(np.mean([merit(train(each, rate), each) for each in jobs])) for rate in job["rates"])
+    found: list[list[float]] = [[] for _ in job["rates"]]
+    tried = list(range(len(found)))
+    for seed in range(TUNING, TUNING + job["tunings"]):
+        for index in tried:
+            found[index].append(merit(train(job | {"seed": seed}, job["rates"][index]), job))
+        tried = sorted(tried, key=lambda index: -np.mean(found[index]))[:FINALISTS]
+    return tuple(map(tuple, found))
 
 
 def tuned(job: Job) -> tuple[float, tuple[float, ...]]:
     """Return the best rate of a job's rule, and what each is worth: in JAX for both frameworks, so that they compare.
 
+    What a rate is worth is the mean of its merits; the best is one of those that were trained on all seeds of tuning.
     The trainings are shared by all jobs of a process that differ in their seeds alone.
     """
     tuning = {k: v for k, v in job.items() if k not in ("seed", "until", "condition")} | {"framework": "jax"}
-    worth = merits(json.dumps(tuning, sort_keys=True)) if len(job["rates"]) > 1 else (1.0,)
-    return job["rates"][int(np.argmax(worth))], worth
+    found = merits(json.dumps(tuning, sort_keys=True)) if len(job["rates"]) > 1 else ((1.0,),)
+    worth = tuple(float(np.mean(of_rate)) for of_rate in found)
+    best = max(range(len(found)), key=lambda index: (len(found[index]), worth[index]))
+    return job["rates"][best], worth
 
 
 def rows(job: Job) -> list[Row]:

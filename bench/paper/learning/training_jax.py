@@ -14,7 +14,7 @@ from drtrl_bench.implementations.algorithms.approximate import (
     no_trace_jax,
     random_feedback_jax,
 )
-from drtrl_bench.implementations.algorithms.exact import bptt_jax
+from drtrl_bench.implementations.algorithms.exact import bptt_jax, bptt_native_jax
 from drtrl_bench.implementations.cells import cells_jax as cells
 from drtrl_bench.implementations.engine import network_jax
 from drtrl_bench.implementations.training import fit_jax
@@ -26,6 +26,7 @@ __all__ = ["cells", "fit", "on_device", "outputs", "prepared"]
 fit = fit_jax.fit
 RULES: dict[str, Any] = {
     "bptt": bptt_jax,
+    "bptt_native": bptt_native_jax,
     "drtrl": drtrl_jax,
     "es_drtrl": es_drtrl_jax,
     "no_trace": no_trace_jax,
@@ -47,12 +48,17 @@ def on_device(params: Any) -> Any:
 
 
 def prepared(job: dict[str, Any], net: Any, params: Any) -> Gradient:
-    """Return the gradient of a job's rule, compiled once for all jobs of the same shapes."""
+    """Return the gradient of a job's rule, compiled once for all jobs of the same shapes.
+
+    BPTT is the quicker of two implementations of the same gradient: JAX's own differentiation where a neuron has
+    several states, as it computes none of the S x S entries of D, and the shared backward pass where S = 1.
+    """
+    quickest = "bptt_native" if job["rule"] == "bptt" and net[0].S > 1 else job["rule"]
     lines = params[0]["x"].shape[0]
     options = tuple(sorted(job["rule_options"].items()))
     leaves, structure = jax.tree.flatten(params)
     shapes = tuple(leaf.shape for leaf in leaves)
-    return compiled(job["rule"], options, net, shapes, structure, (job["steps"], job["batch"], lines), job["chunk"])
+    return compiled(quickest, options, net, shapes, structure, (job["steps"], job["batch"], lines), job["chunk"])
 
 
 @cache

@@ -15,8 +15,8 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import listing, training
-from drtrl_bench.paper.learning.listing import MARGIN, RULES, TaskSize
+from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning.listing import MARGIN, RULES, TaskSize, chunk
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] GRU on the copying task, in the preprint's code, which compares both; its curves were not found"
@@ -51,7 +51,7 @@ SIZES = {
         lags=(5, 50),
         neurons=64,
         batch=32,
-        updates=800,
+        updates=640,
         every=80,
         rates=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
         held_out=256,
@@ -99,7 +99,7 @@ def described(size: Size, rule: str, lag: int) -> Job:
         "dataset": "copying",
         "reading": {"length": SYMBOLS},
         "steps": steps,
-        "chunk": listing.chunk(rule, steps, 16),
+        "chunk": chunk(rule, steps, 16),
         "per_step": True,
         **size.budget(clip=1.0, enough=0.99),
     }

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import listing, training
-from drtrl_bench.paper.learning.listing import RULES, TaskSize
+from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning.listing import RULES, TaskSize, chunk
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] task-rsnn-long-term-dependency.py, which trains until it is learned; its curves were not found"
@@ -52,7 +52,7 @@ SIZES = {
         delays=(100, 1000),
         neurons=50,
         batch=32,
-        updates=300,
+        updates=200,
         every=20,
         rates=(1e-3, 3e-3, 1e-2, 3e-2),
         held_out=256,
@@ -108,7 +108,7 @@ def described(size: Size, rule: str, delay: int) -> Job:
         "dataset": "dms",
         "reading": {"periods": [FIXATION, SAMPLE, delay, TEST]},
         "steps": steps,
-        "chunk": listing.chunk(rule, steps, 64),
+        "chunk": chunk(rule, steps, 64),
         "per_step": False,
         **size.budget(clip=1.0, enough=0.95),
     }

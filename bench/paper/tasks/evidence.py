@@ -16,8 +16,8 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import listing, training
-from drtrl_bench.paper.learning.listing import RULES, TaskSize
+from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning.listing import RULES, TaskSize, chunk
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] ei_coba_net_decision_making, which trains until it is learned; its curves were not found"
@@ -102,7 +102,7 @@ def described(size: Size, rule: str) -> Job:
         "dataset": "evidence",
         "reading": {},
         "steps": steps,
-        "chunk": listing.chunk(rule, steps, 64),
+        "chunk": chunk(rule, steps, 64),
         "per_step": False,
         **size.budget(clip=1.0, enough=0.9),
     }

@@ -15,8 +15,8 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import listing, training
-from drtrl_bench.paper.learning.listing import MARGIN, RULES, UNCUT, TaskSize
+from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning.listing import MARGIN, RULES, UNCUT, TaskSize, chunk
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] event_gru_dvs_gesture, which trains by all three; accuracies were not found"
@@ -82,7 +82,7 @@ def described(size: TaskSize, rule: str) -> Job:
         "dataset": "dvs_gesture",
         "reading": {"features": FEATURES, "binary": True, "slices": SLICE},
         "steps": STEPS,
-        "chunk": listing.chunk(rule, STEPS, 32),
+        "chunk": chunk(rule, STEPS, 32),
         "per_step": False,
         **size.budget(clip=UNCUT),
     }

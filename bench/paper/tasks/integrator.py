@@ -17,8 +17,8 @@ import numpy as np
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import listing, training
-from drtrl_bench.paper.learning.listing import MARGIN, RULES, UNCUT, TaskSize
+from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning.listing import MARGIN, RULES, UNCUT, TaskSize, chunk
 from drtrl_bench.view.caption import Frame
 
 CLAIMS = {
@@ -96,7 +96,7 @@ def described(size: Size, rule: str, steps: int) -> Job:
         "dataset": "integrator",
         "reading": {},
         "steps": steps,
-        "chunk": listing.chunk(rule, steps, PUBLISHED),
+        "chunk": chunk(rule, steps, PUBLISHED),
         "per_step": True,
         **size.budget(clip=UNCUT),
     }

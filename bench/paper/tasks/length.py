@@ -15,8 +15,8 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import listing, training
-from drtrl_bench.paper.learning.listing import MARGIN, TaskSize
+from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning.listing import MARGIN, TaskSize, chunk
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] classification over the length, in the preprint's code, which compares all three; no values found"
@@ -112,7 +112,7 @@ def described(size: Size, rule: str, dataset: str, steps: int) -> Job:
         "dataset": dataset,
         "reading": {"features": FEATURES[dataset] // size.pooled, "binary": dataset == "dvs_gesture"},
         "steps": steps,
-        "chunk": listing.chunk(rule, steps, 25),
+        "chunk": chunk(rule, steps, 25),
         "per_step": False,
         **size.budget(clip=1.0),
     }

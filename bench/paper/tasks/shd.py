@@ -15,8 +15,8 @@ from typing import Any
 
 from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import About, Claim, Job, Row, Verdict
-from drtrl_bench.paper.learning import listing, training
-from drtrl_bench.paper.learning.listing import MARGIN, RULES, UNCUT, TaskSize
+from drtrl_bench.paper.learning import training
+from drtrl_bench.paper.learning.listing import MARGIN, RULES, UNCUT, TaskSize, chunk
 from drtrl_bench.view.caption import Frame
 
 SOURCE = "[code] braintrace-shd-experiments, which tunes both; accuracies were not found"
@@ -88,7 +88,7 @@ def described(size: TaskSize, rule: str) -> Job:
         "dataset": "shd",
         "reading": {"features": FEATURES},
         "steps": STEPS,
-        "chunk": listing.chunk(rule, STEPS, 32),
+        "chunk": chunk(rule, STEPS, 32),
         "per_step": False,
         **size.budget(clip=UNCUT),
     }

@@ -290,15 +290,15 @@ PLANTED = [
     Planted(
         "the first rate for the best",
         "bench/paper/learning/training.py",
-        'job["rates"][int(np.argmax(worth))]',
+        'job["rates"][best]',
         'job["rates"][0]',
         f"{TRAINING}test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks",
     ),
     Planted(
         "a rate chosen on one seed of several",
         "bench/paper/learning/training.py",
-        'for number in range(job["tunings"])]',
-        "for number in range(1)]",
+        'range(TUNING, TUNING + job["tunings"])',
+        "range(TUNING, TUNING + 1)",
         f"{TRAINING}test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks",
     ),
     Planted(
