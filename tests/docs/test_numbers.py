@@ -225,7 +225,7 @@ def test_bptt_of_neurons_with_several_states() -> None:
     """JAX's own differentiation over the shared backward pass: the processor's time in each round, and memory."""
     text, shares = page("docs/paper.md"), []
     for cell, pattern in (
-        ("gif", rf"takes {NUMBER} to {NUMBER} of its time for GIF neurons"),
+        ("gif", rf"takes {NUMBER} to {NUMBER} of the shared pass's time for GIF neurons"),
         ("ei_gif", rf"\(`dms`\), {NUMBER} to {NUMBER} for the excitatory"),
         ("egru_traced", rf"and {NUMBER} to {NUMBER} for the event-based GRU"),
         ("gru", rf"it takes {NUMBER} to {NUMBER} times its time"),

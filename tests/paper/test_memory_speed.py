@@ -164,10 +164,20 @@ def test_corrected_rows(framework: str) -> None:
     for row in rows:
         assert (row["status"], row["steps"], row["timings"]) == ("ok", 10, 5)
         assert 0 < row["time_s"] < 10
+        assert (row["clock"], 0 < row["wall_s"] < 10) == ("processor", True)
         assert len(row["rate"]) == 3
         assert all(0 < rate < 1000 for rate in row["rate"])
         assert row["working_bytes"] >= 4 * (200 + 272 + 80)  # the gradient alone
     assert rows[0]["working_bytes"] == rows[1]["working_bytes"]
+
+
+def test_one_thread_of_a_processor_is_timed_by_it_and_anything_else_by_the_clock() -> None:
+    timed = {"samples_s": [1.0, 3.0, 9.0, 3.0, 2.0], "cpu_samples_s": [1.0, 1.0, 1.02, 1.0, 1.0], "median_s": 3.0}
+    timed |= {"unstable": True, "busy": False}
+    alone, several = (costs.summarized(timed, alone) for alone in (True, False))
+    assert (alone["time_s"], alone["clock"], alone["unstable"], alone["wall_s"]) == (1.0, "processor", False, 3.0)
+    assert (several["time_s"], several["clock"], several["unstable"]) == (3.0, "wall", True)
+    assert costs.summarized(timed | {"cpu_samples_s": None}, True)["clock"] == "wall"  # too short for its clock
 
 
 def test_a_network_that_says_nothing_is_not_measured(framework: str) -> None:
@@ -254,7 +264,7 @@ def rows_of(times: dict[str, float], busy: bool = False, lengths: tuple[int, ...
             bytes_taken = 10_000 if "drtrl" in rule else 2_000 * each["steps"]
             row |= {"working_bytes": bytes_taken, "analytic_bytes": bytes_taken, "busy": busy, "unstable": False}
             seconds = times[rule] * each["steps"] * (1 + 0.01 * seed)
-            rows.append(row | {"time_s": seconds, "cpu_s": seconds})
+            rows.append(row | {"time_s": seconds, "wall_s": seconds, "clock": "processor"})
         data = {"label": "bernoulli (synthetic)", "synthetic": True}
         lines.append({
             "experiment": "memory_speed", "size": "cpu", "job": each, "job_key": str(number), "implementation_sha": "",

@@ -143,6 +143,21 @@ def test_the_loss_of_the_sum_is_that_of_all_steps() -> None:
     np.testing.assert_array_equal(after[2]["x"][:, 0], np.eye(2))
 
 
+@pytest.mark.parametrize(
+    ("cell", "quickest"), [("gif", "bptt_native"), ("egru_traced", "bptt_native"), ("gru", "bptt")]
+)
+def test_bptt_in_jax_is_its_quickest_program(cell: str, quickest: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX's own differentiation where neurons have several states: results/records/states.jsonl."""
+    pytest.importorskip("jax")
+    from drtrl_bench.paper.learning import training_jax
+
+    monkeypatch.setattr(training_jax, "compiled", lambda name, *shapes: name)
+    for rule, name in (("bptt", quickest), ("drtrl", "drtrl")):
+        job = JOB | {"cell": cell, "options": {}, "uniform": {}, "rule": rule}
+        params = training_jax.on_device(training.draw(job))
+        assert training_jax.prepared(job, training.network(job, "jax"), params) == name
+
+
 def curve(accuracies: list[float]) -> training.Curve:
     return training.Curve([2, 4, 6][: len(accuracies)], [], accuracies, [], 0.0, 0, 8, None)
 

@@ -154,10 +154,12 @@ def notes(rows: Frame) -> list[str]:
     rates = np.array(corrected["rate"].tolist(), float)
     doubtful = int(corrected[["busy", "unstable"]].any(axis=1).sum())
     lost = rows[rows["status"] == "oom"]
+    timed = "the processor's" if (corrected["clock"] == "processor").all() else "those of the clock"
     network = f"3 layers of lif_delta, N = {job['neurons']}, I = {job['features']}, B = {job['batch']}, leaky readout"
     return [
         f"{network}, float32, {job['device']}, {job['threads']} thread(s); decay {job['decay']:g}; K = {K} for D-RTRL",
         *SAID.values(),
+        f"corrected times are {timed}",
         f"firing rate of a layer {rates.min():.1f} to {rates.max():.1f} Hz (1 ms per step), in the window of the check",
         f"{doubtful} of {len(corrected)} corrected times unstable, or measured while the machine was busy",
         f"out of memory: {', '.join(map(lost_at, lost.itertuples()))}" if len(lost) else "",
@@ -175,7 +177,7 @@ def points(rows: Frame) -> Frame:
     summaries: list[dict[str, Any]] = []
     columns = {
         "published": ("time_s", "done_s", "first_s", "in_use_bytes", "machine_bytes"),
-        "corrected": ("time_s", "cpu_s", "first_s", "working_bytes", "analytic_bytes"),
+        "corrected": ("time_s", "wall_s", "first_s", "working_bytes", "analytic_bytes"),
         "carried": ("carried_bytes",),
     }
     for study, measured in columns.items():

@@ -29,7 +29,6 @@ WALL = (
     "wall time: the median time of an update, times their number, without validation and compilation; nothing kept "
     "other work off the machine meanwhile, so that the order of the rules in it says little"
 )
-OF_SEVERAL_STATES = "BPTT in wall time is not the quickest: JAX's own differentiation takes less for these neurons"
 MEMORY = "peak memory: of a gradient, beyond weights and batch; a training that ended keeps its last value"
 ASIDE = 0.045
 """By how much of an axis the marks of one rule stand beside those of the next, so that none hides another."""

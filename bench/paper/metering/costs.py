@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ import numpy as np
 from drtrl_bench.case import Case
 from drtrl_bench.cost.footprint import analytic_bytes
 from drtrl_bench.cost.sizes import sizes
-from drtrl_bench.measure import clock, gradcheck, memory
+from drtrl_bench.measure import clock, gradcheck, memory, stats
 from drtrl_bench.measure import problem as problems
 from drtrl_bench.measure.problem import Problem, shape
 
@@ -89,7 +88,8 @@ def measured(case: Case, seeds: list[int], budget_s: float, make: Any, refill: C
     }
     common = {"status": "ok", "steps": case.steps, "rate": [1000 * rate for rate in check["firing_rate"]]}
     common |= {"first_s": sum(backend.phases.values()) + first_s, **bytes_taken}
-    return [common | {"seed": seed} | summarized(one) for seed, one in zip(seeds, timed, strict=True)]
+    alone = case.device == "cpu" and case.threads == 1
+    return [common | {"seed": seed} | summarized(one, alone) for seed, one in zip(seeds, timed, strict=True)]
 
 
 def weight_shapes(case: Case) -> list[dict[str, tuple[int, int, int]]]:
@@ -101,13 +101,19 @@ def weight_shapes(case: Case) -> list[dict[str, tuple[int, int, int]]]:
     return shapes
 
 
-def summarized(timed: dict[str, Any]) -> Row:
-    """Return the fields of a row from those of `clock.sample`."""
+def summarized(timed: dict[str, Any], alone: bool) -> Row:
+    """Return the fields of a row from those of `clock.sample`.
+
+    alone: one thread of a CPU works, so that the processor's time is a call's; on a shared machine it varies less.
+    """
+    processor = timed["cpu_samples_s"] if alone else None
+    taken = stats.summary(processor or timed["samples_s"])
     return {
-        "time_s": timed["median_s"],
-        "cpu_s": median(timed["cpu_samples_s"]) if timed["cpu_samples_s"] else None,
+        "time_s": taken["median_s"],
+        "clock": "processor" if processor else "wall",
+        "wall_s": timed["median_s"],
         "timings": len(timed["samples_s"]),
-        "unstable": timed["unstable"],
+        "unstable": taken["unstable"],
         "busy": timed["busy"],
     }
 

@@ -133,7 +133,6 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
         f"delayed match to sample, steps of {job['ms']:g} ms; {job['neurons']} GIF neurons, ff = 6, rec = 2, "
         f"slow currents of 100 to 2250 ms; decay of ES-D-RTRL {job['rule_options']['decay']:.3g} per step",
         "no loss before the test; traces run on from the first step; corrected unless a line says 'as published'",
-        drawing.OF_SEVERAL_STATES,
     ]
     return {"dms": (drawing.figure(rows, "2.6 Delayed match to sample", CHANCE, notes), drawing.points(rows))}
 

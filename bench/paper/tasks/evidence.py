@@ -122,7 +122,6 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
         f"evidence accumulation, steps of {job['ms']:g} ms; {job['neurons']} E/I neurons, a tenth connected, ff = 4, "
         f"rec = 2; decay of ES-D-RTRL {job['rule_options']['decay']:.3g} per step, .9 per ms as published",
         "no loss before the recall; traces run on from the first step; single-step VJP, fixed rate",
-        drawing.OF_SEVERAL_STATES,
     ]
     return {"evidence": (drawing.figure(rows, "2.10 Evidence accumulation", CHANCE, notes), drawing.points(rows))}
 

@@ -102,7 +102,6 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
         f"gestures in slices of {SLICE} s, T = {STEPS}, {job['reading']['features']} pooled pixels in place of a CNN; "
         f"event-based GRU of {job['neurons']}; decay of ES-D-RTRL {job['rule_options']['decay']:g}, as published; "
         "single-step VJP",
-        drawing.OF_SEVERAL_STATES,
     ]
     return {"gesture": (drawing.figure(rows, "2.8 Gestures, event-based GRU", CHANCE, notes), drawing.points(rows))}
 

@@ -151,6 +151,13 @@ PLANTED = [
         f"{COST}test_the_published_clock_stops_before_the_device_is_done",
     ),
     Planted(
+        "the clock's time of one thread, which other work delays",
+        "bench/paper/metering/costs.py",
+        'stats.summary(processor or timed["samples_s"])',
+        'stats.summary(timed["samples_s"])',
+        f"{COST}test_one_thread_of_a_processor_is_timed_by_it_and_anything_else_by_the_clock",
+    ),
+    Planted(
         "ratios to the slowest BPTT",
         "bench/paper/metering/costs_compared.py",
         "times.idxmin()",
@@ -292,6 +299,20 @@ PLANTED = [
         "bench/paper/learning/training.py",
         'job["rates"][best]',
         'job["rates"][0]',
+        f"{TRAINING}test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks",
+    ),
+    Planted(
+        "BPTT by the shared backward pass where neurons have several states",
+        "bench/paper/learning/training_jax.py",
+        'job["rule"] == "bptt" and net[0].S > 1',
+        "False",
+        f"{TRAINING}test_bptt_in_jax_is_its_quickest_program[gif-bptt_native]",
+    ),
+    Planted(
+        "a rate chosen that was not tried on every seed",
+        "bench/paper/learning/training.py",
+        "(len(found[index]), worth[index])",
+        "worth[index]",
         f"{TRAINING}test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks",
     ),
     Planted(
