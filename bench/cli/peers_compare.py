@@ -68,6 +68,9 @@ def compare(
 def show(
     records: Annotated[Path, typer.Argument(help="A file of `compare`.", show_default=False)] = LOCAL / "peers.jsonl",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Ratios alone, a column per cell and size, as Markdown.")
+    ] = False,
 ) -> None:
     """Show the last run of `compare` in a file: cost and exactness of each library, and its cost over this project's.
 
@@ -77,7 +80,7 @@ def show(
     from drtrl_bench.view import peers_table
 
     every = comparison.rows(comparison.last_run(records))
-    if markdown:
-        typer.echo(comparison.markdown(every))
+    if markdown or sweep:
+        typer.echo((comparison.sweep if sweep else comparison.markdown)(every))
     else:
         peers_table.render(every, console)

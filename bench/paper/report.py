@@ -45,7 +45,8 @@ questions that the paper does not ask: they have figures, and no claim to judge.
 the paper and its code. "No trace" and "random feedback" are controls: the one takes the gradient of each step's loss
 through that step alone, and gives no credit over time; the other is D-RTRL with the error of the readout sent back to
 hidden layers by fixed random weights. What a learning rate is "worth" is the mean of the validation accuracies during
-trainings with it, on seeds for this choice alone. "Open" in the first table is "cannot be judged here" in the last.
+trainings with it, on two seeds for this choice alone; of a rate that is not of the best two on the first seed, on that
+seed. "Open" in the first table is "cannot be judged here" in the last.
 """
 ABSTRACT = ("the abstract says", "rows", "does it stand here?", "size", "core-seconds")
 RUN = (

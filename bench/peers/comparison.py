@@ -212,3 +212,20 @@ def cells(row: Row) -> list[str]:
 def markdown(every: list[Row]) -> str:
     """Return all rows as a table in Markdown."""
     return page.table(HEADERS, (cells(row) for row in every))
+
+
+def sweep(every: list[Row]) -> str:
+    """Return a table in Markdown: of each way, in each cell and at each size, time and memory over this project's.
+
+    A way that was not measured there has the first word of the reason. A size that all rows share is left out.
+    """
+    varied = [symbol for symbol in sizes(every[0]) if len({sizes(row)[symbol] for row in every}) > 1]
+    networks: dict[str, None] = {}
+    by_way: dict[str, dict[str, str]] = {}
+    for row in every:
+        network = ", ".join([f"`{row.cell}`", *(f"{symbol} = {sizes(row)[symbol]}" for symbol in varied)])
+        ratios = (row.reason or "").split(":")[0] or f"{row.x_time:.3g}{row.mark}, {row.x_memory:.3g}"
+        networks[network] = None
+        by_way.setdefault(f"{row.library} `{row.way}`", {})[network] = ratios
+    lines = ([way, *(own.get(network, "") for network in networks)] for way, own in by_way.items())
+    return page.table(["x ours: time, memory", *networks], lines)

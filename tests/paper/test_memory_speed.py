@@ -180,6 +180,23 @@ def test_one_thread_of_a_processor_is_timed_by_it_and_anything_else_by_the_clock
     assert costs.summarized(timed | {"cpu_samples_s": None}, True)["clock"] == "wall"  # too short for its clock
 
 
+def test_several_threads_are_timed_by_the_clock() -> None:
+    in_framework("torch")
+    rows = memory_speed.compute(job("corrected", "es_drtrl", "torch") | {"threads": 2})
+    assert {row["clock"] for row in rows} == {"wall"}
+
+
+def test_the_caption_says_whose_times_they_are_and_the_points_have_both() -> None:
+    rows = rows_of(TIMES)
+    ((figure, points),) = memory_speed.figures(rows).values()
+    assert "corrected times are the processor's time for the process" in " ".join(text_of(figure).split())
+    measures = points.groupby("study")["measure"].unique()
+    assert {"time_s", "wall_s"} <= set(measures["corrected"])
+    rows.loc[rows["clock"].eq("processor").idxmax(), "clock"] = "wall"
+    ((mixed, _),) = memory_speed.figures(rows).values()
+    assert "corrected times are those of the clock" in " ".join(text_of(mixed).split())
+
+
 def test_a_network_that_says_nothing_is_not_measured(framework: str) -> None:
     in_framework(framework)
     with pytest.raises(ValueError, match="never spikes"):

@@ -154,7 +154,9 @@ def notes(rows: Frame) -> list[str]:
     rates = np.array(corrected["rate"].tolist(), float)
     doubtful = int(corrected[["busy", "unstable"]].any(axis=1).sum())
     lost = rows[rows["status"] == "oom"]
-    timed = "the processor's" if (corrected["clock"] == "processor").all() else "those of the clock"
+    timed = (
+        "the processor's time for the process" if (corrected["clock"] == "processor").all() else "those of the clock"
+    )
     network = f"3 layers of lif_delta, N = {job['neurons']}, I = {job['features']}, B = {job['batch']}, leaky readout"
     return [
         f"{network}, float32, {job['device']}, {job['threads']} thread(s); decay {job['decay']:g}; K = {K} for D-RTRL",

@@ -50,8 +50,8 @@ def on_device(params: Any) -> Any:
 def prepared(job: dict[str, Any], net: Any, params: Any) -> Gradient:
     """Return the gradient of a job's rule, compiled once for all jobs of the same shapes.
 
-    BPTT is the quicker of two implementations of the same gradient: JAX's own differentiation where a neuron has
-    several states, as it computes none of the S x S entries of D, and the shared backward pass where S = 1.
+    BPTT has two programs for the same gradient. Where a neuron has several states, JAX's own differentiation is the
+    quicker (results/records/states.jsonl).
     """
     quickest = "bptt_native" if job["rule"] == "bptt" and net[0].S > 1 else job["rule"]
     lines = params[0]["x"].shape[0]

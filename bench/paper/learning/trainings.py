@@ -39,7 +39,7 @@ def protocol(rows: Frame) -> str:
         for rule, own in rows[rows["variant"] == ""].groupby("rule", sort=False)
     )
     seeds = f"{job['tunings']} other {'seed' if job['tunings'] == 1 else 'seeds'}, {job['validated']} trials each"
-    seeds += f", the best {training.FINALISTS} of the first on all" if job["tunings"] > 1 else ""
+    seeds += f", all rates on the first and its best {training.FINALISTS} on every one" if job["tunings"] > 1 else ""
     several = rows["condition"].nunique() > 1
     outer = ", ".join(f"{each.name} {each.rate:g}" + f" ({each.condition})" * several for each in ends(rows))
     cut = f"norm of a gradient cut to {job['clip']:g}" if job["clip"] < 1e9 else "gradients not cut"
