@@ -234,12 +234,18 @@ def test_missing_peers_are_rows_with_the_command(monkeypatch: pytest.MonkeyPatch
 
 def test_a_sweep_has_a_row_for_each_way_and_a_column_for_each_network() -> None:
     theirs, ours = comparison.Cost(3.0, 100, doubtful=True), comparison.Cost(1.0, 200)
-    at = {"neurons": 256, "batch": 16, "features": 64, "version": environments.pins("braintrace").version}
+    at: dict[str, Any] = {
+        "neurons": 256,
+        "batch": 16,
+        "features": 64,
+        "version": environments.pins("braintrace").version,
+    }
     measured: dict[str, Any] = {"reason": None, "theirs": theirs, "ours": ours, "ratios": (2.0, 3.0, 10.0)}
+    alike: dict[str, Any] = at | measured | {"theirs": ours}
     every = [
         comparison.Row("braintrace", "d_rtrl", "gru", steps=128, **at, **measured),
         comparison.Row("braintrace", "d_rtrl", "gru", steps=2048, **at, reason="timeout: stopped after 300 s"),
-        comparison.Row("braintrace", "bptt", "gru", steps=2048, **at, **measured | {"theirs": ours}),
+        comparison.Row("braintrace", "bptt", "gru", steps=2048, **alike),
     ]
     header, _, *lines = comparison.sweep(every).splitlines()
     assert header == "| x ours: time, memory | `gru`, T = 128 | `gru`, T = 2,048 |"
