@@ -369,6 +369,37 @@ def test_the_ratios_with_other_libraries() -> None:
     assert_stated(text, rf"BPTT: every library takes {NUMBER} to {NUMBER} times the time", min(every), max(every))
 
 
+def test_the_ratios_with_other_libraries_at_other_sizes() -> None:
+    """The processor's time, and the bytes, of a way over those of the quickest beside it here, in the first round."""
+    path = ROOT / "results" / "peers" / "sweep.jsonl"
+    lines = [line for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()) if "way" in line]
+
+    def over(peer: str, way: str, cell: str, steps: int) -> tuple[float, float]:
+        at = {"peer": peer, "way": way, "cell": cell, "steps": steps, "neurons": 256, "round": 0, "status": "ok"}
+        costs: dict[str, list[tuple[float, float]]] = {"peer": [], "ours": []}
+        for line in lines:
+            if at.items() <= line.items():
+                cost = median(line["time"]["cpu_samples_s"]), line["memory"]["working_bytes"]
+                costs[line["kind"]].append(cost)
+        ((time, size),), best = costs["peer"], min(costs["ours"])
+        return time / best[0], size / best[1]
+
+    text, lengths = page("docs/peers.md"), (128, 512, 2048)
+    times, sizes = zip(*(over("braintrace", "d_rtrl_vmap", "lif_delta", T) for T in lengths), strict=True)
+    three = rf"{NUMBER}, {NUMBER} and {NUMBER}"
+    assert_stated(text, rf"`vmap=True` takes {three} times the time of the D-RTRL here", *times)
+    assert_stated(text, rf"at T = 128, 512 and 2,048, in {three} of its memory", *sizes)
+    gru = [number for way in ("bptt", "pp_prop") for number in over("braintrace", way, "gru", 512)]
+    pattern = (
+        rf"its BPTT takes {NUMBER} times the time of the quickest BPTT here, in {NUMBER} times its memory, and its "
+    )
+    pattern += rf"pp_prop {NUMBER} times the time of ES-D-RTRL here, in {NUMBER} of its memory"
+    assert_stated(text, pattern, *gru)
+    ways = {(line["peer"], line["way"]) for line in lines if line["way"].startswith("bptt")}
+    every = [over(*way, "lif_delta", T)[0] for way in ways for T in lengths]
+    assert_stated(text, rf"BPTT takes every library {NUMBER} to {NUMBER} times the time", min(every), max(every))
+
+
 def test_a_brain() -> None:
     def table(name: str) -> list[dict[str, str]]:
         with (ROOT / "results" / "brain" / f"{name}.csv").open(encoding="utf-8") as file:
