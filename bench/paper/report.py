@@ -44,9 +44,9 @@ The numbers of experiments, 2.1 to 2.11, are this project's; the paper has other
 questions that the paper does not ask: they have figures, and no claim to judge. ES-D-RTRL is also called pp-prop, by
 the paper and its code. "No trace" and "random feedback" are controls: the one takes the gradient of each step's loss
 through that step alone, and gives no credit over time; the other is D-RTRL with the error of the readout sent back to
-hidden layers by fixed random weights. What a learning rate is "worth" is the mean of the validation accuracies during
-trainings with it, on two seeds for this choice alone; of a rate that is not of the best two on the first seed, on that
-seed. "Open" in the first table is "cannot be judged here" in the last.
+hidden layers by fixed random weights. What a learning rate is "worth" is the mean of the validation accuracies
+during half of a training with it, on a seed for this choice alone; the best two are then trained whole on another
+one. "Open" in the first table is "cannot be judged here" in the last.
 """
 ABSTRACT = ("the abstract says", "rows", "does it stand here?", "size", "core-seconds")
 RUN = (

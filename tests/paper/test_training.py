@@ -169,19 +169,23 @@ def test_merit_by_hand() -> None:
 
 def test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, str, int, float]] = []
+    updates: list[int] = []
     # Of each seed: the first alone would choose 0.1; 0.3 is not tried on the second, and its 0.7 is no mean of both.
     worth = {0.1: (0.9, 0.1), 0.2: (0.8, 0.4), 0.3: (0.7, 1.0)}
 
     def train(job: dict[str, Any], rate: float) -> training.Curve:
         seen.append((job["seed"], job["framework"], job["steps"], rate))
+        updates.append(job["updates"])
         return curve([worth[rate][job["seed"] - training.TUNING]] * 3)
 
     monkeypatch.setattr(training, "train", train)
     training.merits.cache_clear()
     job = JOB | {"rates": [0.1, 0.2, 0.3]}
-    rate, found = training.tuned(job)
+    rate, found, final = training.tuned(job)
     assert rate == 0.2
-    assert found == pytest.approx((0.5, 0.6, 0.7))
+    assert found == pytest.approx([0.9, 0.8, 0.7])
+    assert final == [pytest.approx(0.1), pytest.approx(0.4), None]
+    assert updates == [3, 3, 3, 6, 6]
     assert training.tuned(job | {"seed": 4, "framework": "torch", "until": 2})[0] == 0.2
     once = [(1024, "jax", 15, rate) for rate in (0.1, 0.2, 0.3)] + [(1025, "jax", 15, rate) for rate in (0.1, 0.2)]
     assert seen == once

@@ -235,7 +235,8 @@ def test_the_caption_says_which_rates_are_at_an_end() -> None:
     assert "rate at the end of the list: BPTT 0.1;" in said
     assert "chosen on validation data of 1 other seed, 256 trials each: BPTT 0.1; D-RTRL 0.01;" in said
     several = trainings.protocol(rows.assign(tunings=2))
-    assert "of 2 other seeds, 256 trials each, all rates on the first and its best 2 on every one: BPTT 0.1;" in several
+    assert "of 2 other seeds, 256 trials each, all rates in half a training on the first" in several
+    assert "on the first, its best 2 whole on every other: BPTT 0.1;" in several
     short = [each | {"condition": "delay of 100 ms", "delay": 100} for each in SOLVING.to_dict("records")]
     assert "list: BPTT 0.1 (delay of 1000 ms);" in trainings.protocol(framed(*short, *rows.to_dict("records")))
 

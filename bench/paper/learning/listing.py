@@ -37,7 +37,8 @@ class TaskSize:
     """Updates of the first seed that are also computed in PyTorch."""
     seeds: int = 5
     tunings: int = 2
-    """Other seeds, on which rates are chosen: on one alone, luck would choose; the first leaves the best two."""
+    """Other seeds, on which rates are chosen: on one alone, luck would choose. Half of a training on the first leaves
+    the best two."""
 
     def budget(self, clip: float, enough: float | None = None) -> Job:
         """Describe how the first seed is trained in JAX, whatever the rule.

@@ -11,10 +11,10 @@ Gradients are summed over the steps that have a target, and the weights change o
 clipped to the norm `clip`. Where steps have no target, rules that carry a trace carry it through these, too.
 
 All rules get the same list of rates. Which is best is decided by trainings on seeds of their own, TUNING and those
-after it, by the mean of the validation accuracies of whole trainings, so that both speed and level count: each rate on
-the first of these seeds, and the FINALISTS that are best there on the others, too. The test part is seen by the last
-weights of the chosen rate alone. Of a data set of recordings all seeds and rules see the same test
-recordings, in the same order; where trials are generated, each seed has trials of its own.
+after it, by the mean of a training's validation accuracies, so that both speed and level count: each rate in half of a
+training on the first of these seeds, and the FINALISTS that are best there in whole trainings on the others. The test
+part is seen by the last weights of the chosen rate alone. Of a data set of recordings all seeds and rules see the same
+test recordings, in the same order; where trials are generated, each seed has trials of its own.
 """
 
 import json
@@ -31,7 +31,8 @@ from drtrl_bench.implementations.cells import spec
 TUNING = 2**10
 """The first of the seeds of weights and data on which rates are chosen."""
 FINALISTS = 2
-"""How many rates, the best on the first of these seeds, are trained on the others: for every rule the same number."""
+"""How many rates, the best on the first of these seeds, are trained whole on the others: the same number for every
+rule."""
 Weights = list[dict[str, NDArray[np.float64]]]
 Job = dict[str, Any]
 Row = dict[str, Any]
@@ -184,36 +185,43 @@ def merit(curve: Curve, job: Job) -> float:
 
 @cache
 def merits(tuning: str) -> tuple[tuple[float, ...], ...]:
-    """Train on the seeds of tuning, and return the merits of each rate, one for each seed; tuning: the job as JSON."""
+    """Train on the seeds of tuning, and return the merits of each rate, one for each seed; tuning: the job as JSON.
+
+    If there are several seeds, trainings on the first end after half of the updates.
+    """
     job = json.loads(tuning)
     found: list[list[float]] = [[] for _ in job["rates"]]
     tried = list(range(len(found)))
-    for seed in range(TUNING, TUNING + job["tunings"]):
+    for number in range(job["tunings"]):
+        half = {"updates": job["updates"] // 2} if number == 0 < job["tunings"] - 1 else {}
+        own = job | {"seed": TUNING + number} | half
         for index in tried:
-            found[index].append(merit(train(job | {"seed": seed}, job["rates"][index]), job))
+            found[index].append(merit(train(own, job["rates"][index]), own))
         tried = sorted(tried, key=lambda index: -np.mean(found[index]))[:FINALISTS]
     return tuple(map(tuple, found))
 
 
-def tuned(job: Job) -> tuple[float, tuple[float, ...]]:
+def tuned(job: Job) -> tuple[float, list[float], list[float | None]]:
     """Return the best rate of a job's rule, and what each is worth: in JAX for both frameworks, so that they compare.
 
-    What a rate is worth is the mean of its merits; the best is one of those that were trained on all seeds of tuning.
+    The merit of each rate on the first seed of tuning, and the mean of its merits on the others, None if it was not
+    trained there. The best has the highest mean of all merits, among the rates that were trained on all these seeds.
     The trainings are shared by all jobs of a process that differ in their seeds alone.
     """
     tuning = {k: v for k, v in job.items() if k not in ("seed", "until", "condition")} | {"framework": "jax"}
     found = merits(json.dumps(tuning, sort_keys=True)) if len(job["rates"]) > 1 else ((1.0,),)
-    worth = tuple(float(np.mean(of_rate)) for of_rate in found)
-    best = max(range(len(found)), key=lambda index: (len(found[index]), worth[index]))
-    return job["rates"][best], worth
+    best = max(range(len(found)), key=lambda index: (len(found[index]), np.mean(found[index])))
+    others = [float(np.mean(of_rate[1:])) if of_rate[1:] else None for of_rate in found]
+    return job["rates"][best], [of_rate[0] for of_rate in found], others
 
 
 def rows(job: Job) -> list[Row]:
     """Train at the best rate, test once, and return the row of a job."""
-    rate, worth = tuned(job)
+    rate, worth, final = tuned(job)
     curve = train(job, rate)
     reached = job["enough"] is not None and bool(curve.valid_accuracy[-1] >= job["enough"])
-    row = curve._asdict() | {"rate": rate, "worth": list(worth), "solved": reached} | tested(job, curve.params)
+    row = curve._asdict() | {"rate": rate, "worth": worth, "final": final, "solved": reached}
+    row |= tested(job, curve.params)
     return [{name: value for name, value in row.items() if name != "params"}]
 
 

@@ -39,7 +39,8 @@ def protocol(rows: Frame) -> str:
         for rule, own in rows[rows["variant"] == ""].groupby("rule", sort=False)
     )
     seeds = f"{job['tunings']} other {'seed' if job['tunings'] == 1 else 'seeds'}, {job['validated']} trials each"
-    seeds += f", all rates on the first and its best {training.FINALISTS} on every one" if job["tunings"] > 1 else ""
+    if job["tunings"] > 1:
+        seeds += f", all rates in half a training on the first, its best {training.FINALISTS} whole on every other"
     several = rows["condition"].nunique() > 1
     outer = ", ".join(f"{each.name} {each.rate:g}" + f" ({each.condition})" * several for each in ends(rows))
     cut = f"norm of a gradient cut to {job['clip']:g}" if job["clip"] < 1e9 else "gradients not cut"
@@ -58,7 +59,7 @@ class End(NamedTuple):
     condition: str
     rate: float
     worth: float
-    """Its mean validation accuracy (`training.merit`)."""
+    """Its mean validation accuracy on the first seed of tuning (`training.merit`)."""
     beside: float
     """That of its neighbour in the list."""
 

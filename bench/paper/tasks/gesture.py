@@ -42,7 +42,7 @@ SIZES = {
     "cpu": TaskSize(
         neurons=64,
         batch=8,
-        updates=100,
+        updates=80,
         every=10,
         rates=(1e-2, 3e-2, 1e-1, 3e-1),
         held_out=128,

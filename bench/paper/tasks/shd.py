@@ -42,7 +42,7 @@ SIZES = {
     "cpu": TaskSize(
         neurons=64,
         batch=32,
-        updates=150,
+        updates=120,
         every=15,
         rates=(0.02, 0.01, 0.005, 0.002, 0.001, 0.0005),
         held_out=256,

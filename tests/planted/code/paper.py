@@ -311,15 +311,29 @@ PLANTED = [
     Planted(
         "a rate chosen that was not tried on every seed",
         "bench/paper/learning/training.py",
-        "(len(found[index]), worth[index])",
-        "worth[index]",
+        "(len(found[index]), np.mean(found[index]))",
+        "np.mean(found[index])",
         f"{TRAINING}test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks",
     ),
     Planted(
         "a rate chosen on one seed of several",
         "bench/paper/learning/training.py",
-        'range(TUNING, TUNING + job["tunings"])',
-        "range(TUNING, TUNING + 1)",
+        'range(job["tunings"])',
+        "range(1)",
+        f"{TRAINING}test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks",
+    ),
+    Planted(
+        "all rates trained whole on the first seed",
+        "bench/paper/learning/training.py",
+        'number == 0 < job["tunings"] - 1',
+        "False",
+        f"{TRAINING}test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks",
+    ),
+    Planted(
+        "finalists trained for half of the updates only",
+        "bench/paper/learning/training.py",
+        'number == 0 < job["tunings"] - 1',
+        'job["tunings"] > 1',
         f"{TRAINING}test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks",
     ),
     Planted(
