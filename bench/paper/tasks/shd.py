@@ -42,11 +42,11 @@ SIZES = {
     "cpu": TaskSize(
         neurons=64,
         batch=32,
-        updates=120,
-        every=15,
+        updates=200,
+        every=20,
         rates=(0.02, 0.01, 0.005, 0.002, 0.001, 0.0005),
         held_out=256,
-        twin=15,
+        twin=20,
     ),
     "paper": TaskSize(
         neurons=1024,
