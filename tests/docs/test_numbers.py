@@ -557,25 +557,26 @@ def test_the_longest_chunks() -> None:
 
 def test_what_the_run_of_all_experiments_took() -> None:
     files = sorted((ROOT / "results" / "paper").glob("*.jsonl"))
-    results = {
-        path.stem: [
-            line for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()) if line["kind"] == "result"
-        ]
-        for path in files
-    }
-    tasks = ("dms", "shd", "gesture", "evidence", "copying", "integrator", "length")
-    trained = list(chain(*(results.pop(name) for name in (*tasks, "along"))))
-    alone, others = results.pop("memory_speed"), list(chain(*results.values()))
-    for run in (trained, alone, others):
-        assert len({line["commit"] for line in run}) == len({line["env_hash"] for line in run}) == 1
-    begun = [datetime.fromisoformat(line["started"]) for line in trained]
-    ended = [at + timedelta(seconds=line["duration_s"]) for at, line in zip(begun, trained, strict=True)]
-    minutes = (max(ended) - min(begun)).total_seconds() / 60
-    taken, rest = (sum(line["cpu_s"] for line in run) for run in (trained, others))
-    text = page("docs/paper.md")
-    assert f"{minutes:.0f} minutes from the first job to the end of the last, in which jobs took {taken:,.0f} s" in text
-    assert f"that machine, in {sum(line['duration_s'] for line in alone) / 60:.0f} minutes" in text
-    assert f"The other experiments took {rest:,.0f} s of a thread" in text
+    lines = chain(*(path.read_text(encoding="utf-8").splitlines() for path in files))
+    results = [line for line in map(json.loads, lines) if line["kind"] == "result" and line["size"] == "cpu"]
+    again, run = ([r for r in results if (r["experiment"] == "shd") == later] for later in (True, False))
+    alone = [line for line in run if line["experiment"] == "memory_speed"]
+    for own in (again, run):
+        assert len({line["commit"] for line in own}) == 1
+    side_by_side = (line["env_hash"] for line in results if line["experiment"] != "memory_speed")
+    assert len({*side_by_side}) == 1
+
+    def minutes(own: list[Any]) -> float:
+        begun = [datetime.fromisoformat(line["started"]) for line in own]
+        ended = [at + timedelta(seconds=line["duration_s"]) for at, line in zip(begun, own, strict=True)]
+        return (max(ended) - min(begun)).total_seconds() / 60
+
+    text, (taken, after) = page("docs/paper.md"), (sum(line["cpu_s"] for line in own) for own in (run, again))
+    assert (
+        f"{minutes(run):.0f} minutes from the first job to the end of the last, the last {minutes(alone):.0f} " in text
+    )
+    assert f"{len(run):,} jobs took {taken:,.0f} s of a thread" in text
+    assert f"and took {after:,.0f} s" in text
     timed = [row for line in alone if line["job"]["study"] == "corrected" for row in line["rows"]]
     doubted = sum(row["unstable"] or row["busy"] for row in timed)
     assert f"{doubted} of its {len(timed)} corrected times are in doubt" in text

@@ -29,7 +29,7 @@ ABOUT = About(
     title="classification over the length",
     question="From sequences of how many steps do the rules still learn to classify?",
     claims=CLAIMS,
-    cpu_seconds=409,
+    cpu_seconds=280,
     instead="time constants from a uniform distribution, not a normal one; for gestures and N-MNIST the strengths of "
     "experiment 2.5",
 )
