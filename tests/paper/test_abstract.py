@@ -71,7 +71,7 @@ def test_lines_say_whether_a_phrase_stands_where_and_at_which_cost() -> None:
 
 def test_reduced_numbers_stand_beside_the_published_ones() -> None:
     said = sizes.told("gesture", frame("gesture", steps=[68], neurons=[64]))
-    assert said.startswith("T = 68, N = 64 (1024), trials in a batch 8 (64), updates of a training 100 (8400), ")
+    assert said.startswith("T = 68, N = 64 (1024), trials in a batch 8 (64), updates of a training 80 (8400), ")
     assert "learning rates 0.01 to 0.3 (0.0001 to 0.01)" in said
     assert "seeds" not in said
     assert said.endswith("trials of validation and of the test, no more than 128 (264)")  # whatever there was
