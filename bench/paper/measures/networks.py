@@ -55,7 +55,8 @@ def draw(job: dict[str, Any], products: bool = False) -> Layer:
     for start in range(0, steps, width):
         inputs = batch.dense(start, min(start + width, steps), np.float64)
         filled += np.count_nonzero(inputs)
-        slices.append(inputs @ weights["x"][:, 0])
+        flat = inputs.reshape(-1, lines)  # a product for each step would read all weights in every step
+        slices.append((flat @ weights["x"][:, 0]).reshape(*inputs.shape[:2], neurons))
     weights["x"] = np.eye(neurons)[:, None]
     density = filled / (steps * job["samples"] * lines)
     return Layer(weights, np.concatenate(slices), density, products_of(batch, steps) if products else None)

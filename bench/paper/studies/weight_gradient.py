@@ -43,7 +43,7 @@ ABOUT = About(
     title="fidelity of the weight gradient",
     question="How parallel are the weight gradients of D-RTRL and ES-D-RTRL to that of BPTT?",
     claims=CLAIMS,
-    cpu_seconds=1068,
+    cpu_seconds=770,
 )
 DEEP: settings.Table = {
     "lif_delta": {"": (0.1, 0.8, 10)},
@@ -91,9 +91,9 @@ SIZES = {
         neurons=50,
         samples=5,
         samples_of_twins=1,
-        depths=(3, 5),
+        depths=(5,),
         samples_deep=3,
-        sizes=(10, 50, 200),
+        sizes=(10, 50, 100),
         factors=(0.1, 1, 10),
         samples_swept=3,
     ),

@@ -29,7 +29,7 @@ ABOUT = About(
     title="delayed match to sample",
     question="Which rules bridge a delay of up to a second?",
     claims=CLAIMS,
-    cpu_seconds=1085,
+    cpu_seconds=990,
 )
 FIXATION, SAMPLE, TEST = 10, 500, 500
 """ms."""
@@ -55,7 +55,7 @@ SIZES = {
         updates=160,
         every=20,
         rates=(1e-3, 3e-3, 1e-2, 3e-2),
-        held_out=256,
+        held_out=128,
         twin=20,
     ),
     "paper": Size(
