@@ -194,6 +194,22 @@ def test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks(monkeyp
     training.merits.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("on_first", "on_second", "best"),
+    [((0.9, 0.5, 0.1), (0.3, 0.4, 1.0), 0.1), ((0.5, 0.6, 0.1), (0.9, 0.4, 1.0), 0.1)],
+    ids=["the-second-alone-would-choose-another", "the-first-alone-would-choose-another"],
+)
+def test_merits_on_all_seeds_of_tuning_count_alike(
+    on_first: tuple[float, ...], on_second: tuple[float, ...], best: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = [0.1, 0.2, 0.3]
+    worth = dict(zip(rates, zip(on_first, on_second, strict=True), strict=True))
+    monkeypatch.setattr(training, "train", lambda job, rate: curve([worth[rate][job["seed"] - training.TUNING]] * 3))
+    training.merits.cache_clear()
+    assert training.tuned(JOB | {"rates": rates})[0] == best
+    training.merits.cache_clear()
+
+
 def test_training_ends_where_it_is_enough_and_tests_once(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip(framework)
     parts: list[str] = []

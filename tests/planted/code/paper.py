@@ -316,6 +316,13 @@ PLANTED = [
         f"{TRAINING}test_the_best_rate_is_chosen_on_seeds_of_its_own_for_both_frameworks",
     ),
     Planted(
+        "a rate chosen by the last seed of tuning alone",
+        "bench/paper/learning/training.py",
+        "(len(found[index]), np.mean(found[index]))",
+        "(len(found[index]), found[index][-1])",
+        f"{TRAINING}test_merits_on_all_seeds_of_tuning_count_alike[the-second-alone-would-choose-another]",
+    ),
+    Planted(
         "a rate chosen on one seed of several",
         "bench/paper/learning/training.py",
         'range(job["tunings"])',
