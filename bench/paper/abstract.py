@@ -27,7 +27,10 @@ TRAININGS = (
     ("evidence", "drtrl", "D-RTRL, evidence"),
     ("copying", "short", "D-RTRL, copying after the shortest lag"),
     ("copying", "long", "D-RTRL, copying after the longest lag"),
+    ("copying", "es_short", "ES-D-RTRL, copying after the shortest lag"),
+    ("copying", "es_long", "ES-D-RTRL, copying after the longest lag"),
     ("integrator", "drtrl", "D-RTRL, a sum"),
+    ("integrator", "es_drtrl", "ES-D-RTRL, a sum"),
     ("length", "es_drtrl", "ES-D-RTRL, long sequences"),
     ("length", "drtrl", "D-RTRL, long sequences"),
 )

@@ -97,8 +97,9 @@ def trials(rows: Any) -> str:
 
 
 def brief(rows: Any) -> str:
-    """Say the numbers of steps and neurons of the rows."""
-    return ", ".join(f"{sign} = {values}" for sign, values in spans(rows).items())
+    """Say the numbers of steps and neurons of the rows, and by what these are multiplied to count what is carried."""
+    wider = f", times {span(rows['width'])} for what is carried" if "width" in rows else ""
+    return ", ".join(f"{sign} = {values}" for sign, values in spans(rows).items()) + wider
 
 
 def spans(rows: Any) -> dict[str, str]:

@@ -128,6 +128,22 @@ def test_a_task_is_solved_by_the_test_and_not_by_a_lucky_validation() -> None:
     assert outcome("bptt", paper) == "reproduced"
 
 
+def test_what_is_trained_as_published_is_told_apart_from_the_other_rules() -> None:
+    """It has another objective, or other weights: it is compared with none, and a better one shows."""
+    published = [
+        row("bptt", seed, test, [0.5, 0.97], variant="mean of steps", enough=0.95)
+        for seed, test in enumerate((0.99, 1.0))
+    ]
+    elsewhere = [row("bptt", 0, 0.1, [0.5], variant="mean of steps", condition="delay of 100 ms")]
+    rows = framed(*solving(0.95).to_dict("records"), *published, *elsewhere)
+    for judged in (
+        judging.solved(rows, CLAIM, "drtrl", "delay of 1000 ms"),
+        judging.as_good(rows, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.05, 0.5),
+    ):
+        assert "no trace 0.510; as published: BPTT (mean of steps) 0.995" in judged.measured
+    assert "as published" not in judging.solved(solving(0.95), CLAIM, "drtrl", "delay of 1000 ms").measured
+
+
 def test_few_test_trials_leave_open_what_many_decide() -> None:
     rows = solving(0.95)
     assert (

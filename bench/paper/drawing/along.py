@@ -138,11 +138,11 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     ]
     return {
         "along_training": (
-            layout.sheet("Fidelity along training", bands, report.footer(rows, *notes(rows), *of_training)),
+            layout.sheet("Beyond 2: fidelity along training", bands, report.footer(rows, *notes(rows), *of_training)),
             points,
         ),
         "along_accuracy": (
-            layout.sheet("Accuracy over fidelity", other, report.footer(rows, *notes(rows), *of_accuracy)),
+            layout.sheet("Beyond 2: accuracy over fidelity", other, report.footer(rows, *notes(rows), *of_accuracy)),
             ends,
         ),
     }

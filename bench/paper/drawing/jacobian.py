@@ -138,12 +138,22 @@ def sweeps(rows: Frame) -> Figure:
         "".join(f"strengths at N = {N}; " for N in usual)
         + f"{rows['sample'].nunique()} recordings of each seed; float64, JAX; jacobian.png "
         "says how far PyTorch is from it, in one network of each model and data set",
+        f"rec, ff at factor 1: {strengths(rows)}; jacobian.png has strengths of its own",
         CORRECTED,
         f"{POOLED}; dotted, in the colour of the model",
         report.activity(rows),
     ]
     keys = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
     return layout.sheet("2.1 Hidden Jacobian over size and strengths", bands, report.footer(rows, *notes), keys)
+
+
+def strengths(rows: Frame) -> str:
+    """Say the strengths of the recurrent and of the input weights of each model, where neither is swept."""
+    own = rows[(rows["ff_factor"] == 1) & (rows["rec_factor"] == 1)].drop_duplicates(["cell", "rec", "ff"])
+    return ", ".join(
+        f"{settings.MODELS[str(cell)]} {rec:g} {ff:g}"
+        for cell, rec, ff in own[["cell", "rec", "ff"]].itertuples(index=False)
+    )
 
 
 def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
@@ -28,11 +29,13 @@ FILES = {"": ("kept", "cosine"), "_norms": ("norm_ratio", "share")}
 LIMITS = (1e-3, 1e3)
 """Ratios of norms that are drawn."""
 DASHES = ((0, (2.5, 1.2)), (0, (5, 1.5)), (0, (6, 1.5, 1.2, 1.5)))
+TINTS = (0.0, 0.3, 0.6)
+"""Share of black in the colour of each rank of ES-D-RTRL, the lowest first: dashes alone are alike in a small panel."""
 READOUTS = {"leaky": "leaky readout, as published", "linear": "linear readout, which keeps nothing"}
 
 
 def looks(rules: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return name and look of each rule; the ranks of ES-D-RTRL differ by dashes."""
+    """Return name and look of each rule; the ranks of ES-D-RTRL differ by dashes and by how dark they are."""
     by_rule, number = {}, 0
     for rule in rules:
         kind, k, _ = gradients.split(rule)
@@ -40,6 +43,7 @@ def looks(rules: list[str]) -> dict[str, tuple[str, dict[str, Any]]]:
         look |= {"markersize": 3.6, "linewidth": 1.3}
         if k:
             name, look["linestyle"] = f"{name}, k = {k}", DASHES[number % len(DASHES)]
+            look["color"] = tuple((1 - TINTS[number % len(TINTS)]) * part for part in to_rgb(look["color"]))
             number += 1
         by_rule[rule] = (name, look)
     return by_rule
@@ -121,7 +125,7 @@ def draw(rows: Frame, points: Frame, measures: Sequence[str]) -> Figure:
         report.activity(rows[rows["rule"] == "bptt"]),
         silent(rows[rows["rule"] == "bptt"]),
     ]
-    title = f"Fidelity per delay{', norms' * ('share' in measures)}: {READOUTS[one['readout']]}"
+    title = f"Beyond 1: fidelity per delay{', norms' * ('share' in measures)}: {READOUTS[one['readout']]}"
     return layout.sheet(title, bands, report.footer(rows, *notes))
 
 

@@ -112,7 +112,7 @@ def carried(axes: Axes, rows: Frame) -> None:
         name, options = marks.of_rule(rule)
         axes.plot(own["width"], own["carried_bytes"] / MIB, label=name, **options)
     widths = sorted(float(w) for w in rows["width"].unique())
-    axes.set(xscale="log", xlabel="neurons and input lines, times")
+    axes.set(xscale="log", xlabel="multiple of N and of I")
     axes.set_xticks(widths, [f"{w:g}" for w in widths])
     axes.xaxis.set_minor_locator(NullLocator())
     scales.scale_values(axes, "y", "carried (MiB)")

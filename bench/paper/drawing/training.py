@@ -22,8 +22,8 @@ from drtrl_bench.view.caption import Frame
 INTERVAL = "95 % interval of the median"
 BARS = (
     "bars: bootstrap over seeds; of a test accuracy over other test trials, too, the same for all seeds where they are "
-    "recordings; over updates of the last validation, beside the lines; over wall time of the last validation and of "
-    "its time, at the end of each line; at the same memory beside each other"
+    "recordings; over updates of the last validation, each with its mark, beside the lines; over wall time of the last "
+    "validation and of its time, at the end of each line; at the same memory beside each other"
 )
 WALL = (
     "wall time: the median time of an update, times their number, without validation and compilation; nothing kept "
@@ -58,17 +58,19 @@ def curve(axes: Axes, rows: Frame, column: str, across: str, unit: float = 1.0) 
         x, values = trainings.curves(own, column)
         took = seconds(own) if across == "seconds" else (1.0, 1.0, 1.0)
         middle, low, high = (unit * each for each in curves(values))
-        options: dict[str, Any] = look(str(rule), str(variant)) | {"markevery": max(1, len(x) // 6)}
-        axes.plot(x * took[0], middle, label=name(str(rule), str(variant)), **options)
-        ends.append(([x[-1] * each for each in took], (middle[-1], low[-1], high[-1]), options["color"]))
+        options: dict[str, Any] = look(str(rule), str(variant)) | {"label": name(str(rule), str(variant))}
+        axes.plot(x * took[0], middle, markevery=max(1, len(x) // 6), **options)
+        ends.append(([x[-1] * each for each in took], (middle[-1], low[-1], high[-1]), options))
         last = max(last, *ends[-1][0])
     if across == "seconds":
-        for (at, least, most), summary, colour in ends:
-            bar(axes, at, summary, colour, xerr=[[at - least], [most - at]])
+        for (at, least, most), summary, options in ends:
+            bar(axes, at, summary, options["color"], xerr=[[at - least], [most - at]])
         axes.set(xlim=(0, 1.05 * last), xlabel="wall time of updates (s)")
         return
-    for number, (_, summary, colour) in enumerate(ends, start=1):
-        bar(axes, last * (1 + ASIDE * number), summary, colour)
+    for number, (_, summary, options) in enumerate(ends, start=1):
+        at = last * (1 + ASIDE * number)
+        bar(axes, at, summary, options["color"])
+        axes.plot([at], summary[:1], **options | {"linestyle": "none", "markersize": 4.5})
     axes.set(xlim=(0, last * (1 + ASIDE * (len(ends) + 1))), xlabel="updates")
 
 

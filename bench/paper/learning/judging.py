@@ -10,7 +10,7 @@ from drtrl_bench.paper import report
 from drtrl_bench.paper.experiment import Claim, Verdict
 from drtrl_bench.paper.learning import trainings
 from drtrl_bench.paper.learning.testing import accuracy, difference, trials
-from drtrl_bench.paper.measures import intervals, limits
+from drtrl_bench.paper.measures import limits
 from drtrl_bench.view.caption import Frame
 
 CONTROL = "no_trace"
@@ -20,18 +20,19 @@ CONTROL = "no_trace"
 def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
     """Judge whether a rule solves a condition: whether its test accuracy is as high as ends a training, `enough`.
 
-    If no rule's is, the updates of this size are too few for a no, and if the control's may be, the task asks for too
-    little for a yes. A rule that does not solve it, by a rate at the end of the list, might by one beyond it.
+    If no rule's median is, the updates of this size are too few for a no, and if the control's may be, the task asks
+    for too little for a yes. A rule that does not solve it, by a rate at the end of the list, might by one beyond it.
     """
     own, every = trainings.of_rule(rows, rule, condition), tested(rows, condition)
     if own.empty:
         return unmeasured(rows, claim, rule)
     job, accuracies = own.iloc[0], {name: accuracy(each) for name, each in every.items()}
     stopped = int(own["solved"].sum())
-    measured = f"test accuracy {accuracies[rule]} ({condition}); {others(accuracies, {rule})}; "
+    measured = f"test accuracy {accuracies[rule]} ({condition}); {others(rows, condition, {rule})}; "
     measured += f"{stopped} of {len(own)} seeds reached {job['enough']:g} in validation"
-    why = f"limit: the interval of the test accuracy above {job['enough']:g}, or below it for a no; {job['updates']} "
-    why += f"updates of {job['batch']} trials; {trials(own)} test trials of each seed"
+    why = f"limit: for a yes the interval of the test accuracy above {job['enough']:g}, and that of {named(CONTROL)} "
+    why += f"below it; for a no below it, and some rule's median not; {job['updates']} updates of {job['batch']} "
+    why += f"trials; {trials(own)} test trials of each seed"
     holds = limits.within([accuracies[rule]], low=job["enough"])
     if holds is False and all(each.median < job["enough"] for each in accuracies.values()):
         why, holds = f"{why}; no rule solves it in so few updates", None
@@ -60,9 +61,9 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     accuracies = {name: accuracy(each) for name, each in every.items()}
     apart = difference(every[rule], every[base])
     measured = f"test accuracy {accuracies[rule]}, {named(base)} {accuracies[base]}; difference of pairs {apart} "
-    measured += f"({condition}); {others(accuracies, {rule, base})}"
-    why = f"limit: the interval of the difference above -{margin:g}, or below it for a no; chance {chance:.2g}; "
-    why += f"{trials(every[rule])} test trials of each seed"
+    measured += f"({condition}); {others(rows, condition, {rule, base})}"
+    why = f"limit: for a yes the interval of the difference above -{margin:g}, and that of {named(CONTROL)} below it; "
+    why += f"for a no below it; chance {chance:.2g}; {trials(every[rule])} test trials of each seed"
     holds = limits.within([apart], low=-margin)
     if not accuracies[base].low > chance + margin:
         why, holds = f"{why}; {named(base)} is not clearly above chance", None
@@ -77,10 +78,19 @@ def tested(rows: Frame, condition: str) -> dict[str, Frame]:
     return {rule: own for rule, own in by_rule.items() if len(own)}
 
 
-def others(accuracies: Mapping[str, intervals.Summary], left_out: Iterable[str]) -> str:
-    """Say the test accuracies of the other rules, the controls among them."""
-    told = [f"{named(rule)} {each.median:.3f}" for rule, each in accuracies.items() if rule not in left_out]
-    return f"others: {', '.join(told) or 'none'}"
+def others(rows: Frame, condition: str, left_out: Iterable[str]) -> str:
+    """Say the test accuracies of the other rules, the controls among them, and of those that are trained as published.
+
+    The latter are compared with no rule: they have another objective, or other weights at the start.
+    """
+    medians = {rule: accuracy(own).median for rule, own in tested(rows, condition).items() if rule not in left_out}
+    text = f"others: {', '.join(f'{named(rule)} {each:.3f}' for rule, each in medians.items()) or 'none'}"
+    own = rows[(rows["framework"] == "jax") & (rows["condition"] == condition) & (rows["variant"] != "")]
+    published = [
+        f"{named(str(rule))} ({variant}) {accuracy(each).median:.3f}"
+        for (rule, variant), each in own.groupby(["rule", "variant"], sort=False)
+    ]
+    return f"{text}; as published: {', '.join(published)}" if published else text
 
 
 def named(rule: str) -> str:

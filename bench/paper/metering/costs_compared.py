@@ -119,6 +119,14 @@ def told_bytes(longest: Mapping[str, Frame]) -> str:
     return told({f: {rule: f"{b / MIB:.3g}" for rule, b in taken(own).items()} for f, own in longest.items()}) + " MiB"
 
 
+def told_less(longest: Mapping[str, Frame], rule: str, base: str) -> str:
+    """Write the memory of each rule in MiB, after the frameworks in which a rule takes less than another, or not."""
+    takes = {selection.FRAMEWORKS[f]: taken(own) for f, own in longest.items()}
+    less_in = {f: each[rule] < each[base] for f, each in takes.items() if rule in each and base in each}
+    words = [f"{'yes' if holds else 'no'} in {f}" for f, holds in less_in.items()]
+    return f"{', '.join(words)}; {told_bytes(longest)}" if words else told_bytes(longest)
+
+
 def told_times(longest: Mapping[str, Frame], judged: str) -> str:
     """Write the time of each rule in ms, and of one its ratio to the quickest BPTT with its interval."""
     values: dict[str, dict[str, str]] = {}

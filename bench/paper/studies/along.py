@@ -25,7 +25,7 @@ ABOUT = About(
     title="fidelity along training",
     question="How parallel does each rule's gradient stay to BPTT's while it trains, and does the accuracy follow?",
     claims={},
-    cpu_seconds=181,
+    cpu_seconds=193,
 )
 
 

@@ -38,7 +38,7 @@ ABOUT = About(
     title="diagonal dominance in states that are drawn",
     question="How does the share of neurons near the threshold decide what of the Jacobian lies within neurons?",
     claims=CLAIMS,
-    cpu_seconds=51,
+    cpu_seconds=40,
     instead="LIF-Delta, and this project's number of samples, variance and fit, as theirs were not found",
 )
 LIMIT = 0.9

@@ -43,7 +43,7 @@ ABOUT = About(
     title="a network on a connectome",
     question="On a connectome, how good are the gradients of the synapses, and at which memory, over the neurons?",
     claims=CLAIMS,
-    cpu_seconds=319,
+    cpu_seconds=307,
     instead="a generated connectome and activity, in place of a fly's",
 )
 RULES = ("drtrl", "es_drtrl", "no_trace")

@@ -34,7 +34,7 @@ ABOUT = About(
     title="paths within a step",
     question="What does it change that the learning signal counts a path within a step twice?",
     claims={},
-    cpu_seconds=146,
+    cpu_seconds=149,
 )
 CELLS = ("lif_expcu", "lif_std", "lif_stp", "alif_expcu", "alif_std", "alif_stp", "lstm")
 LSTM = settings.Setting(rec=1.0, ff=20.0, constants={})

@@ -31,7 +31,7 @@ ABOUT = About(
     title="diagonal dominance of the hidden Jacobian",
     question="How much of a layer's Jacobian lies within its neurons, where D-RTRL keeps it?",
     claims=CLAIMS,
-    cpu_seconds=280,
+    cpu_seconds=204,
 )
 LIMIT = 0.9
 """Close: the interval of the median cosine lies above this in every setting."""

@@ -28,7 +28,7 @@ ABOUT = About(
     title="fidelity per delay",
     question="How much of the gradient through a delay of d steps does each rule keep?",
     claims={},
-    cpu_seconds=260,
+    cpu_seconds=292,
 )
 
 

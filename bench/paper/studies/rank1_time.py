@@ -26,7 +26,7 @@ ABOUT = About(
     title="the rank-1 approximation of the trace over time",
     question="How close does the trace of D-RTRL stay to one outer product?",
     claims={"rank1": CLAIM},
-    cpu_seconds=101,
+    cpu_seconds=62,
 )
 LIMIT = 0.9
 """Close: in the second half of the steps the interval of the median cosine lies above this, for every state."""

@@ -43,7 +43,7 @@ ABOUT = About(
     title="fidelity of the weight gradient",
     question="How parallel are the weight gradients of D-RTRL and ES-D-RTRL to that of BPTT?",
     claims=CLAIMS,
-    cpu_seconds=770,
+    cpu_seconds=549,
 )
 DEEP: settings.Table = {
     "lif_delta": {"": (0.1, 0.8, 10)},

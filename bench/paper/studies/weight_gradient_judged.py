@@ -81,7 +81,8 @@ def verdicts(rows: Frame, claims: Mapping[str, Claim]) -> list[Verdict]:
     each, layers = by_setting(models, "cell", "dataset", "steps"), by_setting(deep, "cell", "layers", "part")
     best = {name: best_rank(own) for name, own in each.items()}
     ranks = ", ".join(sorted({rule.split()[1] for rule in best.values()}, key=int))
-    control, chosen = without_trace(each), f"the best rank of a setting on the same samples, one of {ranks}"
+    control = without_trace(each)
+    chosen = f"the best rank of each setting, one of {ranks}, chosen on these samples, which favours it"
     return [
         direction(rows, claims["drtrl"], models, each, dict.fromkeys(each, "drtrl"), control),
         direction(rows, claims["es_drtrl"], models, each, best, chosen, control),

@@ -29,7 +29,7 @@ ABOUT = About(
     title="delayed match to sample",
     question="Which rules bridge a delay of up to a second?",
     claims=CLAIMS,
-    cpu_seconds=990,
+    cpu_seconds=989,
 )
 FIXATION, SAMPLE, TEST = 10, 500, 500
 """ms."""

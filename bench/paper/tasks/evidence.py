@@ -31,7 +31,7 @@ ABOUT = About(
     title="evidence accumulation",
     question="Which rules teach an E/I network to count cues over two seconds?",
     claims=CLAIMS,
-    cpu_seconds=630,
+    cpu_seconds=607,
     instead="a fixed rate, not a falling one; single-step VJP, not multi-step",
 )
 LENGTH, RECALL = 2200, 150

@@ -29,7 +29,7 @@ ABOUT = About(
     title="gestures with an event-based GRU",
     question="How well do the rules teach an event-based GRU to tell gestures apart?",
     claims=CLAIMS,
-    cpu_seconds=200,
+    cpu_seconds=204,
     instead="pooled pixels, not convolutions; neither augmentation nor dropout; a fixed rate, not a falling one; "
     "single-step VJP, not multi-step",
 )

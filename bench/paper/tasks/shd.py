@@ -29,7 +29,7 @@ ABOUT = About(
     title="spoken digits (SHD)",
     question="How well do the rules teach a spiking network to tell spoken digits apart?",
     claims=CLAIMS,
-    cpu_seconds=625,
+    cpu_seconds=638,
     instead="neither dropout nor augmentation; states at rest, not drawn; layers with a bias; a fixed rate, not a "
     "falling one; single-step VJP, not multi-step",
 )

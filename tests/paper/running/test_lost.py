@@ -199,7 +199,7 @@ def test_figures_and_verdicts_of_a_sweep_without_its_largest_networks() -> None:
     """Of one model alone, so that the others have a point where it has none."""
     rows = committed(
         "weight_gradient",
-        lambda job: (job["neurons"], job["cell"]) == (200, "alif_delta"),
+        lambda job: (job["neurons"], job["cell"]) == (100, "alif_delta"),
         lambda job: job["study"] == "sweeps" and job["seed"] < 2,
     )
     where = "alif_delta, N = 200, T = 100 (2 of 56 jobs of sweeps)"

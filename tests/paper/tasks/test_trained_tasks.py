@@ -160,8 +160,11 @@ def test_verdicts_on_recordings_are_of_a_rule_behind_bptt(module: Any) -> None:
 
 def test_verdicts_of_copying_are_of_the_shortest_and_the_longest_lag() -> None:
     bptt = {5: 0.8, 50: 0.8}
-    assert outcomes(copying, at("lag", drtrl={5: 0.8, 50: 0.5}, bptt=bptt)) == {"short": YES, "long": NO}
-    assert outcomes(copying, at("lag", drtrl={5: 0.5, 50: 0.8}, bptt=bptt)) == {"short": NO, "long": YES}
+    high_low, low_high = {5: 0.8, 50: 0.5}, {5: 0.5, 50: 0.8}
+    found = outcomes(copying, at("lag", drtrl=high_low, es_drtrl=low_high, bptt=bptt))
+    assert found == {"short": YES, "long": NO, "es_short": NO, "es_long": YES}
+    found = outcomes(copying, at("lag", drtrl=low_high, es_drtrl=high_low, bptt=bptt))
+    assert found == {"short": NO, "long": YES, "es_short": YES, "es_long": NO}
 
 
 @pytest.mark.parametrize("module", [task for task in TASKS if task is not dms])
