@@ -101,12 +101,14 @@ def sheet(title: str, bands: list[Band], footer: list[str], keys: dict[str, Line
                 axes.set_title(scales.literal(panel.title, TITLE))
                 panel.draw(axes)
             row += 1
-        head = 0.34 + legend(figure, keys or {}, width)
+        title = textwrap.fill(title, int(width * 9.5))
+        named = 0.2 * title.count("\n")
+        head = 0.34 + named + legend(figure, keys or {}, width)
         height = head + inner + below
         figure.set_size_inches(width, height)
         figure.get_layout_engine().set(rect=(0.005, below / height, 0.99, inner / height), hspace=0.03)  # type: ignore
         for own in figure.legends:
-            own.set_bbox_to_anchor((0.1 / width, 1 - 0.3 / height))
+            own.set_bbox_to_anchor((0.1 / width, 1 - (0.3 + named) / height))
         left = {"x": 0.12 / width, "ha": "left", "in_layout": False}
         figure.text(y=1 - 0.08 / height, s=title, va="top", fontsize=12, fontweight="bold", **left)
         figure.text(

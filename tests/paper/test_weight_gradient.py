@@ -285,7 +285,7 @@ def test_undefined_cosines_of_deep_networks_are_drawn_as_published() -> None:
     gone = (rows["study"] == "depth") & (rows["part"] == "layer0") & (rows["sample"] == 0)
     rows["cosine"] = [[*own[:-1], None] if none else own for own, none in zip(rows["cosine"], gone, strict=True)]
     figure, _ = weight_gradient.figures(rows)["weight_gradient_depth"]
-    axes = [axes for axes in figure.axes if axes.axison][2]  # the last band is of D-RTRL
+    axes = [axes for axes in figure.axes if axes.axison][2]  # the last of the rules is D-RTRL
     lines = [line for line in axes.lines if line.get_label() == "as published"]
     assert len(lines) == 8  # models
     for line in lines:
@@ -297,7 +297,7 @@ def test_undefined_cosines_of_deep_networks_are_drawn_as_published() -> None:
 
 def test_norms_and_silence_are_drawn_wherever_cosines_are() -> None:
     drawn = weight_gradient.figures(frame(SMALL))
-    for name, bands in (("", 1), ("_readout", 1), ("_parameters_norms", 3), ("_depth_norms", 3), ("_sweeps_norms", 3)):
+    for name, bands in (("", 1), ("_readout", 1), ("_parameters_norms", 3), ("_depth_norms", 1), ("_sweeps_norms", 3)):
         figure, points = drawn[f"weight_gradient{name}"]
         heights = {round(axes.get_position().y0, 2) for axes in figure.axes if axes.get_ylabel().startswith("norm /")}
         assert len(heights) == bands, name

@@ -118,17 +118,16 @@ def published(rule: str) -> str:
 
 
 def depths(rows: Frame, points: Frame, frameworks: str) -> Drawn:
-    """Draw every layer of the deep networks, a figure for each measure: columns are depths."""
+    """Draw every layer of the deep networks, a figure for each measure: bands are depths, columns the rules."""
     steps, drawn = ", ".join(str(T) for T in points["steps"].unique()), {}
     text = [f"{HELD}; {frameworks}", *notes(rows, points), CORRECTED, f"{POOLED}; dotted, in the colour of the model"]
     for measure, (file, words) in FILES.items():
         own, bands = points[(points["measure"] == measure)], []
-        for rule in RULES:
+        for layers, of in own.groupby("layers", sort=True):
             columns = [
-                layout.Panel(f"{layers} layers", partial(over_layers, own=of, rule=rule, measure=measure))
-                for layers, of in own.groupby("layers", sort=True)
+                layout.Panel(name(rule), partial(over_layers, own=of, rule=rule, measure=measure)) for rule in RULES
             ]
-            bands.append(layout.Band(name(rule), columns, HEIGHT))
+            bands.append(layout.Band(f"{layers} layers", columns, 1.3 * HEIGHT))
         title, lines = f"2.4 Deep networks, {words}: {report.datasets(rows)}, T = {steps}", text
         if measure != "cosine":
             lines = [line for line in text if POOLED not in line]

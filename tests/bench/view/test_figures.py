@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from drtrl_bench import figures, load, registry
 from drtrl_bench.case import Case
 from drtrl_bench.cli import app
-from drtrl_bench.figures import annotations, scales, selection, style
+from drtrl_bench.figures import annotations, layout, scales, selection, style
 from drtrl_bench.records import frames
 
 RESULTS = Path(__file__).parents[3] / "results"
@@ -388,6 +388,12 @@ def test_frame_has_fidelity_by_layer_and_by_weight(tmp_path: Path) -> None:
     frame: Any = frames.load(write(tmp_path, [one]))
     assert frame["per_layer"][0]["layer0"]["norm_ratio"] == 0.25
     assert sorted(frame["per_parameter"][0]) == ["layer0.r", "layer0.x", "readout.b"]
+
+
+def test_a_long_title_stands_within_a_narrow_figure() -> None:
+    panel = layout.Panel("", lambda axes: axes.plot([0, 1], [0, 1], label="a line"))
+    figure = layout.sheet("a title of many words " * 5, [layout.Band("", [panel], 1.5)], ["a caption"])
+    assert touching(figure) == []
 
 
 def test_the_last_digit_of_the_layout_moves_no_pixel() -> None:

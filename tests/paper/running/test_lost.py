@@ -202,7 +202,7 @@ def test_figures_and_verdicts_of_a_sweep_without_its_largest_networks() -> None:
         lambda job: (job["neurons"], job["cell"]) == (100, "alif_delta"),
         lambda job: job["study"] == "sweeps" and job["seed"] < 2,
     )
-    where = "alif_delta, N = 200, T = 100 (2 of 56 jobs of sweeps)"
+    where = "alif_delta, N = 100, T = 100 (2 of 56 jobs of sweeps)"
     assert rows.attrs["lost"] == {"sweeps": where}
     for text in drawn("weight_gradient", rows).values():
         assert f"left out, as it ran out of memory: {where}" in text
