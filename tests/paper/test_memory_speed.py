@@ -250,7 +250,7 @@ def test_published_batches_train(rule: str, framework: str, monkeypatch: pytest.
 
 def test_jobs_of_the_sizes() -> None:
     jobs = memory_speed.jobs(memory_speed.SIZES["cpu"])
-    assert len(jobs) == len({json.dumps(each) for each in jobs}) == 6 + 4 + 2 * 2 * 2 * 4
+    assert len(jobs) == len({json.dumps(each) for each in jobs}) == 6 + 4 + 2 * 3 * 2 * 4
     shortest = [each for each in jobs if each.get("steps") == 100]
     one, two = ([each for each in shortest if each["seeds"] == seeds] for seeds in ((0, 1, 2), (3, 4)))
     assert [each["algorithm"] for each in one[:4]] == ["bptt", "bptt_checkpointed", "drtrl", "es_drtrl"]
