@@ -28,38 +28,40 @@ INTRODUCTION = """# The paper's claims, and what came of them here
 
 Written by `drtrl-bench reproduce` from the records of the experiments; do not edit. How to run them: docs/paper.md.
 
-A claim is a sentence of the paper, a reading of one [guess], or what the code published with it takes for granted: its
-source says which. No value of the paper is compared with: of nearly all quantities none was found. Of the
-network of experiment 2.9, public notes quote 8.9 GB for ES-D-RTRL and more than 32 GB for BPTT and D-RTRL [2nd-hand],
-at a size that is not run here. No row rests on recordings of the published data sets unless its data column names them
-without "layout": the rest is synthetic, or, for N-MNIST, scanned digits that a program turned into events.
+A claim is a sentence of the paper, a reading of one [guess], or what the code published with it takes for granted:
+its source says which. No value of the paper is compared with: of nearly all quantities none was found. Of the network
+of experiment 2.9, public notes quote 8.9 GB for ES-D-RTRL and more than 32 GB for BPTT and D-RTRL [2nd-hand], at a
+size that is not run here. No experiment rests on recordings of the published data sets unless the table of what was
+run names them without "layout": the rest is synthetic, or, for N-MNIST, scanned digits that a program turned into
+events.
 
-"Reproduced" and "not reproduced" are said only of the published protocol, at the published size, on the published data.
-Elsewhere a claim holds "only at reduced size", or "not at reduced size": that neither proves nor refutes it there,
-where the published settings were chosen. What the numbers leave open "cannot be judged here".
+"Reproduced" and "not reproduced" are said only of the published protocol, at the published size, on the published
+data. Elsewhere a claim holds "only at reduced size", or "not at reduced size": that neither proves nor refutes it
+there, where the published settings were chosen. What the numbers leave open "cannot be judged here".
 
-An interval is the 95 % one of the median. It is of a bootstrap over seeds and over the samples of each; of a training,
-over seeds and over the trials that its test might have had instead; of a time, over processes and the seeds of each.
-Bytes are counted and have none. The limits are this project's.
+An interval is the 95 % one of the median. It is of a bootstrap over seeds and over the samples of each; of a
+training, over seeds and over the trials that its test might have had instead; of a time, over processes and the seeds
+of each. Bytes are counted and have none. The limits are this project's.
 
 The numbers of experiments, 2.1 to 2.11, are this project's; the paper has others. "beyond 1" and "beyond 2" are on
 questions that the paper does not ask: they have figures, and no claim to judge. ES-D-RTRL is also called pp-prop, by
 the paper and its code. "No trace" and "random feedback" are controls: the one takes the gradient of each step's loss
 through that step alone, and gives no credit over time; the other is D-RTRL with the error of the readout sent back to
-hidden layers by fixed random weights. What a learning rate is "worth" is the mean of the validation accuracies
-during half of a training with it, on a seed for this choice alone; the best two are then trained whole on another
-one. "Open" in the first table is "cannot be judged here" in the last.
+hidden layers by fixed random weights. What a learning rate is "worth" is the mean of the validation accuracies during
+half of a training with it, on a seed for this choice alone; the best two are then trained whole on another one.
+"Open" in the first table is "cannot be judged here" in the last.
 
-Other words: "as published" is the protocol of the published code, "corrected" this project's, each described in its
-experiment's figures. "Single-step VJP": a step's learning signal reaches hidden layers through the weights between
-layers alone; "multi-step": through the recurrent weights of that step, too. A rank k of ES-D-RTRL is the decay
-(k - 1) / (k + 1) per step of its filters. K is a chunk: the number of steps after which a gradient is handed over. A
-rule's norm ratio is the norm of its gradient over that of BPTT's: a cosine says nothing of it, and a leaky readout
-makes D-RTRL's small, as its own path over time is cut. T is the steps of a sequence, N the neurons of a layer, ff and
-rec the strengths of input and recurrent weights, D the part of the hidden Jacobian J within neurons. The models, as
-alif_stp, are those of docs/tables.md: LIF or adaptive LIF (alif); delta, current (expcu) or synapses with short-term
-depression (std) or plasticity (stp); their states are V, the current g, adaptation a, and the resources of a synapse.
-Sources: [code] the published code, [page] the paper's pages, [2nd-hand] what others write of it, [guess] this
+Other words: "as published" is the protocol of the published code, "corrected" what is measured in its place, as the
+claim's words ask; the figures of an experiment describe both. "Single-step VJP": a step's learning signal reaches
+hidden layers through the weights between layers alone; "multi-step": through the recurrent weights of that step, too.
+A rank k of ES-D-RTRL is the decay (k - 1) / (k + 1) per step of its filters. A chunk is K steps whose gradient is
+computed at once. A rule's norm ratio is the norm of its gradient over that of BPTT's: a cosine says nothing of it,
+and with a leaky readout that of every online rule here is small, as none follows a loss back through the readout's
+state. T is the steps of a sequence, N the neurons of a layer, ff and rec the strengths of input and recurrent
+weights, D the part of the hidden Jacobian J within neurons. The models, as alif_stp, are LIF or adaptive LIF neurons
+(alif) with delta (delta), exponential (expcu), depressing (std) or facilitating and depressing synapses (stp); their
+states are the potential V, the synaptic current g, the adaptation a, and of a synapse the resources x and their use
+u. Sources: [code] the published code, [page] the paper's pages, [2nd-hand] what others write of it, [guess] this
 project's reading. The "preprint's version" is its code of before the paper.
 """
 ABSTRACT = ("the abstract says", "rows", "does it stand here?", "size", "core-seconds")

@@ -39,7 +39,10 @@ def test_every_claim_on_what_the_paper_s_rules_learn_is_listed_with_its_rule() -
     for name in ("dms", "shd", "gesture", "evidence", "copying", "integrator", "length"):
         for key, claim in experiment.module(name).ABOUT.claims.items():
             rule = claim.text.split()[0]
-            assert listed.get((name, key), "BPTT,").startswith(f"{rule},"), (name, key)
+            short = listed.get((name, key), "BPTT,")
+            assert short.startswith(f"{rule},"), (name, key)
+            for lag in ("shortest", "longest lag"):
+                assert (lag in short) == (lag in claim.text), (name, key)
 
 
 def test_the_table_stands_alone() -> None:

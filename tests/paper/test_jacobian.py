@@ -249,6 +249,8 @@ def test_figures_are_complete_and_show_both_protocols() -> None:
     assert (every["median"], every["low"], every["high"]) == pytest.approx((0.35, 0.3, 0.4))
     for axes in drawn["jacobian"][0].axes:  # no source gives what is published an interval
         assert {bars.lines[2][0].get_colors()[0][0] for bars in axes.containers} <= {0}  # the red of the corrected
+    said = " ".join(text_of(drawn["jacobian_sweeps"][0]).split())
+    assert "rec, ff at factor 1: LIF-Delta 0.1 0.1, LIF-ExpCu 4 20, ALIF-Delta 0.5 0.5, ALIF-ExpCu 10 20;" in said
     swept = drawn["jacobian_sweeps"][1]
     assert len(swept) == 4 * 6 * len(set(swept["measure"]))
 

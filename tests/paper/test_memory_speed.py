@@ -414,6 +414,8 @@ def test_doubtful_times_are_open(column: str) -> None:
     assert judged(rows)["speed"].why.endswith(
         "processor time; left open in PyTorch: times that are unstable, of a busy machine, or of several machines"
     )
+    timed = rows["clock"].notna()
+    assert "; wall time; left open" in judged(rows.assign(clock=rows["clock"].where(~timed, "wall")))["speed"].why
     slow = rows_of(TIMES | {"es_drtrl": 0.0021})
     slow[column] = rows[column]
     assert judged(slow)["speed"].outcome == NO

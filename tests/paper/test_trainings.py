@@ -108,6 +108,9 @@ def solving(enough: float, **more: list[float]) -> Any:
     ))  # fmt: skip
 
 
+UNCONTROLLED = framed(*(each for each in solving(0.95).to_dict("records") if each["rule"] != "no_trace"))
+
+
 def test_a_task_is_solved_by_the_test_and_not_by_a_lucky_validation() -> None:
     """All seeds were right in validation once; whether the rule solves the task is said by the test's interval."""
 
@@ -163,6 +166,21 @@ def test_what_nothing_solves_cannot_be_judged() -> None:
     assert "no rule solves it in so few updates" in judged.why
 
 
+def test_a_limit_says_all_that_decides() -> None:
+    at = (CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.05, 0.5)
+    solved = "limit: for a yes the interval of the test accuracy above 0.95"
+    as_good = "limit: for a yes the interval of the difference above -0.05"
+    ends = (
+        "for a no below it, and some rule's median not; 40 updates",
+        "for a no below it; for either BPTT's accuracy",
+    )
+    for rows, control in ((solving(0.95), ", and that of no trace below it; "), (UNCONTROLLED, "; ")):
+        assert judging.solved(rows, CLAIM, "drtrl", at[3]).why.startswith(f"{solved}{control}{ends[0]}")
+        assert judging.as_good(rows, *at).why.startswith(
+            f"{as_good}{control}{ends[1]} more than 0.05 above chance, 0.5;"
+        )
+
+
 def test_what_was_not_trained_cannot_be_judged() -> None:
     """As where JAX is not installed: what is left are the twins."""
     twins = framed(row("bptt", 0, None, [0.54], framework="torch"), row("drtrl", 0, None, [0.54], framework="torch"))
@@ -196,7 +214,7 @@ def test_a_control_that_is_as_good_leaves_a_yes_open() -> None:
     assert judged(0.95, 0.97).outcome == "cannot be judged here"
     assert judged(0.92, 0.92).outcome == "cannot be judged here"  # 0.04 and 0.06 behind: open, too
     assert "no trace 0.960, random feedback 0.910" in judged(0.95, 0.97).measured
-    assert "the task asks for no credit over time" in judged(0.95, 0.97).why
+    assert "the task may ask for no credit over time" in judged(0.95, 0.97).why
 
 
 LOWEST = {"rate": 0.001, "worth": [0.9, 0.7, 0.6]}
@@ -265,6 +283,10 @@ def test_the_figure_is_complete_and_legible() -> None:
     for said in ("delayed match-to-sample (synthetic)", "records 0000", "tested once", "BPTT", "chance"):
         assert said in text_of(figure)
     assert "end of the list" not in " ".join(text_of(figure).split())
+    accuracies = next(axes for axes in figure.axes if axes.get_ylabel() == "validation accuracy (%)")
+    by_rule = {rule: [line for line in accuracies.lines if line.get_label() == rule] for rule in ("BPTT", "D-RTRL")}
+    for curve, mark in by_rule.values():  # the mark of the interval beside the curve is its last median
+        assert (mark.get_xdata()[0] > curve.get_xdata()[-1], mark.get_ydata()[0]) == (True, curve.get_ydata()[-1])
     bptt = points[(points["rule"] == "bptt") & (points["framework"] == "jax")]
     assert bptt["seconds"].tolist() == [5, 10, 15, 20]
     np.testing.assert_allclose(bptt["valid"], [0.55, 0.835, 0.885, 0.965])

@@ -30,18 +30,14 @@ def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
     stopped = int(own["solved"].sum())
     measured = f"test accuracy {accuracies[rule]} ({condition}); {others(rows, condition, {rule})}; "
     measured += f"{stopped} of {len(own)} seeds reached {job['enough']:g} in validation"
-    why = f"limit: for a yes the interval of the test accuracy above {job['enough']:g}, and that of {named(CONTROL)} "
-    why += f"below it; for a no below it, and some rule's median not; {job['updates']} updates of {job['batch']} "
-    why += f"trials; {trials(own)} test trials of each seed"
+    controlled = rule != CONTROL and CONTROL in accuracies
+    why = f"limit: for a yes the interval of the test accuracy above {job['enough']:g}{below(controlled)}; for a no "
+    why += f"below it, and some rule's median not; {job['updates']} updates of {job['batch']} trials; "
+    why += f"{trials(own)} test trials of each seed"
     holds = limits.within([accuracies[rule]], low=job["enough"])
     if holds is False and all(each.median < job["enough"] for each in accuracies.values()):
         why, holds = f"{why}; no rule solves it in so few updates", None
-    if (
-        holds
-        and rule != CONTROL
-        and CONTROL in accuracies
-        and limits.within([accuracies[CONTROL]], job["enough"]) is not False
-    ):
+    if holds and controlled and limits.within([accuracies[CONTROL]], job["enough"]) is not False:
         why, holds = f"{why}; nor is {named(CONTROL)} clearly below it", None
     return judged(rows, claim, measured, why, holds, {False: own})
 
@@ -62,14 +58,21 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     apart = difference(every[rule], every[base])
     measured = f"test accuracy {accuracies[rule]}, {named(base)} {accuracies[base]}; difference of pairs {apart} "
     measured += f"({condition}); {others(rows, condition, {rule, base})}"
-    why = f"limit: for a yes the interval of the difference above -{margin:g}, and that of {named(CONTROL)} below it; "
-    why += f"for a no below it; chance {chance:.2g}; {trials(every[rule])} test trials of each seed"
+    controlled = CONTROL in every
+    why = f"limit: for a yes the interval of the difference above -{margin:g}{below(controlled)}; for a no below it; "
+    why += f"for either {named(base)}'s accuracy more than {margin:g} above chance, {chance:.2g}; "
+    why += f"{trials(every[rule])} test trials of each seed"
     holds = limits.within([apart], low=-margin)
     if not accuracies[base].low > chance + margin:
         why, holds = f"{why}; {named(base)} is not clearly above chance", None
-    elif holds and CONTROL in every and limits.within([difference(every[CONTROL], every[base])], -margin) is not False:
-        why, holds = f"{why}; nor is {named(CONTROL)} clearly worse: the task asks for no credit over time", None
+    elif holds and controlled and limits.within([difference(every[CONTROL], every[base])], -margin) is not False:
+        why, holds = f"{why}; nor is {named(CONTROL)} clearly worse: the task may ask for no credit over time", None
     return judged(rows, claim, measured, why, holds, {True: every[base], False: every[rule]})
+
+
+def below(controlled: bool) -> str:
+    """Say what a limit asks of the control, if it was trained."""
+    return f", and that of {named(CONTROL)} below it" if controlled else ""
 
 
 def tested(rows: Frame, condition: str) -> dict[str, Frame]:

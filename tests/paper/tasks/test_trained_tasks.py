@@ -152,8 +152,8 @@ def test_verdicts_of_evidence_are_of_each_rule() -> None:
     assert found == {"es_drtrl": NO, "drtrl": YES, "bptt": YES}
 
 
-@pytest.mark.parametrize("module", [shd, gesture])
-def test_verdicts_on_recordings_are_of_a_rule_behind_bptt(module: Any) -> None:
+@pytest.mark.parametrize("module", [shd, gesture, integrator])
+def test_verdicts_are_of_a_rule_behind_bptt(module: Any) -> None:
     assert outcomes(module, of_rules(es_drtrl=0.8, drtrl=0.5, bptt=0.8)) == {"es_drtrl": YES, "drtrl": NO}
     assert outcomes(module, of_rules(es_drtrl=0.5, drtrl=0.9, bptt=0.8)) == {"es_drtrl": NO, "drtrl": YES}
 
