@@ -391,7 +391,10 @@ def test_frame_has_fidelity_by_layer_and_by_weight(tmp_path: Path) -> None:
 
 
 def test_a_long_title_stands_within_a_narrow_figure() -> None:
-    panel = layout.Panel("", lambda axes: axes.plot([0, 1], [0, 1], label="a line"))
+    def draw(axes: Any) -> None:
+        axes.plot([0, 1], [0, 1], label="a line")
+
+    panel = layout.Panel("", draw)
     figure = layout.sheet("a title of many words " * 5, [layout.Band("", [panel], 1.5)], ["a caption"])
     assert touching(figure) == []
 
