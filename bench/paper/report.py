@@ -56,13 +56,14 @@ claim's words ask; the figures of an experiment describe both. "Single-step VJP"
 hidden layers through the weights between layers alone; "multi-step": through the recurrent weights of that step, too.
 A rank k of ES-D-RTRL is the decay (k - 1) / (k + 1) per step of its filters. A chunk is K steps whose gradient is
 computed at once. A rule's norm ratio is the norm of its gradient over that of BPTT's: a cosine says nothing of it,
-and with a leaky readout that of every online rule here is small, as none follows a loss back through the readout's
-state. T is the steps of a sequence, N the neurons of a layer, ff and rec the strengths of input and recurrent
-weights, D the part of the hidden Jacobian J within neurons. The models, as alif_stp, are LIF or adaptive LIF neurons
-(alif) with delta (delta), exponential (expcu), depressing (std) or facilitating and depressing synapses (stp); their
-states are the potential V, the synaptic current g, the adaptation a, and of a synapse the resources x and their use
-u. Sources: [code] the published code, [page] the paper's pages, [2nd-hand] what others write of it, [guess] this
-project's reading. The "preprint's version" is its code of before the paper.
+and with a leaky readout that of every online rule here is small: none follows a loss back through the readout's
+state, which is one cause and need not be the only one. T is the steps of a sequence, N the neurons of a layer, ff and
+rec the strengths of input and recurrent weights, D the part of the hidden Jacobian J within neurons. The models, as
+alif_stp, are LIF or adaptive LIF neurons (alif) with delta (delta), exponential (expcu), depressing (std) or
+facilitating and depressing synapses (stp); their states are the potential V, the synaptic current g, the adaptation
+a, and of a synapse the resources x and their use u. Sources: [code] the published code, [page] the paper's pages,
+[2nd-hand] what others write of it, [guess] this project's reading. The "preprint's version" is its code of before the
+paper.
 """
 ABSTRACT = ("the abstract says", "rows", "does it stand here?", "size", "core-seconds")
 RUN = (

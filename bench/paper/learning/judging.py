@@ -10,7 +10,7 @@ from drtrl_bench.paper import report
 from drtrl_bench.paper.experiment import Claim, Verdict
 from drtrl_bench.paper.learning import trainings
 from drtrl_bench.paper.learning.testing import accuracy, difference, trials
-from drtrl_bench.paper.measures import limits
+from drtrl_bench.paper.measures import intervals, limits
 from drtrl_bench.view.caption import Frame
 
 CONTROL = "no_trace"
@@ -28,7 +28,9 @@ def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
         return unmeasured(rows, claim, rule)
     job, accuracies = own.iloc[0], {name: accuracy(each) for name, each in every.items()}
     stopped = int(own["solved"].sum())
-    measured = f"test accuracy {accuracies[rule]} ({condition}); {others(rows, condition, {rule})}; "
+    measured = (
+        f"test accuracy {accuracies[rule]} ({condition}); {others(accuracies, {rule})}{published(rows, condition)}; "
+    )
     measured += f"{stopped} of {len(own)} seeds reached {job['enough']:g} in validation"
     controlled = rule != CONTROL and CONTROL in accuracies
     why = f"limit: for a yes the interval of the test accuracy above {job['enough']:g}{below(controlled)}; for a no "
@@ -57,7 +59,7 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     accuracies = {name: accuracy(each) for name, each in every.items()}
     apart = difference(every[rule], every[base])
     measured = f"test accuracy {accuracies[rule]}, {named(base)} {accuracies[base]}; difference of pairs {apart} "
-    measured += f"({condition}); {others(rows, condition, {rule, base})}"
+    measured += f"({condition}); {others(accuracies, {rule, base})}{published(rows, condition)}"
     controlled = CONTROL in every
     why = f"limit: for a yes the interval of the difference above -{margin:g}{below(controlled)}; for a no below it; "
     why += f"for either {named(base)}'s accuracy more than {margin:g} above chance, {chance:.2g}; "
@@ -81,19 +83,23 @@ def tested(rows: Frame, condition: str) -> dict[str, Frame]:
     return {rule: own for rule, own in by_rule.items() if len(own)}
 
 
-def others(rows: Frame, condition: str, left_out: Iterable[str]) -> str:
-    """Say the test accuracies of the other rules, the controls among them, and of those that are trained as published.
+def others(accuracies: Mapping[str, intervals.Summary], left_out: Iterable[str]) -> str:
+    """Say the test accuracies of the other rules, the controls among them."""
+    told = [f"{named(rule)} {each.median:.3f}" for rule, each in accuracies.items() if rule not in left_out]
+    return f"others: {', '.join(told) or 'none'}"
 
-    The latter are compared with no rule: they have another objective, or other weights at the start.
+
+def published(rows: Frame, condition: str) -> str:
+    """Say the test accuracies of what is trained as published in a condition; "" if nothing is.
+
+    They are compared with no rule's: the objective is another one, or the weights at the start are.
     """
-    medians = {rule: accuracy(own).median for rule, own in tested(rows, condition).items() if rule not in left_out}
-    text = f"others: {', '.join(f'{named(rule)} {each:.3f}' for rule, each in medians.items()) or 'none'}"
     own = rows[(rows["framework"] == "jax") & (rows["condition"] == condition) & (rows["variant"] != "")]
-    published = [
+    told = [
         f"{named(str(rule))} ({variant}) {accuracy(each).median:.3f}"
         for (rule, variant), each in own.groupby(["rule", "variant"], sort=False)
     ]
-    return f"{text}; as published: {', '.join(published)}" if published else text
+    return f"; as published: {', '.join(told)}" if told else ""
 
 
 def named(rule: str) -> str:

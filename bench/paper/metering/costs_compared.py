@@ -54,8 +54,13 @@ def taken(rows: Frame) -> dict[str, float]:
 
 def less(longest: Mapping[str, Frame], rule: str, base: str) -> bool | None:
     """Tell whether a rule takes less memory than another in every framework that measured both."""
-    pairs = [(each[rule], each[base]) for each in map(taken, longest.values()) if rule in each and base in each]
-    return limits.every(ours < theirs for ours, theirs in pairs)
+    return limits.every(less_in(longest, rule, base).values())
+
+
+def less_in(longest: Mapping[str, Frame], rule: str, base: str) -> dict[str, bool]:
+    """Tell of each framework that measured both whether a rule takes less memory than another."""
+    takes = {framework: taken(own) for framework, own in longest.items()}
+    return {f: each[rule] < each[base] for f, each in takes.items() if rule in each and base in each}
 
 
 def over_steps(rows: Frame, rule: str) -> list[float]:
@@ -121,10 +126,9 @@ def told_bytes(longest: Mapping[str, Frame]) -> str:
 
 def told_less(longest: Mapping[str, Frame], rule: str, base: str) -> str:
     """Write the memory of each rule in MiB, after the frameworks in which a rule takes less than another, or not."""
-    takes = {selection.FRAMEWORKS[f]: taken(own) for f, own in longest.items()}
-    less_in = {f: each[rule] < each[base] for f, each in takes.items() if rule in each and base in each}
-    words = [f"{'yes' if holds else 'no'} in {f}" for f, holds in less_in.items()]
-    return f"{', '.join(words)}; {told_bytes(longest)}" if words else told_bytes(longest)
+    holds = less_in(longest, rule, base)
+    words = [f"{'yes' if less else 'no'} in {selection.FRAMEWORKS[framework]}" for framework, less in holds.items()]
+    return "; ".join(filter(None, (", ".join(words), told_bytes(longest))))
 
 
 def told_times(longest: Mapping[str, Frame], judged: str) -> str:
