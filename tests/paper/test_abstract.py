@@ -66,6 +66,8 @@ def test_lines_say_whether_a_phrase_stands_where_and_at_which_cost() -> None:
         "with checkpoints (5); not run: on a connectome (9) | "
         "2.5: T = 400, N = 64 | 354 |"
     )
+    wider = pd.DataFrame({"steps": [400.0, 400.0], "neurons": 64, "width": [2.0, 5.0]})
+    assert sizes.brief(wider) == "T = 400, N = 64, times 2 to 5 for what is carried"
     assert '| "model-agnostic" |  | not judged: ' in text
     assert f"| 9 | 2.9 | {connectome.CLAIMS['memory'].text} | not run |" in text
     learning = next(line for line in text.splitlines() if line.startswith('| "strong learning performance" |'))
