@@ -676,8 +676,8 @@ PLANTED = [
     Planted(
         "a yes on a task that the control learns as well",
         "bench/paper/learning/judging.py",
-        "elif holds and CONTROL in every and",
-        "elif not holds and CONTROL in every and",
+        "elif holds and controlled and",
+        "elif not holds and controlled and",
         f"{TRAININGS}test_a_control_that_is_as_good_leaves_a_yes_open",
     ),
     Planted(
@@ -761,8 +761,8 @@ PLANTED = [
     Planted(
         "the shortest lag is the longest",
         "bench/paper/tasks/copying.py",
-        '"short": rows["lag"].idxmin(), "long": rows["lag"].idxmax()',
-        '"short": rows["lag"].idxmax(), "long": rows["lag"].idxmin()',
+        'for at in (rows["lag"].idxmin(), rows["lag"].idxmax())',
+        'for at in (rows["lag"].idxmax(), rows["lag"].idxmin())',
         f"{TASKS}test_verdicts_of_copying_are_of_the_shortest_and_the_longest_lag",
     ),
     Planted(
@@ -777,14 +777,14 @@ PLANTED = [
         "bench/paper/tasks/shd.py",
         'claim, rule, "bptt", CONDITION',
         'claim, "bptt", rule, CONDITION',
-        f"{TASKS}test_verdicts_on_recordings_are_of_a_rule_behind_bptt",
+        f"{TASKS}test_verdicts_are_of_a_rule_behind_bptt",
     ),
     Planted(
         "BPTT is judged against the rule, on gestures",
         "bench/paper/tasks/gesture.py",
         'claim, rule, "bptt", CONDITION',
         'claim, "bptt", rule, CONDITION',
-        f"{TASKS}test_verdicts_on_recordings_are_of_a_rule_behind_bptt",
+        f"{TASKS}test_verdicts_are_of_a_rule_behind_bptt",
     ),
     Planted(
         "the norm of a mean cut as that of a sum of steps of 1 ms",
