@@ -323,7 +323,8 @@ def test_the_verdicts_ask_for_every_setting() -> None:
     assert "paired: 16 of 16 settings above 0, 0 below; from 0.300" in order.measured
     one = rows["part"].eq("layer0") & rows["cell"].eq("lif_std") & rows["dataset"].eq("shd") & rows["warm_up"].eq(0)
     rows["cosine"] = [[*own[:-1], 0.85] if low else own for own, low in zip(rows["cosine"], one, strict=True)]
-    drtrl, *_ = weight_gradient.verdicts(rows)
+    drtrl, _, depth, _ = weight_gradient.verdicts(rows)
+    assert "from 0.850 [0.850, 0.850] (lif_std layer 1 of 3) to" in depth.measured, "counted as in the figure"
     assert drtrl.outcome == "not at reduced size"
     assert drtrl.measured.startswith("15 of 16 settings above 0.9, 1 below; from 0.850 [0.850, 0.850] (lif_std shd")
     drtrl, *_, order = weight_gradient.verdicts(frame(SMALL, drtrl=0.55))  # ES-D-RTRL has .6 and .7

@@ -29,6 +29,11 @@ def by_setting(rows: Frame, *by: str) -> dict[str, Frame]:
     return {" ".join(map(str, key)): own for key, own in rows.groupby(list(by), sort=False)}  # type: ignore[arg-type]
 
 
+def place(part: str) -> str:
+    """Return the name of a hidden layer, with the lowest as layer 1, as figures count."""
+    return f"layer {int(part.removeprefix('layer')) + 1}"
+
+
 def best_rank(rows: Frame) -> str:
     """Return the rule that is ES-D-RTRL at the rank of the highest median cosine, of one setting."""
     ranks = [rule for rule in rows["rules"].iloc[0] if rule.endswith(" corrected")]
@@ -78,7 +83,10 @@ def verdicts(rows: Frame, claims: Mapping[str, Claim]) -> list[Verdict]:
     """Judge the gradients of hidden layers; that of the readout is exact in D-RTRL by construction."""
     whole = rows["part"].str.fullmatch(r"layer\d+") & (rows["warm_up"] == 0) & (rows["framework"] == "jax")
     models, deep = (rows[whole & (rows["study"] == study)] for study in ("models", "depth"))
-    each, layers = by_setting(models, "cell", "dataset", "steps"), by_setting(deep, "cell", "layers", "part")
+    each = by_setting(models, "cell", "dataset", "steps")
+    layers = by_setting(
+        deep.assign(place=deep["part"].map(place) + deep["layers"].map(" of {}".format)), "cell", "place"
+    )
     best = {name: best_rank(own) for name, own in each.items()}
     ranks = ", ".join(sorted({rule.split()[1] for rule in best.values()}, key=int))
     control = without_trace(each)
