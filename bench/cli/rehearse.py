@@ -18,7 +18,7 @@ def rehearse(
     ] = 31,
     slowdowns: Annotated[
         int,
-        typer.Option(help="Comparisons with each injected slowdown; fewer than 21 are not judged.", min=0, max=1_000),
+        typer.Option(help="Comparisons with each injected slowdown; fewer than 22 are not judged.", min=0, max=1_000),
     ] = 4,
     remeasured: Annotated[
         int, typer.Option(help="Measurements of bytes and fidelity of all cases.", min=0, max=1_000)
@@ -31,8 +31,8 @@ def rehearse(
     """Test the gate: compare the last commit with itself, and with regressions injected into it.
 
     An A/A comparison takes three minutes, one with a slowdown and a measurement of all cases a minute or two each, the
-    other injected regressions five minutes together; interrupt it when you like. The gate measures a case again before
-    it calls it slower, so each A/A comparison is judged with the next one.
+    other injected regressions five minutes together; interrupt it when you like. The gate measures a case twice more
+    before it calls it slower, so each comparison is judged with the next two.
 
     Draw the rates with `python -m drtrl_bench.figures.gate_power RECORDS`.
 

@@ -27,22 +27,27 @@ def false_alarms(lines: list[Record]) -> tuple[int, int]:
     """Count the A/A comparisons with a regression in any metric of any case, and all A/A comparisons."""
     alarmed, number = set(), 0
     for quartets in quartets_by_case(lines):
-        number = max(number, len(quartets) - 1)
-        for index in range(len(quartets) - 1):
-            a, b, c, d = quartets[index]
+        looks = windows(quartets)
+        number = max(number, len(looks))
+        for index, ((a, b, c, d), *_) in enumerate(looks):
             changes = compare.changes([a, d], [b, c])
             if any(change.regression and change.verdict != "slower" for change in changes):
                 alarmed.add(index)
-            if slower(quartets[index : index + 2]):
+            if slower(looks[index]):
                 alarmed.add(index)
     return len(alarmed), number
+
+
+def windows(quartets: list[Quartet]) -> list[list[Quartet]]:
+    """Return the comparisons of a case: a quartet and those after it, which serve as its further looks."""
+    return [quartets[i : i + slowdown.LOOKS] for i in range(len(quartets) - slowdown.LOOKS + 1)]
 
 
 def slower(quartets: list[Quartet], factor: float = 1.0, swapped: bool = False) -> bool:
     """Return whether the gate calls B slower if its samples were `factor` times as long.
 
-    quartets: two of one case, since the gate measures a slower case once more before it decides. swapped: A and B
-    change places.
+    quartets: `slowdown.LOOKS` of one case, since the gate measures a slower case again before it decides. swapped: A
+    and B change places.
     """
     old: list[Record] = []
     new: list[Record] = []
@@ -64,11 +69,10 @@ def scale(line: Record, factor: float) -> Record:
 def count_slower(quartets: list[Quartet], factor: float = 1.0, both: bool = True) -> tuple[int, int]:
     """Count the comparisons of a case in which the gate calls B slower, and all comparisons of the case.
 
-    Every quartet but the last begins a comparison, and the next one is its second measurement. both: compare A and B
-    in both orders; not so if B alone was slowed down.
+    both: compare A and B in both orders; not so if B alone was slowed down.
     """
-    pairs = [quartets[i : i + 2] for i in range(len(quartets) - 1)]
-    calls = [slower(pair, factor, swapped) for pair in pairs for swapped in ((False, True) if both else (False,))]
+    orders = (False, True) if both else (False,)
+    calls = [slower(looks, factor, swapped) for looks in windows(quartets) for swapped in orders]
     return sum(calls), len(calls)
 
 

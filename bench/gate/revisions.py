@@ -16,6 +16,7 @@ from typing import Any
 
 from drtrl_bench import install, plugins, start
 from drtrl_bench.case import Case, Plan
+from drtrl_bench.gate import slowdown
 from drtrl_bench.process import locks, repository, scratch, supervised, variables
 from drtrl_bench.records import reading
 from drtrl_bench.records.record import Record
@@ -211,8 +212,8 @@ def measure_interleaved(
 ) -> tuple[list[Record], list[Record]]:
     """Measure both sides, A B B A for each case, and return the records of each side.
 
-    again: says of the records of a case on both sides whether to measure another A B B A. edit: changes the folder of
-    the new side, which must be a throw-away one, before anything is measured.
+    again: says of the records of a case on both sides whether to measure another A B B A, of `slowdown.LOOKS` at most.
+    edit: changes the folder of the new side, which must be a throw-away one, before anything is measured.
     """
     for note in variables.notes(os.environ, variables.for_revisions(os.environ)):
         report(note)
@@ -225,11 +226,11 @@ def measure_interleaved(
         for number, case in enumerate(plan.cases, start=1):
             report(f"[{number}/{len(plan.cases)}] {case.label}")
             of_case: tuple[list[Any], list[Any]] = ([], [])
-            for attempt in range(2):
+            for attempt in range(slowdown.LOOKS):
                 for index, side in enumerate((0, 1, 1, 0)):
                     lines = measure_once(trees[side], case, plan, folder, report)
                     of_case[side].extend(line | {"round": 4 * attempt + index} for line in lines)
-                if not again or not again(*of_case):
+                if not again or attempt + 1 == slowdown.LOOKS or not again(*of_case):
                     break
                 report("    slower; measured once more")
             for side in (0, 1):

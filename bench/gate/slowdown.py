@@ -7,6 +7,12 @@ from drtrl_bench.records.record import Record
 
 SLOWER = 1.3
 """A ratio of times above this is a regression."""
+LOOKS = 3
+"""How often A B B A of a case are measured at most: it is called slower if it is each time, over all rounds so far.
+
+On a machine whose neighbours slow it down for minutes, two looks raised a false alarm in 2 of 20 comparisons of a
+commit with itself, three in none of 19 (results/README.md).
+"""
 
 
 def rounds(records: list[Record], kind: str = "samples_s") -> list[list[float]]:
@@ -18,9 +24,9 @@ def ratio_interval(old: list[list[float]], new: list[list[float]]) -> tuple[floa
     """Return the interval of the ratio of medians, new over old.
 
     Its low end is the lowest low end of the new rounds' intervals over the highest high end of the old rounds', its
-    high end the reverse. A round's interval is that of `stats.median_interval`. Of 274 intervals of a commit against
-    itself (results/gate/gate.jsonl) 260, which is 95 %, contain 1; with percentiles of a bootstrap, which sees only the
-    variation within the two rounds of a side, 224 did.
+    high end the reverse. A round's interval is that of `stats.median_interval`. Of 274 intervals of a commit
+    against itself on a calm machine 260, which is 95 %, contain 1; on a disturbed one 146 of 168 (results/gate/).
+    Percentiles of a bootstrap would see only the variation within the two rounds of a side.
     """
     before, after = ([median_interval(samples) for samples in side] for side in (old, new))
     low = min(low for low, _ in after) / max(high for _, high in before)
@@ -48,6 +54,6 @@ def judged_samples(old: list[Record], new: list[Record]) -> tuple[list[list[floa
 
 
 def slower(old: list[Record], new: list[Record]) -> bool:
-    """Return whether the times of one case are a regression, which is a reason to measure it once more."""
+    """Return whether the times of one case are a regression, which is a reason to measure them again."""
     *sides, _ = judged_samples(old, new)
     return all(sides) and min(ratios(*sides)) > SLOWER

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from support.copies import ROOT
 
-from drtrl_bench.gate import compare, slowdown, verdict
+from drtrl_bench.gate import alarms, compare, selftest, slowdown, verdict
 from drtrl_bench.measure import gradcheck
+from drtrl_bench.records import reading
 
 Records = list[dict[str, Any]]
 
@@ -453,6 +454,38 @@ def test_what_can_be_learned_from_stand_ins(name: str) -> None:
         (row,) = [row for row in csv.DictReader(file) if (row["dataset"], row["algorithm"]) == (name, "bptt")]
     numbers = float(row["test_accuracy"]), float(row["chance"])
     assert_stated(page("docs/data.md"), rf"in {layout}'s layout[^|]* \| {NUMBER} \| {NUMBER} \|", *numbers)
+
+
+@pytest.mark.parametrize(("machine", "column"), [("gate", 1), ("calm", 2)])
+def test_alarms_of_the_gate(machine: str, column: int) -> None:
+    """On a disturbed and on a calm machine: of nothing changed, of injected slowdowns, of scaled samples."""
+    section = (ROOT / "results" / "README.md").read_text(encoding="utf-8").partition("## The gate, tested")[2]
+    cells = [line.strip("| ").split(" | ") for line in section.partition("\n## ")[0].splitlines() if line[:2] == "| "]
+    lines = reading.read(ROOT / "results" / "gate" / f"{machine}.jsonl")
+
+    def stated(*words: str) -> str:
+        (said,) = (row[column] for row in cells if all(word in row[0] for word in words))
+        return said
+
+    def found(plan: str, factor: float, scaled: bool) -> str:
+        counts = [alarms.count_slower(of_case, factor, scaled) for of_case in alarms.quartets_by_case(lines, plan)]
+        return "{} of {}".format(*map(sum, zip(*counts, strict=True)))
+
+    assert stated("speed:") == "{} of {}".format(*alarms.false_alarms(lines))
+    for factor in selftest.SLOWDOWNS:
+        plan = selftest.slowdown_plan(factor)
+        assert stated(f"{factor} times slower", "injected") == found(plan, 1.0, scaled=False)
+    for name, factor in (*((f"{each} times slower", each) for each in (1.2, 1.3, 1.4, 1.5)), ("twice", 2.0)):
+        assert stated(name, "scaled") == found(selftest.A_A, factor, scaled=True)
+
+
+def test_two_looks_of_the_gate_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = reading.read(ROOT / "results" / "gate" / "gate.jsonl")
+    monkeypatch.setattr(slowdown, "LOOKS", 2)
+    counts = [alarms.count_slower(of, 1.5) for of in alarms.quartets_by_case(lines)]
+    caught, number = (sum(column) for column in zip(*counts, strict=True))
+    pattern = rf"false alarm in {NUMBER} of {NUMBER} comparisons, and found {NUMBER} of {NUMBER} slowdowns by 1.5"
+    assert_stated(page("results/README.md"), pattern, *alarms.false_alarms(lines), caught, number)
 
 
 def test_limits_are_those_of_the_code() -> None:

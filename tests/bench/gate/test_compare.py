@@ -62,12 +62,15 @@ def test_an_interval_is_from_the_lowest_over_the_highest_to_the_reverse() -> Non
     assert slowdown.ratio_interval(old, new) == (6 / 5, 9 / 2), "of three samples the whole range is known, no less"
 
 
-def test_intervals_of_a_commit_against_itself_hold_1_in_95_of_100() -> None:
-    lines = read(Path(__file__).parents[3] / "results" / "gate" / "gate.jsonl")
+@pytest.mark.parametrize(("machine", "expected"), [("calm", (260, 274)), ("gate", (146, 168))])
+def test_intervals_of_a_commit_against_itself_hold_1_as_often_as_is_said(
+    machine: str, expected: tuple[int, int]
+) -> None:
+    lines = read(Path(__file__).parents[3] / "results" / "gate" / f"{machine}.jsonl")
     quartets = [quartet for own in alarms.quartets_by_case(lines) for quartet in own]
     sides = [slowdown.judged_samples([a, d], [b, c])[:2] for a, b, c, d in quartets]
     held = [low <= 1 <= high for low, high in (slowdown.ratio_interval(*side) for side in sides)]
-    assert (sum(held), len(held)) == (260, 274)
+    assert (sum(held), len(held)) == expected
 
 
 @pytest.mark.parametrize(
@@ -297,6 +300,7 @@ def test_a_change_is_compared_with_the_main_of_the_origin(tmp_path: Path, monkey
 
 def test_sides_are_measured_a_b_b_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[str] = []
+    told: list[str] = []
 
     def once(tree: Path, case: Case, plan: Plan, folder: Path, report: Any) -> list[Any]:
         measured.append(tree.name)
@@ -304,10 +308,15 @@ def test_sides_are_measured_a_b_b_a(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(revisions, "checkout", lambda side: nullcontext(Path(side)))
     monkeypatch.setattr(revisions, "measure_once", once)
-    sides: Any = revisions.measure_interleaved(("a", "b"), Plan("p", "", (Case(),)), lambda _: None, lambda *_: True)
-    assert measured == ["a", "b", "b", "a"] * 2
-    assert [(line["side"], line["round"]) for line in sides[0]] == [("a", 0), ("a", 3), ("a", 4), ("a", 7)]
-    assert [(line["side"], line["round"]) for line in sides[1]] == [("b", 1), ("b", 2), ("b", 5), ("b", 6)]
+    plan = Plan("p", "", (Case(),))
+    sides: Any = revisions.measure_interleaved(("a", "b"), plan, told.append, lambda *_: True)
+    assert measured == ["a", "b", "b", "a"] * 3
+    assert [(line["side"], line["round"]) for line in sides[0]] == [("a", n) for n in (0, 3, 4, 7, 8, 11)]
+    assert [(line["side"], line["round"]) for line in sides[1]] == [("b", n) for n in (1, 2, 5, 6, 9, 10)]
+    assert told[1:] == ["    slower; measured once more"] * 2
+    measured.clear()
+    revisions.measure_interleaved(("a", "b"), plan, told.append, lambda old, new: len(old) < 4)
+    assert measured == ["a", "b", "b", "a"] * 2, "the second look clears it"
 
 
 def test_a_checkout_that_fails_leaves_no_worktree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

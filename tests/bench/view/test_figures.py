@@ -30,6 +30,7 @@ COMMITTED = {
     "fidelity/fidelity": "records/fidelity.jsonl",
     **{f"gpu/{name}": "records/gpu_h200.jsonl" for name in ("time_vs_t", "memory_vs_t")},
     "gate/gate_power": "gate/gate.jsonl",
+    "gate/calm/gate_power": "gate/calm.jsonl",
 }
 """The figures of results/figures, and the records each is of."""
 
@@ -182,7 +183,7 @@ def test_every_mark_is_named_and_no_word_lies_on_another(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("name", sorted(COMMITTED))
 def test_committed_figures_are_complete_and_legible_and_of_their_records(name: str) -> None:
-    own, frame = module(name.partition("/")[2]), load(RESULTS / COMMITTED[name])
+    own, frame = module(name.rpartition("/")[2]), load(RESULTS / COMMITTED[name])
     figure = own.draw(frame)
     assert unnamed(figure) == []
     assert touching(figure) == []
