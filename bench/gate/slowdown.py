@@ -10,7 +10,7 @@ SLOWER = 1.3
 LOOKS = 3
 """How often A B B A of a case are measured at most: it is called slower if it is each time, over all rounds so far.
 
-On a machine whose neighbours slow it down for minutes, two looks raised a false alarm in 2 of 20 comparisons of a
+On a machine that is disturbed for minutes, two looks raised a false alarm in 2 of 20 comparisons of a
 commit with itself, three in none of 19 (results/README.md).
 """
 

@@ -142,4 +142,25 @@ PLANTED = [
         "agreements = single",
         f"{RECORD}::test_a_frame_of_older_records_has_the_columns_of_all_their_layers",
     ),
+    Planted(
+        "two looks call a case slower",
+        "bench/gate/slowdown.py",
+        "LOOKS = 3",
+        "LOOKS = 2",
+        "tests/bench/gate/test_compare.py::test_sides_are_measured_a_b_b_a",
+    ),
+    Planted(
+        "the self-test judges by the first two looks",
+        "bench/gate/alarms.py",
+        "quartets[i : i + slowdown.LOOKS]",
+        "quartets[i : i + 2]",
+        "tests/bench/gate/test_selftest.py::test_a_slowdown_counts_when_all_three_looks_say_so",
+    ),
+    Planted(
+        "a look is announced that is not taken",
+        "bench/gate/revisions.py",
+        "if not again or attempt + 1 == slowdown.LOOKS or",
+        "if not again or",
+        "tests/bench/gate/test_compare.py::test_sides_are_measured_a_b_b_a",
+    ),
 ]
