@@ -27,13 +27,14 @@ def false_alarms(lines: list[Record]) -> tuple[int, int]:
     """Count the A/A comparisons with a regression in any metric of any case, and all A/A comparisons."""
     alarmed, number = set(), 0
     for quartets in quartets_by_case(lines):
-        looks = windows(quartets)
-        number = max(number, len(looks))
-        for index, ((a, b, c, d), *_) in enumerate(looks):
+        comparisons = windows(quartets)
+        number = max(number, len(comparisons))
+        for index, looks in enumerate(comparisons):
+            a, b, c, d = looks[0]
             changes = compare.changes([a, d], [b, c])
             if any(change.regression and change.verdict != "slower" for change in changes):
                 alarmed.add(index)
-            if slower(looks[index]):
+            if slower(looks):
                 alarmed.add(index)
     return len(alarmed), number
 

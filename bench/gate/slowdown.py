@@ -8,10 +8,10 @@ from drtrl_bench.records.record import Record
 SLOWER = 1.3
 """A ratio of times above this is a regression."""
 LOOKS = 3
-"""How often A B B A of a case are measured at most: it is called slower if it is each time, over all rounds so far.
+"""A B B A of a case are measured this often at most; the case is slower if it is after each, over all rounds so far.
 
-On a machine that is disturbed for minutes, two looks raised a false alarm in 2 of 20 comparisons of a
-commit with itself, three in none of 19 (results/README.md).
+On a machine that is disturbed for minutes, two looks raised a false alarm in 2 of 20 comparisons of a commit with
+itself, three in none of 19 (results/README.md).
 """
 
 

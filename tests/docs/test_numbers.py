@@ -9,6 +9,7 @@ from itertools import chain
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pytest
 from support.copies import ROOT
 
@@ -472,11 +473,46 @@ def test_alarms_of_the_gate(machine: str, column: int) -> None:
         return "{} of {}".format(*map(sum, zip(*counts, strict=True)))
 
     assert stated("speed:") == "{} of {}".format(*alarms.false_alarms(lines))
+    if machine == "gate":
+        assert stated("bytes and fidelity").startswith(
+            "{} of {}, all alike".format(*alarms.remeasurement_alarms(lines))
+        )
     for factor in selftest.SLOWDOWNS:
         plan = selftest.slowdown_plan(factor)
         assert stated(f"{factor} times slower", "injected") == found(plan, 1.0, scaled=False)
     for name, factor in (*((f"{each} times slower", each) for each in (1.2, 1.3, 1.4, 1.5)), ("twice", 2.0)):
         assert stated(name, "scaled") == found(selftest.A_A, factor, scaled=True)
+
+
+def test_bytes_and_fidelity_are_alike_to_the_last_digit() -> None:
+    found: dict[str, set[str]] = {}
+    for line in reading.read(ROOT / "results" / "gate" / "gate.jsonl"):
+        if line["plan"] == verdict.PLAN:
+            own = json.dumps([line["memory"]["working_bytes"], line["fidelity"]], sort_keys=True)
+            found.setdefault(line["case_key"], set()).add(own)
+    assert_stated(page("results/README.md"), rf"bytes and fidelity of all {NUMBER} cases", len(found))
+    assert {len(own) for own in found.values()} == {1}
+
+
+def test_how_much_the_machines_of_the_gate_were_disturbed() -> None:
+    def share(machine: str, since: str = "") -> float:
+        by_case: dict[str, list[tuple[str, float]]] = {}
+        for line in reading.read(ROOT / "results" / "gate" / f"{machine}.jsonl"):
+            samples = line["time"].get("cpu_samples_s") or line["time"].get("samples_s")
+            if line["plan"] == selftest.A_A and samples:
+                by_case.setdefault(line["case_key"], []).append((line["started"], median(samples)))
+        slow = [
+            time > 1.3 * np.percentile([each for _, each in own], 5)
+            for own in by_case.values()
+            for started, time in own
+            if started > since
+        ]
+        return round(100 * sum(slow) / len(slow))
+
+    text = page("results/README.md")
+    assert_stated(text, rf"the calm one {NUMBER} % of the rounds", share("calm"))
+    assert_stated(text, rf"the disturbed one {NUMBER} % did", share("gate"))
+    assert_stated(text, rf"the two measurements ran, it was {NUMBER} %", share("gate", "2026-11-29T14:23"))
 
 
 def test_two_looks_of_the_gate_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,11 @@ def test_a_slowdown_counts_when_all_three_looks_say_so() -> None:
     assert alarms.count_slower(mixed, both=False) == (1, 1)
 
 
+def test_help_says_how_many_slowdowns_are_judged() -> None:
+    source = Path(rehearse.__file__).read_text(encoding="utf-8")
+    assert f"fewer than {selftest_table.ENOUGH + slowdown.LOOKS - 1} are not judged" in source
+
+
 def test_figure_has_the_rates() -> None:
     lines = [each | {"environment": environment()} for each in comparisons(10)]
     points = gate_power.data(frames.frame(lines))
