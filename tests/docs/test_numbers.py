@@ -500,7 +500,7 @@ def test_how_much_the_machines_of_the_gate_were_disturbed() -> None:
         for line in reading.read(ROOT / "results" / "gate" / f"{machine}.jsonl"):
             samples = line["time"].get("cpu_samples_s") or line["time"].get("samples_s")
             if line["plan"] == selftest.A_A and samples:
-                by_case.setdefault(line["case_key"], []).append((line["started"], median(samples)))
+                by_case.setdefault(line["case_key"], []).append((line["started"] or "", median(samples)))
         slow = [
             time > 1.3 * np.percentile([each for _, each in own], 5)
             for own in by_case.values()

@@ -129,7 +129,7 @@ PLANTED = [
     Planted(
         "an accuracy of another data set",
         "docs/data.md",
-        "layout | 0.983 | 0.1 |",
+        "layout | 0.972 | 0.1 |",
         "layout | 0.982 | 0.1 |",
         f"{NUMBERS}::test_what_can_be_learned_from_stand_ins[nmnist]",
     ),
