@@ -158,12 +158,12 @@ def longest_block(case: Case) -> int:
     With mode "compile" blocks are unrolled, which takes torch.compile a second or two for each step. On a CPU the
     arrays of a block should stay in the cache, and 512 rows, steps times samples, are enough for a GEMM over a block;
     PyTorch takes more calls with shorter blocks. Filters are little beside a block's arrays: the blocks of ES-D-RTRL
-    and OTTT are as short as they can be without being much slower.
+    and OTTT are as short as they can be without being much slower, which takes 128 rows and at most 32 steps.
     """
     if case.mode == "compile":
         return 16
     if case.device == "cpu" and registry.ALGORITHMS[case.algorithm].filters:
-        return 8 if case.framework == "jax" else 32
+        return min(32, max(8, 128 // case.batch)) if case.framework == "jax" else 32
     if case.device == "cpu":
         return min(64, max(16 if case.framework == "jax" else 32, 512 // case.batch))
     return 256 if case.framework == "jax" or case.mode == "triton" else 64
