@@ -92,8 +92,8 @@ def caption(rows: list[dict[str, Any]]) -> str:
         f"{data}{', synthetic data' * bool(synthetic)}, `{cell}`, {layers} hidden layers of {neurons} neurons, "
         f"B = {batch}, T = {steps}, K = {chunk} (BPTT: K = T), leaky readout where none is named, "
         f"x BPTT over the quickest BPTT ({quickest}), "
-        f"{dtype}, {threads_said}. {processor}, {cores} cores, Python {versions[0]}, jax {versions[1]}, "
-        f"torch {versions[2]}, commit {commit[:9]}. The times are {timed}"
+        f"{dtype}, {threads_said}. {processor}, {cores} core{'s' * (cores != 1)}, Python {versions[0]}, "
+        f"jax {versions[1]}, torch {versions[2]}, commit {commit[:9]}. The times are {timed}"
         f"{f', and a ratio is the median of {rounds} rounds' * (rounds > 1)}."
     )
 
