@@ -25,7 +25,7 @@ from support.genuine import written as written
 from support.problems import FRAMEWORKS, needs
 
 from drtrl_bench.measure import memory
-from drtrl_bench.process import locks, repository
+from drtrl_bench.process import locks, repository, variables
 
 # Small problems are tested, by as many processes as pytest has workers: each would compile for an accelerator, and
 # hold three quarters of its memory. A measuring process is not told: `environment.child` leaves these variables out.
@@ -50,6 +50,16 @@ def no_hook() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in repository.LOCAL:
             patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_tuning() -> Iterator[None]:
+    """What a command prints has no line on variables that whoever runs the tests has set."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ) - set(variables.SET):
+            if variables.matches(name, (*variables.TUNING, *variables.WITHHELD)) or name == variables.PASS:
+                patch.delenv(name)
         yield
 
 

@@ -1,12 +1,13 @@
 """The gate on real revisions: errors planted in a copy of the project, committed, and measured against the original."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support.copies import copied
+from support.copies import ROOT, copied
 from support.problems import needs
 
 from drtrl_bench.gate import revisions, verdict
@@ -24,6 +25,7 @@ def git(*words: str, cwd: Path) -> None:
 def project(tmp_path: Path) -> Path:
     """A repository with the project as it is."""
     copied(tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)  # which tells a checkout from a wheel
     git("init", "-b", "main", cwd=tmp_path)
     commit(tmp_path)
     return tmp_path
