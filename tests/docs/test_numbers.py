@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stated import NUMBER, Records, assert_stated, mebibytes, milliseconds, page, records
 from support.copies import ROOT
-from support.stated import NUMBER, Records, assert_stated, mebibytes, milliseconds, page, records
 
 from drtrl_bench.gate import alarms, compare, selftest, slowdown, verdict
 from drtrl_bench.measure import gradcheck

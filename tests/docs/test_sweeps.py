@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from stated import NUMBER, Records, assert_stated, mebibytes, milliseconds, page, records
 from support.copies import ROOT
-from support.stated import NUMBER, Records, assert_stated, mebibytes, milliseconds, page, records
 
 TEXT = page("results/README.md")
 LIF = {"cell": "lif_delta", "neurons": 128, "batch": 8, "trace_dtype": "same", "auto": False, "segments": 0}
@@ -42,7 +42,10 @@ def quickest(framework: str, problem: dict[str, Any]) -> float:
 def test_over_the_steps() -> None:
     rules: tuple[tuple[str, dict[str, Any]], ...] = (("drtrl", {"chunk": 32}), ("bptt", {}), ("bptt_checkpointed", {}))
     found = [ms(name, f, steps=4096, **chunk) for f in FRAMEWORKS for name, chunk in rules]
-    of_jax, of_torch = rf"{n} ms in JAX, plain BPTT {n} and checkpointed BPTT {n}", rf"in PyTorch {n}(?: \(noisy\))?, {n} and {n}\."
+    of_jax, of_torch = (
+        rf"{n} ms in JAX, plain BPTT {n} and checkpointed BPTT {n}",
+        rf"in PyTorch {n}(?: \(noisy\))?, {n} and {n}\.",
+    )
     assert_stated(TEXT, rf"D-RTRL at K = 32 takes {of_jax}; {of_torch}", *found)
     chunks = [[*(ms("drtrl", f, steps=512, chunk=k) for k in (64, 256)), ms("bptt", f, steps=512)] for f in FRAMEWORKS]
     of_jax, of_torch = (
@@ -123,7 +126,8 @@ def test_what_the_cost_model_picks() -> None:
     (k, in_jax), (whole, in_torch) = (picked(f) for f in FRAMEWORKS)
     assert (k, whole) == (256, 512)
     below = [ends([ms("drtrl", f, steps=512, chunk=c) for c in (1, 4, 16, 64, 256)]) for f in FRAMEWORKS]
-    of_jax = rf"picks K = 256 for D-RTRL at N = 128 in JAX \({n} ms; the others of the sweep below K = T take {more}\)"
+    others = rf"that length once more and the others below K = T take {more}"
+    of_jax = rf"picks K = 256 for D-RTRL at N = 128 in JAX \({n} ms; {others}\)"
     assert_stated(
         TEXT, rf"{of_jax} and K = T in PyTorch \({n} ms; below it {more}\)", in_jax, *below[0], in_torch, *below[1]
     )

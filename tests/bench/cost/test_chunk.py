@@ -203,7 +203,7 @@ def test_blocks_are_shorter_where_the_batch_is_larger(where: str, batch: int, st
 @pytest.mark.parametrize(("batch", "steps"), [(1, 32), (2, 32), (4, 32), (8, 16), (16, 8), (64, 8)])
 @pytest.mark.parametrize("rule", ["es_drtrl", "ottt"])
 def test_blocks_of_filters_are_as_short_as_128_rows_allow(rule: str, batch: int, steps: int) -> None:
-    """Of 64 rows, 8 steps of 8 samples, they took a tenth longer than of 128."""
+    """And no shorter than 8 steps, no longer than 32."""
     assert longest_block(replace(HEADLINE, framework="jax", algorithm=rule, batch=batch)) == steps
 
 
