@@ -102,4 +102,4 @@ def test_the_front_table_has_the_numbers_of_the_records(name: str, readout: str,
 def test_the_front_page_says_what_the_data_are_and_which_machine() -> None:
     assert "digits (event-converted), `lif_delta`, 2 hidden layers of 64 neurons" in README
     versions = r"Python 3\.\d+\.\d+, jax [\d.]+, torch [\d.+a-z]+, commit [0-9a-f]{9}\."
-    assert re.search(rf"float32, 1 thread\. \S.*, (1 core|([2-9]|\d{(2,)}) cores), {versions}", README)
+    assert re.search(rf"float32, 1 thread\. \S.*, (1 core|([2-9]|\d\d+) cores), {versions}", README)
