@@ -55,9 +55,12 @@ def no_hook() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def no_tuning() -> Iterator[None]:
-    """A command prints no line on variables that whoever runs the tests has set; folders and compilers stay."""
+    """A command prints no line on variables that whoever runs the tests has set; folders and compilers stay.
+
+    So does TRITON_INTERPRET, with which tests of kernels start a pytest of their own.
+    """
     told = (*variables.TUNING, *variables.WITHHELD)
-    stays = (*variables.NEEDED, *variables.IMPORTED, *variables.SET, "*_PATH", "CC", "CXX")
+    stays = (*variables.NEEDED, *variables.IMPORTED, *variables.SET, "*_PATH", "CC", "CXX", "TRITON_INTERPRET")
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name == variables.PASS or (variables.matches(name, told) and not variables.matches(name, stays)):
