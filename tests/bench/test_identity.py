@@ -197,8 +197,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("framework_name", FRAMEWORKS)
-@pytest.mark.parametrize("algorithm", ["bptt", "es_drtrl", "random_feedback"])
+@pytest.mark.parametrize(
+    ("framework_name", "algorithm"), [("torch", "bptt"), ("jax", "es_drtrl"), ("torch", "random_feedback")]
+)
 def test_an_edit_of_any_source_is_another_measurement(framework_name: str, algorithm: str, project: Path) -> None:
     case = replace(SMALL, framework=framework_name, algorithm=algorithm)
     sources = provenance.sources(algorithm, framework_name, case.dataset)

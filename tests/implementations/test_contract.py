@@ -102,7 +102,7 @@ def test_problem_is_alive(case: tuple[str, int, str]) -> None:
     assert 0 < (p.targets < 0).sum() < p.targets.size
 
 
-@pytest.mark.parametrize("K", CHUNKS)
+@pytest.mark.parametrize("K", [pytest.param(K, marks=() if K == 3 else pytest.mark.slow) for K in CHUNKS])
 @pytest.mark.parametrize("cell", CELLS)
 def test_drtrl_is_exact_without_recurrence(framework: str, cell: str, K: int) -> None:
     """One layer whose neurons do not see each other, and a readout without memory: nothing is cut."""

@@ -256,8 +256,13 @@ FIGURES = (
 )  # fmt: skip
 
 
+@cache
+def drawn_small() -> dict[str, Any]:
+    return weight_gradient.figures(frame(SMALL))
+
+
 def test_figures_are_complete() -> None:
-    drawn = weight_gradient.figures(frame(SMALL))
+    drawn = drawn_small()
     assert list(drawn) == [f"weight_gradient{name}" for name in FIGURES]
     assert list(drawn) == names.names("weight_gradient", frame(SMALL))
     for name, (figure, _) in drawn.items():
@@ -296,7 +301,7 @@ def test_undefined_cosines_of_deep_networks_are_drawn_as_published() -> None:
 
 
 def test_norms_and_silence_are_drawn_wherever_cosines_are() -> None:
-    drawn = weight_gradient.figures(frame(SMALL))
+    drawn = drawn_small()
     for name, bands in (("", 1), ("_readout", 1), ("_parameters_norms", 3), ("_depth_norms", 1), ("_sweeps_norms", 3)):
         figure, points = drawn[f"weight_gradient{name}"]
         heights = {round(axes.get_position().y0, 2) for axes in figure.axes if axes.get_ylabel().startswith("norm /")}

@@ -80,8 +80,8 @@ def expected(rule: str, p: Problem, patterns: Patterns, K: int) -> tuple[float, 
 
 
 def marks(case: tuple[str, int, int], K: int, whole: bool) -> Any:
-    """Chunks and a shorter one for every case, and all lengths for one, read by spikes; the rest is slow."""
-    fast = K == 3 and case != CASES[2] if whole else K == 3 or case == CASES[1]
+    """Chunks and a shorter one for every case read by spikes and for two read whole, and all lengths for one."""
+    fast = K == 3 and case in CASES[:2] if whole else K == 3 or case == CASES[1]
     return () if fast else pytest.mark.slow
 
 
