@@ -831,7 +831,7 @@ MUTANTS = [
 ]
 
 
-OFTEN = 5
+OFTEN = 10
 
 
 def copy(to: Path) -> Path:
