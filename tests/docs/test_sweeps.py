@@ -156,6 +156,8 @@ def test_what_the_cost_model_picks() -> None:
     fixed = [[ms("drtrl", f, steps=512, neurons=512, batch=4, chunk=k) for k in (16, 64, 256)] for f in FRAMEWORKS]
     assert all(each == sorted(each, reverse=True) for each in fixed)
     gain = 100 * (fixed[0][1] / fixed[0][2] - 1)
+    of_64, of_256 = (of("drtrl", "jax", steps=512, neurons=512, batch=4, chunk=k)[0]["time"] for k in (64, 256))
+    assert of_64["low_s"] < of_256["high_s"], "intervals that overlap: less than the noise"
     pattern = rf"256 at N = 512 \({n} and {n} ms; the quickest of K = 16, 64 and 256, in JAX by {n} % and so"
     assert_stated(TEXT, pattern, *(each for _, each in wide), gain)
     small = {"cell": "tanh_rnn", "neurons": 64, "batch": 4}

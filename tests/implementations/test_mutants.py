@@ -14,6 +14,7 @@ import pytest
 from support import forked
 from support.copies import copied
 from support.problems import FRAMEWORKS, needs
+from test_zoo import fast
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = "tests/implementations"
@@ -55,7 +56,7 @@ def segments(rule: str, number: int) -> str:
 
 
 def zoo(rule: str, cell: str) -> str:
-    """The test of a rule with a cell of the zoo."""
+    """The test of a rule with a cell of the zoo that always runs."""
     return f"{rule}-{cell}-2layers"
 
 
@@ -832,6 +833,7 @@ MUTANTS = [
 
 
 OFTEN = 10
+"""Every how many of the mutants one always runs."""
 
 
 def copy(to: Path) -> Path:
@@ -865,6 +867,13 @@ def edited(mutant: Mutant) -> str:
 def test_every_mutant_has_its_place() -> None:
     for mutant in MUTANTS:
         assert edited(mutant) != (ROOT / "implementations" / mutant.file).read_text(encoding="utf-8"), mutant
+
+
+def test_what_notices_an_error_always_runs() -> None:
+    for mutant in MUTANTS:
+        first, *others = mutant.case.split("-")
+        if others[-1] == "2layers":
+            assert fast(mutant.framework, first, others[0], 2), mutant
 
 
 @pytest.mark.parametrize("nth", [OFTEN, pytest.param(1, marks=pytest.mark.slow)])

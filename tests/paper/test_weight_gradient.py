@@ -258,6 +258,7 @@ FIGURES = (
 
 @cache
 def drawn_small() -> dict[str, Any]:
+    """The figures of SMALL, which take seconds to draw."""
     return weight_gradient.figures(frame(SMALL))
 
 
