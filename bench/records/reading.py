@@ -117,13 +117,14 @@ def last_of_each(path: str | Path, key: Callable[[Record], Hashable]) -> list[Re
     records: dict[Hashable, Record] = {}
     environments: dict[str | None, Environment] = {}
     for file in files(path):
+        source = shown(Path(file.name))
         try:
             for line in lines(file):
                 if line["kind"] == "environment":
                     environments[line["env_hash"]] = line
                 else:
                     records.pop(value := key(line), None)  # a later record goes to the end
-                    records[value] = {**line, "source": shown(Path(file.name)), "environment": None}
+                    records[value] = {**line, "source": source, "environment": None}
         except OSError as error:
             if file == Path(path):
                 raise

@@ -126,6 +126,14 @@ PLANTED = [
         f"{LOAD}test_an_append_takes_no_longer_for_a_long_file",
     ),
     Planted(
+        "each line is copied field by field",
+        "bench/records/reading.py",
+        "                    records.pop(value := key(line), None)",
+        "                    line = __import__('copy').deepcopy(line)\n"
+        "                    records.pop(value := key(line), None)",
+        f"{LOAD}test_a_line_is_read_in_some_tens_of_calls",
+    ),
+    Planted(
         "sources are hashed for every case",
         "bench/measure/runner.py",
         "shas.get(deciding) or ",
