@@ -12,7 +12,7 @@ from drtrl_bench import lookup
 from drtrl_bench.cli.arguments import Data
 from drtrl_bench.cli.reading import LOCAL
 from drtrl_bench.cli.terminal import UsageError, announce, complaints, console, progress_of_several
-from drtrl_bench.paper import experiment
+from drtrl_bench.paper import experiment, listing
 from drtrl_bench.process import signals
 
 COMMITTED = LOCAL.parent / "paper"
@@ -21,7 +21,7 @@ COMMITTED = LOCAL.parent / "paper"
 
 def experiment_names(incomplete: str) -> list[str]:
     """List the experiments that complete a name, for the shell."""
-    return [name for name in experiment.EXPERIMENTS if name.startswith(incomplete)]
+    return [name for name in listing.EXPERIMENTS if name.startswith(incomplete)]
 
 
 Names = Annotated[
@@ -66,13 +66,13 @@ def reproduce(
         show(chosen, records)
         return
     from drtrl_bench.paper import records as results
-    from drtrl_bench.paper import report, runner, side_by_side
+    from drtrl_bench.paper import reproduction, runner, side_by_side
     from drtrl_bench.paper.drawing import every
 
     if not draw_only:
         files = {name: results.file_of(records, name) for name in chosen}
         workers = workers or (len(os.sched_getaffinity(0)) if size == "cpu" else 1)
-        beside = [name for name in chosen if not hasattr(experiment.module(name), "case")]
+        beside = [name for name in chosen if not hasattr(listing.module(name), "case")]
         if min(workers, len(beside), len(set(files.values()))) < 2:
             beside = []
         advice = "the finished jobs are kept, the same command goes on from here"
@@ -84,12 +84,12 @@ def reproduce(
                 if name not in beside:
                     runner.run(name, size, files[name], partial(told, name), announce, retry)
     judged, drawn = [], []
-    for name in experiment.EXPERIMENTS:
+    for name in listing.EXPERIMENTS:
         rows = rows_of(name, size, records, complain=name in chosen)
         if rows is None:
             judged.append((name, None, []))
             continue
-        judged.append((name, rows, report.judge(name, rows)))
+        judged.append((name, rows, reproduction.judge(name, rows)))
         if name in chosen:
             drawn.append((name, rows, out / "figures" / "paper"))
     if not drawn:
@@ -97,17 +97,17 @@ def reproduce(
         raise UsageError(f"no results of {what} at size {size} in {records}; without --draw-only they are made")
     for png in every.of_all(drawn):
         announce(f"{png.with_suffix('')}.png .pdf .csv")
-    announce(f"{report.write(out, judged)}: which claims stand")
+    announce(f"{reproduction.write(out, judged)}: which claims stand")
 
 
 def choose(names: list[str] | None, size: str) -> list[str]:
     """Return the named experiments, or all. Raises UsageError for a name or a size that there is not."""
     for name in names or ():
-        if name not in experiment.EXPERIMENTS:
-            raise UsageError(f"experiment {name!r}: {lookup.nearest(name, experiment.EXPERIMENTS)}")
+        if name not in listing.EXPERIMENTS:
+            raise UsageError(f"experiment {name!r}: {lookup.nearest(name, listing.EXPERIMENTS)}")
     if size not in experiment.SIZES:
         raise UsageError(f"--size {size}: there are {' and '.join(experiment.SIZES)}")
-    return [name for name in experiment.EXPERIMENTS if not names or name in names]
+    return [name for name in listing.EXPERIMENTS if not names or name in names]
 
 
 def rows_of(name: str, size: str, records: Path, complain: bool) -> Any:
@@ -145,7 +145,7 @@ def show(names: list[str], records: Path) -> None:
     for column in range(3):
         grid.add_column(overflow="fold", no_wrap=column < 2)
     for name in names:
-        about = experiment.module(name).ABOUT
+        about = listing.module(name).ABOUT
         lines, _ = results.read(results.file_of(records, name))
         states = [f"{size}: {standing(name, size, lines)}" for size in experiment.SIZES]
         grid.add_row(name, about.section, "\n".join([about.question, *states]))
@@ -212,7 +212,7 @@ def usual(name: str, size: str, jobs: list[dict[str, Any]]) -> float | None:
     lines, _ = results.read(results.file_of(COMMITTED, name))
     if len(found := results.newest(lines, name, jobs)) == len(jobs):
         return seconds(found)
-    return experiment.module(name).ABOUT.cpu_seconds if size == "cpu" else None
+    return listing.module(name).ABOUT.cpu_seconds if size == "cpu" else None
 
 
 def standing(name: str, size: str, lines: list[dict[str, Any]]) -> str:

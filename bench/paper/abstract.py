@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from drtrl_bench.paper import experiment, sizes
+from drtrl_bench.paper import listing, sizes
 
 
 class Said(NamedTuple):
@@ -78,13 +78,13 @@ def lines(judged: Iterable[tuple[str, Any, Any]], claims: Iterable[tuple[str, ..
         for name, key, short in judged_by:
             if name not in rows_of:
                 continue
-            about = experiment.module(name).ABOUT
+            about = listing.module(name).ABOUT
             for number, section, claim, verdict in listed:
                 if (section, claim) == (about.section, about.claims[key].text):
                     told.setdefault(verdict, []).append(f"{short} ({number})")
                     numbers.append(number)
         ran = {name: rows_of[name] for name, *_ in judged_by if rows_of.get(name) is not None}
         stands = "; ".join(f"{word}: {', '.join(own)}" for word, own in told.items())
-        size = "; ".join(f"{experiment.module(name).ABOUT.section}: {sizes.brief(rows)}" for name, rows in ran.items())
+        size = "; ".join(f"{listing.module(name).ABOUT.section}: {sizes.brief(rows)}" for name, rows in ran.items())
         took = f"{sum(rows.attrs['cpu_s'] for rows in ran.values()):.0f}" if ran else ""
         yield words, ", ".join(sorted(numbers, key=int)), stands or besides or "no row", size, took

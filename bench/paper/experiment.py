@@ -1,4 +1,4 @@
-"""Says what a module of an experiment offers, and lists the modules.
+"""Says what a module of an experiment offers.
 
 A module of an experiment, in `drtrl_bench.paper.studies` or `drtrl_bench.paper.tasks`, has
 
@@ -15,37 +15,24 @@ and, if it measures time or memory,
                           computed, in a process of its own; its rows are those of one run, and differ at every call
 """
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-EXPERIMENTS = {
-    "jacobian": "drtrl_bench.paper.studies.jacobian",
-    "artificial": "drtrl_bench.paper.studies.artificial",
-    "rank1_time": "drtrl_bench.paper.studies.rank1_time",
-    "rank1_theory": "drtrl_bench.paper.studies.rank1_theory",
-    "weight_gradient": "drtrl_bench.paper.studies.weight_gradient",
-    "in_step": "drtrl_bench.paper.studies.in_step",
-    "memory_speed": "drtrl_bench.paper.studies.memory_speed",
-    "dms": "drtrl_bench.paper.tasks.dms",
-    "shd": "drtrl_bench.paper.tasks.shd",
-    "gesture": "drtrl_bench.paper.tasks.gesture",
-    "connectome": "drtrl_bench.paper.studies.connectome",
-    "evidence": "drtrl_bench.paper.tasks.evidence",
-    "copying": "drtrl_bench.paper.tasks.copying",
-    "integrator": "drtrl_bench.paper.tasks.integrator",
-    "length": "drtrl_bench.paper.tasks.length",
-    "lag": "drtrl_bench.paper.studies.lag",
-    "along": "drtrl_bench.paper.studies.along",
-}
-"""The experiments by name, in the paper's order, and then those beyond it."""
 SIZES = ("cpu", "paper")
 """cpu: minutes on two cores. paper: the numbers of the published code."""
 Outcome = Literal[
     "reproduced", "not reproduced", "only at reduced size", "not at reduced size", "cannot be judged here"
 ]
 """What a verdict can be: `report.outcome` chooses."""
+IN_SHORT = {
+    "reproduced": "yes",
+    "not reproduced": "no",
+    "only at reduced size": "yes, at reduced size",
+    "not at reduced size": "no, at reduced size",
+    "cannot be judged here": "open",
+}
+"""What a verdict is called in the table of the abstract's phrases."""
 
 Job = dict[str, Any]
 """What decides the rows of a job: numbers, texts and lists of them. "dataset" names its data set, if it has one."""
@@ -97,8 +84,3 @@ class Verdict:
 def with_replaced(about: About, verdicts: list[Verdict]) -> list[Verdict]:
     """Add to the reason of each verdict what takes the place of something published."""
     return [replace(verdict, why=f"{verdict.why}; {about.instead}") for verdict in verdicts]
-
-
-def module(name: str) -> Any:
-    """Import the module of an experiment, which offers what is listed above."""
-    return importlib.import_module(EXPERIMENTS[name])

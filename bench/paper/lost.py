@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from drtrl_bench.paper import experiment
 from drtrl_bench.paper.experiment import Job, Row
 
 STATUS = "oom"
@@ -38,11 +37,6 @@ def attempt(compute: Callable[[Job], list[Row]], job: Job) -> list[Row]:
 def ran_out(line: Mapping[str, Any]) -> bool:
     """Tell whether memory ran out in the job of a result."""
     return any(each.get("status") == STATUS for each in line["rows"])
-
-
-def left_out(line: Mapping[str, Any]) -> bool:
-    """Tell whether a result has nothing to draw; where time and memory are measured, what ran out is drawn, too."""
-    return ran_out(line) and not hasattr(experiment.module(line["experiment"]), "case")
 
 
 def told(gone: Iterable[Job], jobs: Iterable[Job]) -> dict[str, str]:

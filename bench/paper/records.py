@@ -4,12 +4,12 @@ A file holds two kinds of lines: an `environment` describes a machine, as in `dr
 holds a job and its rows, and names its machine by `env_hash`. A line is written once its job is finished.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drtrl_bench.case import digest
-from drtrl_bench.paper import lost
+from drtrl_bench.paper import listing, lost
 from drtrl_bench.records import reading
 
 if TYPE_CHECKING:
@@ -72,11 +72,22 @@ def newest(lines: Iterable[Line], name: str, jobs: Iterable[dict[str, Any]]) -> 
     return [last[key] for job in jobs if (key := key_of(name, job)) in last]
 
 
+def left_out(line: Mapping[str, Any]) -> bool:
+    """Tell whether a result has nothing to draw; where time and memory are measured, what ran out is drawn, too."""
+    return lost.ran_out(line) and not hasattr(listing.module(line["experiment"]), "case")
+
+
+def instead(name: str) -> str:
+    """Return what takes the place of something published in an experiment; "" if nothing does."""
+    return listing.module(name).ABOUT.instead if name in listing.EXPERIMENTS else ""
+
+
 def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.DataFrame":
     """Return a frame with a row for each row of the results, with the numbers of its job beside its own.
 
     size: the one whose jobs these are; two sizes may share some. `attrs` has it, the environments, and "results" (the
-    hash of what is drawn), "experiment", "jobs", "seeds" and "cpu_s", what the jobs took; and "lost", by study the
+    hash of what is drawn), "experiment", "instead" (what takes the place
+    of something published), "jobs", "seeds" and "cpu_s", what the jobs took; and "lost", by study the
     words on jobs that ran out of memory, which have no rows. If no job has rows, the columns are those of a job.
     """
     import pandas as pd
@@ -96,7 +107,7 @@ def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.Da
             "setup": letters[line["env_hash"]],
             "commits": frozenset([commit] if commit else []),
         }
-        if lost.left_out(line):
+        if left_out(line):
             gone.append(line["job"])
         else:
             rows += [{**line["job"], **row, **common} for row in line["rows"]]
@@ -105,6 +116,7 @@ def frame(lines: list[Line], environments: dict[str, Line], size: str) -> "pd.Da
         "environments": Shared(environments),
         "results": digest([[line["job_key"], line["implementation_sha"], line["rows"]] for line in lines]),
         "experiment": lines[0]["experiment"] if lines else "",
+        "instead": instead(lines[0]["experiment"]) if lines else "",
         "size": size,
         "jobs": len(lines) - len(gone),
         "lost": Shared(lost.told(gone, [line["job"] for line in lines])),

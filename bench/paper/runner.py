@@ -17,7 +17,7 @@ from typing import Any
 from drtrl_bench import data, lookup, protocols, provenance, registry
 from drtrl_bench.case import Case, digest
 from drtrl_bench.measure import environment
-from drtrl_bench.paper import apart, experiment, lost, records
+from drtrl_bench.paper import apart, listing, lost, records
 from drtrl_bench.paper.excerpt import used
 from drtrl_bench.paper.experiment import Job, Row
 from drtrl_bench.paper.records import Line
@@ -71,7 +71,7 @@ def digested(*parts: str) -> str:
 
 def sources(name: str, job: Job) -> list[str]:
     """Return the code that a job's rows depend on."""
-    code = [*texts(experiment.EXPERIMENTS[name], job.get("dataset"), job.get("framework"))]
+    code = [*texts(listing.EXPERIMENTS[name], job.get("dataset"), job.get("framework"))]
     if case := case_of(name, job):
         code += texts_of_case(case.algorithm, case.framework, case.dataset)
     return code
@@ -89,7 +89,7 @@ def of_older_code(name: str, lines: list[Line]) -> int:
 
 def case_of(name: str, job: Job) -> Case | None:
     """Return the case that a job measures; None for an experiment whose rows depend on no machine."""
-    of_job = getattr(experiment.module(name), "case", None)
+    of_job = getattr(listing.module(name), "case", None)
     return of_job and of_job(job)
 
 
@@ -99,8 +99,8 @@ def rows_of(name: str, job: Job, say: Say) -> list[Row]:
     If it runs out of memory, its only row says so; here, the system may end the whole run.
     """
     if case := case_of(name, job):
-        return apart.rows(experiment.EXPERIMENTS[name], job, case, say)
-    return lost.attempt(experiment.module(name).compute, job)
+        return apart.rows(listing.EXPERIMENTS[name], job, case, say)
+    return lost.attempt(listing.module(name).compute, job)
 
 
 def computed(name: str, jobs: list[Job], say: Say, large: bool) -> Iterator[Line]:
@@ -109,14 +109,14 @@ def computed(name: str, jobs: list[Job], say: Say, large: bool) -> Iterator[Line
     large: memory may not hold them, so that those that share what they compute, as they differ in seed and framework
     alone, have a process of their own, one after the other. One that measures a case has its own, and its turn, anyway.
     """
-    large = large and not hasattr(experiment.module(name), "case")
+    large = large and not hasattr(listing.module(name), "case")
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         alike = {key: value for key, value in job.items() if not large or key not in ("seed", "framework", "until")}
         groups.setdefault(json.dumps(alike, sort_keys=True), []).append(job)
     for group in groups.values():
         own = (apart.clocked(partial(rows_of, name, job, say)) for job in group)
-        results = apart.each(experiment.EXPERIMENTS[name], group) if large else own
+        results = apart.each(listing.EXPERIMENTS[name], group) if large else own
         for of_job, (rows, took) in zip([origin(name, job) for job in group], results, strict=True):
             yield of_job | {"rows": rows} | took
 
@@ -169,7 +169,7 @@ def location(events: protocols.EventDataset) -> Any:
 
 def jobs_of(name: str, size: str) -> list[Job]:
     """List the jobs of an experiment, as they are read back from a file."""
-    module = experiment.module(name)
+    module = listing.module(name)
     return json.loads(json.dumps(module.jobs(module.SIZES[size])))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drtrl_bench import start
-from drtrl_bench.paper import apart, experiment, runner
+from drtrl_bench.paper import apart, listing, runner
 from drtrl_bench.process import scratch, supervised
 
 OFTEN_S = 0.5
@@ -64,14 +64,14 @@ def run(
     The longest begin first. Where one fails, the others are run all the same. Raises OSError with the reasons then.
     """
     runner.provide([job for name in names for job in runner.jobs_of(name, size)], say)
-    waiting = sorted(names, key=lambda name: experiment.module(name).ABOUT.cpu_seconds or 0)
+    waiting = sorted(names, key=lambda name: listing.module(name).ABOUT.cpu_seconds or 0)
     cores, running, failures = sorted(os.sched_getaffinity(0)), [], []
     idle = [cores[number % len(cores)] for number in range(workers)]
     with scratch.folder() as folder:
         while waiting or running:
             while waiting and idle:
                 name = waiting.pop()
-                task = {"name": name, "module": experiment.EXPERIMENTS[name], "size": size, "retry": retry}
+                task = {"name": name, "module": listing.EXPERIMENTS[name], "size": size, "retry": retry}
                 running.append(Process(task | {"file": str(files[name]), "core": idle.pop(0)}, folder))
             time.sleep(OFTEN_S)
             for process in list(running):
@@ -89,7 +89,7 @@ def main() -> None:
     """Run the experiment that standard input names on one core, and write down how far it is."""
     task = json.load(sys.stdin)
     os.sched_setaffinity(0, {task["core"]})
-    experiment.EXPERIMENTS[task["name"]] = task["module"]
+    listing.EXPERIMENTS[task["name"]] = task["module"]
 
     def write(line: Any) -> None:
         with Path(task["written"]).open("a", encoding="utf-8") as file:

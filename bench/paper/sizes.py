@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from drtrl_bench.figures import selection
-from drtrl_bench.paper import experiment
+from drtrl_bench.paper import listing
 
 OURS = {"twin", "twins", "samples_of_twins", "every", "seeds", "tunings", "threads", "passes", "budget_s", "rules"}
 """Of a size, what is this project's way to measure and no number of the paper's."""
@@ -67,7 +67,7 @@ def told(name: str, rows: Any) -> str:
 
     T and N are those of the size, or of the rows where a size does not have them, as where data decide.
     """
-    module, size = experiment.module(name), rows.attrs["size"]
+    module, size = listing.module(name), rows.attrs["size"]
     here, there = module.SIZES[size], module.SIZES["paper"]
     signs, others, differs = spans(rows), [], False
     for field in fields(there):

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from drtrl_bench.paper import abstract, experiment, report, sizes
+from drtrl_bench.paper import abstract, listing, reproduction, sizes
 from drtrl_bench.paper.experiment import Verdict
 from drtrl_bench.paper.studies import connectome, memory_speed
 
@@ -22,13 +22,13 @@ def test_every_phrase_points_at_claims_that_there_are() -> None:
     for said in abstract.SAID:
         assert bool(said.judged_by) != bool(said.besides)  # judged by rows, or told why not
         for name, key, _ in said.judged_by:
-            assert key in experiment.module(name).ABOUT.claims
+            assert key in listing.module(name).ABOUT.claims
 
 
 def test_every_claim_of_the_abstract_is_pointed_at() -> None:
     pointed = {tuple(pair) for said in abstract.SAID for *pair, _ in said.judged_by}
-    for name in experiment.EXPERIMENTS:
-        for key, claim in experiment.module(name).ABOUT.claims.items():
+    for name in listing.EXPERIMENTS:
+        for key, claim in listing.module(name).ABOUT.claims.items():
             if claim.source.startswith("[page] abstract"):
                 assert (name, key) in pointed, (name, key)
 
@@ -37,7 +37,7 @@ def test_every_claim_on_what_the_paper_s_rules_learn_is_listed_with_its_rule() -
     """The tasks whose claims are on BPTT, too, have a row for it that says nothing of the abstract."""
     listed = {(name, key): short for name, key, short in abstract.TRAININGS}
     for name in ("dms", "shd", "gesture", "evidence", "copying", "integrator", "length"):
-        for key, claim in experiment.module(name).ABOUT.claims.items():
+        for key, claim in listing.module(name).ABOUT.claims.items():
             rule = claim.text.split()[0]
             short = listed.get((name, key), "BPTT,")
             assert short.startswith(f"{rule},"), (name, key)
@@ -47,7 +47,7 @@ def test_every_claim_on_what_the_paper_s_rules_learn_is_listed_with_its_rule() -
 
 def test_the_table_stands_alone() -> None:
     rows = frame("rank1_theory")
-    text = report.table([("rank1_theory", rows, [])])
+    text = reproduction.table([("rank1_theory", rows, [])])
     for said in ("pp-prop", '"beyond 1"', '"No trace"', '"random feedback"', '"worth"', "the paper has others"):
         assert said in text
     assert "| `rank1_theory.png` |" in text
@@ -58,7 +58,7 @@ def test_lines_say_whether_a_phrase_stands_where_and_at_which_cost() -> None:
     claims: Any = memory_speed.CLAIMS
     verdicts = [Verdict(claims[key], word, "1", "so") for key, word in outcomes.items()]  # type: ignore[arg-type]
     rows = frame("memory_speed", steps=[400.0], neurons=64)
-    text = report.table([("memory_speed", rows, verdicts), ("connectome", None, [])])
+    text = reproduction.table([("memory_speed", rows, verdicts), ("connectome", None, [])])
     low = next(line for line in text.splitlines() if line.startswith('| "low memory footprint" |'))
     # rows 1 to 6 are those of memory_speed, 7 to 9 of the connectome
     assert low == (
@@ -97,7 +97,7 @@ def test_reduced_numbers_stand_beside_the_published_ones() -> None:
     assert sizes.shown(()) == "none"
 
 
-@pytest.mark.parametrize("name", experiment.EXPERIMENTS)
+@pytest.mark.parametrize("name", listing.EXPERIMENTS)
 def test_every_size_can_be_told(name: str) -> None:
     assert sizes.told(name, frame(name)) != "the published numbers" or name == "artificial"
 

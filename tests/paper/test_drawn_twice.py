@@ -11,7 +11,7 @@ import pytest
 
 from drtrl_bench import start
 from drtrl_bench.cli import reproduce
-from drtrl_bench.paper import experiment, report
+from drtrl_bench.paper import listing, reproduction
 from drtrl_bench.paper.drawing import every, names
 from drtrl_bench.view import display
 
@@ -40,7 +40,7 @@ def test_committed_figures_are_those_of_the_committed_records(name: str) -> None
         assert not [*FIGURES.glob(f"{name}*")], "a figure of an experiment that was not run"
         pytest.skip("not run yet, as the table says")
     assert rows is not None, f"the committed records of {name} are not those of its jobs"
-    drawn = experiment.module(name).figures(rows)
+    drawn = listing.module(name).figures(rows)
     assert list(drawn) == names.names(name, rows)
     for title, (_, points) in drawn.items():
         assert (FIGURES / f"{title}.csv").read_text(encoding="utf-8") == as_table(points), title
@@ -50,11 +50,11 @@ def test_committed_figures_are_those_of_the_committed_records(name: str) -> None
 
 def test_the_committed_verdicts_are_those_of_the_committed_records() -> None:
     judged = []
-    for name in experiment.EXPERIMENTS:
+    for name in listing.EXPERIMENTS:
         rows = committed(name)
-        judged.append((name, rows, [] if rows is None else experiment.module(name).verdicts(rows)))
-    text = (RESULTS / report.FILE).read_text(encoding="utf-8")
-    assert re.sub(OLDER, "", report.table(judged)) == re.sub(OLDER, "", text)
+        judged.append((name, rows, [] if rows is None else listing.module(name).verdicts(rows)))
+    text = (RESULTS / reproduction.FILE).read_text(encoding="utf-8")
+    assert re.sub(OLDER, "", reproduction.table(judged)) == re.sub(OLDER, "", text)
 
 
 def drawn(folder: Path, **variables: str) -> dict[str, bytes]:
@@ -73,11 +73,11 @@ def test_committed_figures_are_the_same_in_two_processes(tmp_path: Path) -> None
     """
     one = drawn(tmp_path / "one", PYTHONHASHSEED="1")
     two = drawn(tmp_path / "two", PYTHONHASHSEED="2", PYTHONMALLOC="malloc")
-    assert report.FILE in one
+    assert reproduction.FILE in one
     assert len([name for name in one if name.endswith(".png")]) >= 6
     assert list(one) == list(two)
     assert [name for name in one if one[name] != two[name]] == []
-    assert {Path(name).name for name in one} - {report.FILE} == {path.name for path in FIGURES.iterdir()}
+    assert {Path(name).name for name in one} - {reproduction.FILE} == {path.name for path in FIGURES.iterdir()}
     tables = [name for name in one if name.endswith(".csv")]
     assert [name for name in tables if one[name] != (RESULTS / name).read_bytes()] == []
 

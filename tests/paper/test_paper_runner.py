@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from drtrl_bench.paper import experiment, records, runner
+from drtrl_bench.paper import experiment, listing, records, runner
 
 SOURCE = """
 import math
@@ -41,7 +41,7 @@ def doubling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     made.file, made.calls, plain = file, [], made.compute
     made.compute = lambda job: made.calls.append(job["seed"]) or plain(job)
     monkeypatch.setitem(sys.modules, "doubling", made)
-    monkeypatch.setattr(experiment, "EXPERIMENTS", {"doubling": "doubling"})
+    monkeypatch.setattr(listing, "EXPERIMENTS", {"doubling": "doubling"})
     monkeypatch.setattr(runner.provenance, "file_of", lambda name: file if name == "doubling" else find(name))
     monkeypatch.setattr(runner.environment, "describe", lambda: {"cpu": "test", "env_hash": "e" * 16})
     monkeypatch.setattr(runner.environment, "checkout", lambda: {"commit": "c" * 40, "dirty": False})
@@ -148,7 +148,7 @@ def test_a_module_behind_compute_is_one_of_its_sources(doubling: Any, monkeypatc
     assert runner.implementation_sha("doubling", job) != with_median
 
 
-@pytest.mark.parametrize("name", experiment.EXPERIMENTS)
+@pytest.mark.parametrize("name", listing.EXPERIMENTS)
 def test_lists_captions_and_figures_are_no_sources(name: str) -> None:
     """Or each new experiment, and each word of a caption, would run all jobs again."""
     files = behind(name)
@@ -158,7 +158,7 @@ def test_lists_captions_and_figures_are_no_sources(name: str) -> None:
 
 def behind(name: str) -> set[str]:
     """The modules whose text decides the rows of an experiment, besides its own."""
-    module = experiment.EXPERIMENTS[name]
+    module = listing.EXPERIMENTS[name]
     path = runner.provenance.file_of(module)
     assert path is not None
     own = runner.used(path.read_text(encoding="utf-8"), "compute")
@@ -167,7 +167,7 @@ def behind(name: str) -> set[str]:
 
 
 RULES = ("exact.bptt", "approximate.drtrl", "approximate.es_drtrl", "approximate.no_trace")
-TASKS = [name for name, module in experiment.EXPERIMENTS.items() if ".tasks." in module]
+TASKS = [name for name, module in listing.EXPERIMENTS.items() if ".tasks." in module]
 
 
 @pytest.mark.parametrize("name", [*TASKS, "weight_gradient", "lag"])
@@ -202,7 +202,7 @@ def test_the_cells_and_the_engine_are_sources_of_the_jacobians() -> None:
 
 
 def test_a_job_of_one_framework_does_not_depend_on_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = experiment.EXPERIMENTS["jacobian"]
+    module = listing.EXPERIMENTS["jacobian"]
     runner.texts.cache_clear()
     for framework, other in (("jax", "torch"), ("torch", "jax")):
         texts = runner.texts(module, None, framework)
@@ -223,7 +223,7 @@ def test_a_number_that_is_none_is_no_row(doubling: Any, tmp_path: Path, monkeypa
         run(tmp_path / "doubling.jsonl")
 
 
-@pytest.mark.parametrize("name", experiment.EXPERIMENTS)
+@pytest.mark.parametrize("name", listing.EXPERIMENTS)
 def test_every_committed_line_is_read_and_of_a_job_of_today(name: str) -> None:
     """A result of numbers that no size has any more would lie beside a table in which nothing was run."""
     path = Path(__file__).parents[2] / "results" / "paper" / f"{name}.jsonl"

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from drtrl_bench.cli import app, reproduce
 from drtrl_bench.cli.terminal import UsageError
-from drtrl_bench.paper import apart, experiment, records, report, runner
+from drtrl_bench.paper import apart, experiment, listing, records, report, reproduction, runner
 from drtrl_bench.paper.studies import rank1_theory
 
 
@@ -21,7 +21,7 @@ from drtrl_bench.paper.studies import rank1_theory
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the quickest experiment, at a size of milliseconds."""
     size = rank1_theory.Size(R=50, m=3, n=2, cells_p=3, cells_sigma=3, seeds=2)
-    monkeypatch.setattr(experiment, "EXPERIMENTS", {"rank1_theory": "drtrl_bench.paper.studies.rank1_theory"})
+    monkeypatch.setattr(listing, "EXPERIMENTS", {"rank1_theory": "drtrl_bench.paper.studies.rank1_theory"})
     monkeypatch.setattr(rank1_theory, "SIZES", {"cpu": size, "paper": dataclasses.replace(size, seeds=3)})
 
 
@@ -41,7 +41,7 @@ def test_from_nothing_to_figures_and_verdicts(tiny: None, tmp_path: Path) -> Non
     for name in ("rank1_theory.png", "rank1_theory.pdf", "rank1_theory.csv"):
         one, two = (tmp_path / folder / "figures" / "paper" / name for folder in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
-    one, two = ((tmp_path / folder / report.FILE).read_text(encoding="utf-8") for folder in ("one", "two"))
+    one, two = ((tmp_path / folder / reproduction.FILE).read_text(encoding="utf-8") for folder in ("one", "two"))
     assert one == two
     assert "| 1 | 2.3 | cos(sum of x_r" in one
     assert "| [code] check_approx.py |" in one
@@ -50,7 +50,7 @@ def test_from_nothing_to_figures_and_verdicts(tiny: None, tmp_path: Path) -> Non
 
 
 def test_an_experiment_that_was_not_run_says_so(tiny: None, tmp_path: Path) -> None:
-    text = report.table([("rank1_theory", None, [])])
+    text = reproduction.table([("rank1_theory", None, [])])
     assert "| not run |  | drtrl-bench reproduce rank1_theory | [code] check_approx.py |" in text
     assert "| `rank1_theory`: theory of the rank-1 approximation |  |  | not run |  |  |" in text
 
@@ -61,7 +61,7 @@ def test_a_verdict_on_a_part_of_the_data_names_that_part() -> None:
     rows["commits"] = [frozenset()] * 2
     claim = experiment.Claim("it holds", "[code] x.py")
     both = experiment.Verdict(claim, "cannot be judged here", "1", "so")
-    text = report.table([("rank1_theory", rows, [both, dataclasses.replace(both, data="digits")])])
+    text = reproduction.table([("rank1_theory", rows, [both, dataclasses.replace(both, data="digits")])])
     first, second = (line for line in text.splitlines() if "it holds" in line)
     assert "| cannot be judged here | 1 | so |" in first
     assert "| cannot be judged here | digits: 1 | so |" in second
@@ -135,7 +135,7 @@ def test_a_verdict_is_full_at_the_published_size_on_the_published_data(
 @pytest.mark.parametrize("name", ["artificial", "connectome", "memory_speed", "integrator"])
 def test_what_is_replaced_at_every_size_reproduces_nothing(name: str) -> None:
     rows = pd.DataFrame({"data": ["drawn numbers (synthetic)"], "synthetic": [True]})
-    rows.attrs |= {"size": "paper", "experiment": name}
+    rows.attrs |= {"size": "paper", "instead": records.instead(name)}
     assert report.outcome(rows, holds=True) == "only at reduced size"
 
 
@@ -150,7 +150,8 @@ def test_a_sample_of_a_network_counts_once() -> None:
 def test_every_verdict_is_by_the_one_rule() -> None:
     """The words of a verdict stand in `report.outcome` alone."""
     folder = Path(report.__file__).parent
-    others = [path for path in folder.rglob("*.py") if path.name not in ("report.py", "experiment.py")]
+    own = ("report.py", "experiment.py", "reproduction.py")
+    others = [path for path in folder.rglob("*.py") if path.name not in own]
     assert len(others) > 10
     for path in others:
         text = path.read_text(encoding="utf-8")
@@ -191,14 +192,14 @@ def test_results_of_other_sources_are_drawn_and_named_so(
     monkeypatch.setattr(runner, "implementation_sha", lambda name, job: "f" * 16)
     said = " ".join(invoke("--draw-only", "--records", str(tmp_path), "--out", str(tmp_path)).split())
     assert "8 of 8 results are of other sources or data than are here" in said
-    text = (tmp_path / report.FILE).read_text(encoding="utf-8")
+    text = (tmp_path / reproduction.FILE).read_text(encoding="utf-8")
     assert "older code" not in text  # which is said of the code, and not of the data of this machine
     path = tmp_path / "rank1_theory.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines()
     changed = [json.dumps(json.loads(line) | {"implementation_sha": "f" * 16}) for line in lines[-1:]]
     path.write_text("\n".join([*lines[:-1], *changed]) + "\n", encoding="utf-8")
     invoke("--draw-only", "--records", str(tmp_path), "--out", str(tmp_path))
-    text = (tmp_path / report.FILE).read_text(encoding="utf-8")
+    text = (tmp_path / reproduction.FILE).read_text(encoding="utf-8")
     assert "1 of 8 results are of older code than is here" in text
 
 

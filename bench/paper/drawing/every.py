@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from drtrl_bench import figures
-from drtrl_bench.paper import experiment
+from drtrl_bench.paper import listing
 from drtrl_bench.view.caption import Frame
 
 Todo = tuple[str, Frame, Path]
@@ -20,7 +20,7 @@ def of_experiment(todo: Todo) -> list[Path]:
     name, rows, folder = todo
     if rows.empty:
         return []  # every job ran out of memory
-    drawn = experiment.module(name).figures(rows)
+    drawn = listing.module(name).figures(rows)
     return [figures.save(figure, points, folder, title)[0] for title, (figure, points) in drawn.items()]
 
 

@@ -68,7 +68,7 @@ OWN_TESTS = (
     f"{ROW}::test_the_check_compares_with_the_equations[fading]",
     f"{ROW}::test_fidelity_and_activity_of_a_row[torch-fading]",
     f"{STRUCTURE}::test_a_module_of_the_science_is_short[implementations/reference/online.py]",
-    f"{STRUCTURE}::test_a_folder_can_be_overlooked[implementations/algorithms/further]",
+    f"{STRUCTURE}::test_a_folder_can_be_surveyed[implementations/algorithms/further]",
 )
 """Tests of the project that see what was added."""
 ADDED = (

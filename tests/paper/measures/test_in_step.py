@@ -12,7 +12,7 @@ from drtrl_bench import data
 from drtrl_bench.implementations.cells import spec
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.measure import fidelity
-from drtrl_bench.paper import experiment, records
+from drtrl_bench.paper import listing, records
 from drtrl_bench.paper.drawing import names
 from drtrl_bench.paper.studies import in_step
 from drtrl_bench.peers import emulation
@@ -182,7 +182,7 @@ def test_figures_are_complete() -> None:
         assert by.loc[("lstm", "es_drtrl", "layer0", "norm_ratio", protocol), "median"] == ratio
     assert by.loc[("lstm", "es_drtrl", "layer0", "cosine", "corrected"), "undefined"] == 2
     assert in_step.verdicts(rows) == []
-    assert not experiment.module("in_step").ABOUT.claims
+    assert not listing.module("in_step").ABOUT.claims
 
 
 def test_a_comparison_of_vectors_by_hand() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from drtrl_bench.case import Case
-from drtrl_bench.paper import apart, experiment, runner
+from drtrl_bench.paper import apart, listing, runner
 from drtrl_bench.paper.studies import rank1_theory
 from drtrl_bench.process.supervised import Ended
 
@@ -44,7 +44,7 @@ def test_what_a_case_names_is_a_source(monkeypatch: pytest.MonkeyPatch, tmp_path
     """The algorithm's module is named by the registry alone."""
     module = SimpleNamespace(case=lambda job: Case(algorithm=job["rule"], dataset="bernoulli"))
     monkeypatch.setitem(sys.modules, "timed", module)  # type: ignore[arg-type]
-    monkeypatch.setattr(experiment, "EXPERIMENTS", {"timed": "timed"})
+    monkeypatch.setattr(listing, "EXPERIMENTS", {"timed": "timed"})
     monkeypatch.setattr(runner, "texts", lambda *_: ("same",))
     runner.texts_of_case.cache_clear()
     before = {rule: runner.implementation_sha("timed", {"rule": rule}) for rule in ("drtrl", "es_drtrl")}

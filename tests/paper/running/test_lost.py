@@ -12,7 +12,7 @@ from support.pictures import text_of
 
 from drtrl_bench.case import Case
 from drtrl_bench.cli import reproduce
-from drtrl_bench.paper import apart, experiment, lost, records, report, runner
+from drtrl_bench.paper import apart, listing, lost, records, reproduction, runner
 from drtrl_bench.paper.drawing import every, names
 
 SOURCE = """
@@ -60,12 +60,12 @@ def greedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     file.write_text(SOURCE, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(experiment, "EXPERIMENTS", {"greedy": "greedy"})
+    monkeypatch.setattr(listing, "EXPERIMENTS", {"greedy": "greedy"})
     monkeypatch.setattr(runner.provenance, "file_of", lambda name: file if name == "greedy" else find(name))
     monkeypatch.setattr(runner.environment, "describe", lambda: {"cpu": "test", "env_hash": "e" * 16})
     monkeypatch.setattr(runner.environment, "checkout", lambda: {"commit": "c" * 40, "dirty": False})
     runner.texts.cache_clear()
-    yield experiment.module("greedy")
+    yield listing.module("greedy")
     runner.texts.cache_clear()
 
 
@@ -190,7 +190,7 @@ def committed(name: str, gone: Callable[[Any], bool], kept: Callable[[Any], bool
 
 def drawn(name: str, rows: Any) -> dict[str, str]:
     """Draw an experiment, and return the text of each figure."""
-    figures = experiment.module(name).figures(rows)
+    figures = listing.module(name).figures(rows)
     assert list(figures) == names.names(name, rows)
     return {title: " ".join(text_of(figure).split()) for title, (figure, _) in figures.items()}
 
@@ -206,15 +206,15 @@ def test_figures_and_verdicts_of_a_sweep_without_its_largest_networks() -> None:
     assert rows.attrs["lost"] == {"sweeps": where}
     for text in drawn("weight_gradient", rows).values():
         assert f"left out, as it ran out of memory: {where}" in text
-    assert f"; out of memory: {where}" in report.run("weight_gradient", rows)[-2]
-    assert not any("out of memory" in verdict.why for verdict in report.judge("weight_gradient", rows))
+    assert f"; out of memory: {where}" in reproduction.run("weight_gradient", rows)[-2]
+    assert not any("out of memory" in verdict.why for verdict in reproduction.judge("weight_gradient", rows))
 
 
 def test_a_yes_without_some_of_its_jobs_is_open_and_a_no_stands() -> None:
     gone = committed("connectome", lambda job: job["neurons"] < 5000)
-    whole = [verdict.outcome for verdict in experiment.module("connectome").verdicts(gone)]
+    whole = [verdict.outcome for verdict in listing.module("connectome").verdicts(gone)]
     assert whole == ["cannot be judged here", "not at reduced size", "only at reduced size"]
-    judged = report.judge("connectome", gone)
+    judged = reproduction.judge("connectome", gone)
     assert [each.outcome for each in judged] == ["cannot be judged here", whole[1], "cannot be judged here"]
     assert judged[1].why.startswith("ran out of memory at N = 1000 2000, T = 200 (21 of 26 jobs of fidelity); limit: ")
     assert judged[2].why.startswith("ran out of memory at N = 1000 2000, T = 200 (4 of 6 jobs of memory); limit: ")
@@ -226,23 +226,23 @@ def test_a_yes_without_some_of_its_jobs_is_open_and_a_no_stands() -> None:
 def test_a_connectome_of_which_only_the_other_study_was_held(study: str, figures: list[str]) -> None:
     rows = committed("connectome", lambda job: job["study"] == study)
     assert list(drawn("connectome", rows)) == figures
-    outcomes = {verdict.claim.study: verdict.outcome for verdict in report.judge("connectome", rows)}
+    outcomes = {verdict.claim.study: verdict.outcome for verdict in reproduction.judge("connectome", rows)}
     assert outcomes[study] == "cannot be judged here"
 
 
 def test_an_experiment_of_which_memory_held_nothing_is_open(tmp_path: Path) -> None:
     rows = committed("connectome", lambda job: True)
-    judged = report.judge("connectome", rows)
+    judged = reproduction.judge("connectome", rows)
     assert {each.outcome for each in judged} == {"cannot be judged here"}
     assert judged[0].why.startswith("ran out of memory at N = 1000 2000 5000, T = 200 (26 of 26 jobs of fidelity)")
     assert every.of_experiment(("connectome", rows, tmp_path)) == names.names("connectome", rows) == []
-    assert "| cannot be judged here | nothing was measured | ran out of memory" in report.table(
+    assert "| cannot be judged here | nothing was measured | ran out of memory" in reproduction.table(
         [("connectome", rows, judged)]
     )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in experiment.EXPERIMENTS if name != "memory_speed"])
+@pytest.mark.parametrize("name", [name for name in listing.EXPERIMENTS if name != "memory_speed"])
 def test_every_experiment_is_drawn_and_judged_without_what_takes_most(name: str) -> None:
     """The longest sequences and largest networks; of trainings those by BPTT, whose memory grows with the steps."""
     jobs = runner.jobs_of(name, "cpu")
@@ -259,5 +259,5 @@ def test_every_experiment_is_drawn_and_judged_without_what_takes_most(name: str)
                 else job.get("neurons", 0) * job.get("steps", 1) == largest
             ),
         )
-    report.judge(name, rows)
+    reproduction.judge(name, rows)
     drawn(name, rows)

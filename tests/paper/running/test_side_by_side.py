@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from drtrl_bench import provenance
 from drtrl_bench.cli import app
-from drtrl_bench.paper import experiment, records, runner, side_by_side
+from drtrl_bench.paper import listing, records, runner, side_by_side
 
 SOURCE = """
 import os, pathlib, time
@@ -50,14 +50,14 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     modules.mkdir()
     monkeypatch.syspath_prepend(str(modules))
     monkeypatch.setenv("PYTHONPATH", str(modules))
-    monkeypatch.setattr(experiment, "EXPERIMENTS", {})
+    monkeypatch.setattr(listing, "EXPERIMENTS", {})
     monkeypatch.setattr(provenance, "file_of", provenance.file_of)  # the modules replace it
 
     def written(name: str, work: str = "pass", seconds: float = 1.0) -> None:
         module = f"beside_{tmp_path.name}_{name}".replace("-", "_")
         text = SOURCE.format(name=name, folder=tmp_path, work=work.strip(), seconds=seconds)
         (modules / f"{module}.py").write_text(text, encoding="utf-8")
-        experiment.EXPERIMENTS[name] = module
+        listing.EXPERIMENTS[name] = module
 
     yield written
     runner.texts.cache_clear()
@@ -131,10 +131,10 @@ def test_a_signal_ends_all_that_run_side_by_side(write: Any, tmp_path: Path) -> 
     files = {name: str(tmp_path / f"{name}.jsonl") for name in ("one", "two")}
     script = f"""
 import pathlib
-from drtrl_bench.paper import experiment, side_by_side
+from drtrl_bench.paper import listing, side_by_side
 from drtrl_bench.process import signals
 
-experiment.EXPERIMENTS = {experiment.EXPERIMENTS!r}
+listing.EXPERIMENTS = {listing.EXPERIMENTS!r}
 files = {{name: pathlib.Path(path) for name, path in {files!r}.items()}}
 told = dict.fromkeys(files, lambda *_: None)
 signals.run(lambda: side_by_side.run(["one", "two"], "cpu", files, 2, told, print))

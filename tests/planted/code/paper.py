@@ -460,7 +460,7 @@ PLANTED = [
     Planted(
         "what is measured runs beside others",
         "bench/cli/reproduce.py",
-        'if not hasattr(experiment.module(name), "case")]',
+        'if not hasattr(listing.module(name), "case")]',
         "if name]",
         f"{BESIDE}test_what_is_measured_runs_last_and_alone",
     ),
@@ -503,7 +503,7 @@ PLANTED = [
     ),
     Planted(
         "a yes of the jobs that memory held",
-        "bench/paper/report.py",
+        "bench/paper/reproduction.py",
         "told = outcome(rows, None) if verdict.outcome == outcome(rows, True) else verdict.outcome",
         "told = verdict.outcome",
         f"{LOST}test_a_yes_without_some_of_its_jobs_is_open_and_a_no_stands",
@@ -539,7 +539,7 @@ PLANTED = [
     ),
     Planted(
         "a verdict names data that it is not of",
-        "bench/paper/report.py",
+        "bench/paper/reproduction.py",
         "of + v.measured",
         "v.measured",
         "tests/paper/test_reproduce.py::test_a_verdict_on_a_part_of_the_data_names_that_part",
@@ -640,8 +640,8 @@ PLANTED = [
     Planted(
         "another task's result reproduces the published one",
         "bench/paper/report.py",
-        "if name in experiment.EXPERIMENTS and experiment.module(name).ABOUT.instead:",
-        "if name is None and experiment.module(name).ABOUT.instead:",
+        'if rows.attrs.get("instead"):',
+        'if rows.attrs.get("instead of it"):',
         f"{LENGTH}test_ranges_in_place_of_the_sum_reproduce_nothing",
     ),
     # Limits
