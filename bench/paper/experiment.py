@@ -79,6 +79,8 @@ class Verdict:
     why: str
     data: str | None = None
     """The data that it is of, if not all of the experiment's."""
+    open_as: str = ""
+    """Why it cannot be judged here, in a few words; empty for other outcomes."""
 
 
 def with_replaced(about: About, verdicts: list[Verdict]) -> list[Verdict]:

@@ -40,7 +40,8 @@ the paper and its code. "No trace" and "random feedback" are controls: the one t
 through that step alone, and gives no credit over time; the other is D-RTRL with the error of the readout sent back to
 hidden layers by fixed random weights. What a learning rate is "worth" is the mean of the validation accuracies during
 half of a training with it, on a seed for this choice alone; the best two are then trained whole on another one.
-"Open" in the first table is "cannot be judged here" in the last.
+"Open" in the first table is "cannot be judged here" in the last. Where no decay of ES-D-RTRL is published, several are
+tried, each with all rates, and validation chooses among them.
 
 Other words: "as published" is the protocol of the published code, "corrected" what is measured in its place, as the
 claim's words ask; the figures of an experiment describe both. "Single-step VJP": a step's learning signal reaches
@@ -56,7 +57,7 @@ a, and of a synapse the resources x and their use u. Sources: [code] the publish
 [2nd-hand] what others write of it, [guess] this project's reading. The "preprint's version" is its code of before the
 paper.
 """
-ABSTRACT = ("the abstract says", "rows", "does it stand here?", "size", "core-seconds")
+ABSTRACT = ("the abstract says", "rows", "does it stand here?", "size run", "core-seconds of the experiments")
 RUN = (
     "no.",
     "experiment",
@@ -102,7 +103,9 @@ def table(judged: Iterable[Judged]) -> str:
     parts = [
         INTRODUCTION,
         "## What the abstract says\n",
-        markdown(ABSTRACT, abstract.lines(judged, [(*line[:3], IN_SHORT.get(line[3], line[3])) for line in lines])),
+        "No experiment was run at the published size on the published data, and what that costs is not known. The "
+        "seconds are those\nof whole experiments, so that lines of the table share them: they do not add up.\n",
+        markdown(ABSTRACT, abstract.lines(judged, [(*line[:3], in_short(line[3])) for line in lines])),
         "## What was run\n",
         "One core-second is a second of one hardware thread, compilation and the choice of rates among it. The time of "
         "an update is\nthe median in JAX, memory the peak of its gradient beyond weights and batch, at the greatest T; "
@@ -127,8 +130,15 @@ def claims(judged: list[Judged]) -> list[tuple[str, ...]]:
         every = datasets(rows)
         for v in verdicts:
             of = f"{v.data}: " if v.data and v.data != every else ""
-            lines.append((about.section, v.claim.text, v.outcome, of + v.measured, v.why, v.claim.source))
+            outcome_cell = f"{v.outcome}: {v.open_as}" if v.open_as else v.outcome
+            lines.append((about.section, v.claim.text, outcome_cell, of + v.measured, v.why, v.claim.source))
     return [(str(number), *line) for number, line in enumerate(lines, 1)]
+
+
+def in_short(verdict: str) -> str:
+    """Return what a verdict is called in the table of the abstract's phrases, with what leaves it open."""
+    word, _, open_as = verdict.partition(": ")
+    return IN_SHORT.get(word, word) + (f", as {open_as}" if open_as else "")
 
 
 def run(name: str, rows: Any) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ WORDS = {
     "rate": "learning rate",
     "held_out": "trials of validation and of the test, no more than",
     "decay": "decay of ES-D-RTRL",
+    "decays": "decays of ES-D-RTRL",
     "pooled": "neighbouring input lines that are one",
     "batches": "batches as published",
     "widths": "factors of the width",

@@ -15,6 +15,7 @@ from drtrl_bench.view.caption import Frame
 
 CONTROL = "no_trace"
 """The rule that gives no credit to earlier steps: a task that it learns as well shows nothing of the others."""
+CONTAINED = "the interval contains the limit"
 
 
 def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
@@ -28,20 +29,20 @@ def solved(rows: Frame, claim: Claim, rule: str, condition: str) -> Verdict:
         return unmeasured(rows, claim, rule)
     job, accuracies = own.iloc[0], {name: accuracy(each) for name, each in every.items()}
     stopped = int(own["solved"].sum())
-    measured = (
-        f"test accuracy {accuracies[rule]} ({condition}); {others(accuracies, {rule})}{published(rows, condition)}; "
-    )
-    measured += f"{stopped} of {len(own)} seeds reached {job['enough']:g} in validation"
+    measured = f"test accuracy {accuracies[rule]} ({condition}); {others(accuracies, {rule})}"
+    measured += f"{published(rows, condition, own)}; {stopped} of {len(own)} seeds reached "
+    measured += f"{job['enough']:g} in validation"
     controlled = rule != CONTROL and CONTROL in accuracies
     why = f"limit: for a yes the interval of the test accuracy above {job['enough']:g}{below(controlled)}; for a no "
     why += f"below it, and some rule's median not; {job['updates']} updates of {job['batch']} trials; "
     why += f"{trials(own)} test trials of each seed"
-    holds = limits.within([accuracies[rule]], low=job["enough"])
+    holds, open_as = limits.within([accuracies[rule]], low=job["enough"]), CONTAINED
     if holds is False and all(each.median < job["enough"] for each in accuracies.values()):
-        why, holds = f"{why}; no rule solves it in so few updates", None
+        holds, open_as = None, "no rule solves it in so few updates"
+        why += f"; {open_as}"
     if holds and controlled and limits.within([accuracies[CONTROL]], job["enough"]) is not False:
-        why, holds = f"{why}; nor is {named(CONTROL)} clearly below it", None
-    return judged(rows, claim, measured, why, holds, {False: own})
+        why, holds, open_as = f"{why}; nor is {named(CONTROL)} clearly below it", None, f"{named(CONTROL)} may solve it"
+    return judged(rows, claim, measured, why, holds, {False: own}, open_as)
 
 
 def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, margin: float, chance: float) -> Verdict:
@@ -59,17 +60,24 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     accuracies = {name: accuracy(each) for name, each in every.items()}
     apart = difference(every[rule], every[base])
     measured = f"test accuracy {accuracies[rule]}, {named(base)} {accuracies[base]}; difference of pairs {apart} "
-    measured += f"({condition}); {others(accuracies, {rule, base})}{published(rows, condition)}"
+    measured += f"({condition}); {others(accuracies, {rule, base})}{published(rows, condition, every[rule])}"
     controlled = CONTROL in every
     why = f"limit: for a yes the interval of the difference above -{margin:g}{below(controlled)}; for a no below it; "
     why += f"for either {named(base)}'s accuracy more than {margin:g} above chance, {chance:.2g}; "
     why += f"{trials(every[rule])} test trials of each seed"
-    holds = limits.within([apart], low=-margin)
+    holds, open_as = limits.within([apart], low=-margin), CONTAINED
     if not accuracies[base].low > chance + margin:
-        why, holds = f"{why}; {named(base)} is not clearly above chance", None
-    elif holds and controlled and limits.within([difference(every[CONTROL], every[base])], -margin) is not False:
-        why, holds = f"{why}; nor is {named(CONTROL)} clearly worse: the task may ask for no credit over time", None
-    return judged(rows, claim, measured, why, holds, {True: every[base], False: every[rule]})
+        holds, open_as = None, f"{named(base)} is not clearly above chance"
+        why += f"; {open_as}"
+    elif holds is not False and controlled and not worse(every[CONTROL], every[base], margin):
+        holds, open_as = None, f"{named(CONTROL)} may be as good: the task may ask for no credit over time"
+        why += f"; {open_as}"
+    return judged(rows, claim, measured, why, holds, {True: every[base], False: every[rule]}, open_as)
+
+
+def worse(rows: Frame, others: Frame, margin: float) -> bool:
+    """Tell whether a rule's test accuracy is clearly more than a margin below that of another."""
+    return limits.within([difference(rows, others)], -margin) is False
 
 
 def below(controlled: bool) -> str:
@@ -89,17 +97,19 @@ def others(accuracies: Mapping[str, intervals.Summary], left_out: Iterable[str])
     return f"others: {', '.join(told) or 'none'}"
 
 
-def published(rows: Frame, condition: str) -> str:
+def published(rows: Frame, condition: str, judged: Frame) -> str:
     """Say the test accuracies of what is trained as published in a condition; "" if nothing is.
 
-    They are compared with no rule's: the objective is another one, or the weights at the start are.
+    judged: the trainings of the rule that is judged, whose difference from each is said. No verdict is of it: the
+    objective is another one, or the weights at the start are.
     """
     own = rows[(rows["framework"] == "jax") & (rows["condition"] == condition) & (rows["variant"] != "")]
+    rule = named(str(judged["rule"].iloc[0]))
     told = [
-        f"{named(str(rule))} ({variant}) {accuracy(each).median:.3f}"
-        for (rule, variant), each in own.groupby(["rule", "variant"], sort=False)
+        f"{named(str(name))} ({variant}) {accuracy(each)}, {rule} minus that {difference(judged, each)}"
+        for (name, variant), each in own.groupby(["rule", "variant"], sort=False)
     ]
-    return f"; as published: {', '.join(told)}" if told else ""
+    return f"; as published: {'; '.join(told)}" if told else ""
 
 
 def named(rule: str) -> str:
@@ -109,19 +119,30 @@ def named(rule: str) -> str:
 
 def unmeasured(rows: Frame, claim: Claim, rule: str) -> Verdict:
     """Leave a claim open, of which a rule was not trained, as where its framework is not installed."""
-    return Verdict(claim, report.outcome(rows, None), "nothing was measured", f"{named(rule)} was not trained in JAX")
+    why = f"{named(rule)} was not trained in JAX"
+    return Verdict(claim, report.outcome(rows, None), "nothing was measured", why, open_as=why)
 
 
 def judged(
-    rows: Frame, claim: Claim, measured: str, why: str, holds: bool | None, turning: Mapping[bool, Frame]
+    rows: Frame,
+    claim: Claim,
+    measured: str,
+    why: str,
+    holds: bool | None,
+    turning: Mapping[bool, Frame],
+    open_as: str,
 ) -> Verdict:
-    """Choose the verdict, and say which rates are at an end of the list: what a rate beyond it could turn stays open.
+    """Choose the verdict, and say which rates and decays are at an end of their list: what one beyond may turn is open.
 
-    turning: the trainings that, if they were better, would turn a yes (True) or a no (False).
+    turning: the trainings that, if they were better, would turn a yes (True) or a no (False). open_as: in a few words
+    what leaves the claim open, if `holds` is None.
     """
-    outer = {turned: trainings.ends(own) for turned, own in turning.items()}
-    rates = ", ".join(str(end) for ends in outer.values() for end in ends)
-    why += f"; {trainings.END}: {rates}" if rates else ""
-    if holds is not None and outer.get(holds):
-        return Verdict(claim, report.outcome(rows, None), measured, f"{why}: one beyond it could turn this")
-    return Verdict(claim, report.outcome(rows, holds), measured, why)
+    turned = []
+    for words, ends in ((trainings.END, trainings.ends), (trainings.DECAY_END, trainings.decay_ends)):
+        outer = {turns: ends(own) for turns, own in turning.items()}
+        told = ", ".join(str(end) for found in outer.values() for end in found)
+        why += f"; {words}: {told}" if told else ""
+        turned += [words] if holds is not None and outer.get(holds) else []
+    if turned:
+        why, holds, open_as = f"{why}: one beyond it could turn this", None, " and ".join(turned)
+    return Verdict(claim, report.outcome(rows, holds), measured, why, open_as=open_as if holds is None else "")

@@ -11,6 +11,9 @@ from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
 END = "rate at the end of the list"
+DECAY_END = "decay at the end of the list"
+DECAYING = "es_drtrl"
+"""The rule that has a decay."""
 
 
 def curves(rows: Frame, column: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -27,6 +30,47 @@ def of_rule(rows: Frame, rule: str, condition: str | None = None, variant: str =
     """Return the trainings in JAX by a rule."""
     own = rows[(rows["framework"] == "jax") & (rows["rule"] == rule) & (rows["variant"] == variant)]
     return own if condition is None else own[own["condition"] == condition]
+
+
+def of_chosen_decays(rows: Frame) -> Frame:
+    """Leave the trainings out whose decay of ES-D-RTRL was not chosen, and keep what each decay is worth in `decays`.
+
+    A decay is chosen as a rate is, in each condition, in JAX for both frameworks: by the mean of the merits of the rate
+    that was taken with it, on the seeds of tuning. `decays`: of ES-D-RTRL's rows the pairs of decay and merit, by
+    decay; of all others None.
+    """
+    decaying = rows["rule"] == DECAYING
+    decays = rows["rule_options"].map(lambda options: options["decay"])
+    tried: dict[str, dict[float, float]] = {}
+    for (condition, decay), own in rows[decaying & (rows["framework"] == "jax")].groupby(["condition", decays]):
+        tried.setdefault(str(condition), {})[float(decay)] = merit(own.iloc[0])
+    chosen = {condition: max(merits, key=lambda decay: merits[decay]) for condition, merits in tried.items()}
+    taken = rows[~decaying | (decays == rows["condition"].map(chosen))]
+    pairs = [
+        sorted(tried[row["condition"]].items()) if row["rule"] == DECAYING else None for _, row in taken.iterrows()
+    ]
+    return taken.assign(decays=pairs)
+
+
+def merit(row: Any) -> float:
+    """Return the mean of the merits of the rate that a training took, on all seeds of tuning (`training.merit`)."""
+    index = row["rates"].index(row["rate"])
+    return float(np.mean([each[index] for each in (row["worth"], row["final"]) if each[index] is not None]))
+
+
+def decays_tried(rows: Frame) -> str:
+    """Say which decays of ES-D-RTRL were tried, and which is taken in each condition; "" if one alone was."""
+    if "decays" not in rows or (own := rows[rows["decays"].notna()]).empty:
+        return ""
+    every = ", ".join(f"{decay:g}" for decay, _ in own["decays"].iloc[0])
+    taken = [
+        f"{each['rule_options'].iloc[0]['decay']:g} ({condition})"
+        for condition, each in own.groupby("condition", sort=False)
+    ]
+    return (
+        f"decays of ES-D-RTRL {every} per step, none of which is published, each with all rates, chosen as the rates "
+        f"are: {', '.join(taken)}; no other rule has so many trainings to choose by"
+    )
 
 
 def protocol(rows: Frame) -> str:
@@ -47,24 +91,37 @@ def protocol(rows: Frame) -> str:
     return (
         f"{job['updates']} updates of {job['batch']} trials{end}; Adam, {cut}; "
         f"rates {rates} for every rule, chosen on validation data of {seeds}: {chosen}"
-        f"{f'; {END}: {outer}' if outer else ''}; tested once"
+        f"{f'; {END}: {outer}' if outer else ''}{f'; {decays}' if (decays := decays_tried(rows)) else ''}; tested once"
     )
 
 
 class End(NamedTuple):
-    """A chosen rate that is the lowest or the highest of its list, so that one beyond it may be better."""
+    """A chosen rate, or decay, that is the lowest or the highest of its list: one beyond it may be better."""
 
     name: str
     """The rule's."""
     condition: str
     rate: float
     worth: float
-    """Its mean validation accuracy on the first seed of tuning (`training.merit`)."""
+    """Of a rate its mean validation accuracy on the first seed of tuning, of a decay that on all seeds of tuning."""
     beside: float
     """That of its neighbour in the list."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.rate:g} (worth {self.worth:.3f}, the next {self.beside:.3f})"
+
+
+def decay_ends(rows: Frame) -> list[End]:
+    """List the chosen decays of ES-D-RTRL that are at an end of their list, by condition; none if one was tried."""
+    if "decays" not in rows:
+        return []
+    at_end = []
+    for condition, own in rows[rows["decays"].notna()].groupby("condition", sort=False):
+        tried, taken = own["decays"].iloc[0], own["rule_options"].iloc[0]["decay"]
+        for (decay, worth), (_, beside) in ((tried[0], tried[1]), (tried[-1], tried[-2])) if len(tried) > 1 else ():
+            if decay == taken:
+                at_end.append(End(selection.ALGORITHMS[DECAYING][0], str(condition), decay, worth, beside))
+    return at_end
 
 
 def ends(rows: Frame) -> list[End]:

@@ -73,18 +73,21 @@ SIZES = {
 
 
 def jobs(size: Size) -> list[Job]:
-    """List every rule at every delay; the two protocols as published, and the twins in PyTorch, at the shortest."""
-    shortest = {rule: described(size, rule, size.delays[0]) for rule in RULES}
-    options = shortest["es_drtrl"]["options"] | {"scale_x": 1.0, "scale_r": 1.0}
-    published = [
-        shortest["bptt"] | {"variant": "mean of steps", "clip": float(round(TEST / size.ms))},
-        shortest["es_drtrl"] | {"variant": "ff = rec = 1", "options": options},
-    ]
-    every = [described(size, rule, delay) for delay in size.delays for rule in RULES]
+    """List every rule, and the two protocols as published, at every delay; the twins in PyTorch at the shortest."""
     return [
-        *size.of_seeds(every),
-        *size.of_seeds(published),
-        *size.twins(shortest.values()),
+        *size.of_seeds([described(size, rule, delay) for delay in size.delays for rule in RULES]),
+        *size.of_seeds([job for delay in size.delays for job in as_published(size, delay)]),
+        *size.twins([described(size, rule, size.delays[0]) for rule in RULES]),
+    ]
+
+
+def as_published(size: Size, delay: int) -> list[Job]:
+    """Describe BPTT with the mean of the steps' losses, and ES-D-RTRL with weak initial weights."""
+    bptt, es_drtrl = (described(size, rule, delay) for rule in ("bptt", "es_drtrl"))
+    weak = es_drtrl["options"] | {"scale_x": 1.0, "scale_r": 1.0}
+    return [
+        bptt | {"variant": "mean of steps", "clip": float(round(TEST / size.ms))},
+        es_drtrl | {"variant": "ff = rec = 1", "options": weak},
     ]
 
 

@@ -2,7 +2,8 @@
 
 One line brings white noise around a bias that differs from trial to trial, and at every step the network is to tell the
 sum so far. The published example has trials of 25 steps, MiniGRU, BPTT and D-RTRL. Longer trials are this project's:
-the same second in shorter steps, so that the sum is as hard to tell at every length. So are ES-D-RTRL and its decay.
+the same second in shorter steps, so that the sum is as hard to tell at every length. So is ES-D-RTRL, whose decay is
+chosen as its rate is.
 
 The example regresses the sum with a squared error. Here the loss of a step is a cross-entropy, so the sum is told in
 eight ranges that are equally likely at the end of a trial. What the example has besides is left out: a rate that falls,
@@ -49,7 +50,8 @@ class Size(TaskSize):
     """Lengths, network and training."""
 
     lengths: tuple[int, ...]
-    decay: float = 0.98
+    decays: tuple[float, ...] = (0.98, 0.9, 0.95, 0.99)
+    """Of ES-D-RTRL; none is published for this task."""
 
 
 SIZES = {
@@ -77,19 +79,21 @@ SIZES = {
 
 
 def jobs(size: Size) -> list[Job]:
-    """List every rule at every length, and the twins in PyTorch at the published one."""
+    """List every rule, and every decay of ES-D-RTRL, at every length; twins in PyTorch at the published one."""
+    every = [described(size, rule, steps) for steps in size.lengths for rule in RULES]
+    decays = [described(size, "es_drtrl", steps, decay) for steps in size.lengths for decay in size.decays[1:]]
     return [
-        *size.of_seeds([described(size, rule, steps) for steps in size.lengths for rule in RULES]),
-        *size.twins([described(size, rule, PUBLISHED) for rule in RULES]),
+        *size.of_seeds([*every, *decays]),
+        *size.twins([job for job in [*every, *decays] if job["steps"] == PUBLISHED]),
     ]
 
 
-def described(size: Size, rule: str, steps: int) -> Job:
-    """Describe the training of the first seed. Rates are chosen at its own length."""
+def described(size: Size, rule: str, steps: int, decay: float | None = None) -> Job:
+    """Describe the training of the first seed. Rates, and ES-D-RTRL's decay, are chosen at its own length."""
     return {
         "condition": condition(steps),
         "rule": rule,
-        "rule_options": {"decay": size.decay, "bias_correction": "corrected"},
+        "rule_options": {"decay": decay or size.decays[0], "bias_correction": "corrected"},
         "variant": "",
         "cell": "mgu",
         "options": {},
@@ -132,12 +136,13 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     """Draw the curves of all lengths, and what is right after training over the length."""
     from drtrl_bench.paper.drawing import length
     from drtrl_bench.paper.drawing import training as drawing
+    from drtrl_bench.paper.learning import trainings
 
-    job, title = rows.iloc[0], "2.11 The integrator"
+    rows, title = trainings.of_chosen_decays(rows), "2.11 The integrator"
     chance = {int(steps): guessed(int(steps)) for steps in sorted(rows["steps"].unique())}
     notes = [
-        f"running sum of a noisy input, told in eight ranges; minimal gated unit of {job['neurons']}, linear readout; "
-        f"decay of ES-D-RTRL {job['rule_options']['decay']:g} per step, which is not the paper's",
+        f"running sum of a noisy input, told in eight ranges; minimal gated unit of {rows.iloc[0]['neurons']}, "
+        "linear readout",
         "accuracy: share of the steps that are right; chance: of the likeliest range of each step, without the input",
     ]
     return {
@@ -148,8 +153,9 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
 
 def verdicts(rows: Frame) -> list[Verdict]:
     """Judge whether D-RTRL and ES-D-RTRL integrate as well as BPTT in the published number of steps."""
-    from drtrl_bench.paper.learning import judging
+    from drtrl_bench.paper.learning import judging, trainings
 
+    rows = trainings.of_chosen_decays(rows)
     of, chance = condition(PUBLISHED), guessed(PUBLISHED)
     judged = [judging.as_good(rows, claim, rule, "bptt", of, MARGIN, chance) for rule, claim in CLAIMS.items()]
     return experiment.with_replaced(ABOUT, judged)

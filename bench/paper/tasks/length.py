@@ -83,13 +83,16 @@ SIZES = {
 
 
 def jobs(size: Size) -> list[Job]:
-    """List every rule at every length; BPTT as published, and the twins in PyTorch, at the first."""
+    """List every rule, and BPTT as published, at every length; the twins in PyTorch at the first."""
     all_lengths = [(dataset, steps) for dataset, lengths in size.lengths.items() for steps in lengths]
     dataset, steps = all_lengths[0]
-    mean = {"variant": "mean of steps", "clip": float(steps)}
+    mean = [
+        described(size, "bptt", *length) | {"variant": "mean of steps", "clip": float(length[1])}
+        for length in all_lengths
+    ]
     return [
         *size.of_seeds([described(size, rule, *length) for length in all_lengths for rule in RULES]),
-        *size.of_seeds([described(size, "bptt", dataset, steps) | mean]),
+        *size.of_seeds(mean),
         *size.twins([described(size, rule, dataset, steps) for rule in RULES]),
     ]
 
