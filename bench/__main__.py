@@ -1,4 +1,4 @@
-"""Runs the command `drtrl-bench`, as `python -m drtrl_bench`, and handles signals from its start."""
+"""Run the command `drtrl-bench`, as `python -m drtrl_bench`, and handle signals from its start."""
 
 from drtrl_bench.process import signals
 

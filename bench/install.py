@@ -1,4 +1,4 @@
-"""Tells a checkout of the project from an installed wheel, and gives the install command that suits."""
+"""Tell a checkout of the project from an installed wheel, and give the install command that suits."""
 
 import re
 from pathlib import Path

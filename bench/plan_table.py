@@ -1,4 +1,4 @@
-"""Reads the TOML of a plan as a table, in bounded time and memory whoever wrote it.
+"""Read the TOML of a plan as a table, in bounded time and memory whoever wrote it.
 
 Python's parser takes the square of the depth of keys, gives up on nested brackets, and gives up on numbers of more
 digits than it may convert. So size, depth and the length of numbers and names are looked at in the text first, outside

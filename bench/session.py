@@ -45,7 +45,8 @@ def run_case(
     again: also measure cases that are finished in `records`. progress: print a line as each case starts and ends.
     plugins: files or modules with algorithms, cells or data sets that are not the project's (docs/own.md).
 
-    The columns are those of `drtrl_bench.load`. Raises PlanError for what cannot be run, PluginError for a plugin.
+    The columns are those of `drtrl_bench.load`. Raises PlanError if a case cannot be run, PluginError
+    if a plugin cannot be loaded.
     """
     with scope():
         load(plugins, installed=True)
@@ -71,6 +72,9 @@ def run_plan(
 
     plan: the name of one that comes with the project, the path of a .toml file, or a `drtrl_bench.case.Plan`.
     only: words that a case's line must have, as `-k` of the command. The others are as in `run_case`.
+
+    The columns are those of `drtrl_bench.load`. Raises PlanError if the plan cannot be run or no case has the words of
+    `only`, PluginError if a plugin cannot be loaded.
     """
     from drtrl_bench.cli import arguments, terminal
 

@@ -1,4 +1,4 @@
-"""Starts a module of this package as a process of its own: from the files that lie here, wherever the user stands.
+"""Start a module of this package as a process of its own: from the files that lie here, wherever the user stands.
 
 `python -m` looks in the current folder first, so that another clone's package, or a `random.py`, would be taken for
 what it is not. Python therefore runs this file, which knows where the package is: `python -P start.py MODULE WORDS`.

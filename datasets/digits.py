@@ -54,7 +54,8 @@ def batch(steps: int, size: int, seed: int) -> tuple[NDArray[np.float32], NDArra
     """Return `size` different digits in `steps` frames each, drawn from all digits by `seed`.
 
     Returns inputs [T, B, 512], events per bin (polarity, row, column flattened), and targets [T, B], the digit
-    at every step. A bin lasts about 300 ms / T. ValueError if `size` exceeds the number of digits or `steps` is 0.
+    at every step. A bin lasts about 300 ms / T. Raises ValueError if `size` is not between 1 and the number of
+    digits, or `steps` is below 1.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")

@@ -28,8 +28,8 @@ def batch(
     """Draw `size` trials in `steps` steps of equal length, by `seed`.
 
     Returns inputs [T, B, features], 1 for a spike, and targets [T, B]: in the test 1 for a match and 0 for none, before
-    it NO_TARGET. The same trials have more spikes per step in fewer steps, up to one. ValueError if there are too few
-    steps for a period, or no trials.
+    it NO_TARGET. The same trials have more spikes per step in fewer steps, up to one. Raises ValueError if there
+    are too few steps for a period, no trials, or no lines.
     """
     if min(steps, size, features) < 1:
         raise ValueError(f"steps, size and features must be at least 1, not {steps}, {size} and {features}")

@@ -29,8 +29,8 @@ def batch(
 
     Returns inputs [T, B, features], 1 for a spike: a quarter each of the lines for left cues, right cues, recall and
     noise; and targets [T, B]: in the recall 1 if most cues were left and else 0, before it NO_TARGET. The same trials
-    have more spikes per step in fewer steps, up to one. ValueError if the lines cannot be quartered, if cues are not
-    odd, or if there are too few steps for a cue.
+    have more spikes per step in fewer steps, up to one. Raises ValueError if the lines cannot be quartered, if cues
+    are not odd, or if there are too few steps for a cue, or no trials.
     """
     if min(steps, size, features) < 1:
         raise ValueError(f"steps, size and features must be at least 1, not {steps}, {size} and {features}")

@@ -3,6 +3,7 @@
 In them `x` is code, a paragraph that is indented stays as it is, and no other character has a meaning.
 """
 
+import inspect
 import re
 import textwrap
 from typing import Any
@@ -50,6 +51,8 @@ def listed(prose: list[str]) -> bool:
 
 
 def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    if what == "class" and not any(lines) and obj.__base__.__module__.startswith("drtrl_bench."):
+        lines[:] = (inspect.getdoc(obj) or "").splitlines()  # a cell in a framework has the equations of its specification
     lines[:] = [*translated("\n".join(lines)).splitlines(), ""]
 
 

@@ -1,4 +1,4 @@
-"""Tracks time and memory on a GPU, from the records in `results/records` that were made at the commit under test.
+"""Track time and memory on a GPU, from the records in `results/records` that were made at the commit under test.
 
 The machine that runs asv has no GPU, so a commit has points once its records are committed.
 """
@@ -60,18 +60,25 @@ class OnGPU:
     version = "1"
 
     def setup(self, *key: str) -> None:
+        """Take the record of a parameter set. Raises NotImplementedError if the commit has none."""
         self.record: Any = fastest(*key)
 
 
 class Speed(OnGPU):
+    """Track the time of one gradient on a GPU, in seconds."""
+
     unit = "s"
 
     def track_gradient(self, *key: str) -> float:
+        """Return the median of the samples, in seconds."""
         return self.record["time"]["median_s"]
 
 
 class Memory(OnGPU):
+    """Track the working memory of one gradient on a GPU, in bytes: the peak beyond its arguments."""
+
     unit = "bytes"
 
     def track_working_bytes(self, *key: str) -> float:
+        """Return the working memory, in bytes."""
         return float(self.record["memory"]["working_bytes"])

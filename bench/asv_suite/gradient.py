@@ -1,4 +1,4 @@
-"""Tracks time, working memory and fidelity of one gradient on a CPU, each case measured and checked once per commit."""
+"""Track time, working memory and fidelity of one gradient on a CPU, each case measured and checked once per commit."""
 
 from itertools import product
 from typing import Any
@@ -33,17 +33,21 @@ class Gradient:
     version = "1"
 
     def setup_cache(self) -> dict[Key, harness.Record]:
+        """Measure all parameter sets of the suite once for the commit, and return their records."""
         keys = [key for key in product(*self.params) if key[2:] not in LEFT_OUT]
         return dict(zip(keys, harness.measure([case(*key) for key in keys]), strict=True))
 
     setup_cache.timeout = 1800  # pyright: ignore[reportFunctionMemberAccess]
 
     def setup(self, records: dict[Key, harness.Record], *key: str) -> None:
+        """Take the record of a parameter set. Raises as `harness.usable` if it has no numbers."""
         left_out = {"status": "skip", "reason": "not in the suite at this size"}
         self.record = harness.usable(records.get(key, left_out))  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 class Speed(Gradient):
+    """Track the time of one gradient, in seconds."""
+
     unit = "s"
 
     def track_gradient(self, records: Any, *key: str) -> float:
@@ -52,13 +56,18 @@ class Speed(Gradient):
 
 
 class Memory(Gradient):
+    """Track the working memory of one gradient, in bytes: the peak beyond its arguments."""
+
     unit = "bytes"
 
     def track_working_bytes(self, records: Any, *key: str) -> float:
+        """Return the working memory, in bytes."""
         return float(self.record["memory"]["working_bytes"])
 
 
 class Fidelity(Gradient):
+    """Track the error of one gradient relative to the norm of the float64 BPTT gradient, without a unit."""
+
     unit = "relative error"
 
     def track_error(self, records: Any, *key: str) -> float:

@@ -1,4 +1,4 @@
-"""Runs the harness of the commit under test by the interface that all commits share: `python -m PACKAGE run PLAN`."""
+"""Run the harness of the commit under test by the interface that all commits share: `python -m PACKAGE run PLAN`."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Tracks how long Python takes to import the package and its command line."""
+"""Track how long Python takes to import the package and its command line."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from . import harness
 
 
 class Startup:
-    """Seconds of the fastest of five fresh processes."""
+    """Track the seconds of the fastest of five fresh processes."""
 
     params = (["import bench", "import bench.cli"],)
     """Named by the package's first name, with which the curves began; each commit imports it by its current name."""
@@ -18,6 +18,7 @@ class Startup:
     version = "1"
 
     def track_seconds(self, statement: str) -> float:
+        """Return the shortest time that a Python process with the statement takes, in seconds."""
         command = [sys.executable, "-P", "-c", statement.replace("bench", harness.PACKAGE)]
 
         def once() -> float:

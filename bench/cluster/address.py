@@ -1,4 +1,4 @@
-"""Reads the address of a cluster, and connects to it or starts it.
+"""Read the address of a cluster, and connect to the cluster or start it.
 
     dask://HOST:PORT                         a scheduler that runs already, with its workers
     slurm://PARTITION?jobs=4&memory=16GB     jobs of Slurm, each a worker on one machine; other words go to SLURMCluster

@@ -1,4 +1,4 @@
-"""Runs a plan's cases on the workers of a cluster, one case on a worker at a time, and appends their records here.
+"""Run a plan's cases on the workers of a cluster, one case on a worker at a time, and append their records here.
 
 The file, what is finished in it, and the fields of a record are those of a local run (`measure/runner.py`). A worker
 that goes away costs its case a try, never a record: records are written here alone, once each.

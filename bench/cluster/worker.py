@@ -1,4 +1,4 @@
-"""Measures one case on the machine of a worker, as `drtrl-bench run` does there: called by `dispatch.py` through dask.
+"""Measure one case on the machine of a worker, as `drtrl-bench run` does there: called by `dispatch.py` through dask.
 
 The worker's own environment, checkout and lock count: a machine measures one case at a time, however many its workers.
 """

@@ -1,1 +1,1 @@
-"""What a gradient costs by formula: floating-point operations, bytes, and the chunk length K that they suggest."""
+"""Compute by formula what a gradient costs: floating-point operations, bytes, and the chunk length K they suggest."""

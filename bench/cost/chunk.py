@@ -1,4 +1,4 @@
-"""Picks the length K of a chunk by a cost model, from the sizes of a case and a limit on memory.
+"""Pick the length K of a chunk by a cost model, from the sizes of a case and a limit on memory.
 
 The seconds of one gradient, summed over its T / K chunks, are modelled as:
 

@@ -1,4 +1,4 @@
-"""Computes the least cost of a gradient: flops of its matrix products, and bytes of its carry, read and written.
+"""Compute the least cost of a gradient: flops of its matrix products, and bytes of its carry, read and written.
 
 A step of the forward pass takes 2 B J G N flops. In this unit, a step of BPTT takes 1 forward, N / J for the adjoint
 recursion through the recurrent weights and 1 for the gradient; a step of D-RTRL takes 1 + 1, and S for the update of

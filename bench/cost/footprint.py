@@ -1,4 +1,4 @@
-"""Computes by formula the bytes that a gradient must hold beyond its arguments.
+"""Compute by formula the bytes that a gradient must hold beyond its arguments.
 
 The batch has B samples; a layer has N neurons with S states and G input currents each; a weight has J presynaptic
 lines; n counts the states of a weight's layer and of all layers above. The terms count numbers:

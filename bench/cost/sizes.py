@@ -1,4 +1,4 @@
-"""Takes from a case the sizes on which the cost of its gradient depends: all that the formulas of this folder read."""
+"""Take from a case the sizes on which the cost of its gradient depends: all that the formulas of this folder read."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Measures what a step of a network as large as a brain costs: rules on sparse weights, by framework and size.
+"""Measure what a step of a network as large as a brain costs: rules on sparse weights, by framework and size.
 
 `python -m drtrl_bench.experiments.brain --out results/brain` writes `brain.csv`, a process for each row, one after the
 other, and `growth.csv`, the exponents of time and memory against synapses. The same command goes on where it was ended:

@@ -1,4 +1,4 @@
-"""Measures time and memory of a rule for a network of sparse weights as large as a brain, in a process of its own.
+"""Measure time and memory of a rule for a network of sparse weights as large as a brain, in a process of its own.
 
 The network, drawn before in another process, is read from a file: `brain_network.py`.
 """

@@ -1,4 +1,4 @@
-"""Compares a rule on sparse weights with the dense rule, on the same small network, in a process of its own.
+"""Compare a rule on sparse weights with the dense rule, on the same small network, in a process of its own.
 
 The network is that of `brain_cost`. The dense rule is the project's own, and computes with weights that are 0 where no
 synapse is; to set its gradient to 0 there would take time, too, and is left out. Chunks of both are timed in turns.

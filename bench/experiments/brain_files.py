@@ -1,4 +1,4 @@
-"""Keeps the networks of jobs in files until the jobs are measured: each is drawn once, in a process of its own.
+"""Keep the networks of jobs in files until the jobs are measured: each is drawn once, in a process of its own.
 
 A file that a run has drawn before it was ended is there for the next one. Its name tells what it is of.
 """

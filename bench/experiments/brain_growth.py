@@ -1,4 +1,4 @@
-"""Finds how time and memory of rules on sparse weights grow with the number of synapses: exponents of power laws."""
+"""Find how time and memory of rules on sparse weights grow with the number of synapses: exponents of power laws."""
 
 from collections.abc import Callable
 from itertools import groupby

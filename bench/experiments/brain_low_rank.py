@@ -1,4 +1,4 @@
-"""Measures what a rule costs where the connectome's weights are fixed, and a low-rank addition to them is trained.
+"""Measure what a rule costs where the connectome's weights are fixed, and a low-rank addition to them is trained.
 
 The network is that of `brain_cost`, in a process of its own; the recurrent weights are W0 + U V, and V is 0 at first.
 """

@@ -1,4 +1,4 @@
-"""Draws the network that is measured into a file, in a process of its own, and reads it where it is measured.
+"""Draw the network that is measured into a file, in a process of its own, and read it where it is measured.
 
 To draw a brain takes more memory than to run it: pairs are sorted, and numbered in 64 bits. The process that measures
 reads the file, and none of that is in its peak.

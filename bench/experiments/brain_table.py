@@ -1,4 +1,4 @@
-"""Measures the jobs of a table one after the other, each in a process of its own, and writes the table after each.
+"""Measure the jobs of a table one after the other, each in a process of its own, and write the table after each.
 
 A row has the hash of its job, and that of its sources: what it depends on besides its job. A job that has a row of the
 present sources is not measured again; rows of other sources stay in the file, and nothing is computed from them. A job

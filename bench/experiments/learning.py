@@ -1,4 +1,4 @@
-"""Tests whether a data set can be learned: trains a network by BPTT, and then tests it once.
+"""Test whether a data set can be learned: train a network by BPTT, and then test it once.
 
 `python -m drtrl_bench.experiments.learning nmnist --out results/learning.csv` appends a row. The settings were chosen
 on training and validation parts; the test part is used once, with the last weights.

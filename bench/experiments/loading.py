@@ -1,4 +1,4 @@
-"""Times how fast each data set yields batches, beside the fastest gradient that could wait for them; and streams.
+"""Time how fast each data set yields batches, beside the fastest gradient that could wait for them; and streams.
 
 `python -m drtrl_bench.experiments.loading --out results/loading` writes `batches.csv` and `stream.csv`. Loaders and
 gradients are timed in turns; a batch is drawn anew each time. "files" reads every recording through tonic's reader, and

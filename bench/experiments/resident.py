@@ -1,4 +1,4 @@
-"""Reads the resident memory of this process in MiB: what it holds now, and its peak from a moment on."""
+"""Read the resident memory of this process in MiB: what it holds now, and its peak from a moment on."""
 
 import ctypes
 import gc

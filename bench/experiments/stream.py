@@ -1,4 +1,4 @@
-"""Yields sequences of any length in chunks; memory holds one piece of the sequence, and one dense chunk.
+"""Yield sequences of any length in chunks; memory holds one piece of the sequence, and one dense chunk.
 
 A piece of a set of events (`shd`, `ssc`, `nmnist`, `dvs_gesture`) is its events in bins, a piece of `bernoulli` its
 bits, and their chunks are bytes. The recordings that were read last stay in memory, too: for all streams and batches

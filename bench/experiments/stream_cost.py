@@ -1,4 +1,4 @@
-"""Measures time and memory of D-RTRL over a stream of a data set, each stream in a process of its own."""
+"""Measure time and memory of D-RTRL over a stream of a data set, each stream in a process of its own."""
 
 import multiprocessing
 import os

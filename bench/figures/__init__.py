@@ -1,4 +1,4 @@
-"""Draws figures: one script = one figure. Each reads records and writes PNG, PDF and a CSV of what it plots.
+"""Draw figures: one script = one figure. Each reads records and writes PNG, PDF and a CSV of what it plots.
 
 A figure's module has `data(frame)`, the plotted points, and `draw(frame)`, a matplotlib Figure; both take a frame
 from `drtrl_bench.load`, and raise `NothingToDraw` if its records do not suit.

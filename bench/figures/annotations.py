@@ -1,4 +1,4 @@
-"""Places the words beside points, and hides tick labels that would touch."""
+"""Place the words beside points, and hide tick labels that would touch."""
 
 import math
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Writes a figure's caption: problem, data, machine, and what was not measured."""
+"""Write a figure's caption: problem, data, machine, and what was not measured."""
 
 import textwrap
 

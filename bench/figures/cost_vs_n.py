@@ -1,4 +1,4 @@
-"""Draws the time per step of exact RTRL against the number of neurons, and the exponent of its growth."""
+"""Draw the time per step of exact RTRL against the number of neurons, and the exponent of its growth."""
 
 import numpy as np
 from matplotlib.axes import Axes

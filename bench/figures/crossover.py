@@ -1,4 +1,4 @@
-"""Draws memory and time against the length of the sequence, and marks where BPTT's memory overtakes the others'."""
+"""Draw memory and time against the length of the sequence, and mark where BPTT's memory overtakes the others'."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Draws how close each gradient is to float64 BPTT's, by layer: cosine, ratio of norms, and error down to rounding."""
+"""Draw how close each gradient is to float64 BPTT's, by layer: cosine, ratio of norms, and error down to rounding."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Draws how often the speed gate raises an alarm, against the injected slowdown: at 1 every alarm is a false one."""
+"""Draw how often the speed gate raises an alarm, against the injected slowdown: at 1 every alarm is a false one."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Lists the points of the fidelity figure: how well each layer's gradient agrees with float64 BPTT's."""
+"""List the points of the fidelity figure: how well each layer's gradient agrees with float64 BPTT's."""
 
 import re
 from typing import Any

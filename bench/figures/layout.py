@@ -1,4 +1,4 @@
-"""Lays a figure out: title, legend, bands of panels, and caption, from top to bottom.
+"""Lay a figure out: title, legend, bands of panels, and caption, from top to bottom.
 
 A band is a heading and panels side by side. The legend is gathered from the labels of all that is drawn, so every mark
 has a name: an artist's label is either an entry of the legend, or made of entries, joined by SEPARATOR; labels that

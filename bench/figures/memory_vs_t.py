@@ -1,4 +1,4 @@
-"""Draws the working memory of one gradient against the length of the sequence, measured and by formula."""
+"""Draw the working memory of one gradient against the length of the sequence, measured and by formula."""
 
 from typing import Any
 

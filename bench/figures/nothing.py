@@ -1,4 +1,4 @@
-"""Defines what figures share that need no matplotlib: the resolution, and the error for records without points."""
+"""Define what figures share that need no matplotlib: the resolution, and the error for records without points."""
 
 DPI = 150
 """Resolution of the PNGs. Figures are laid out at it, so that words that do not touch then do not touch in the file."""

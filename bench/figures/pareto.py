@@ -1,4 +1,4 @@
-"""Draws the time of one gradient against its working memory, a point for each chunk length K."""
+"""Draw the time of one gradient against its working memory, a point for each chunk length K."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Scales the axes of a figure, and chooses their ticks."""
+"""Scale the axes of a figure, and choose their ticks."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Selects the points of a figure from collapsed rows, and names the line, the panel and the way to run of each."""
+"""Select the points of a figure from collapsed rows, and name the line, the panel and the way to run of each."""
 
 from collections import Counter
 

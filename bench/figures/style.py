@@ -1,4 +1,4 @@
-"""Defines the style of lines and marks in all figures: colour and marker by algorithm, shade by K."""
+"""Define the style of lines and marks in all figures: colour and marker by algorithm, shade by K."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""Draws the time of one gradient against the length of the sequence, with the forward pass alone for comparison."""
+"""Draw the time of one gradient against the length of the sequence, with the forward pass alone for comparison."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Files that somebody else may have written, and files kept between runs."""
+"""Read files that somebody else may have written, and keep files between runs."""

@@ -1,4 +1,4 @@
-"""Finds the folder for files kept between runs: one that nobody else can write, or else a private temporary one.
+"""Find the folder for files kept between runs: one that nobody else can write, or else a private temporary one.
 
 No cache is needed to measure: where there is no folder for one, a temporary one serves until the process ends. What a
 user should know of it is said in one line, once; a child leaves that to its parent.

@@ -1,4 +1,4 @@
-"""Keeps arrays and bytes between runs, each file with a hash of all that it holds.
+"""Keep arrays and bytes between runs, each file with a hash of all that it holds.
 
 A file is whole or it is not there: it is written under another name, and moved into place. Its last 64 bytes are the
 SHA-256 of its name and of every byte before them, so of its arrays' names, shapes, types and numbers; it is compared

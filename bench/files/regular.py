@@ -1,4 +1,4 @@
-"""Opens regular files only: a device, a pipe or a socket in the place of a file would never end, or never begin."""
+"""Open regular files only: a device, a pipe or a socket in the place of a file would never end, or never begin."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Reads the text of a file that somebody else may have written: regular files only, and no more than they may hold.
+"""Read the text of a file that somebody else may have written: regular files only, and no more than they may hold.
 
 A pipe would wait for ever, a device has no end, and a file of gigabytes takes the memory: each is refused before
 anything of it is read.

@@ -1,1 +1,1 @@
-"""Compares revisions: what changed, whether it is a regression, and whether the gate catches regressions."""
+"""Compare revisions: what changed, whether it is a regression, and whether the gate catches regressions."""

@@ -1,4 +1,4 @@
-"""Counts the alarms of the gate's self-test: false ones in A/A comparisons, and injected regressions that were caught.
+"""Count the alarms of the gate's self-test: false ones in A/A comparisons, and injected regressions that were caught.
 
 A quartet is four records of one case, in the order A B B A of their measurement.
 """

@@ -1,4 +1,4 @@
-"""Reads and writes the baselines: what is deterministic, committed, and compared with what is measured now.
+"""Read and write the baselines: what is deterministic, committed, and compared with what is measured now.
 
 A baseline is a record file without times, `results/baselines/PYTHON-FRAMEWORKS-MACHINE.jsonl`: what is deterministic
 depends on the versions, so each set of versions has its own.

@@ -1,4 +1,4 @@
-"""Compares two sets of records of the same cases, metric by metric: what changed, and whether that is a regression.
+"""Compare two sets of records of the same cases, metric by metric: what changed, and whether that is a regression.
 
 Bytes and fidelity are deterministic, so a small change is a change. Time on a shared machine is not: a slowdown is a
 regression only if it shows in the fastest round of each side and in the medians of all rounds. `results/gate/` has

@@ -1,4 +1,4 @@
-"""Lists the regressions that the gate's self-test injects, as code that is appended to a source."""
+"""List the regressions that the gate's self-test injects, as code that is appended to a source."""
 
 from typing import NamedTuple
 

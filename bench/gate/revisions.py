@@ -1,4 +1,4 @@
-"""Measures two revisions of the project on the same cases, interleaved: A B B A for every case.
+"""Measure two revisions of the project on the same cases, interleaved: A B B A for every case.
 
 Each revision is checked out into a throw-away worktree and measured by its own harness, with the Python and the
 packages of this process. A side may also be the checkout as it is, ".".

@@ -1,4 +1,4 @@
-"""Measures for the gate's self-test: the last commit against itself, and against itself with injected regressions.
+"""Measure for the gate's self-test: the last commit against itself, and against itself with injected regressions.
 
 A/A comparisons measure the plan `gate_speed` as the gate does, with both sides at the same commit: per case one quartet
 of rounds, A B B A. Bytes and fidelity of all cases of the plan `gate` are measured again and again. Injected

@@ -1,4 +1,4 @@
-"""Compares the times of one case on two sides: chooses the samples, and returns their ratio and its interval."""
+"""Compare the times of one case on two sides: choose the samples, and return their ratio and its interval."""
 
 import numpy as np
 

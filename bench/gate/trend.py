@@ -1,4 +1,4 @@
-"""Reads asv's result files of a commit, to tell whether asv measured anything that can be drawn or gated on.
+"""Read asv's result files of a commit, to tell whether asv measured anything that can be drawn or gated on.
 
 asv's exit codes do not tell: `asv run` returns 0 if every benchmark was skipped, `asv compare` if all got worse.
 """
@@ -42,7 +42,10 @@ class Count:
 
 
 def files(commit: str, folder: Path = RESULTS) -> list[Path]:
-    """List the result files of a commit on any machine; asv names them by the first digits of its hash."""
+    """List the result files of a commit on any machine; asv names them by the first digits of its hash.
+
+    Raises TrendError if there are more than `MOST_FILES`.
+    """
     results = [p for p in sorted(folder.glob("*/*.json")) if p.name not in ("machine.json", "benchmarks.json")]
     named = [(path, path.name.partition("-")[0]) for path in results]
     of_commit = [path for path, digits in named if len(digits) >= SHORTEST and commit.startswith(digits)]
@@ -81,7 +84,10 @@ def counts(path: Path) -> list[Count]:
 
 
 def known(folder: Path = RESULTS) -> list[str]:
-    """List the benchmarks of the suite, as asv wrote them when it last ran; none if it did not."""
+    """List the benchmarks of the suite, as asv wrote them when it last ran; none if it did not.
+
+    Raises TrendError if asv's file of them is no table that can be read.
+    """
     path = folder / "benchmarks.json"
     if not path.exists():
         return []

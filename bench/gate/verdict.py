@@ -1,4 +1,4 @@
-"""Decides how a gate ends: its exit code, its plans, and the cases of a plan that were not compared."""
+"""Decide how a gate ends: its exit code, its plans, and the cases of a plan that were not compared."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Prepares a case in JAX to be called, timed, and its memory measured. The twin is `backend_torch.py`.
+"""Prepare a case in JAX to be called, timed, and its memory measured. The twin is `backend_torch.py`.
 
 Import this module only in a process that measures JAX, because it configures the framework.
 """

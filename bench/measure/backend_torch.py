@@ -1,4 +1,4 @@
-"""Prepares a case in PyTorch to be called, timed, and its memory measured. The twin is `backend_jax.py`.
+"""Prepare a case in PyTorch to be called, timed, and its memory measured. The twin is `backend_jax.py`.
 
 Import this module only in a process that measures PyTorch, because it configures the framework.
 """

@@ -1,4 +1,4 @@
-"""Times repeated calls, and notes whether the machine was busy meanwhile."""
+"""Time repeated calls, and note whether the machine was busy meanwhile."""
 
 import os
 import resource

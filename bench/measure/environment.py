@@ -1,4 +1,4 @@
-"""Describes the environment of a run: all that a number depends on besides its case. No host name, user or path."""
+"""Describe the environment of a run: all that a number depends on besides its case. No host name, user or path."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Measures gradient fidelity: how far a gradient is from the float64 BPTT gradient of the same problem."""
+"""Measure gradient fidelity: how far a gradient is from the float64 BPTT gradient of the same problem."""
 
 from collections.abc import Iterable
 from typing import Any

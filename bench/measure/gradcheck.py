@@ -1,4 +1,4 @@
-"""Checks the gradient of a case: its implementation in float64 against its algorithm's NumPy reference.
+"""Check the gradient of a case: its implementation in float64 against its algorithm's NumPy reference.
 
 The check runs on a few samples, and on the steps in which a wrong gradient shows. An option that float64 cannot have,
 such as a trace stored in bfloat16, is checked against the same implementation without that option.

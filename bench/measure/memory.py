@@ -1,4 +1,4 @@
-"""Measures memory: the peak of a gradient by each framework's exact meter, of the process, and what is available."""
+"""Measure memory: the peak of a gradient by each framework's exact meter, of the process, and what is available."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def torch_peak_bytes(call: Callable[[], Any], device: str = "cpu") -> int:
     On the CPU this is the largest running sum of the profiler's allocation events, the same on every run. They are
     read from the profiler's raw events, because its tables fold them into the operators. `torch.profiler.profile` is
     not used, because it refers to itself: its events, hundreds of MiB for a long sequence, would stay in memory until
-    Python's collector looks for such cycles.
+    Python's collector looks for such cycles. Raises RuntimeError if the profiler reports no allocation.
     """
     import torch
 
@@ -81,7 +81,7 @@ def available_bytes() -> int:
     """Return the bytes that a new process may still take.
 
     They are what the user set, else the kernel's estimate, or what is left of the control group's limit if that is
-    lower. Raises OSError if the user's setting is no number.
+    lower. Raises OSError if the user's setting is no number of GiB.
     """
     if setting := os.environ.get(SETTING):
         try:

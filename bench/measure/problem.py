@@ -1,4 +1,4 @@
-"""Draws the problem of a case, weights, inputs and targets, and computes its float64 BPTT gradient to compare with.
+"""Draw the problem of a case, weights, inputs and targets, and compute its float64 BPTT gradient to compare with.
 
 NumPy draws the arrays from the case's seed, so that all implementations of a case get the same; they reach the
 measuring process as one `.npz`. This module is run in a process of its own, so that neither its memory nor its time

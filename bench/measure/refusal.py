@@ -1,4 +1,4 @@
-"""Refuses a case that needs more memory than this machine has, before it is started."""
+"""Refuse a case that needs more memory than this machine has, before it is started."""
 
 from drtrl_bench.cost.footprint import analytic_bytes, reference_bytes
 from drtrl_bench.cost.sizes import Sizes

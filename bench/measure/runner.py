@@ -1,4 +1,4 @@
-"""Runs a plan's cases, each in a process of its own, and appends a record for each.
+"""Run a plan's cases, each in a process of its own, and append a record for each.
 
 Cases with a finished record are not run again: same case and round, same sources and meters, same environment. The
 order is shuffled anew in every round. A child that runs out of memory or time, or crashes, has a record too.

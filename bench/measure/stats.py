@@ -1,4 +1,4 @@
-"""Summarizes a list of samples: median, spread, and the confidence interval of the median."""
+"""Summarize a list of samples: median, spread, and the confidence interval of the median."""
 
 import math
 from typing import Any

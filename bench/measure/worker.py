@@ -1,4 +1,4 @@
-"""Measures one case in one framework, in a process of its own: gradient check, then time, then memory.
+"""Measure one case in one framework, in a process of its own: gradient check, then time, then memory.
 
 `runner.py` starts it as `start.py drtrl_bench.measure.worker`, with the job as JSON on standard input, which names the
 file for the result. A case that fails its gradient check gets no time and no memory.

@@ -1,4 +1,4 @@
-"""Compares each peer's gradient in float64 with the NumPy reference here, and with the emulation of its difference."""
+"""Compare each peer's gradient in float64 with the NumPy reference here, and with the emulation of its difference."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace

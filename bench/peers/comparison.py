@@ -1,4 +1,4 @@
-"""Puts the lines of a comparison together: a row for each way of a peer, with its cost over that of this project."""
+"""Put the lines of a comparison together: a row for each way of a peer, with its cost over that of this project."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

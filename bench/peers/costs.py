@@ -1,4 +1,4 @@
-"""Measures what a gradient costs a peer and this project by turns: peer, ours, peer, ours ..., round after round.
+"""Measure what a gradient costs a peer and this project by turns: peer, ours, peer, ours ..., round after round.
 
 Both get the same problem. A peer's way whose float64 gradient is not what it should be (`agreement`) is not timed.
 """

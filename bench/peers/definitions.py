@@ -1,4 +1,4 @@
-"""Maps definitions and rules: what each library calls what, how it differs, and which learning rules exist where.
+"""Map definitions and rules: what each library calls what, how it differs, and which learning rules exist where.
 
 Each table has a column for this project, "here", and one for each peer. `page.py` writes them as Markdown.
 """

@@ -1,4 +1,4 @@
-"""Emulates in NumPy what makes the gradients of other libraries differ.
+"""Emulate in NumPy what makes the gradients of other libraries differ.
 
 `bptt` is BPTT of one layer of LIF neurons as a library defines the neuron:
 

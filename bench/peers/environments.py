@@ -1,4 +1,4 @@
-"""Makes, finds and removes the environment of each peer: a venv in the cache folder, with the versions of pins.toml.
+"""Make, find and remove the environment of each peer: a venv in the cache folder, with the versions of pins.toml.
 
 The project's own environment is never touched. An environment has a file `ready.json` once it is whole: what it was
 made of, its Python, its size. What lacks that file was interrupted, and is made anew.
@@ -108,7 +108,7 @@ def pins(name: str) -> Pins:
 
 
 def state(name: str) -> State:
-    """Say what there is of a peer's environment."""
+    """Say what there is of a peer's environment. Raises PeerError if no peer has the name."""
     wanted = pins(name)
     folder = cache_folder.folder() / "peers" / name
     if not folder.exists():
@@ -215,7 +215,10 @@ def step(command: list[str], name: str) -> str:
 
 
 def remove(name: str) -> bool:
-    """Remove the environment of a peer; returns whether there was one."""
+    """Remove the environment of a peer, and return whether there was one.
+
+    Raises PeerError if no peer has the name, or if another process installs or removes a peer.
+    """
     folder = state(name).folder
     if not folder.exists():
         return False

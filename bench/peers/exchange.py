@@ -1,4 +1,4 @@
-"""Gives a task to a peer's adapter, a process in the peer's own environment, and reads its answer.
+"""Give a task to a peer's adapter, a process in the peer's own environment, and read its answer.
 
 `PYTHON ADAPTER.py TASK.json`; implementations/peers/task.py has the files and the fields of both sides.
 """

@@ -1,4 +1,4 @@
-"""Runs the scripts of results/peers/, each of which shows a fault of a library: the fault is still there, or gone."""
+"""Run the scripts of results/peers/, each of which shows a fault of a library: the fault is still there, or gone."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Reads the plan of a comparison with peers: grids of cells and sizes, of which every combination is compared."""
+"""Read the plan of a comparison with peers: grids of cells and sizes, of which every combination is compared."""
 
 import itertools
 from collections.abc import Mapping, Sequence

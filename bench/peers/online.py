@@ -1,4 +1,4 @@
-"""Emulates in NumPy the online rules of other libraries that differ from those of the same name here.
+"""Emulate in NumPy the online rules of other libraries that differ from those of the same name here.
 
 Symbols and helpers are those of the references, `implementations/reference`. One hidden layer and a readout.
 """

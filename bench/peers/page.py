@@ -1,4 +1,4 @@
-"""Writes the tables of docs/peers.md as Markdown: definitions, rules and ways. `drtrl-bench peers map` prints them.
+"""Write the tables of docs/peers.md as Markdown: definitions, rules and ways. `drtrl-bench peers map` prints them.
 
 The HTML report shows the first two, cell by cell.
 """

@@ -1,4 +1,4 @@
-"""Keeps what was compared with peers: one JSON line each, after a line of its machine.
+"""Keep what was compared with peers: one JSON line each, after a line of its machine.
 
 Kinds of line besides `environment`: agreement, a gradient compared; peer, what a peer costs; ours, what the project
 costs beside it.

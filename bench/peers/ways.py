@@ -1,4 +1,4 @@
-"""Lists the ways in which each peer computes a gradient, what of this project each is compared with, and what differs.
+"""List the ways in which each peer computes a gradient, what of this project each is compared with, and what differs.
 
 A difference names its cause, and how to emulate it: the peer's gradient then is the emulated one to 1e-10 in float64.
 """

@@ -21,7 +21,10 @@ HOPELESS = 100_000
 
 
 def files(path: str | Path) -> list[Path]:
-    """List the record files at `path`: the file itself, or the *.jsonl files of a folder."""
+    """List the record files at `path`: the file itself, or the *.jsonl files of a folder.
+
+    Raises FileNotFoundError if nothing is there.
+    """
     path = Path(path)
     if path.is_dir():
         return sorted(path.glob("*.jsonl"))

@@ -20,10 +20,10 @@ def statistics(
 ) -> dict[str, float]:
     """Read recordings' files (all, if no indices are given) and describe them; an empty dict, if all are damaged.
 
-    damaged: called with the error of each damaged recording, which is left out; without it, raises DamagedError at the
-    first. events: mean number per recording, with fewest and most. seconds: mean time from first event to last.
-    rate_hz: events per second and line. density: share of cells of STEPS bins that are not empty. on: share of
-    polarity 1.
+    damaged: called with the error of each damaged recording, which is left out. events: mean number per recording,
+    with fewest and most. seconds: mean time from first event to last. rate_hz: events per second and line. density:
+    share of cells of STEPS bins that are not empty. on: share of polarity 1. Raises DamagedError if a recording is
+    damaged and `damaged` is None.
     """
     chosen = range(len(recordings)) if indices is None else indices
     lines = int(np.prod(recordings.sensor))

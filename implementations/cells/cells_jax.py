@@ -1,4 +1,8 @@
-"""Compute emit, dynamics and output of each cell in JAX. Equations: `spec.py`; twin: `cells_torch.py`."""
+"""Compute emit, dynamics and output of each cell in JAX. Equations: `spec.py`; twin: `cells_torch.py`.
+
+s [..., S, N] are the states and y [..., G, N] the input currents. emit(s) [..., N] is what the recurrent weights read,
+dynamics(s, y) [..., S, N] the states after the step, and output(s) [..., N] what the layer above reads.
+"""
 
 import math
 from typing import Any
@@ -129,9 +133,11 @@ class LRU(cells.LRU):
 
 class LIF(cells.LIF):
     def named(self, s: Array) -> dict[str, Array]:
+        """Return each state [..., N] by its name in `states`."""
         return dict(zip(self.states, jnp.unstack(s, axis=-2), strict=True))
 
     def spikes(self, s: dict[str, Array]) -> Array:
+        """Return sigma(V - 1 - a) [..., N], without a if the cell does not adapt."""
         return spike(self, s["V"] - s["a"] - 1 if "a" in s else s["V"] - 1)
 
     def plasticity(self, s: dict[str, Array], spikes: Array) -> tuple[dict[str, Array], Array]:
@@ -184,6 +190,7 @@ class GIF(cells.GIF):
 
 class EIGIF(cells.EIGIF):
     def excess(self, s: Array) -> Array:
+        """Return (V - h) / h [..., N], without a gradient through h."""
         V, h = s[..., 0, :], lax.stop_gradient(s[..., 3, :])
         return (V - h) / h
 

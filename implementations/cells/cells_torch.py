@@ -1,4 +1,8 @@
-"""Compute emit, dynamics and output of each cell in PyTorch. Equations: `spec.py`; twin: `cells_jax.py`."""
+"""Compute emit, dynamics and output of each cell in PyTorch. Equations: `spec.py`; twin: `cells_jax.py`.
+
+s [..., S, N] are the states and y [..., G, N] the input currents. emit(s) [..., N] is what the recurrent weights read,
+dynamics(s, y) [..., S, N] the states after the step, and output(s) [..., N] what the layer above reads.
+"""
 
 import math
 from typing import Any
@@ -11,7 +15,7 @@ from drtrl_bench.implementations.cells.surrogates_torch import psi
 
 
 def spike(cell: cells.Spiking, v: Tensor) -> Tensor:
-    """Return sigma(v) whose derivative is psi(v): the last factor below is exactly 0 and has derivative 1."""
+    """Return sigma(v) with the derivative psi(v): the last factor below is exactly 0 and has derivative 1."""
     if cell.smooth:
         u = v.clamp(-cell.width, cell.width)
         return cell.alpha * (cell.width * u - 0.5 * u * u.abs() + 0.5 * cell.width**2)
@@ -22,7 +26,7 @@ def spike(cell: cells.Spiking, v: Tensor) -> Tensor:
 
 
 def lost(cell: cells.LIF, V: Tensor, spikes: Tensor) -> Tensor:
-    """Return V - reset(V, s), what a spike takes from V."""
+    """Return V - reset(V, s), what a spike takes from V; `spec.py` says through which factors gradients flow."""
     if cell.detach_reset:
         spikes = spikes.detach()
     match cell.reset:
@@ -35,21 +39,21 @@ def lost(cell: cells.LIF, V: Tensor, spikes: Tensor) -> Tensor:
 
 
 def constant(cell: cells.Cell, y: Tensor, name: str) -> Any:
-    """Return a constant of the cell: its number, or each neuron's own, whose logarithm stands among the currents."""
+    """Return a constant of the cell: a number or, if it is trainable, exp of the input current that stands for it."""
     if name not in cell.trainable:
         return getattr(cell, name)
     return torch.exp(y[..., len(cell.currents) + cell.trainable.index(name), :])
 
 
 def decay(cell: cells.Cell, y: Tensor, name: str) -> Any:
-    """Return exp(-1/tau) of a time constant."""
+    """Return exp(-1/tau) of the time constant `name`."""
     if name not in cell.trainable:
         return math.exp(-1 / getattr(cell, name))
     return torch.exp(-1 / constant(cell, y, name))
 
 
 def standardised(u: Tensor) -> Tensor:
-    """Return currents with mean 0 and deviation 1 over the neurons."""
+    """Return values [..., N] with mean 0 and standard deviation 1 over the neurons."""
     u = u - u.mean(dim=-1, keepdim=True)
     return u / torch.sqrt((u**2).mean(dim=-1, keepdim=True) + 1e-5)
 
@@ -131,13 +135,15 @@ class LRU(cells.LRU):
 
 class LIF(cells.LIF):
     def named(self, s: Tensor) -> dict[str, Tensor]:
+        """Return each state [..., N] by its name in `states`."""
         return dict(zip(self.states, s.unbind(-2), strict=True))
 
     def spikes(self, s: dict[str, Tensor]) -> Tensor:
+        """Return sigma(V - 1 - a) [..., N], without a if the cell does not adapt."""
         return spike(self, s["V"] - s["a"] - 1 if "a" in s else s["V"] - 1)
 
     def plasticity(self, s: dict[str, Tensor], spikes: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Return u' and x' of the synapses after the spikes, and what the layer emits."""
+        """Return u' and x' of the synapses after the spikes, and what the neurons emit."""
         if "x" not in s:
             return {}, spikes
         recovered = 1 + (s["x"] - 1) * math.exp(-1 / (self.tau_d if "u" in s else self.tau_std))
@@ -186,6 +192,7 @@ class GIF(cells.GIF):
 
 class EIGIF(cells.EIGIF):
     def excess(self, s: Tensor) -> Tensor:
+        """Return (V - h) / h [..., N], without a gradient through h."""
         V, h = s[..., 0, :], s[..., 3, :].detach()
         return (V - h) / h
 

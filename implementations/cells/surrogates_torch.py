@@ -9,7 +9,7 @@ from drtrl_bench.implementations.cells import spec as cells
 
 
 def psi(cell: cells.Spiking, v: Tensor) -> Tensor:
-    """Return the surrogate derivative of a spike."""
+    """Return the surrogate derivative of a spike; `cell.Spiking` has the equations."""
 
     def bell(mean: float, deviation: float) -> Tensor:
         return torch.exp(-(((v - mean) / deviation) ** 2) / 2) / (deviation * math.sqrt(2 * math.pi))

@@ -160,7 +160,7 @@ class Factors(NamedTuple):
     """Hold the factors of the update of a layer's carry, sum_t z^t (x) ds^K/dy^t."""
 
     z: PerWeight
-    """Presynaptic activity [K, B, J] of each kind of weight, but the network's inputs."""
+    """Presynaptic activity [K, B, J] of each kind of weight, except the network's inputs."""
     dy: Tensor
     """ds^K/dy^t [K, B, Q, G, N]."""
 

@@ -1,4 +1,4 @@
-"""Run a chunk in blocks of steps in JAX, forward and then backward, so that the arrays of a block stay in the cache.
+"""Run a chunk in blocks of steps in JAX, forward, then backward, so that a block's arrays stay in the cache.
 
     forward     stores the states and input currents of all K steps, or the first states of each segment of a block
     backward    block by block, the last first: `adjoint_jax.backward`
@@ -66,7 +66,7 @@ def side_by_side(
 ) -> tuple[list[Residuals], Array]:
     """Run the segments of a block at once, as if they were samples: its residuals and logits [K, B, C].
 
-    firsts: the states [segments, B, S, N] of each layer before each segment; inputs [K, B, I].
+    firsts: of each layer the states [segments, B, S, N] before each segment; inputs [K, B, I].
     """
     segments, B = firsts[0].shape[:2]
 

@@ -1,4 +1,4 @@
-"""Run a chunk in blocks of steps in PyTorch, forward and then backward; the arrays of a block stay in the cache.
+"""Run a chunk in blocks of steps in PyTorch, forward, then backward, so that a block's arrays stay in the cache.
 
     forward     stores the states and input currents of all K steps, or the first states of each segment of a block
     backward    block by block, the last first: `adjoint_torch.backward`
@@ -64,7 +64,7 @@ def side_by_side(
 ) -> tuple[list[Residuals], Tensor]:
     """Run the segments of a block at once, as if they were samples: its residuals and logits [K, B, C].
 
-    firsts: the states of each layer before each segment; inputs [K, B, I].
+    firsts: of each segment the states [B, S, N] of each layer before it; inputs [K, B, I].
     """
     B = inputs.shape[1]
 

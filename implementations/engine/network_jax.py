@@ -129,7 +129,7 @@ def readout_loss(logits: Array, targets: Array) -> Array:
 
 
 def loss_and_error(logits: Array, targets: Array) -> tuple[Array, Array]:
-    """Compute the loss of a block, and dL/dlogits [K, B, C]."""
+    """Compute `readout_loss` of a block, and dL/dlogits [K, B, C]."""
     return jax.value_and_grad(readout_loss)(logits, targets)
 
 

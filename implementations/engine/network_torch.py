@@ -21,7 +21,7 @@ Params = list[PerWeight]
 States = list[Tensor]
 """The states [B, S, N] of every layer."""
 Layer = Callable[[Any, PerWeight, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""A forward pass of one layer over a block, as `layer` below."""
+"""The forward pass of one layer over a block, with the arguments and results of `layer` below."""
 
 
 def initial_states(net: Any, params: Params, batch: int) -> States:
@@ -137,10 +137,10 @@ def presynaptic(cell: Any, s_prev: Tensor, x: Tensor) -> PerWeight:
 
 
 def loss_and_error(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum the cross-entropy over time and average it over the batch; a step with a negative target has none.
+    """Sum the cross-entropy over time and average it over the batch; a step with a negative target adds nothing.
 
-    logits [K, B, C], targets [K, B] -> the loss, a scalar, and its derivative with respect to the logits, [K, B, C]. As
-    a sum over time the loss adds up over chunks.
+    logits [K, B, C], targets [K, B] -> the loss, a scalar, and dL/dlogits [K, B, C]. As a sum over time the loss adds
+    up over chunks.
     """
     log_p = functional.log_softmax(logits, dim=-1)
     counts = (targets >= 0)[..., None]
@@ -167,7 +167,7 @@ def fold(
 ) -> tuple[Any, Tensor, Params]:
     """Fold `advance(carry, inputs, targets, last=...)` over chunks of at most K steps: carry, loss and gradient.
 
-    inputs [T, B, I], targets [T, B]; the last chunk may be shorter.
+    inputs [T, B, I], targets [T, B]. The last chunk may be shorter.
     """
     T = len(targets)
     if K >= T:

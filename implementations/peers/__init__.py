@@ -1,1 +1,1 @@
-"""Adapters of other libraries: each runs in its library's own environment, and knows nothing of this project."""
+"""Run other libraries by adapters: each in its library's own environment, and knowing nothing of this project."""

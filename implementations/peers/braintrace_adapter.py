@@ -1,4 +1,4 @@
-"""Runs braintrace 0.2.8, the reference library of D-RTRL.
+"""Run braintrace 0.2.8, the reference library of D-RTRL.
 
 Ways: d_rtrl (its own batching), d_rtrl_vmap (`vmap=True`), d_rtrl_windows (`vjp_method="multi-step"`, windows of K
 steps, which must fill the sequence), ostl_recurrent, which is SnAp-1, snap2 (`n=2`), pp_prop, eprop, uoro, and bptt,

@@ -1,4 +1,4 @@
-"""Writes the cells in the modules of braintrace, with `braintrace.nn.Linear` for every product, as its users do."""
+"""Write the cells in the modules of braintrace, with `braintrace.nn.Linear` for every product, as its users do."""
 
 # pyright: reportMissingImports=false
 import math

@@ -1,4 +1,4 @@
-"""Has what the adapters of JAX libraries share: the loss of a step, the surrogate spike, the memory of a function."""
+"""Hold what the adapters of JAX libraries share: the loss of a step, the surrogate spike, the memory of a function."""
 
 # pyright: reportMissingImports=false
 from typing import Any

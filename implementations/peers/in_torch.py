@@ -1,4 +1,4 @@
-"""Has what the adapters of PyTorch libraries share: a network around their neuron, its gradient, the allocator's peak.
+"""Hold what the adapters of PyTorch libraries share: a network around their neuron, its gradient, the allocator's peak.
 
 The network is as their users write it: the product with all inputs at once, then a loop over steps, then the readout.
 """

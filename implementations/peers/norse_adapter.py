@@ -1,4 +1,4 @@
-"""Runs norse 1.1: BPTT of a layer of `lif_box_feed_forward_step` with recurrent weights.
+"""Run norse 1.1: BPTT of a layer of `lif_box_feed_forward_step` with recurrent weights.
 
 Way: bptt.
 

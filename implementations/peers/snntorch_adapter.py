@@ -1,4 +1,4 @@
-"""Runs snnTorch 1.0: BPTT of a layer of `snntorch.Leaky` with recurrent weights and soft reset.
+"""Run snnTorch 1.0: BPTT of a layer of `snntorch.Leaky` with recurrent weights and soft reset.
 
 Ways: bptt (as the library is used: `reset_delay=True`) and bptt_undelayed (`reset_delay=False`).
 

@@ -1,4 +1,4 @@
-"""Runs spikingjelly 2.0: BPTT of a layer of `LIFNode` with recurrent weights, step by step.
+"""Run spikingjelly 2.0: BPTT of a layer of `LIFNode` with recurrent weights, step by step.
 
 Ways: bptt, bptt_detached (`detach_reset=True`, which its authors advise), and ottt: `OTTTLIFNode`, each of whose
 products is in `GradwithTrace`. In ottt no gradient leaves a step; inputs have a trace by `OTTTLIFNode.track_trace`.

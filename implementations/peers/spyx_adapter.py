@@ -1,4 +1,4 @@
-"""Runs spyx 1.0: BPTT of its recurrent layer `RLIF` by `nnx.grad` over its `run`.
+"""Run spyx 1.0: BPTT of its recurrent layer `RLIF` by `nnx.grad` over its `run`.
 
 Way: bptt.
 

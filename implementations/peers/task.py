@@ -1,4 +1,4 @@
-"""Carries out a task of the harness in a library's own environment: what all adapters share.
+"""Carry out a task of the harness in a library's own environment: what all adapters share.
 
 `PYTHON ADAPTER.py TASK.json` computes the gradient that a task asks for, times it and counts its memory. Nothing but
 this folder, NumPy and the library is imported. The task names these files:

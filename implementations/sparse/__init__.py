@@ -1,1 +1,1 @@
-"""Networks of weights that are not dense: at the synapses of a fixed pattern, of a convolution, or of low rank."""
+"""Compute with weights that are not dense: at the synapses of a fixed pattern, of a convolution, or of low rank."""

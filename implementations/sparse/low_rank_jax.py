@@ -86,7 +86,7 @@ class LowRank:
         return pack(dL_dU, jnp.einsum("tbk,tbn->kn", z @ U, dy))
 
     def zero_trace(self, batch: int, cell: Any, w: Array) -> trace.Trace:
-        """Return the zero trace of W [J, N], as of dense weights."""
+        """Return the zero trace of W [J, N], as of dense weights: tiles of eps [B, J, S, 1, N]."""
         return trace.zeros(batch, cell, jnp.zeros((self.J, 1, self.N), w.dtype))
 
     def trace_step(

@@ -59,7 +59,7 @@ class LowRank:
         """Return None: no matrix [J, N] is built."""
 
     def currents(self, W: Tensor, z: Tensor) -> Tensor:
-        """Compute the currents [B, N] of presynaptic activity z [B, J]."""
+        """Compute the currents [M, N] of presynaptic activity z [M, J] of some samples."""
         U, V = self.factors(W)
         if self.synapses is not None and self.W0 is not None:
             return z @ U @ V + self.synapses.currents(self.W0, z)

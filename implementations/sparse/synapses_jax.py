@@ -135,7 +135,7 @@ class Synapses:
         return total
 
     def zero_trace(self, batch: int, cell: Any, w: Array) -> Trace:
-        """Return the zero trace of the stored weights."""
+        """Return the zero trace of the stored weights: eps [R, width] of each sample and state."""
         return [[jnp.zeros(self.post.shape, w.dtype) for _ in range(cell.S)] for _ in range(batch)]
 
     def trace_step(

@@ -109,7 +109,7 @@ class Synapses:
         return (self.post.index_select(0, rows) + (at * (self.N + 1))[:, None]).flatten()
 
     def currents(self, W: Tensor, z: Tensor) -> Tensor:
-        """Compute the currents [B, N] of presynaptic activity z [B, J]."""
+        """Compute the currents [M, N] of presynaptic activity z [M, J] of some samples or steps."""
         at, rows, emitted = self.events(z)
         y = z.new_zeros(len(z) * (self.N + 1))
         y.scatter_add_(0, self.slots(at, rows), times(W.index_select(0, rows), emitted).flatten())

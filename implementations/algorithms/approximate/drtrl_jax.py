@@ -5,9 +5,10 @@ Source: Wang et al. 2026 (Nat. Commun. 17:1745).
     trace       eps^t = D^t eps^{t-1} + z^t (x) D_f^t  D = ds^t/ds^{t-1} inside a neuron, its recurrent input held fixed
     gradient    dL/dW = sum_t l^t eps^t                l = dL^t/ds^t, the learning signal
 
-D_f = ds^t/dy^t, y being a neuron's input current, the sum of z W; z is the presynaptic activity: the input x, or the
-recurrent output of the step before; (x) is the outer product. D does not couple the neurons, so eps is only B S times
-as large as W. A lower layer gets the same step's learning signal alone.
+D_f = ds^t/dy^t, y being a neuron's input current, the sum of z W; z is the presynaptic activity: the input x, the
+recurrent output of the step before, or 1 for bias and trained constants; (x) is the outer product. In eps, D-RTRL's
+ds/dW, s are the S states of the weight's own neuron. D does not couple the neurons, so eps is only B S times as large
+as W. A lower layer gets the same step's learning signal alone.
 
 Summed over a chunk of K steps, the two equations need eps once a chunk and not once a step. K changes the cost, never
 the gradient. The derivation and all symbols are in `implementations/README.md`:

@@ -66,7 +66,7 @@ def correction(kind: str, a: float, t: Tensor) -> Tensor:
 
 
 def filter_presynaptic(eps_x: Tensor, z: Tensor, a: float) -> tuple[Tensor, Tensor]:
-    """Filter z [K, B, J]: the last eps_x^K [B, J], and all eps_x^t [K, B, J]."""
+    """Filter z [K, B, J] from eps_x^0 [B, J]: the last eps_x^K [B, J], and all eps_x^t [K, B, J]."""
     filtered = torch.empty_like(z, memory_format=torch.contiguous_format)
     for z_t, eps_x_t in zip(z.unbind(0), filtered.unbind(0), strict=True):
         eps_x = torch.add(z_t, eps_x, alpha=a, out=eps_x_t)

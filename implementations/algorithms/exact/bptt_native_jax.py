@@ -41,7 +41,7 @@ def advance(
 ) -> tuple[Carry, Array, Params]:
     """Advance K steps: inputs [K, B, I], targets [K, B] -> the carry, the loss of the chunk, its gradient.
 
-    segments: 0 keeps what the differentiation needs of all K steps; K is `jax.checkpoint` of every step.
+    segments: 0 keeps what the differentiation needs of all K steps; K checkpoints every step.
     """
     differentiated = jax.value_and_grad(loss, has_aux=True)
     (total, ends), grads = differentiated(params, net, carry, inputs, targets, segments, execution.unroll)

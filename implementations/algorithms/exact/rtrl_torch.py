@@ -1,15 +1,17 @@
-"""Compute the gradient of real-time recurrent learning in PyTorch (Williams & Zipser 1989, Neural Comput. 1(2):270).
+"""Compute RTRL's gradient in PyTorch: real-time recurrent learning, with the paths through recurrent weights.
+
+Source: Williams & Zipser 1989 (Neural Comput. 1(2):270); over chunks: Schmidhuber 1992 (Neural Comput. 4(2):243).
 
     influence   M^t = A^t M^{t-1} + z^t (x) D_f^t      A = ds^t/ds^{t-1} by all paths
     gradient    dL/dW = sum_t l^t M^t                  l = dL^t/ds^t, the learning signal
 
-M = ds/dW is carried for the states of the weight's own layer and of all layers above, so the gradient is exact. A
-couples the neurons, and the product A M is what RTRL costs. D_f = ds^t/dy^t, y being a neuron's input current, the sum
-of z W; z is the presynaptic activity, (x) the outer product.
+D_f = ds^t/dy^t, y being a neuron's input current, the sum of z W; z is the presynaptic activity: the input x, the
+recurrent output of the step before, or 1 for bias and trained constants; (x) is the outer product. In M = ds/dW, s are
+all n states of the weight's layer and of the layers above, so the gradient is exact. A couples the neurons, and the
+product A M is what RTRL costs. A lower layer gets the whole adjoint, later steps' learning signals included.
 
-Summed over a chunk of K steps (Schmidhuber 1992, Neural Comput. 4(2):243), the two equations need M once a chunk and
-not once a step. K changes the cost, never the gradient. The derivation and all symbols are in
-`implementations/README.md`:
+Summed over a chunk of K steps, the two equations need M once a chunk and not once a step. K changes the cost, never
+the gradient. The derivation and all symbols are in `implementations/README.md`:
 
     adjoint of the loss            lam^t = l^t + lam^{t+1} A^{t+1},  lam^K = l^K,  lam^0 = lam^1 A^1
     adjoints of the last states    P^t = A^K ... A^{t+1},  P^K = 1                  one n x n matrix per sample
