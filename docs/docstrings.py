@@ -52,7 +52,7 @@ def listed(prose: list[str]) -> bool:
 
 def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     if what == "class" and not any(lines) and obj.__base__.__module__.startswith("drtrl_bench."):
-        lines[:] = (inspect.getdoc(obj) or "").splitlines()  # a cell in a framework has the equations of its specification
+        lines[:] = (inspect.getdoc(obj) or "").splitlines()  # of a cell in a framework the equations of `spec.py`
     lines[:] = [*translated("\n".join(lines)).splitlines(), ""]
 
 

@@ -32,6 +32,7 @@ USES = {
     "no_trace": "control: what the current step alone gives",
 }
 """Rows in their order, and when to use each."""
+BRACKETS = "of which brackets have the least and the greatest"
 HEADERS = (
     "algorithm",
     "when to use it",
@@ -52,6 +53,17 @@ def agreement(row: dict[str, Any], layer: str) -> str:
     """Return the cosine and the norm ratio of a layer's gradient to BPTT's in float64."""
     cosine, norm = row[f"{layer}.cosine"], row[f"{layer}.norm_ratio"]
     return f"{cosine:.3f},\u00a0{norm:.2g}" if norm < 0.1 else f"{cosine:.3f},\u00a0{norm:.2f}"
+
+
+def over_bptt(row: dict[str, Any], rounds: Any) -> str:
+    """Return the time of a row over that of BPTT: the median of its rounds, and in brackets the least and the greatest.
+
+    rounds: the rows of all rounds, with `x_time` by the clock and `x_cpu` by the processor's time.
+    """
+    own = rounds[rounds["case_key"] == row["case_key"]]
+    values = next(own[kind] for kind in ("x_time", "x_cpu") if own[kind].median() == row["x_time"])
+    least, most = ratio(values.min()), ratio(values.max())
+    return ratio(row["x_time"]) + (f"\u00a0({least}\u2013{most})" if least != most else "")
 
 
 def measured(frame: Any) -> dict[tuple[str, str], dict[str, Any]]:
@@ -94,13 +106,14 @@ def caption(rows: list[dict[str, Any]]) -> str:
         f"x BPTT over the quickest BPTT ({quickest}), "
         f"{dtype}, {threads_said}. {processor}, {cores} core{'s' * (cores != 1)}, Python {versions[0]}, "
         f"jax {versions[1]}, torch {versions[2]}, commit {commit[:9]}. The times are {timed}"
-        f"{f', and a ratio is the median of {rounds} rounds' * (rounds > 1)}."
+        f"{f', and a ratio is the median of {rounds} rounds, {BRACKETS}' * (rounds > 1)}."
     )
 
 
 def markdown(path: Path = RECORDS) -> str:
     """Return the table and its caption."""
-    by = measured(drtrl_bench.load(path))
+    frame = drtrl_bench.load(path)
+    by, rounds = measured(frame), collapse.against_bptt(frame)
     lines = [
         f"| {' | '.join(HEADERS)} |",
         f"|{'---|' * len(HEADERS)}",
@@ -112,7 +125,7 @@ def markdown(path: Path = RECORDS) -> str:
         seen = [agreement(jax, layer) for layer in ("layer0", "layer1", "readout")]
         if seen != [agreement(torch, layer) for layer in ("layer0", "layer1", "readout")]:
             raise SystemExit(f"{RECORDS.name}: the frameworks' gradients of {name} differ")
-        time = f"{ratio(jax['x_time'])},\u00a0{ratio(torch['x_time'])}"
+        time = f"{over_bptt(jax, rounds)}, {over_bptt(torch, rounds)}"
         memory = f"{ratio(jax['x_memory'])},\u00a0{ratio(torch['x_memory'])}"
         algorithm, comma, which = name.partition(",")
         lines.append("| " + " | ".join((f"`{algorithm}`{comma}{which}", use, time, memory, *seen)) + " |")

@@ -60,7 +60,7 @@ def compare_(
 
     Revisions are measured in throw-away worktrees, interleaved A B B A for every case. Bytes and fidelity are
     deterministic and judged tightly. A slowdown counts only if it is above 1.3 after A B B A and stays above 1.3 once
-    another A B B A is added; "cpu time" marks times of the processor in place of the clock.
+    a second and a third A B B A are added; "cpu time" marks times of the processor in place of the clock.
 
     Examples: drtrl-bench compare before.jsonl after.jsonl     drtrl-bench compare HEAD~1 --gate
 

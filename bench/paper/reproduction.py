@@ -84,8 +84,10 @@ def weighed(rows: Any, verdict: Verdict) -> Verdict:
     study = verdict.claim.study
     if not (where := lost.where(rows, [study] if study else ())):
         return verdict
-    told = outcome(rows, None) if verdict.outcome == outcome(rows, True) else verdict.outcome
-    return replace(verdict, outcome=told, why=f"ran out of memory at {where}; {verdict.why}")
+    verdict = replace(verdict, why=f"ran out of memory at {where}; {verdict.why}")
+    if verdict.outcome != outcome(rows, True):
+        return verdict
+    return replace(verdict, outcome=outcome(rows, None), open_as="some jobs ran out of memory")
 
 
 def table(judged: Iterable[Judged]) -> str:

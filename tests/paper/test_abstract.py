@@ -60,10 +60,10 @@ def test_lines_say_whether_a_phrase_stands_where_and_at_which_cost() -> None:
     rows = frame("memory_speed", steps=[400.0], neurons=64)
     text = reproduction.table([("memory_speed", rows, verdicts), ("connectome", None, [])])
     low = next(line for line in text.splitlines() if line.startswith('| "low memory footprint" |'))
-    # rows 1 to 6 are those of memory_speed, 7 to 9 of the connectome
+    # rows 1 to 6 are those of memory_speed, 7 to 10 of the connectome
     assert low == (
-        '| "low memory footprint" | 4, 5, 9 | yes, at reduced size: than BPTT (4); no, at reduced size: than BPTT '
-        "with checkpoints (5); not run: on a connectome (9) | "
+        '| "low memory footprint" | 4, 5, 9, 10 | yes, at reduced size: than BPTT (4); no, at reduced size: than BPTT '
+        "with checkpoints (5); not run: than BPTT, on a connectome (9), than D-RTRL, on a connectome (10) | "
         "2.5: T = 400, N = 64 | 354 |"
     )
     wider = pd.DataFrame({"steps": [400.0, 400.0], "neurons": 64, "width": [2.0, 5.0]})

@@ -25,7 +25,7 @@ def row(rule: str, seed: int, test: float | None, valid: list[float], **more: An
         "rule_options": {"decay": 0.951},
         "enough": 0.95,
     }
-    job |= {"tunings": 1, "validated": 256, "worth": [0.5, 0.7, 0.6]}
+    job |= {"tunings": 1, "validated": 256, "worth": [0.5, 0.7, 0.6], "final": [None] * 3}
     job |= {"at": [10 * (i + 1) for i in range(len(valid))], "valid_accuracy": valid, "valid_loss": [0.6] * len(valid)}
     job |= {"loss": [0.5] * len(valid), "test_loss": None if test is None else 1 - test}
     job |= {"solved": valid[-1] >= 0.95, "test_accuracy": test, "tested": 10**6, "rate": 0.01}
@@ -336,3 +336,50 @@ def test_loss_and_accuracy_are_drawn_over_updates_wall_time_and_memory() -> None
 )
 def test_a_title_names_what_stands_in_for_a_data_set(dataset: str, label: str, title: str) -> None:
     assert drawing.titled("2.7 Spoken digits (SHD)", SOLVING.assign(dataset=dataset, data=label)) == title
+
+
+def with_decays(*tried: tuple[str, float, float, float | None]) -> Any:
+    """Trainings of two seeds by ES-D-RTRL: condition, decay, and the merits of the rate taken on each tuning seed."""
+    rows = []
+    for condition, decay, half, whole in tried:
+        more = {"worth": [0.9, half, 0.9], "final": [None, whole, None], "rule_options": {"decay": decay}}
+        rows += [row("es_drtrl", seed, decay, [0.5], condition=condition, **more) for seed in (0, 1)]
+    return framed(*rows, row("bptt", 0, 0.7, [0.5], condition="short"))
+
+
+def test_a_decay_is_chosen_by_the_validation_of_its_rate_in_each_condition() -> None:
+    """By the mean of both merits of the rate that was taken (the second), not by the test, nor by another rate's."""
+    rows = with_decays(
+        ("short", 0.9, 0.6, 0.7), ("short", 0.95, 0.5, 0.85), ("short", 0.99, 0.8, 0.4),
+        ("long", 0.9, 0.2, None), ("long", 0.95, 0.3, 0.3), ("long", 0.99, 0.3, 0.4),
+    )  # fmt: skip
+    kept = trainings.of_chosen_decays(rows)
+    found = {(r["condition"], r["rule"], r["rule_options"]["decay"]) for _, r in kept.iterrows()}
+    assert found == {("short", "es_drtrl", 0.95), ("long", "es_drtrl", 0.99), ("short", "bptt", 0.951)}
+    assert len(kept) == 5
+    assert kept.attrs == rows.attrs
+    (end,) = trainings.decay_ends(kept)
+    assert (end.condition, end.rate, end.worth, end.beside) == ("long", 0.99, pytest.approx(0.35), pytest.approx(0.3))
+    said = trainings.decays_tried(kept)
+    assert "decays of ES-D-RTRL 0.9, 0.95, 0.99 per step" in said
+    assert "0.95 (short), 0.99 (long)" in said
+    assert trainings.decays_tried(rows) == ""
+    assert trainings.decay_ends(rows) == []
+
+
+def test_a_no_by_a_decay_at_the_end_of_the_list_is_open() -> None:
+    """BPTT's tests are right, ES-D-RTRL's 0.9 below: a no, but for a decay that one beyond may better."""
+    outcomes = {}
+    for best in (0.95, 0.99):
+        merits = {0.9: 0.3, 0.95: 0.3, 0.99: 0.3} | {best: 0.4}
+        tried = with_decays(*(("short", decay, merit, merit) for decay, merit in merits.items())).to_dict("records")
+        tests = {"bptt": 0.99, "es_drtrl": 0.09, "no_trace": 0.09}
+        own = [each | {"test_accuracy": tests["es_drtrl"]} for each in tried if each["rule"] == "es_drtrl"]
+        own += [row(r, seed, tests[r], [0.5], condition="short") for r in ("bptt", "no_trace") for seed in (0, 1)]
+        rows = trainings.of_chosen_decays(framed(*own))
+        outcomes[best] = judging.as_good(rows, CLAIM, "es_drtrl", "bptt", "short", 0.05, 0.01)
+    assert outcomes[0.95].outcome == "not at reduced size"
+    assert outcomes[0.95].open_as == ""
+    assert outcomes[0.99].outcome == "cannot be judged here"
+    assert outcomes[0.99].open_as == "decay at the end of the list"
+    assert "decay at the end of the list: ES-D-RTRL 0.99 (worth 0.400, the next 0.300)" in outcomes[0.99].why

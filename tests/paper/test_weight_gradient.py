@@ -1,8 +1,10 @@
 """Experiment 2.4: cosines and norms of gradients against gradients that are laid out, and what is drawn of them."""
 
 import math
+import re
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,13 +14,16 @@ import pytest
 from support.pictures import raw_mathtext, text_of, touching, unnamed
 
 from drtrl_bench import data
+from drtrl_bench.cli import reproduce
 from drtrl_bench.implementations.cells import spec
 from drtrl_bench.implementations.reference import algorithms as reference
 from drtrl_bench.implementations.reference import cells as cells_of_reference
 from drtrl_bench.paper import experiment, records
-from drtrl_bench.paper.drawing import names
+from drtrl_bench.paper.drawing import marks, names
+from drtrl_bench.paper.drawing import weight_gradient as drawing
 from drtrl_bench.paper.measures import gradients
 from drtrl_bench.paper.studies import weight_gradient
+from drtrl_bench.paper.studies.weight_gradient_judged import LIMIT
 
 RULES = gradients.rules([4, 40])
 JOB: dict[str, Any] = {
@@ -311,6 +316,62 @@ def test_norms_and_silence_are_drawn_wherever_cosines_are() -> None:
         assert norms["median"].unique().tolist() == pytest.approx([0.01])
     for name in ("_activity", "_sweeps_activity"):
         assert "share of silent neurons" in text_of(drawn[f"weight_gradient{name}"][0])
+
+
+def test_silent_networks_are_hollow_and_the_limit_is_drawn_where_it_is_judged() -> None:
+    rows = frame(SMALL)
+    rows.loc[rows["cell"] == "lif_std", "rate"] = 0.0
+    drawn = weight_gradient.figures(rows)
+    for name in ("", "_readout", "_activity", "_parameters", "_warm_up_drtrl", "_depth"):
+        figure, points = drawn[f"weight_gradient{name}"]
+        hollow = [line for axes in figure.axes for line in axes.lines if line.get_label() == marks.SILENT]
+        assert hollow, name
+        assert {line.get_markerfacecolor() for line in hollow} == {"white"}
+        if name != "_activity":
+            assert {line.get_color() for line in hollow} == {marks.MODELS["lif_std"][0]}
+        assert marks.SILENT in text_of(figure)
+        assert points.loc[points["median_rate"] == 0, "cell"].unique().tolist() == ["lif_std"]
+    assert marks.SILENT not in text_of(drawn_small()["weight_gradient"][0])
+    limits = {
+        name: [line for axes in figure.axes for line in axes.lines if line.get_label() == marks.LIMIT]
+        for name, (figure, _) in drawn.items()
+    }
+    assert {name: len(own) for name, own in limits.items() if own} == {"weight_gradient": 2, "weight_gradient_depth": 1}
+    assert {float(y) for own in limits.values() for line in own for y in line.get_ydata()} == {LIMIT}  # type: ignore[arg-type]
+
+
+def test_intervals_of_norms_are_within_the_axes() -> None:
+    rows = frame(SMALL)
+    rows["norm_ratio"] = [[value * (1 if sample else 1e-3) for value in own]
+                          for sample, own in zip(rows["sample"], rows["norm_ratio"], strict=True)]  # fmt: skip
+    drawn = weight_gradient.figures(rows)
+    for name in ("", "_readout", "_warm_up_drtrl_norms", "_parameters_norms", "_depth_norms", "_sweeps_norms"):
+        figure, _ = drawn[f"weight_gradient{name}"]
+        panels = [axes for axes in figure.axes if axes.get_ylabel().startswith("norm /")]
+        ends = [axes.get_ylim() for axes in panels if axes.containers]
+        assert ends, name
+        assert max(low for low, _ in ends) < 1e-5 < 1e-2 < min(high for _, high in ends)
+
+
+def test_intervals_of_the_verdicts_are_those_of_the_figures() -> None:
+    """Of the committed records, the lowest and the highest of D-RTRL, and how many are above the limit."""
+    rows = reproduce.rows_of("weight_gradient", "cpu", Path(__file__).parents[2] / "results" / "paper", complain=False)
+    assert rows is not None
+    drtrl, _, depth, _ = weight_gradient.verdicts(rows)
+    points = drawing.summarized(rows[rows["part"].str.fullmatch(r"layer\d+") & rows["warm_up"].eq(0)])
+    points = points[(points["rule"] == "drtrl") & (points["measure"] == "cosine")]
+    for verdict, study in ((drtrl, "models"), (depth, "depth")):
+        own = points[points["study"] == study]
+        drawn = {
+            f"{p.cell} layer {int(p.part[5:]) + 1} of {p.layers}" if study == "depth" else
+            f"{p.cell} {p.dataset} {p.steps}": f"{p.median:.3f} [{p.low:.3f}, {p.high:.3f}]"
+            for p in own.itertuples()
+        }  # fmt: skip
+        quoted = re.findall(r"(-?\d\.\d{3} \[[^]]*\]) \(([^)]*)\)", verdict.measured)
+        assert len(quoted) == 2
+        assert [drawn[name] for _, name in quoted] == [text for text, _ in quoted]
+        above = int((own["low"] > LIMIT).sum())
+        assert verdict.measured.startswith(f"{above} of {len(own)} settings above {LIMIT}")
 
 
 def test_the_verdicts_ask_for_every_setting() -> None:

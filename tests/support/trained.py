@@ -18,7 +18,8 @@ def row(job: Job, test: float | None, memory: float, **more: Any) -> Job:
     found |= {"test_loss": None if test is None else 1 - test}
     found |= {"solved": test is not None and job["enough"] is not None and test >= job["enough"]}
     found |= {"test_accuracy": test, "tested": TRIALS, "held_out": TRIALS, "rate": job["rates"][2]}
-    found |= {"worth": [0.1, 0.2, 0.3, *[0.1] * (len(job["rates"]) - 3)]}
+    best = 0.3 - abs(job["rule_options"]["decay"] - 0.98) / 10
+    found |= {"worth": [0.1, 0.2, best, *[0.1] * (len(job["rates"]) - 3)], "final": [None] * len(job["rates"])}
     found |= {"working_bytes": int(memory * 2**20), "density": 0.9999, "validated": 256, "env_hash": "e", "setup": "A"}
     found |= {"rate_per_step": None, "silent": None, "data": f"{job['dataset']} (synthetic)", "synthetic": True}
     return job | found | {"commits": frozenset()} | more
@@ -29,7 +30,7 @@ def framed(module: Any, rows: list[Job], size: str = "cpu") -> Any:
     made = pd.DataFrame(rows)
     name = module.__name__.rpartition(".")[2]
     made.attrs = {"environments": {"e": {}}, "results": "0" * 16, "experiment": name, "size": size}
-    made.attrs |= {"jobs": len(rows), "seeds": 2, "cpu_s": 1.0}
+    made.attrs |= {"jobs": len(rows), "seeds": 2, "cpu_s": 1.0, "instead": module.ABOUT.instead}
     return made
 
 

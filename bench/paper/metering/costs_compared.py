@@ -11,6 +11,8 @@ from drtrl_bench.paper.measures import intervals, limits
 from drtrl_bench.view.caption import Frame
 
 MIB, MS = 2.0**20, 1e-3
+ALIKE = 1.1
+"""Bytes that are no more than so many times others are as many: a version of a compiler moves them by as much."""
 
 
 def of_study(rows: Frame, study: str) -> Frame:
@@ -57,10 +59,15 @@ def less(longest: Mapping[str, Frame], rule: str, base: str) -> bool | None:
     return limits.every(less_in(longest, rule, base).values())
 
 
-def less_in(longest: Mapping[str, Frame], rule: str, base: str) -> dict[str, bool]:
+def less_in(longest: Mapping[str, Frame], rule: str, base: str) -> dict[str, bool | None]:
     """Tell of each framework that measured both whether a rule takes less memory than another."""
     takes = {framework: taken(own) for framework, own in longest.items()}
-    return {f: each[rule] < each[base] for f, each in takes.items() if rule in each and base in each}
+    return {f: lower(each[rule], each[base]) for f, each in takes.items() if rule in each and base in each}
+
+
+def lower(bytes_: float, others: float) -> bool | None:
+    """Tell whether bytes are fewer than others: None if they are as many but for a tenth."""
+    return None if max(bytes_, others) <= ALIKE * min(bytes_, others) else bytes_ < others
 
 
 def over_steps(rows: Frame, rule: str) -> list[float]:
@@ -127,7 +134,8 @@ def told_bytes(longest: Mapping[str, Frame]) -> str:
 def told_less(longest: Mapping[str, Frame], rule: str, base: str) -> str:
     """Write the memory of each rule in MiB, after the frameworks in which a rule takes less than another, or not."""
     holds = less_in(longest, rule, base)
-    words = [f"{'yes' if less else 'no'} in {selection.FRAMEWORKS[framework]}" for framework, less in holds.items()]
+    said = {True: "yes", False: "no", None: "equal within a tenth"}
+    words = [f"{said[less]} in {selection.FRAMEWORKS[framework]}" for framework, less in holds.items()]
     return "; ".join(filter(None, (", ".join(words), told_bytes(longest))))
 
 

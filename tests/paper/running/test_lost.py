@@ -213,9 +213,10 @@ def test_figures_and_verdicts_of_a_sweep_without_its_largest_networks() -> None:
 def test_a_yes_without_some_of_its_jobs_is_open_and_a_no_stands() -> None:
     gone = committed("connectome", lambda job: job["neurons"] < 5000)
     whole = [verdict.outcome for verdict in listing.module("connectome").verdicts(gone)]
-    assert whole == ["cannot be judged here", "not at reduced size", "only at reduced size"]
+    assert whole == ["cannot be judged here", "not at reduced size", *["only at reduced size"] * 2]
     judged = reproduction.judge("connectome", gone)
-    assert [each.outcome for each in judged] == ["cannot be judged here", whole[1], "cannot be judged here"]
+    assert [each.outcome for each in judged] == ["cannot be judged here", whole[1], *["cannot be judged here"] * 2]
+    assert judged[2].open_as == "some jobs ran out of memory"
     assert judged[1].why.startswith("ran out of memory at N = 1000 2000, T = 200 (21 of 26 jobs of fidelity); limit: ")
     assert judged[2].why.startswith("ran out of memory at N = 1000 2000, T = 200 (4 of 6 jobs of memory); limit: ")
 

@@ -367,8 +367,8 @@ PLANTED = [
     Planted(
         "an unsolved task at the end of the list for a no",
         "bench/paper/learning/judging.py",
-        "holds, {False: own})",
-        "holds, {True: own})",
+        "holds, {False: own}, open_as)",
+        "holds, {True: own}, open_as)",
         f"{TRAININGS}test_a_task_that_a_rate_beyond_the_list_might_solve_is_open",
     ),
     Planted(
@@ -504,8 +504,8 @@ PLANTED = [
     Planted(
         "a yes of the jobs that memory held",
         "bench/paper/reproduction.py",
-        "told = outcome(rows, None) if verdict.outcome == outcome(rows, True) else verdict.outcome",
-        "told = verdict.outcome",
+        "    if verdict.outcome != outcome(rows, True):\n        return verdict\n",
+        "    if verdict.outcome:\n        return verdict\n",
         f"{LOST}test_a_yes_without_some_of_its_jobs_is_open_and_a_no_stands",
     ),
     Planted(
@@ -595,10 +595,10 @@ PLANTED = [
         f"{BRAIN}test_a_neuron_alone_spikes_in_its_period",
     ),
     Planted(
-        "memory of one rule below is below all",
+        "memory of BPTT stands for that of D-RTRL",
         "bench/paper/studies/connectome.py",
-        'min(spent["bptt"], spent["drtrl"])',
-        'max(spent["bptt"], spent["drtrl"])',
+        'lower(spent["es_drtrl"], spent[other])',
+        'lower(spent["es_drtrl"], spent["bptt"])',
         f"{BRAIN}test_verdicts",
     ),
     # 2.11
@@ -676,7 +676,7 @@ PLANTED = [
     Planted(
         "a yes on a task that the control learns as well",
         "bench/paper/learning/judging.py",
-        "elif holds and controlled and",
+        "elif holds is not False and controlled and",
         "elif not holds and controlled and",
         f"{TRAININGS}test_a_control_that_is_as_good_leaves_a_yes_open",
     ),
@@ -716,9 +716,37 @@ PLANTED = [
         f"{COST}test_a_memory_that_falls_on_the_way_is_open_until_it_is_above_all",
     ),
     Planted(
+        "bytes that are equal but for a tenth are fewer",
+        "bench/paper/metering/costs_compared.py",
+        "ALIKE = 1.1",
+        "ALIKE = 1.0",
+        "tests/paper/test_memory_speed.py::test_memory_is_judged_against_both_kinds_of_bptt",
+    ),
+    Planted(
+        "a decay is chosen by half a training alone",
+        "bench/paper/learning/trainings.py",
+        'for each in (row["worth"], row["final"]) if',
+        'for each in (row["worth"],) if',
+        f"{TRAININGS}test_a_decay_is_chosen_by_the_validation_of_its_rate_in_each_condition",
+    ),
+    Planted(
+        "a decay is chosen for all conditions together",
+        "bench/paper/learning/trainings.py",
+        "tried.setdefault(str(condition), {})[float(decay)]",
+        'tried.setdefault(str(rows["condition"].iloc[0]), {})[float(decay)]',
+        f"{TRAININGS}test_a_decay_is_chosen_by_the_validation_of_its_rate_in_each_condition",
+    ),
+    Planted(
+        "a decay at the end of the list decides a no",
+        "bench/paper/learning/judging.py",
+        "(trainings.DECAY_END, trainings.decay_ends)",
+        "(trainings.DECAY_END, lambda own: [])",
+        f"{TRAININGS}test_a_no_by_a_decay_at_the_end_of_the_list_is_open",
+    ),
+    Planted(
         "memory at the largest size alone",
         "bench/paper/studies/connectome.py",
-        "all(less) if less else None",
+        "limits.every(less)",
         "less[-1] if less else None",
         f"{BRAIN}test_memory_is_judged_at_every_size",
     ),

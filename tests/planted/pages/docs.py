@@ -10,9 +10,16 @@ PLANTED = [
     Planted(
         "the clock's ratio printed upside down",
         "docs/front_table.py",
-        "{ratio(jax['x_time'])},",
-        "{ratio(1 / jax['x_time'])},",
+        'return ratio(row["x_time"])',
+        'return ratio(1 / row["x_time"])',
         f"{README}::test_a_table_is_what_its_script_prints",
+    ),
+    Planted(
+        "a range of rounds in the front table mistyped",
+        "README.md",
+        "(1.38\u20132.01)",
+        "(1.58\u20132.01)",
+        f"{README}::test_the_front_table_has_the_numbers_of_the_records",
     ),
     Planted(
         "a cosine of the front table mistyped",
