@@ -1,5 +1,7 @@
 """Say of an experiment's rows what captions and verdicts need: data, records, activity, and the outcome of a claim."""
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from drtrl_bench import data
@@ -41,11 +43,33 @@ def activity(rows: Any) -> str:
     """
     if rows.empty:
         return "nothing was measured"
-    rows = rows.drop_duplicates([name for name in (*NETWORK, "seed", "sample") if name in rows])
+    rows = samples(rows)
     rates = intervals.of_column(rows, "rate")
     silent = f"{int((rows['rate'] == 0).sum())} of {len(rows)} samples silent"
     density = f"{100 * rows['density'].min():.2g} to {100 * rows['density'].max():.2g} % of the inputs not 0"
     return f"firing rate {rates.median:.1f} [{rates.low:.1f}, {rates.high:.1f}] Hz, {silent}; {density}"
+
+
+def samples(rows: Any) -> Any:
+    """Return a row for each sample of each network."""
+    return rows.drop_duplicates([name for name in (*NETWORK, "seed", "sample") if name in rows])
+
+
+def rates(settings: Mapping[str, Any], medians: Mapping[str, float]) -> str:
+    """Say the median firing rate where the median cosine is least and greatest, and in how many settings it is 0.
+
+    settings: the rows of each setting, by its name; medians: its median cosine, which is nan if none is defined.
+    """
+    hertz = {name: float(intervals.median(samples(own)["rate"].to_numpy(float))) for name, own in settings.items()}
+    defined = [name for name, value in medians.items() if not math.isnan(value)]
+    if not defined:
+        return "no cosine is defined"
+    least, most = (pick(defined, key=lambda name: medians[name]) for pick in (min, max))
+    silent = sum(rate == 0 for rate in hertz.values())
+    return (
+        f"median firing rate {hertz[least]:.2g} Hz where the cosine is least, {hertz[most]:.2g} Hz where it is "
+        f"greatest, 0 Hz in {silent} of {len(hertz)} settings"
+    )
 
 
 def outcome(rows: Any, holds: bool | None) -> Outcome:

@@ -44,7 +44,7 @@ half of a training with it, on a seed for this choice alone; the best two are th
 tried, each with all rates, and validation chooses among them.
 
 Other words: "as published" is the protocol of the published code, "corrected" what is measured in its place, as the
-claim's words ask; the figures of an experiment describe both. "Single-step VJP": a step's learning signal reaches
+claim's words ask; figures describe both where the two differ. "Single-step VJP": a step's learning signal reaches
 hidden layers through the weights between layers alone; "multi-step": through the recurrent weights of that step, too.
 A rank k of ES-D-RTRL is the decay (k - 1) / (k + 1) per step of its filters. A chunk is K steps whose gradient is
 computed at once. A rule's norm ratio is the norm of its gradient over that of BPTT's: a cosine says nothing of it,

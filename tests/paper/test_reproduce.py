@@ -147,6 +147,18 @@ def test_a_sample_of_a_network_counts_once() -> None:
     assert report.activity(rows.iloc[:0]) == "nothing was measured"
 
 
+def test_the_rates_of_the_extreme_settings_are_said() -> None:
+    """By hand: two settings of two samples, of which each has the rows of two layers; a third is undefined."""
+    rows = pd.DataFrame({"part": ["layer0", "layer1"] * 2, "sample": [0, 0, 1, 1], "seed": 0})
+    settings = {name: rows.assign(rate=hertz) for name, hertz in
+                {"a": [0.0, 0, 0, 0], "b": [10.0, 10, 30, 30], "c": [5.0, 5, 5, 5]}.items()}  # fmt: skip
+    said = report.rates(settings, {"a": 0.9, "b": 0.2, "c": float("nan")})
+    assert said == (
+        "median firing rate 20 Hz where the cosine is least, 0 Hz where it is greatest, 0 Hz in 1 of 3 settings"
+    )
+    assert report.rates(settings, dict.fromkeys(settings, float("nan"))) == "no cosine is defined"
+
+
 def test_every_verdict_is_by_the_one_rule() -> None:
     """The words of a verdict stand in `report.outcome` alone."""
     folder = Path(report.__file__).parent

@@ -69,15 +69,19 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     if not accuracies[base].low > chance + margin:
         holds, open_as = None, f"{named(base)} is not clearly above chance"
         why += f"; {open_as}"
-    elif holds is not False and controlled and not worse(every[CONTROL], every[base], margin):
-        holds, open_as = None, f"{named(CONTROL)} may be as good: the task may ask for no credit over time"
-        why += f"; {open_as}"
+    elif holds is not False and controlled:
+        as_good_too = limits.within([difference(every[CONTROL], every[base])], -margin)
+        if as_good_too is not False:
+            why += f"; nor is {named(CONTROL)} clearly worse: the task may ask for no credit over time"
+            open_as = f"{named(CONTROL)} is as good, so that the task asks for no credit over time"
+            if not as_good_too:
+                open_as = (
+                    f"{named(CONTROL)} may be as good"
+                    if holds
+                    else f"{CONTAINED}, and so does that of {named(CONTROL)}"
+                )
+            holds = None
     return judged(rows, claim, measured, why, holds, {True: every[base], False: every[rule]}, open_as)
-
-
-def worse(rows: Frame, others: Frame, margin: float) -> bool:
-    """Tell whether a rule's test accuracy is clearly more than a margin below that of another."""
-    return limits.within([difference(rows, others)], -margin) is False
 
 
 def below(controlled: bool) -> str:

@@ -188,11 +188,11 @@ def verdicts(rows: Frame) -> list[Verdict]:
     measured = {
         "single": f"{limits.counted(alone, LIMIT, 'shares')}; |J - D| / |J| up to "
         f"{max(errors.values(), key=lambda each: each.median, default='undefined')}",
-        "with_outer": f"made up for: {limits.counted(gains, GAIN, 'shares')}",
+        "with_outer": f"share of 1 - cosine removed: {limits.counted(gains, GAIN, 'shares')}",
     }
     why = {
         "single": f"limit: the interval above {LIMIT} for every share; |J - D| / |J| is about sqrt(2 (1 - cosine))",
-        "with_outer": f"limit: the interval above {GAIN} for every share, of what it makes up for of 1 - cosine",
+        "with_outer": f"limit: the interval above {GAIN} for every share, of 1 - cosine",
     }
     holds = {
         "single": limits.within(alone.values(), low=LIMIT),

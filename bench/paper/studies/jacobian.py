@@ -203,7 +203,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
         measured = limits.counted(summaries, LIMIT, "settings")
         if column == "single" and summaries:
             measured += f"; |J - D| / |J| of all {intervals.of_column(models, 'error')}"
-        why = f"limit: the interval above {LIMIT} in every setting; {report.activity(models)}"
+        rates = report.rates(named, {name: each.median for name, each in summaries.items()})
+        why = f"limit: the interval above {LIMIT} in every setting; {report.activity(models)}; {rates}"
         holds = limits.within(summaries.values(), low=LIMIT)
         judged.append(Verdict(claim, report.outcome(rows, holds), measured, why))
     return judged

@@ -46,7 +46,7 @@ class Size(TaskSize):
     """Lags, network and training."""
 
     lags: tuple[int, ...]
-    decays: tuple[float, ...] = (0.98, 0.9, 0.95, 0.99)
+    decays: tuple[float, ...] = (0.98, 0.9, 0.95, 0.99, 0.999)
     """Of ES-D-RTRL; none is published for this task."""
 
 

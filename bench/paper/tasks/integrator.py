@@ -50,7 +50,7 @@ class Size(TaskSize):
     """Lengths, network and training."""
 
     lengths: tuple[int, ...]
-    decays: tuple[float, ...] = (0.98, 0.9, 0.95, 0.99)
+    decays: tuple[float, ...] = (0.98, 0.9, 0.95, 0.99, 0.999)
     """Of ES-D-RTRL; none is published for this task."""
 
 

@@ -55,7 +55,7 @@ def test_every_rule_is_trained_with_the_same_care(module: Any, size: str) -> Non
     corrected = {(rule, condition) for rule, condition, variant, _ in seeds if not variant}
     assert corrected == {(rule, condition) for rule in module.RULES for condition in {job["condition"] for job in jobs}}
     twins = [job for job in jobs if job["framework"] == "torch"]
-    decays = 4 if module in (copying, integrator) else 1
+    decays = 5 if module in (copying, integrator) else 1
     assert sorted(job["rule"] for job in twins) == sorted([*module.RULES, *["es_drtrl"] * (decays - 1)])
     assert {(job["seed"], job["until"]) for job in twins} == {(0, module.SIZES[size].twin)}
     assert all(job["chunk"] == job["steps"] for job in jobs if job["rule"] == "bptt")

@@ -676,8 +676,8 @@ PLANTED = [
     Planted(
         "a yes on a task that the control learns as well",
         "bench/paper/learning/judging.py",
-        "elif holds is not False and controlled and",
-        "elif not holds and controlled and",
+        "elif holds is not False and controlled:",
+        "elif not holds and controlled:",
         f"{TRAININGS}test_a_control_that_is_as_good_leaves_a_yes_open",
     ),
     Planted(
@@ -898,7 +898,7 @@ PLANTED = [
     Planted(
         "two lines of a legend are dotted",
         "bench/paper/drawing/connectome.py",
-        "label=ZERO, **marks.DASHED",
+        "label=ZERO, color=style.GREY, linewidth=1",
         "label=ZERO, color=style.GREY, **style.DOTTED",
         f"{BRAIN}test_a_norm_of_0_stands_on_a_line_of_its_own",
     ),
