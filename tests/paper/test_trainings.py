@@ -206,8 +206,8 @@ def test_as_good_as_another_rule() -> None:
 def test_a_control_that_is_as_good_leaves_a_yes_open() -> None:
     """A task that is learned without credit over time says nothing of rules that give it."""
 
-    def judged(*control: float) -> experiment.Verdict:
-        rows = solving(0.95, drtrl=[0.96, 0.98], no_trace=list(control), random_feedback=[0.9, 0.92])
+    def judged(*control: float, drtrl: tuple[float, float] = (0.96, 0.98)) -> experiment.Verdict:
+        rows = solving(0.95, drtrl=list(drtrl), no_trace=list(control), random_feedback=[0.9, 0.92])
         return judging.as_good(rows, CLAIM, "drtrl", "bptt", "delay of 1000 ms", 0.05, 0.5)
 
     assert judged(0.6, 0.62).outcome == "only at reduced size"
@@ -215,6 +215,13 @@ def test_a_control_that_is_as_good_leaves_a_yes_open() -> None:
     assert judged(0.92, 0.92).outcome == "cannot be judged here"  # 0.04 and 0.06 behind: open, too
     assert "no trace 0.960, random feedback 0.910" in judged(0.95, 0.97).measured
     assert "the task may ask for no credit over time" in judged(0.95, 0.97).why
+    assert judged(0.6, 0.62).open_as == ""
+    assert judged(0.95, 0.97).open_as == "no trace is as good, so that the task asks for no credit over time"
+    assert judged(0.92, 0.92).open_as == "no trace may be as good"
+    between = (0.9, 0.95)  # 0.06 and 0.03 behind
+    assert judged(0.6, 0.62, drtrl=between).open_as == "the interval contains the limit"
+    assert judged(0.92, 0.92, drtrl=between).open_as == "the interval contains the limit, and so does that of no trace"
+    assert judged(0.95, 0.97, drtrl=between).open_as.startswith("no trace is as good, ")
 
 
 LOWEST = {"rate": 0.001, "worth": [0.9, 0.7, 0.6]}

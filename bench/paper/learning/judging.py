@@ -65,6 +65,7 @@ def as_good(rows: Frame, claim: Claim, rule: str, base: str, condition: str, mar
     why = f"limit: for a yes the interval of the difference above -{margin:g}{below(controlled)}; for a no below it; "
     why += f"for either {named(base)}'s accuracy more than {margin:g} above chance, {chance:.2g}; "
     why += f"{trials(every[rule])} test trials of each seed"
+    why += f"; {decays}" if (decays := trainings.decays_tried(every[rule])) else ""
     holds, open_as = limits.within([apart], low=-margin), CONTAINED
     if not accuracies[base].low > chance + margin:
         holds, open_as = None, f"{named(base)} is not clearly above chance"
