@@ -28,8 +28,8 @@ class Algorithm(registry.Algorithm):
 
     `jax` and `torch` are what has `init` and `advance`: the name of a module beside the plugin, or a function without
     arguments that returns that module. One of the two will do. `by` and `options` name fields of the case that
-    `reference` and `advance` take. The costs by formula follow from `carry`, `paths`, `feedback`, `blockwise`, `filtered` and
-    `native`.
+    `reference` and `advance` take. The costs by formula follow from `carry`, `paths`, `feedback`, `blockwise`,
+    `filtered` and `native`.
     """
 
     about: str = ""

@@ -22,7 +22,7 @@ from drtrl_bench.paper import experiment, records
 from drtrl_bench.paper.drawing import marks, names
 from drtrl_bench.paper.drawing import weight_gradient as drawing
 from drtrl_bench.paper.measures import gradients
-from drtrl_bench.paper.studies import weight_gradient
+from drtrl_bench.paper.studies import connectome, jacobian, rank1_time, weight_gradient
 from drtrl_bench.paper.studies.weight_gradient_judged import LIMIT
 
 RULES = gradients.rules([4, 40])
@@ -338,6 +338,11 @@ def test_silent_networks_are_hollow_and_the_limit_is_drawn_where_it_is_judged() 
     }
     assert {name: len(own) for name, own in limits.items() if own} == {"weight_gradient": 2, "weight_gradient_depth": 1}
     assert {float(y) for own in limits.values() for line in own for y in line.get_ydata()} == {LIMIT}  # type: ignore[arg-type]
+
+
+def test_every_limit_that_is_drawn_is_that_of_its_verdict() -> None:
+    """Figures take it from here, as a study that draws a figure cannot be imported by it."""
+    assert {study.LIMIT for study in (connectome, jacobian, rank1_time)} == {LIMIT}
 
 
 def test_intervals_of_norms_are_within_the_axes() -> None:

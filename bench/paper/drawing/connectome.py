@@ -12,6 +12,7 @@ from drtrl_bench.figures import layout, scales, selection, style
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.measures import intervals
+from drtrl_bench.paper.studies.weight_gradient_judged import LIMIT
 from drtrl_bench.view.caption import Frame
 
 NAMES = {"r": "synapses", "x": "input weights"}
@@ -44,17 +45,19 @@ def summarized(rows: Frame) -> Frame:
     return made if len(fidelity) else made.assign(strength=float("nan"), kind=None)
 
 
-def panel(axes: Axes, points: Frame, across: str, measure: str) -> None:
+def panel(axes: Axes, points: Frame, across: str, measure: str, judged: bool = False) -> None:
     """Draw a measure with its interval, a line for each rule, over neurons or strength.
 
-    A norm of 0 stands on a line of its own, below all others.
+    A norm of 0 stands on a line of its own, below all others. judged: with the limit of the verdict on cosines.
     """
+    if judged and measure == "cosine":
+        axes.axhline(LIMIT, label=marks.LIMIT, **marks.DASHED)
     chosen, columns = points[points["measure"] == measure], ["median", "low", "high"]
     values = chosen[columns].to_numpy(float)
     if measure == "norm_ratio" and (values <= 0).any():
         floor = values[values > 0].min() / 3
         chosen = chosen.assign(**chosen[columns].clip(lower=floor))
-        axes.axhline(floor, label=ZERO, **marks.DASHED)
+        axes.axhline(floor, label=ZERO, color=style.GREY, linewidth=1)
     for rule, own in chosen.groupby("rule", sort=False):
         own, (name, options) = own.sort_values(across), marks.of_rule(str(rule))
         ends = [own["median"] - own["low"], own["high"] - own["median"]]
@@ -105,7 +108,8 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
     swept = {"neurons": over, "strength": ours[ours["neurons"] == first]}
     for kind, name in NAMES.items():
         own = over[over["kind"] == kind]
-        drawn = [layout.Panel("", partial(panel, points=own, across="neurons", measure=each)) for each in MEASURES]
+        draw = partial(panel, points=own, across="neurons", judged=kind == "r")
+        drawn = [layout.Panel("", partial(draw, measure=each)) for each in MEASURES]
         if len(own):
             bands.append(layout.Band(f"{name}, over the number of neurons", drawn, 1.8))
     if strengths["strength"].nunique() > 1:
@@ -139,7 +143,7 @@ def notes(rows: Frame) -> list[str]:
         f"generated connectome (synthetic), {job['partners']} partners a neuron, signed; LIF neurons with tau "
         f"20 ms and tau_syn 5 ms that count their spikes, {job['neuropils']} neuropils; T = {job['steps']} steps of "
         f"{job['ms']:g} ms, loss at the last; synthetic activity",
-        f"decay of ES-D-RTRL {job['decay']:.3g} per step; no trace: the same without decay; float64, PyTorch; "
+        f"decay of ES-D-RTRL {job['decay']:.3g} per step, of no trace 0; verdict: on ES-D-RTRL; float64, PyTorch; "
         f"{job['samples']} frames of each seed",
     ]
     if len(spent):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.measures import intervals, settings
+from drtrl_bench.paper.studies.weight_gradient_judged import LIMIT
 from drtrl_bench.view.caption import Frame
 
 COLUMNS = {
@@ -60,24 +62,45 @@ def points(rows: Frame, by: list[str]) -> Frame:
     return pd.DataFrame(summaries)
 
 
-def panel(axes: Axes, rows: Frame, column: str) -> None:
-    """Draw a column for each model of a data set: corrected, as published, and in PyTorch."""
+def is_silent(rows: Frame) -> bool:
+    """Tell whether the median of the samples has no spike."""
+    return float(rows["rate"].median()) == 0
+
+
+def panel(axes: Axes, rows: Frame, column: str, start: float) -> None:
+    """Draw a column for each model of a data set: corrected, as published, and in PyTorch.
+
+    start: where the axis of the cosine of one step begins.
+    """
+    if column in ("single", "all"):
+        axes.axvline(LIMIT, label=marks.LIMIT, **marks.DASHED)
     cells = [cell for cell in settings.MODELS if (rows["cell"] == cell).any()]
-    for framework, name, aside in (("jax", marks.CORRECTED, -0.12), ("torch", marks.TWIN, -0.12)):
+    for framework, name, aside in (("jax", marks.CORRECTED, -0.25), ("torch", marks.TWIN, 0.0)):
         own = {cell: rows[(rows["cell"] == cell) & (rows["framework"] == framework)] for cell in cells}
         summaries = {
             place: intervals.of_column(own[cell], column) for place, cell in enumerate(cells) if len(own[cell])
         }
-        if summaries:
-            marks.listed(axes, summaries, name, aside, f"{marks.TWIN}, first seed" if name == marks.TWIN else "")
+        if summaries and name == marks.TWIN:
+            marks.listed(axes, summaries, name, aside, f"{marks.TWIN}, first seed")
+        elif summaries:
+            marks.listed(axes, summaries, name, aside, silent=[is_silent(own[cells[place]]) for place in summaries])
     own = rows[rows["framework"] == "jax"]
     pooled = {place: published(own[own["cell"] == cell], column) for place, cell in enumerate(cells)}
     if defined := {place: (each,) * 3 for place, each in pooled.items() if each is not None}:
-        marks.listed(axes, defined, marks.PUBLISHED, 0.2)
+        marks.listed(axes, defined, marks.PUBLISHED, 0.25)
     scales.list_lines(axes, [settings.MODELS[cell] for cell in cells])
     axes.set_xlabel(COLUMNS[column])
-    if column in ("single", "all", "error"):
-        axes.set_xlim(min(-0.03, axes.get_xlim()[0]) if column == "all" else -0.03, 1.05)
+    low, high = axes.get_xlim()
+    if column == "single":
+        axes.set_xlim(start, 1 + 0.03 * (1 - start))
+    elif column in ("all", "error"):
+        axes.set_xlim(min(-0.03, low) if column == "all" else -0.03, max(1.05, high) if column == "error" else 1.05)
+
+
+def begin(of_models: Frame) -> float:
+    """Return where the axis of the cosine of one step begins: below the limit, and below all that is drawn."""
+    drawn = of_models.loc[of_models["measure"] == "single", ["low", "published"]].to_numpy(float)
+    return float(np.floor(20 * (np.nanmin(np.append(drawn, LIMIT)) - 0.005)) / 20)
 
 
 def apart(rows: Frame) -> str:
@@ -86,11 +109,16 @@ def apart(rows: Frame) -> str:
     return marks.apart(rows, by, ["single", "all", "error", "radius", "rate"])
 
 
-def models(rows: Frame, title: str, columns: Sequence[str]) -> Figure:
+def models(rows: Frame, of_models: Frame, title: str, columns: Sequence[str]) -> Figure:
     """Draw columns of every model on every data set."""
+    start = begin(of_models)
     panels = [(marks.heading(*key), own) for key, own in rows.groupby(["data", "steps"], sort=False)]
     bands = [
-        layout.Band("", [layout.Panel(name, partial(panel, rows=own, column=column)) for name, own in panels], 1.75)
+        layout.Band(
+            "",
+            [layout.Panel(name, partial(panel, rows=own, column=column, start=start)) for name, own in panels],
+            1.75,
+        )
         for column in columns
     ]
     jax = rows[rows["framework"] == "jax"]
@@ -98,10 +126,12 @@ def models(rows: Frame, title: str, columns: Sequence[str]) -> Figure:
         f"N = {jax['neurons'].iloc[0]}, {jax['sample'].nunique()} recordings of each seed; float64 · {apart(rows)}",
         CORRECTED,
         POOLED if "single" in columns else "",
+        f"the axis of the cosine of one step begins at {start:g}" if "single" in columns else "",
         f"undefined: {int(jax['undefined'].sum())} cosines of a step, {int(jax['all'].isna().sum())} of all steps",
         report.activity(jax),
     ]
-    return layout.sheet(title, bands, report.footer(rows, *notes))
+    silent = [is_silent(own) for _, own in jax.groupby(["dataset", "steps", "cell"], sort=False)]
+    return layout.sheet(title, bands, report.footer(rows, *notes), marks.keys(silent))
 
 
 def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
@@ -111,7 +141,8 @@ def sweep(axes: Axes, rows: Frame, across: str, column: str) -> None:
         groups, colour = {x: own[own[across] == x] for x in ticks}, marks.MODELS[str(cell)][0]
         groups = {x: group for x, group in groups.items() if len(group)}  # memory may have run out
         summaries = [intervals.of_column(group, column) for group in groups.values()]
-        marks.curve(axes, list(groups), summaries, str(cell), settings.MODELS[str(cell)])
+        silent = [is_silent(group) for group in groups.values()]
+        marks.curve(axes, list(groups), summaries, str(cell), settings.MODELS[str(cell)], silent)
         pooled = [each for group in groups.values() if (each := published(group, column)) is not None]
         if pooled:
             axes.plot(list(groups), pooled, color=colour, label=marks.PUBLISHED, **style.FORMULA)
@@ -143,7 +174,9 @@ def sweeps(rows: Frame) -> Figure:
         f"{POOLED}; dotted, in the colour of the model",
         report.activity(rows),
     ]
-    keys = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
+    by = ["dataset", "steps", "cell", *ACROSS]
+    keys = marks.keys([is_silent(own) for _, own in rows.groupby(by, sort=False)])
+    keys |= {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
     return layout.sheet("2.1 Hidden Jacobian over size and strengths", bands, report.footer(rows, *notes), keys)
 
 
@@ -164,7 +197,7 @@ def figures(rows: Frame) -> dict[str, tuple[Figure, Frame]]:
         of_models = points(own, ["framework", "dataset", "steps", "cell"])
         for file, (title, columns) in FILES.items():
             of_figure = of_models if not file else of_models[of_models["measure"].isin(columns)]
-            drawn[f"jacobian{file}"] = (models(own, title, columns), of_figure)
+            drawn[f"jacobian{file}"] = (models(own, of_models, title, columns), of_figure)
     own = rows[rows["study"] == "sweeps"].reset_index(drop=True)
     if len(own):
         by = ["dataset", "steps", "cell", "neurons", "ff_factor", "rec_factor"]

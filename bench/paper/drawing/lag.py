@@ -56,9 +56,10 @@ def summarized(rows: Frame) -> Frame:
         for measure in MEASURES:
             if (measure == "share") != (rule == "bptt"):
                 continue
-            values = intervals.by_seed(own, measure)
+            values = intervals.by_seed(own[["seed", measure]], measure)
+            curves = intervals.curves(values, intervals.RESAMPLES)
             undefined = np.isnan(values).sum(axis=(0, 1))
-            for lag, *ends, absent in zip(own["lags"].iloc[0], *intervals.curves(values), undefined, strict=True):
+            for lag, *ends, absent in zip(own["lags"].iloc[0], *curves, undefined, strict=True):
                 keys = {"readout": readout, "cell": cell, "rule": rule, "measure": measure, "lag": lag}
                 ends = dict(zip(("median", "low", "high"), ends, strict=True))
                 summaries.append(keys | ends | {"undefined": absent, "values": values[..., 0].size})
@@ -81,12 +82,13 @@ def panel(axes: Axes, own: Frame, measure: str, rules: dict[str, tuple[str, dict
     axes.xaxis.set_minor_locator(NullLocator())
     if measure == "share":
         scales.scale_values(axes, "y", MEASURES[measure][1])
-        drawn = own.loc[own["measure"] == measure, "median"]
-        if (drawn > 0).any():
-            scales.limit_around(axes, "y", drawn.clip(lower=drawn.max() * 1e-6))
+        drawn = own.loc[own["measure"] == measure, ["median", "low", "high"]]
+        if (drawn["median"] > 0).any():
+            scales.limit_around(axes, "y", drawn)
     elif measure == "norm_ratio":
         scales.scale_values(axes, "y", MEASURES[measure][1])
-        scales.limit_around(axes, "y", [1.0, *own.loc[own["measure"] == measure, "median"].clip(*LIMITS)])
+        drawn = own.loc[own["measure"] == measure, ["median", "low", "high"]].to_numpy(float)
+        scales.limit_around(axes, "y", np.append(np.clip(drawn, *LIMITS), 1.0))
     else:
         low, high = axes.get_ylim()
         axes.set_ylim(min(-0.05, max(low, -0.5 if measure == "kept" else -1.05)), min(max(1.1, high), 2.5))
@@ -120,7 +122,8 @@ def draw(rows: Frame, points: Frame, measures: Sequence[str]) -> Figure:
         "leaky readout; tests hold those of both frameworks, with either readout, to a reference in NumPy, and the "
         "parts of the delays, in JAX, to equations by hand",
         "shaded: 95 % interval of the median, bootstrap over seeds and samples; BPTT: kept, cosine and ratio 1; "
-        f"not drawn: shares kept beyond -0.5 and 2.5, ratios beyond {LIMITS[0]:g} and {LIMITS[1]:g}, ratios of 0",
+        f"not drawn: shares kept beyond -0.5 and 2.5, ratios beyond {LIMITS[0]:g} and {LIMITS[1]:g}, ratios of 0; "
+        "lines may hide each other, as those of ES-D-RTRL of several k do",
         f"undefined and left out: {', '.join(undefined)}; the delays that are drawn have marks",
         report.activity(rows[rows["rule"] == "bptt"]),
         silent(rows[rows["rule"] == "bptt"]),

@@ -17,7 +17,6 @@ from drtrl_bench.paper.learning import testing, trainings
 from drtrl_bench.paper.measures import intervals
 from drtrl_bench.view.caption import Frame
 
-LIMIT = "limit of the verdict"
 UNKNOWN = intervals.Summary(np.nan, np.nan, np.nan, 1, 1)
 """The difference from a BPTT that was not trained, as where it ran out of memory."""
 ASIDE = 1.03
@@ -85,7 +84,7 @@ def difference(axes: Axes, summaries: Frame, margin: float) -> None:
     over(axes, summaries[summaries["rule"] != "bptt"], columns, "accuracy - BPTT's (points)")
     colour = training.look("bptt", "")["color"]
     axes.axhline(0, color=colour, linewidth=1.2, zorder=1.7, label=training.name("bptt", ""))
-    axes.axhline(-100 * margin, label=LIMIT, **marks.DASHED)
+    axes.axhline(-100 * margin, label=marks.LIMIT, **marks.DASHED)
 
 
 def memory(axes: Axes, summaries: Frame) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from drtrl_bench.figures import selection, style
 from drtrl_bench.paper.measures import intervals
@@ -15,6 +17,11 @@ from drtrl_bench.view.caption import Frame
 
 CORRECTED, PUBLISHED, TWIN = "corrected", "as published", "PyTorch"
 INTERVAL = "95 % interval, bootstrap over seeds and samples"
+LIMIT = "limit of the verdict"
+"""Where a figure draws it, dashed."""
+SILENT = "hollow: the median network is silent"
+HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markersize": 4.5, "linestyle": "none"}
+"""Marks of these, as wide as others with their white edge."""
 MODELS: dict[str, tuple[str, str]] = {
     "lif_delta": ("#0072B2", "o"),
     "lif_expcu": ("#D55E00", "s"),
@@ -42,11 +49,30 @@ def of_rule(rule: str) -> tuple[str, dict[str, Any]]:
     return name, {"color": colour, "marker": marker, "markeredgecolor": "white"}
 
 
-def listed(axes: Axes, summaries: Mapping[int, Sequence[float]], name: str, aside: float = 0, label: str = "") -> None:
+def hollow(axes: Axes, x: ArrayLike, y: ArrayLike, silent: ArrayLike, **look: Any) -> None:
+    """Draw hollow marks over those of networks that are silent. look: colour and marker."""
+    where = np.asarray(silent, bool)
+    if where.any():
+        axes.plot(np.asarray(x)[where], np.asarray(y)[where], label=SILENT, **look, **HOLLOW)
+
+
+def keys(silent: ArrayLike) -> dict[str, Line2D]:
+    """Return the mark in the legend of networks that are silent, if there are any."""
+    return {SILENT: Line2D([], [], color=style.INK, marker="o", **HOLLOW)} if np.any(silent) else {}
+
+
+def listed(
+    axes: Axes,
+    summaries: Mapping[int, Sequence[float]],
+    name: str,
+    aside: float = 0,
+    label: str = "",
+    silent: Sequence[bool] = (),
+) -> None:
     """Draw medians, and their ends, along a list: each at the number of its line, a little aside.
 
     name: the protocol, whose mark is drawn. Only what is corrected has an interval: no source says how the published
-    values were spread.
+    values were spread. silent: which lines are of silent networks.
     """
     places = np.array(list(summaries)) + aside
     middle, low, high = (np.array([each[i] for each in summaries.values()], float) for i in range(3))
@@ -54,14 +80,24 @@ def listed(axes: Axes, summaries: Mapping[int, Sequence[float]], name: str, asid
         bars: dict[str, Any] = {"xerr": [middle - low, high - middle], "color": LOOKS[name]["color"]}
         axes.errorbar(middle, places, label=INTERVAL, **bars, **style.BAR)
     axes.plot(middle, places, label=label or name, **LOOKS[name])
+    if len(silent):
+        hollow(axes, middle, places, silent, color=LOOKS[name]["color"], marker=LOOKS[name]["marker"])
 
 
-def curve(axes: Axes, x: Sequence[float], summaries: Sequence[intervals.Summary], cell: str, label: str) -> None:
-    """Draw summaries of a model over an axis."""
+def curve(
+    axes: Axes,
+    x: Sequence[float],
+    summaries: Sequence[intervals.Summary],
+    cell: str,
+    label: str,
+    silent: Sequence[bool],
+) -> None:
+    """Draw summaries of a model over an axis. silent: which are of silent networks."""
     colour, marker = MODELS[cell]
     middle, low, high = (np.array([each[i] for each in summaries], float) for i in range(3))
     axes.errorbar(x, middle, yerr=[middle - low, high - middle], color=colour, label=INTERVAL, **style.BAR)
     axes.plot(x, middle, color=colour, marker=marker, markeredgecolor="white", label=label)
+    hollow(axes, x, middle, silent, color=colour, marker=marker)
 
 
 def heading(label: Any, steps: Any) -> str:

@@ -1,6 +1,6 @@
 """Draws experiment 2.5: memory and time over the steps in both protocols, their ratios to BPTT, and what is carried."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from drtrl_bench.figures import layout, scales, selection, style
@@ -20,7 +19,9 @@ from drtrl_bench.view.caption import Frame
 
 MIB, MS = 2.0**20, 1e-3
 WHOLE, INPUTS = "memory of the whole machine, the published meter on a CPU", "dense inputs, by formula"
-DONE, EQUAL = "until the device is done", "as the quickest BPTT"
+DONE, EQUAL = "until the device is done, in the colour of its rule", "as the quickest BPTT"
+LATER = 1.05
+"""From how many times the published time on that until the device is done is drawn, too."""
 MEASURES = {
     ("published", "memory"): ("in_use_bytes", MIB, "in use after a batch (MiB)"),
     ("corrected", "memory"): ("working_bytes", MIB, "peak (MiB)"),
@@ -37,7 +38,6 @@ SAID = {
     "the peak beside the arguments",
 }
 LINES: dict[str, dict[str, Any]] = {
-    DONE: {"color": style.INK, **style.FORMULA},
     WHOLE: {"color": style.INK, "linewidth": 1.2},
     INPUTS: marks.DASHED,
     EQUAL: {"color": style.GREY, "linewidth": 1, "zorder": 1.7},
@@ -51,8 +51,13 @@ def over(rows: Frame, across: str, summary: Callable[[Frame], intervals.Summary]
     return {float(x): summary(own) for x, own in rows.groupby(across)}
 
 
-def curve(axes: Axes, summaries: Summaries, rule: str, unit: float = 1.0) -> None:
-    """Draw the medians of a rule with their intervals."""
+def in_doubt(rows: Frame) -> bool:
+    """Tell whether a time of corrected rows is unstable, or of a busy machine."""
+    return bool(rows[["busy", "unstable"]].astype(bool).any(axis=None))
+
+
+def curve(axes: Axes, summaries: Summaries, rule: str, unit: float, doubted: Sequence[float]) -> None:
+    """Draw the medians of a rule with their intervals. doubted: where a time is in doubt, so that a mark is hollow."""
     name, options = marks.of_rule(rule)
     x = np.array(list(summaries))
     middle, low, high = (np.array([each[i] for each in summaries.values()], float) / unit for i in range(3))
@@ -60,6 +65,9 @@ def curve(axes: Axes, summaries: Summaries, rule: str, unit: float = 1.0) -> Non
         bars: dict[str, Any] = {"color": options["color"], "label": marks.INTERVAL, **style.BAR}
         axes.errorbar(x, middle, yerr=[middle - low, high - middle], **bars)
     axes.plot(x, middle, label=name, **options)
+    if (where := np.isin(x, doubted)).any():
+        look = {"color": options["color"], "marker": options["marker"], "label": style.DOUBTFUL}
+        axes.plot(x[where], middle[where], **look, **style.HOLLOW)
 
 
 def of_rules(rows: Frame) -> list[tuple[str, Frame]]:
@@ -71,11 +79,14 @@ def cost(axes: Axes, rows: Frame, study: str, quantity: str) -> None:
     """Draw memory or time of one protocol and framework over the steps."""
     column, unit, label = MEASURES[study, quantity]
     for rule, own in of_rules(rows):
-        curve(axes, over(own, "steps", partial(compared.of_column, column=column)), rule, unit)
+        timed = (study, quantity) == ("corrected", "time")
+        doubted = [steps for steps, of in own.groupby("steps") if timed and in_doubt(of)]
+        curve(axes, over(own, "steps", partial(compared.of_column, column=column)), rule, unit, doubted)
         if (study, quantity) == ("published", "time"):
-            done = own.groupby("steps")["done_s"].median() / unit
-            options: dict[str, Any] = LINES[DONE] | {"color": selection.ALGORITHMS[rule][1]}
-            axes.plot(done.index, done, label=DONE, **options)
+            times = own.groupby("steps")[["time_s", "done_s"]].median() / unit
+            if (times["done_s"] > LATER * times["time_s"]).any():
+                colour = selection.ALGORITHMS[rule][1]
+                axes.plot(times.index, times["done_s"], label=DONE, color=colour, **style.FORMULA)
     steps = sorted(int(T) for T in rows["steps"].unique())
     if quantity == "memory":
         job = rows.iloc[0]
@@ -100,7 +111,9 @@ def ratio(axes: Axes, rows: Frame, quantity: str) -> None:
     rows = compared.beside_bptt(rows)
     for rule, own in of_rules(rows):
         at = rows[rows["steps"].isin(own["steps"].unique())]
-        curve(axes, over(at, "steps", partial(compared.against_bptt, rule=rule, column=column)), rule)
+        timed = quantity == "time"
+        doubted = [steps for steps, of in at.groupby("steps") if timed and compared.doubtful(of, rule)]
+        curve(axes, over(at, "steps", partial(compared.against_bptt, rule=rule, column=column)), rule, 1, doubted)
     axes.axhline(1, label=EQUAL, **LINES[EQUAL])
     over_steps(axes, sorted(int(T) for T in rows["steps"].unique()))
     scales.scale_values(axes, "y", f"{quantity} / BPTT's")
@@ -131,7 +144,7 @@ def sheet(rows: Frame) -> Figure:
                 if len(own[study, f]):
                     draw = partial(cost, rows=own[study, f], study=study, quantity=quantity)
                     panels.append(layout.Panel(f"{selection.FRAMEWORKS[f]}, {name}", draw))
-        bands.append(layout.Band(heading, panels, 1.9))
+        bands.append(layout.Band(heading, panels, 1.5))
     panels = [
         layout.Panel(
             f"{selection.FRAMEWORKS[f]}, {quantity}", partial(ratio, rows=own["corrected", f], quantity=quantity)
@@ -139,11 +152,10 @@ def sheet(rows: Frame) -> Figure:
         for f in frameworks
         for quantity in ("memory", "time")
     ]
-    bands.append(layout.Band("corrected: over that of the quickest BPTT, paired by seed", panels, 1.7))
+    bands.append(layout.Band("corrected: over that of the quickest BPTT, paired by seed", panels, 1.4))
     panels = [layout.Panel(selection.FRAMEWORKS[f], partial(carried, rows=own["carried", f])) for f in frameworks]
-    bands.append(layout.Band("beyond the paper: what a rule carries from step to step", panels, 1.7))
-    keys = {DONE: Line2D([], [], **LINES[DONE])}
-    return layout.sheet("2.5 Memory and time over the number of steps", bands, report.footer(rows, *notes(rows)), keys)
+    bands.append(layout.Band("beyond the paper: what a rule carries from step to step", panels, 1.2))
+    return layout.sheet("2.5 Memory and time over the number of steps", bands, report.footer(rows, *notes(rows)))
 
 
 def notes(rows: Frame) -> list[str]:
@@ -163,7 +175,10 @@ def notes(rows: Frame) -> list[str]:
         *SAID.values(),
         f"corrected times are {timed}",
         f"firing rate of a layer {rates.min():.1f} to {rates.max():.1f} Hz (1 ms per step), in the window of the check",
-        f"{doubtful} of {len(corrected)} corrected times unstable, or measured while the machine was busy",
+        f"{doubtful} of {len(corrected)} corrected times unstable, or measured while the machine was busy; a mark is "
+        "hollow if a time of one of its seeds is, or of the BPTT beside it in a ratio; in_doubt in the CSV",
+        f"the first batch or gradient, with compilation, takes {rows['first_s'].min():.2g} to "
+        f"{rows['first_s'].max():.2g} s; not drawn, first_s in the CSV",
         f"out of memory: {', '.join(map(lost_at, lost.itertuples()))}" if len(lost) else "",
     ]
 
@@ -172,6 +187,10 @@ def lost_at(row: Any) -> str:
     """Name a case that memory did not hold."""
     where = f" at T = {row.steps:.0f}" if row.steps == row.steps else ""
     return f"{compared.name(row.algorithm)}, {selection.FRAMEWORKS[row.framework]}, {row.study}{where}"
+
+
+TIMED = ("time_s", "wall_s")
+"""The columns that may be in doubt."""
 
 
 def points(rows: Frame) -> Frame:
@@ -189,6 +208,7 @@ def points(rows: Frame) -> Frame:
             for column in measured:
                 middle = compared.of_column(group, column)
                 values = {"median": middle.median, "low": middle.low, "high": middle.high, "seeds": middle.values}
+                values |= {"in_doubt": study == "corrected" and column in TIMED and in_doubt(group)}
                 names = {"study": study, "framework": framework, "algorithm": rule, across: x, "measure": column}
                 summaries.append(names | values)
     return pd.DataFrame(summaries)

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
 from drtrl_bench.figures import layout
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.measures import intervals, settings
+from drtrl_bench.paper.studies.weight_gradient_judged import LIMIT
 from drtrl_bench.view.caption import Frame
 
 STATES: dict[str, tuple[str, Any]] = {
@@ -48,29 +50,34 @@ def published(values: NDArray[np.float64]) -> Curve | None:
 
 def corrected(values: NDArray[np.float64]) -> Curve | None:
     """Return median and bootstrap interval [T]; None for a state that is undefined throughout."""
-    return None if np.isnan(values).all() else intervals.curves(values)
+    return None if np.isnan(values).all() else intervals.curves(values, intervals.RESAMPLES)
 
 
 def curves(rows: Frame) -> dict[tuple[str, str, str], Curve]:
     """Return what is drawn, by protocol, model and state."""
     by_state: dict[tuple[str, str, str], Curve] = {}
     for (cell, state), own in rows.groupby(["cell", "state"], sort=False):
-        values = intervals.by_seed(own, "cosine")
+        values = intervals.by_seed(own[["seed", "cosine"]], "cosine")
         for protocol, curve in ((marks.PUBLISHED, published(values)), (marks.CORRECTED, corrected(values))):
             if curve:
                 by_state[protocol, str(cell), str(state)] = curve
     return by_state
 
 
-def panel(axes: Axes, states: dict[str, Curve]) -> None:
-    """Draw the states of a model."""
+def panel(axes: Axes, states: dict[str, Curve], judged: bool) -> None:
+    """Draw the states of a model. judged: with the limit of the verdict, where that looks."""
     for state, (middle, low, high) in states.items():
         colour, dashes = STATES[state]
         steps = np.arange(len(middle))
         axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.plot(steps, middle, color=colour, linestyle=dashes, label=NAMES[state])
         axes.set_xlim(-2, len(middle) + 2)
-    axes.set(ylim=(min(0, axes.get_ylim()[0]), 1.05), xlabel="step", ylabel="cosine")
+    if judged and states:
+        last = max(len(middle) for middle, _, _ in states.values()) - 1
+        axes.plot([(last + 1) // 2, last], [LIMIT, LIMIT], label=marks.LIMIT, **marks.DASHED)
+    low, high = axes.get_ylim()
+    axes.set(ylim=(min(0, low), max(1.05, high)), xlabel="step", ylabel="cosine")
+    axes.yaxis.set_major_locator(MultipleLocator(0.2))
 
 
 def draw(rows: Frame, by_state: dict[tuple[str, str, str], Curve]) -> Figure:
@@ -81,7 +88,8 @@ def draw(rows: Frame, by_state: dict[tuple[str, str, str], Curve]) -> Figure:
             panels = []
             for cell in cells[first : first + 4]:
                 own = {state: curve for (kind, of, state), curve in by_state.items() if (kind, of) == (protocol, cell)}
-                panels.append(layout.Panel(settings.MODELS.get(cell, cell), partial(panel, states=own)))
+                shown = partial(panel, states=own, judged=protocol == marks.CORRECTED)
+                panels.append(layout.Panel(settings.MODELS.get(cell, cell), shown))
             bands.append(layout.Band(heading if first == 0 else "", panels, 1.5))
     every = dict.fromkeys(zip(rows["cell"].astype(str), rows["state"].astype(str), strict=True))
     absent = [(cell, state) for cell, state in every if (marks.CORRECTED, cell, state) not in by_state]
@@ -92,6 +100,8 @@ def draw(rows: Frame, by_state: dict[tuple[str, str, str], Curve]) -> Figure:
         f"{job['data']}, T = {job['steps']}, N = {job['neurons']}, "
         f"{rows['sample'].nunique()} recordings of each seed; float64, JAX",
         f"undefined: {int(undefined.sum())} of {undefined.size} cosines" + (f"; throughout: {never}" if never else ""),
+        "verdict: on the mean of each recording's cosines over the second half of the steps, corrected; intervals of "
+        "Student are as wide on both sides, and may end above 1",
         report.activity(rows[rows["state"] == "V"]),
     ]
     return layout.sheet("2.2 Trace of D-RTRL and (mean x) (x) (sum f)", bands, report.footer(rows, *notes))

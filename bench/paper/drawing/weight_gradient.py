@@ -1,6 +1,6 @@
 """Summarizes experiment 2.4, and draws its models; `weight_gradient_studies.py` draws the other studies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from drtrl_bench.figures import layout, scales, style
 from drtrl_bench.paper import report
 from drtrl_bench.paper.drawing import marks
 from drtrl_bench.paper.measures import gradients, intervals, settings
+from drtrl_bench.paper.studies.weight_gradient_judged import LIMIT
 from drtrl_bench.view.caption import Frame
 
 COSINE, RATIO = "cosine with BPTT", "norm / BPTT's norm"
@@ -36,6 +38,7 @@ MIDDLE = 20
 BY = ["study", "dataset", "data", "steps", "cell", "layers", "neurons"]
 BY += ["ff_factor", "rec_factor", "warm_up", "traces", "part"]
 """What tells settings apart."""
+JUDGED = "verdicts: on D-RTRL, and on ES-D-RTRL at the best rank of each model and data set; corrected"
 Drawn = dict[str, tuple[Figure, Frame]]
 """Figures with their points, by name."""
 
@@ -44,13 +47,15 @@ def summarized(rows: Frame) -> Frame:
     """Return a row for each setting, part, rule and measure: the median with its interval, and the published value."""
     summaries: list[dict[str, Any]] = []
     for key, own in rows[rows["framework"] == "jax"].groupby(BY, sort=False):
-        common = dict(zip(BY, key, strict=True))
-        for measure in ("cosine", "norm_ratio"):
-            values = intervals.by_seed(own, measure)
-            middle, low, high = intervals.curves(values)
+        common = dict(zip(BY, key, strict=True)) | {"median_rate": own["rate"].median()}
+        every = list(own["rules"].iloc[0])
+        rules = shown(common, every)
+        for measure in ("cosine", "norm_ratio") if rules else ():
+            values = intervals.by_seed(own[["seed", measure]], measure)[..., [every.index(rule) for rule in rules]]
+            middle, low, high = intervals.curves(values, intervals.RESAMPLES)
             pooled = np.nan_to_num(values[0], nan=0.0).mean(axis=0)
             undefined = np.isnan(values).sum(axis=(0, 1))
-            for i, rule in enumerate(own["rules"].iloc[0]):
+            for i, rule in enumerate(rules):
                 one = {"median": middle[i], "low": low[i], "high": high[i], "undefined": undefined[i]}
                 summaries.append(common | {"rule": rule, "measure": measure} | one | {"published": pooled[i]})
         for measure in ("rate", "silent") if common["part"] == "layer0" and not common["warm_up"] else ():
@@ -58,6 +63,17 @@ def summarized(rows: Frame) -> Frame:
             ends = {"median": one.median, "low": one.low, "high": one.high, "undefined": one.undefined}
             summaries.append(common | {"rule": "", "measure": measure} | ends)
     return pd.DataFrame(summaries)
+
+
+def shown(setting: Mapping[str, Any], rules: list[str]) -> list[str]:
+    """Return the rules that a figure draws of a setting and part, as bootstraps of the others take longer."""
+    plain, kind = not setting["warm_up"], setting["part"]
+    if kind == "readout" and (setting["study"] == "sweeps" or not plain):
+        return []
+    if plain and kind != "all" and not kind.startswith("layer0."):
+        return rules
+    few = ["drtrl", f"es_drtrl {MIDDLE} corrected"] + [f"es_drtrl {MIDDLE} as_published"] * plain
+    return [rule for rule in rules if rule in few]
 
 
 def name(rule: str) -> str:
@@ -70,9 +86,9 @@ def beside(own: Frame, column: str, places: Sequence[Any]) -> Iterator[tuple[str
     """Yield each model, where it stands at the places that it has, beside the others, and its rows there."""
     cells = [cell for cell in settings.MODELS if (own["cell"] == cell).any()]
     for number, cell in enumerate(cells):
-        at = own[own["cell"] == cell].set_index(column)
-        where = [i for i, place in enumerate(places) if place in at.index]
-        yield cell, np.array(where) + (number - (len(cells) - 1) / 2) * 0.07, at.loc[[places[i] for i in where]]
+        chosen = own[own["cell"] == cell]
+        at = np.array([places.index(place) for place in chosen[column]])
+        yield cell, np.sort(at) + (number - (len(cells) - 1) / 2) * 0.07, chosen.iloc[np.argsort(at)]
 
 
 def curves(
@@ -94,6 +110,8 @@ def curves(
         label = settings.MODELS[cell]
         axes.plot(x, joined, label=label, linewidth=1, **look)
         axes.plot(x, np.where(np.isnan(joined), middle, np.nan), label=label, linestyle="none", **look)
+        if not published:
+            marks.hollow(axes, x, middle, chosen["median_rate"] == 0, color=colour, marker=marker)
     axes.set_xlim(-0.6, len(places) - 0.4)
 
 
@@ -109,7 +127,7 @@ def finish(axes: Axes, own: Frame, measure: str, ticks: Sequence[str], xlabel: s
     axes.set_xticks(range(len(ticks)), list(ticks))
     axes.set_xlabel(xlabel)
     if measure == "norm_ratio":
-        drawn = own["median"].to_numpy(float)
+        drawn = own[["median", "low", "high"]].to_numpy(float)
         if (np.isfinite(drawn) & (drawn > 0)).any():
             scales.scale_values(axes, "y", AXES[measure])
             scales.limit_around(axes, "y", drawn)
@@ -123,6 +141,8 @@ def over_rules(axes: Axes, own: Frame, measure: str, published: bool = False) ->
     kind = "as_published" if published else "corrected"
     rules = [rule for rule in own["rule"].unique() if rule and gradients.split(rule)[2] in (None, kind)]
     own = own[(own["measure"] == measure) & own["rule"].isin(rules)]
+    if measure == "cosine" and not published and (own["part"] == "layer0").all():
+        axes.axhline(LIMIT, label=marks.LIMIT, **marks.DASHED)
     curves(axes, own, "rule", rules, published, apart=(0, len(rules) - 1))
     ticks = ["no\ntrace", *(str(gradients.split(rule)[1]) for rule in rules[1:-1]), "D-\nRTRL"]
     finish(axes, own, measure, ticks, "rule; numbers: rank k of ES-D-RTRL")
@@ -132,11 +152,11 @@ def over_models(axes: Axes, own: Frame, measure: str) -> None:
     """Draw a measure of the activity of each model."""
     own = own[own["measure"] == measure]
     cells = [cell for cell in settings.MODELS if (own["cell"] == cell).any()]
-    summaries = {}
+    summaries, silent = {}, own.set_index("cell")["median_rate"] == 0
     for place, cell in enumerate(cells):
         one = own[own["cell"] == cell].iloc[0]
         summaries[place] = intervals.Summary(one["median"], one["low"], one["high"], 0, 0)
-    marks.listed(axes, summaries, marks.CORRECTED)
+    marks.listed(axes, summaries, marks.CORRECTED, silent=[silent[cell] for cell in cells])
     scales.list_lines(axes, [settings.MODELS[cell] for cell in cells])
     axes.set_xlabel(AXES[measure])
 
@@ -182,6 +202,11 @@ def notes(rows: Frame, points: Frame) -> list[str]:
     ]
 
 
+def quiet(points: Frame) -> dict[str, Line2D]:
+    """Return the mark in the legend of settings whose median network is silent."""
+    return marks.keys(points["median_rate"] == 0)
+
+
 def models(rows: Frame, points: Frame, frameworks: str) -> Drawn:
     """Draw the rules for every model on every data set: hidden layer, readout, and activity.
 
@@ -218,5 +243,6 @@ def models(rows: Frame, points: Frame, frameworks: str) -> Drawn:
     for file, (title, of, shown) in listed.items():
         bands = [layout.Band(head, panels(of, draw, **options), HEIGHT) for head, draw, options in shown]
         more = text if file.endswith("activity") else [frameworks, *text, POOLED]
-        drawn[file] = (layout.sheet(f"2.4 {title}", bands, report.footer(rows, *more)), of)
+        more = [*more, JUDGED] if file == "weight_gradient" else more
+        drawn[file] = (layout.sheet(f"2.4 {title}", bands, report.footer(rows, *more), quiet(of)), of)
     return drawn

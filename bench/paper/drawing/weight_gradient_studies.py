@@ -25,8 +25,10 @@ from drtrl_bench.paper.drawing.weight_gradient import (
     name,
     notes,
     panels,
+    quiet,
 )
 from drtrl_bench.paper.measures import intervals, settings
+from drtrl_bench.paper.studies.weight_gradient_judged import LIMIT
 from drtrl_bench.view.caption import Frame
 
 ACROSS = {"neurons": "N, neurons", "ff_factor": "feed-forward strength / setting",
@@ -38,6 +40,8 @@ SHORT = {"rate": "firing rate (Hz)"}
 RULES = ("no_trace", f"es_drtrl {MIDDLE} corrected", "drtrl")
 FILES = {"cosine": ("", "cosine"), "norm_ratio": ("_norms", "ratio of norms")}
 """What a measure adds to the name of a figure's file, and to its title."""
+HIDING = "lines may hide each other, as those of LIF-Delta and ALIF-Delta do"
+JUDGED = "verdict: on D-RTRL, in hidden layers"
 KEYS = {marks.PUBLISHED: Line2D([], [], color=style.INK, **style.FORMULA)}
 
 
@@ -68,7 +72,7 @@ def warm_up(rows: Frame, points: Frame, frameworks: str) -> Drawn:
                 for traces, how in hows.items()
             ]
             title = f"2.4 Warm-up without loss, {name(rule)}: {words}"
-            figure = layout.sheet(title, bands, report.footer(rows, *text))
+            figure = layout.sheet(title, bands, report.footer(rows, *text), quiet(own))
             drawn[f"weight_gradient_warm_up_{rule.split()[0]}{file}"] = (figure, own)
     return drawn
 
@@ -96,7 +100,10 @@ def parameters(rows: Frame, points: Frame, frameworks: str) -> Drawn:
             for rule, heading in rules.items()
         ]
         title = f"2.4 Which parameters enter: {words}"
-        drawn[f"weight_gradient_parameters{file}"] = (layout.sheet(title, bands, report.footer(rows, *text)), own)
+        drawn[f"weight_gradient_parameters{file}"] = (
+            layout.sheet(title, bands, report.footer(rows, *text), quiet(own)),
+            own,
+        )
     return drawn
 
 
@@ -106,6 +113,8 @@ def over_layers(axes: Axes, own: Frame, rule: str, measure: str) -> None:
     own = own[(own["rule"] == rule) & (own["measure"] == measure)]
     layers = int(own["layers"].iloc[0])
     places = [*(f"layer{i}" for i in range(layers)), "readout"]
+    if measure == "cosine" and rule == "drtrl":
+        axes.plot([-0.5, layers - 0.5], [LIMIT, LIMIT], label=marks.LIMIT, **marks.DASHED)
     curves(axes, own, "part", places, apart=(layers,))
     if measure == "cosine":
         dotted(axes, pooled, "part", places)
@@ -121,6 +130,7 @@ def depths(rows: Frame, points: Frame, frameworks: str) -> Drawn:
     """Draw every layer of the deep networks, a figure for each measure: bands are depths, columns the rules."""
     steps, drawn = ", ".join(str(T) for T in points["steps"].unique()), {}
     text = [f"{HELD}; {frameworks}", *notes(rows, points), CORRECTED, f"{POOLED}; dotted, in the colour of the model"]
+    text += [JUDGED]
     for measure, (file, words) in FILES.items():
         own, bands = points[(points["measure"] == measure)], []
         for layers, of in own.groupby("layers", sort=True):
@@ -130,8 +140,9 @@ def depths(rows: Frame, points: Frame, frameworks: str) -> Drawn:
             bands.append(layout.Band(f"{layers} layers", columns, 1.3 * HEIGHT))
         title, lines = f"2.4 Deep networks, {words}: {report.datasets(rows)}, T = {steps}", text
         if measure != "cosine":
-            lines = [line for line in text if POOLED not in line]
-        figure = layout.sheet(title, bands, report.footer(rows, *lines), KEYS if measure == "cosine" else None)
+            lines = [line for line in text if POOLED not in line and line != JUDGED]
+        keys = quiet(own) | (KEYS if measure == "cosine" else {})
+        figure = layout.sheet(title, bands, report.footer(rows, *lines), keys)
         drawn[f"weight_gradient_depth{file}"] = (figure, own)
     return drawn
 
@@ -143,9 +154,9 @@ def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
     ticks = sorted(float(x) for x in own[across].unique())
     for cell, of_cell in own.groupby("cell", sort=False):
         at = of_cell.set_index(across).reindex(ticks)  # nan where memory ran out
-        ends = at[["median", "low", "high"]].to_numpy(float)
+        ends, silent = at[["median", "low", "high"]].to_numpy(float), at["median_rate"] == 0
         summaries = [intervals.Summary(middle, low, high, 0, 0) for middle, low, high in ends]
-        marks.curve(axes, ticks, summaries, str(cell), settings.MODELS[str(cell)])
+        marks.curve(axes, ticks, summaries, str(cell), settings.MODELS[str(cell)], silent)
         if measure == "cosine":
             other = pooled[pooled["cell"] == cell].set_index(across)["published"].reindex(ticks)
             look = {"color": marks.MODELS[str(cell)][0], "label": marks.PUBLISHED, **style.FORMULA}
@@ -155,7 +166,7 @@ def sweep(axes: Axes, own: Frame, across: str, rule: str, measure: str) -> None:
         axes.set_ylim(min(-0.03, float(np.nanmin(own["low"])) - 0.05), 1.05)
     elif measure == "norm_ratio" and (own["median"] > 0).any():
         scales.scale_values(axes, "y", AXES[measure])
-        scales.limit_around(axes, "y", own["median"])
+        scales.limit_around(axes, "y", own[["median", "low", "high"]])
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
 
@@ -178,9 +189,10 @@ def sweeps(rows: Frame, points: Frame, frameworks: str) -> Drawn:
             for rule, measure in listed
         ]
         lines = [text, f"{HELD}; {frameworks}", *notes(plain, points), CORRECTED]
-        lines += [pooled] if words == "cosine" else []
+        lines += {"cosine": [pooled], "activity": [HIDING]}.get(words, [])
+        keys = quiet(own) | (KEYS if words == "cosine" else {})
         title = f"2.4 Weight gradients over size and strengths: {words}"
-        figure = layout.sheet(title, bands, report.footer(rows, *lines), KEYS if words == "cosine" else None)
+        figure = layout.sheet(title, bands, report.footer(rows, *lines), keys)
         drawn[f"weight_gradient_sweeps{file}"] = (figure, own)
     return drawn
 

@@ -143,6 +143,7 @@ def lines(axes: Axes, medians: Frame, columns: tuple[str, ...], lacking: bool = 
             axes.plot(own["share"], middle, color=colour, marker=marker, markeredgecolor=edge, label=name, **look)
     axes.set_xlabel("share of neurons near the threshold")
     if lacking:
+        axes.axhline(1 - LIMIT, label=marks.LIMIT, **marks.DASHED)
         scales.scale_values(axes, "y", "1 - cosine, one step")
     else:
         axes.set(ylabel="|J - D| / |J|, one step", ylim=(0, None))
