@@ -106,8 +106,8 @@ def figures(rows: Frame) -> dict[str, tuple[Any, Frame]]:
     job = rows.iloc[0]
     notes = [
         f"spoken digits, T = {STEPS}; two layers of {job['neurons']} recurrent LIF (RLIF) neurons, trained time "
-        f"constants; surrogate boxcar; decay of ES-D-RTRL {job['rule_options']['decay']:g} per step, as published for RLIF; "
-        "single-step VJP",
+        f"constants; surrogate boxcar; single-step VJP; decay of ES-D-RTRL {job['rule_options']['decay']:g} per step, "
+        "as published for RLIF",
         "objective of all lines but BPTT's as published: the sum of the steps' cross-entropies",
     ]
     return {"shd": (drawing.figure(rows, "2.7 Spoken digits (SHD)", CHANCE, notes), drawing.points(rows))}
