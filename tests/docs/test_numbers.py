@@ -607,6 +607,14 @@ def test_what_the_run_of_all_experiments_took() -> None:
     assert f"which took {minutes(second):.0f} minutes from the first job to the end of the last" in text
     assert f"with nothing else beside it, took {minutes(alone):.0f} minutes" in text
     assert f"All {len(results):,} jobs took {sum(line['cpu_s'] for line in results):,.0f} s of a thread" in text
+    tests = [
+        median(row["test_accuracy"] for line in second for row in line["rows"] if wanted.items() <= line["job"].items())
+        for wanted in (
+            {"condition": "delay of 1000 ms", "framework": "jax", "variant": "", "rule": rule}
+            for rule in ("drtrl", "bptt")
+        )
+    ]
+    assert_stated(text, rf"those of the AMD machine give {NUMBER} and {NUMBER}\.", *tests)
     timed = [row for line in alone if line["job"]["study"] == "corrected" for row in line["rows"]]
     doubted = sum(row["unstable"] or row["busy"] for row in timed)
     assert f"{doubted} of its {len(timed)} corrected times are in doubt" in text

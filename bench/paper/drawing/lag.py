@@ -57,7 +57,7 @@ def summarized(rows: Frame) -> Frame:
             if (measure == "share") != (rule == "bptt"):
                 continue
             values = intervals.by_seed(own[["seed", measure]], measure)
-            curves = intervals.curves(values, intervals.RESAMPLES)
+            curves = intervals.curves(values)
             undefined = np.isnan(values).sum(axis=(0, 1))
             for lag, *ends, absent in zip(own["lags"].iloc[0], *curves, undefined, strict=True):
                 keys = {"readout": readout, "cell": cell, "rule": rule, "measure": measure, "lag": lag}

@@ -208,4 +208,4 @@ def points(rows: Frame) -> Frame:
 
 def curves(values: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return the median over seeds and both ends of its interval, of curves [seeds, points]."""
-    return intervals.curves(values[:, None], intervals.RESAMPLES)
+    return intervals.curves(values[:, None])

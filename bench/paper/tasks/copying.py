@@ -32,7 +32,7 @@ ABOUT = About(
     title="copying with a GRU",
     question="After how long a lag do the rules say ten symbols again?",
     claims=CLAIMS,
-    cpu_seconds=609,
+    cpu_seconds=1204,
     instead="Kaiming-normal initial weights, not orthogonal ones",
 )
 SYMBOLS = 10

@@ -29,7 +29,7 @@ ABOUT = About(
     title="delayed match to sample",
     question="Which rules bridge a delay of up to a second?",
     claims=CLAIMS,
-    cpu_seconds=989,
+    cpu_seconds=1217,
 )
 FIXATION, SAMPLE, TEST = 10, 500, 500
 """ms."""

@@ -29,7 +29,7 @@ ABOUT = About(
     title="classification over the length",
     question="From sequences of how many steps do the rules still learn to classify?",
     claims=CLAIMS,
-    cpu_seconds=271,
+    cpu_seconds=365,
     instead="time constants from a uniform distribution, not a normal one; for gestures and N-MNIST, at size "
     "paper alone, the strengths of experiment 2.5",
 )
