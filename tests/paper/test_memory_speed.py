@@ -422,7 +422,7 @@ def test_memory_is_judged_against_both_kinds_of_bptt() -> None:
     assert found["checkpointed"].measured.startswith("yes in JAX, no in PyTorch; ")
     rows.loc[(rows["algorithm"] == "bptt_checkpointed") & (rows["framework"] == "torch"), "working_bytes"] = 9_999
     nearly = judged(rows)["checkpointed"]
-    assert (nearly.outcome, nearly.open_as) == (OPEN, "they are equal within a tenth where they are not less")
+    assert (nearly.outcome, nearly.open_as) == (OPEN, "they are equal within a tenth if not less")
     assert nearly.measured.startswith("yes in JAX, equal within a tenth in PyTorch; ")
 
 

@@ -241,9 +241,8 @@ def verdicts(rows: Frame) -> list[Verdict]:
     if doubted := [f for f, own in longest.items() if compared.doubtful(own, "es_drtrl")]:
         named = " and ".join(selection.FRAMEWORKS[f] for f in doubted)
         why["speed"] += f"; left open in {named}: times that are unstable, of a busy machine, or of several machines"
-    equal = "they are equal within a tenth where they are not less"
-    speed = "times are in doubt" if doubted else "the interval contains the limit"
-    open_as = {"memory": equal, "checkpointed": equal, "speed": speed}
+    open_as: dict[str, str] = dict.fromkeys(("memory", "checkpointed"), "they are equal within a tenth if not less")
+    open_as |= {"speed": "times are in doubt" if doubted else "the interval contains the limit"}
     return [
         Verdict(c, report.outcome(rows, holds[k]), measured[k], why[k], open_as=open_as.get(k, "") * (holds[k] is None))
         for k, c in CLAIMS.items()
