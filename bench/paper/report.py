@@ -67,8 +67,8 @@ def rates(settings: Mapping[str, Any], medians: Mapping[str, float]) -> str:
     least, most = (pick(defined, key=lambda name: medians[name]) for pick in (min, max))
     silent = sum(rate == 0 for rate in hertz.values())
     return (
-        f"median firing rate {hertz[least]:.2g} Hz where the cosine is least, {hertz[most]:.2g} Hz where it is "
-        f"greatest, 0 Hz in {silent} of {len(hertz)} settings"
+        f"median firing rate of the network {hertz[least]:.2g} Hz where the cosine is least, {hertz[most]:.2g} Hz "
+        f"where it is greatest, 0 Hz in {silent} of {len(hertz)} settings"
     )
 
 

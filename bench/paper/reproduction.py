@@ -8,7 +8,7 @@ from typing import Any
 from drtrl_bench.paper import abstract, listing, lost, sizes
 from drtrl_bench.paper.drawing import names as drawing
 from drtrl_bench.paper.experiment import IN_SHORT, Verdict
-from drtrl_bench.paper.report import datasets, outcome
+from drtrl_bench.paper.report import datasets, outcome, stands_in
 from drtrl_bench.view import caption, display
 
 FILE = "REPRODUCTION.md"
@@ -74,9 +74,19 @@ def judge(name: str, rows: Any) -> list[Verdict]:
     """Judge the claims of an experiment; a yes that jobs which ran out of memory might turn is left open."""
     module = listing.module(name)
     if not rows.empty:
-        return [weighed(rows, verdict) for verdict in module.verdicts(rows)]
+        return [weighed(rows, reasoned(rows, verdict)) for verdict in module.verdicts(rows)]
     why = f"ran out of memory at {lost.where(rows)}"
-    return [Verdict(claim, outcome(rows, None), "nothing was measured", why) for claim in module.ABOUT.claims.values()]
+    return [
+        Verdict(claim, outcome(rows, None), "nothing was measured", why, open_as="its jobs ran out of memory")
+        for claim in module.ABOUT.claims.values()
+    ]
+
+
+def reasoned(rows: Any, verdict: Verdict) -> Verdict:
+    """Give a verdict that is open, and does not say why, the reason that `limits.within` has."""
+    if verdict.outcome != outcome(rows, None) or verdict.open_as:
+        return verdict
+    return replace(verdict, open_as="what was measured lies on both sides of the limit, or is undefined")
 
 
 def weighed(rows: Any, verdict: Verdict) -> Verdict:
@@ -105,8 +115,8 @@ def table(judged: Iterable[Judged]) -> str:
     parts = [
         INTRODUCTION,
         "## What the abstract says\n",
-        "No experiment was run at the published size on the published data, and what that costs is not known. The "
-        "seconds are those\nof whole experiments, so that lines of the table share them: they do not add up.\n",
+        f"{reduced(rows for _, rows, _ in judged)}The seconds are those of whole experiments, so that lines of the "
+        "table share\nthem: they do not add up.\n",
         markdown(ABSTRACT, abstract.lines(judged, [(*line[:3], in_short(line[3])) for line in lines])),
         "## What was run\n",
         "One core-second is a second of one hardware thread, compilation and the choice of rates among it. The time of "
@@ -135,6 +145,13 @@ def claims(judged: list[Judged]) -> list[tuple[str, ...]]:
             outcome_cell = f"{v.outcome}: {v.open_as}" if v.open_as else v.outcome
             lines.append((about.section, v.claim.text, outcome_cell, of + v.measured, v.why, v.claim.source))
     return [(str(number), *line) for number, line in enumerate(lines, 1)]
+
+
+def reduced(every: Iterable[Any]) -> str:
+    """Say that nothing was run at the published size on the published data, if so."""
+    if any(rows is not None and rows.attrs["size"] == "paper" and not stands_in(rows) for rows in every):
+        return ""
+    return "No claim was judged at the published size on the published data, and what that costs is not known. "
 
 
 def in_short(verdict: str) -> str:

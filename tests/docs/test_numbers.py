@@ -615,6 +615,18 @@ def test_what_the_run_of_all_experiments_took() -> None:
         )
     ]
     assert_stated(text, rf"those of the AMD machine give {NUMBER} and {NUMBER}\.", *tests)
+    rates = [
+        {
+            row["rate"]
+            for line in second
+            for row in line["rows"]
+            if wanted | {"rule": rule} == {name: line["job"].get(name) for name in (*wanted, "rule")}
+        }
+        for wanted in ({"condition": "delay of 1000 ms", "framework": "jax", "variant": ""},)
+        for rule in ("drtrl", "bptt")
+    ]
+    assert rates == [{0.01}, {0.003}]
+    assert "at 0.003 there and at 0.01 here; BPTT's rate is 0.003 in both." in text
     timed = [row for line in alone if line["job"]["study"] == "corrected" for row in line["rows"]]
     doubted = sum(row["unstable"] or row["busy"] for row in timed)
     assert f"{doubted} of its {len(timed)} corrected times are in doubt" in text

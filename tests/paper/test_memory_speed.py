@@ -422,7 +422,7 @@ def test_memory_is_judged_against_both_kinds_of_bptt() -> None:
     assert found["checkpointed"].measured.startswith("yes in JAX, no in PyTorch; ")
     rows.loc[(rows["algorithm"] == "bptt_checkpointed") & (rows["framework"] == "torch"), "working_bytes"] = 9_999
     nearly = judged(rows)["checkpointed"]
-    assert (nearly.outcome, nearly.open_as) == (OPEN, "they are equal within a tenth if not less")
+    assert (nearly.outcome, nearly.open_as) == (OPEN, "they are equal within a tenth in PyTorch")
     assert nearly.measured.startswith("yes in JAX, equal within a tenth in PyTorch; ")
 
 
@@ -440,7 +440,8 @@ def test_doubtful_times_are_open(column: str) -> None:
     rows.loc[(rows["framework"] == "torch") & (rows["algorithm"] == "es_drtrl"), column] = True
     assert [judged(rows)[claim].outcome for claim in ("memory", "speed")] == [YES, OPEN]
     assert judged(rows)["speed"].why.endswith(
-        "processor time; left open in PyTorch: times that are unstable, of a busy machine, or of several machines"
+        "processor time; left open, as times are in doubt in PyTorch: unstable, of a busy machine, or of several "
+        "machines"
     )
     timed = rows["clock"].notna()
     assert "; wall time; left open" in judged(rows.assign(clock=rows["clock"].where(~timed, "wall")))["speed"].why

@@ -154,9 +154,29 @@ def test_the_rates_of_the_extreme_settings_are_said() -> None:
                 {"a": [0.0, 0, 0, 0], "b": [10.0, 10, 30, 30], "c": [5.0, 5, 5, 5]}.items()}  # fmt: skip
     said = report.rates(settings, {"a": 0.9, "b": 0.2, "c": float("nan")})
     assert said == (
-        "median firing rate 20 Hz where the cosine is least, 0 Hz where it is greatest, 0 Hz in 1 of 3 settings"
+        "median firing rate of the network 20 Hz where the cosine is least, 0 Hz where it is greatest, "
+        "0 Hz in 1 of 3 settings"
     )
     assert report.rates(settings, dict.fromkeys(settings, float("nan"))) == "no cosine is defined"
+
+
+def test_every_open_verdict_of_the_committed_table_says_why() -> None:
+    text = (Path(__file__).parents[2] / "results" / reproduction.FILE).read_text(encoding="utf-8")
+    cells = [line.split(" | ")[3] for line in text.partition("## Every claim")[2].splitlines() if line.startswith("| ")]
+    open_ = [cell for cell in cells if cell.startswith("cannot be judged here")]
+    assert len(open_) > 5
+    assert all(len(cell) > len("cannot be judged here: ") for cell in open_), open_
+
+
+def test_nothing_is_said_to_be_reduced_that_is_not() -> None:
+    """Of a frame at the published size, with data that the published code draws, too, and of the same at another."""
+    rows = pd.DataFrame({"data": ["drawn numbers (synthetic)"], "synthetic": [True]})
+    rows.attrs |= {"size": "paper", "instead": ""}
+    assert reproduction.reduced([None, rows]) == ""
+    rows.attrs["instead"] = "other neurons"
+    assert reproduction.reduced([None, rows]).startswith("No claim was judged at the published size")
+    rows.attrs |= {"size": "cpu", "instead": ""}
+    assert reproduction.reduced([rows]).startswith("No claim was judged at the published size")
 
 
 def test_every_verdict_is_by_the_one_rule() -> None:

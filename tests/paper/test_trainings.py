@@ -349,7 +349,7 @@ def with_decays(*tried: tuple[str, float, float, float | None]) -> Any:
     """Trainings of two seeds by ES-D-RTRL: condition, decay, and the merits of the rate taken on each tuning seed."""
     rows = []
     for condition, decay, half, whole in tried:
-        more = {"worth": [0.9, half, 0.9], "final": [None, whole, None], "rule_options": {"decay": decay}}
+        more = {"worth": [0.9, half, 0.9], "final": [None, whole, None], "tunings": 2, "rule_options": {"decay": decay}}
         rows += [row("es_drtrl", seed, decay, [0.5], condition=condition, **more) for seed in (0, 1)]
     return framed(*rows, row("bptt", 0, 0.7, [0.5], condition="short"))
 
@@ -370,6 +370,10 @@ def test_a_decay_is_chosen_by_the_validation_of_its_rate_in_each_condition() -> 
     said = trainings.decays_tried(kept)
     assert "decays of ES-D-RTRL 0.9, 0.95, 0.99 per step" in said
     assert "0.95 (short), 0.99 (long)" in said
+    assert said.endswith("decay at the end of the list: 0.99 (long)")
+    assert trainings.merit(dict(rows.iloc[2]) | {"tunings": 3}) == pytest.approx(
+        (0.5 + 2 * 0.85) / 3
+    )  # `final` is the mean of two seeds
     assert trainings.decays_tried(rows) == ""
     assert trainings.decay_ends(rows) == []
 

@@ -55,7 +55,10 @@ def of_chosen_decays(rows: Frame) -> Frame:
 def merit(row: Any) -> float:
     """Return the mean of the merits of the rate that a training took, on all seeds of tuning (`training.merit`)."""
     index = row["rates"].index(row["rate"])
-    return float(np.mean([each[index] for each in (row["worth"], row["final"]) if each[index] is not None]))
+    merits = [row["worth"][index]]
+    if (final := row["final"][index]) is not None:
+        merits += [final] * (row["tunings"] - 1)
+    return float(np.mean(merits))
 
 
 def decays_tried(rows: Frame) -> str:
@@ -67,10 +70,11 @@ def decays_tried(rows: Frame) -> str:
         f"{each['rule_options'].iloc[0]['decay']:g} ({condition})"
         for condition, each in own.groupby("condition", sort=False)
     ]
+    outer = ", ".join(f"{end.rate:g} ({end.condition})" for end in decay_ends(rows))
     return (
         f"decays of ES-D-RTRL {every} per step, none of which is published, each with all rates, chosen as the rates "
         f"are: {', '.join(taken)}; no other rule has so many trainings to choose by"
-    )
+    ) + (f"; {DECAY_END}: {outer}" if outer else "")
 
 
 def protocol(rows: Frame) -> str:

@@ -65,6 +65,12 @@ def less_in(longest: Mapping[str, Frame], rule: str, base: str) -> dict[str, boo
     return {f: lower(each[rule], each[base]) for f, each in takes.items() if rule in each and base in each}
 
 
+def equal_in(longest: Mapping[str, Frame], rule: str, base: str) -> str:
+    """Say in which frameworks two rules take equal memory, which leaves open whether one takes less."""
+    frameworks = [selection.FRAMEWORKS[f] for f, less in less_in(longest, rule, base).items() if less is None]
+    return f"they are equal within a tenth in {' and '.join(frameworks)}" if frameworks else "one was not measured"
+
+
 def lower(bytes_: float, others: float) -> bool | None:
     """Tell whether bytes are fewer than others: None if they are as many but for a tenth."""
     return None if max(bytes_, others) <= ALIKE * min(bytes_, others) else bytes_ < others

@@ -238,11 +238,11 @@ def verdicts(rows: Frame) -> list[Verdict]:
         "checkpointed": f"limit: in every framework below BPTT with checkpoints at T = {T:g}; {alike}; {peak}",
         "speed": f"limit: the interval below 1, of the ratio to the quickest BPTT at T = {T:g}; {clocks} time",
     }
-    if doubted := [f for f, own in longest.items() if compared.doubtful(own, "es_drtrl")]:
-        named = " and ".join(selection.FRAMEWORKS[f] for f in doubted)
-        why["speed"] += f"; left open in {named}: times that are unstable, of a busy machine, or of several machines"
-    open_as: dict[str, str] = dict.fromkeys(("memory", "checkpointed"), "they are equal within a tenth if not less")
-    open_as |= {"speed": "times are in doubt" if doubted else "the interval contains the limit"}
+    bases = (("memory", "bptt"), ("checkpointed", "bptt_checkpointed"))
+    open_as = {key: compared.equal_in(longest, "es_drtrl", base) for key, base in bases}
+    if doubted := [selection.FRAMEWORKS[f] for f, own in longest.items() if compared.doubtful(own, "es_drtrl")]:
+        open_as["speed"] = f"times are in doubt in {' and '.join(doubted)}"
+        why["speed"] += f"; left open, as {open_as['speed']}: unstable, of a busy machine, or of several machines"
     return [
         Verdict(c, report.outcome(rows, holds[k]), measured[k], why[k], open_as=open_as.get(k, "") * (holds[k] is None))
         for k, c in CLAIMS.items()

@@ -62,7 +62,7 @@ def direction(rows: Frame, claim: Claim, own: Frame, every: Settings, rules: Rul
         f"median of the settings {middle(every, rules, 'cosine'):.3f}, norm ratio "
         f"{middle(every, rules, 'norm_ratio'):.3f}",
         report.activity(own),
-        report.rates(every, {name: each.median for name, each in summaries.items()}),
+        *([] if claim.study == "depth" else [report.rates(every, {name: s.median for name, s in summaries.items()})]),
     ])  # fmt: skip
     outcome = report.outcome(rows, limits.within(summaries.values(), low=LIMIT))
     return Verdict(claim, outcome, limits.counted(summaries, LIMIT, "settings"), why, report.datasets(own))

@@ -725,8 +725,8 @@ PLANTED = [
     Planted(
         "a decay is chosen by half a training alone",
         "bench/paper/learning/trainings.py",
-        'for each in (row["worth"], row["final"]) if',
-        'for each in (row["worth"],) if',
+        'merits += [final] * (row["tunings"] - 1)',
+        "merits += []",
         f"{TRAININGS}test_a_decay_is_chosen_by_the_validation_of_its_rate_in_each_condition",
     ),
     Planted(
