@@ -52,7 +52,7 @@ def test_the_committed_verdicts_are_those_of_the_committed_records() -> None:
     judged = []
     for name in listing.EXPERIMENTS:
         rows = committed(name)
-        judged.append((name, rows, [] if rows is None else listing.module(name).verdicts(rows)))
+        judged.append((name, rows, [] if rows is None else reproduction.judge(name, rows)))
     text = (RESULTS / reproduction.FILE).read_text(encoding="utf-8")
     assert re.sub(OLDER, "", reproduction.table(judged)) == re.sub(OLDER, "", text)
 
