@@ -46,13 +46,21 @@ class Source:
         conditions = {
             "number": f"(type(x) is float or type(x) is int) and {within}",
             "integer": f"type(x) is int and {within}",
-            "string": f"type(x) is str and x in {self.name_of(self.checks.valid_texts(rules))}",
+            "string": f"type(x) is str and {self.text(rules, 'x')}",
             "boolean": "type(x) is bool",
             "null": "x is None",
             "array": f"type(x) is list and {self.name_of(self.array(rules))}(x)",
             "object": f"type(x) is dict and {self.name_of(self.table(rules) if 'object' in kinds(rules) else None)}(x)",
         }
         return f"({' or '.join(conditions[kind] for kind in kinds(rules))})"
+
+    def text(self, rules: dict[str, Any], variable: str) -> str:
+        """Write an expression that is true of a valid text: one that was seen, or one that is looked at now.
+
+        Nearly every record has a text of its own, as when it was measured.
+        """
+        seen, check = self.name_of(self.checks.valid_texts(rules)), self.name_of(self.checks.check(rules))
+        return f"({variable} in {seen} or {check}({variable}) is None)"
 
     def array(self, rules: dict[str, Any]) -> Callable[[list[Any]], bool]:
         """Return the function of a list; a list of numbers is judged by its least and its largest."""
@@ -74,16 +82,14 @@ class Source:
                 f"    if not {self.condition(each)}: return False",
             ]
             body += ["else: return False"] if name in rules.get("required", ()) else []
-        names = (
-            self.checks.valid_texts(self.checks.resolved(rules["propertyNames"])) if "propertyNames" in rules else None
-        )
+        names = self.checks.resolved(rules["propertyNames"]) if "propertyNames" in rules else None
         body += [
             "if n != len(t):",
             f"    if len(t) > {most} or {rest is False}: return False",
             "    for k, x in t.items():",
         ]
         body += [f"        if k in {self.name_of(frozenset(named))}: continue"]
-        body += [f"        if k not in {self.name_of(names)}: return False"] if names is not None else []
+        body += [f"        if not {self.text(names, 'k')}: return False"] if names is not None else []
         body += [f"        if not {self.condition(rest or True)}: return False", "return True"]
         exec(
             compile("\n    ".join([f"def {(name := f'_{len(self.names)}')}(t):", *body]), "schema", "exec"), self.names

@@ -84,6 +84,8 @@ def narrowest(
     widths = {name: max(of_row[name].width for of_row in cells) for name in titles}
     choices = [(apart, gap) for apart in range(len(differ) + 1) for gap in (1, 0)]
     for apart, gap in choices[:-1]:
+        if spanned(titled(headers, differ[apart:], once=True), widths, gap)[1] > width:
+            continue  # too wide, whatever the groups of rows are
         layout = lay_out(every, cells, headers, differ[apart:], differ[:apart], words, widths, gap)
         if layout[1] <= width:
             return layout
@@ -106,12 +108,8 @@ def lay_out(
         groups.setdefault(tuple(row[name] for name in (*headings, "framework")), []).append(index)
     rates = [{t for i in group if (t := cells[i]["spikes"].text)} for group in groups.values()]
     once = max(map(len, rates)) == 1 and "spikes" in headers
-    problem = [caption.FIELDS[name][0] for name in columns]
-    titles = {name: name for name in (*problem, "algorithm", "K", "T")} | {
-        n: h for n, h in headers.items() if not (once and n == "spikes")
-    }
-    titles = {name: title if "\n" in title else f"\n{title}" for name, title in titles.items()}
-    widths = {n: max(*map(len, t.split("\n")), widths[n]) for n, t in titles.items()}
+    titles = titled(headers, columns, once)
+    widths, span = spanned(titles, widths, gap)
     lengths, between = [row["steps"] for row in every], " " * (gap + 1)
     grids = []
     for (key, group), rate in zip(groups.items(), rates, strict=True):
@@ -121,7 +119,22 @@ def lay_out(
         lines[-1] = (lines[-1][0], False)
         title = [*map(wording.phrase, headings, key), caption.plain(key[-1]), *(f"spk {r} %" for r in rate if once)]
         grids.append((" · ".join(title), Grid(titles, widths, words, lines, between)))
-    return grids, sum(widths.values(), len(between) * (len(widths) - 1))
+    return grids, span
+
+
+def titled(headers: dict[str, str], columns: list[str], once: bool) -> dict[str, str]:
+    """Return the titles of a table's columns, of two lines each; once: whether headings have the share of spikes."""
+    problem = [caption.FIELDS[name][0] for name in columns]
+    titles = {name: name for name in (*problem, "algorithm", "K", "T")} | {
+        n: h for n, h in headers.items() if not (once and n == "spikes")
+    }
+    return {name: title if "\n" in title else f"\n{title}" for name, title in titles.items()}
+
+
+def spanned(titles: dict[str, str], widths: dict[str, int], gap: int) -> tuple[dict[str, int], int]:
+    """Return the width of each column, of its title or its widest cell, and that of the table."""
+    own = {n: max(*map(len, t.split("\n")), widths[n]) for n, t in titles.items()}
+    return own, sum(own.values(), (gap + 1) * (len(own) - 1))
 
 
 def line(row: dict[str, Any], columns: list[str], reasons: dict[str, int]) -> dict[str, Cell]:
