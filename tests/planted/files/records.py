@@ -126,6 +126,13 @@ PLANTED = [
         f"{LOAD}test_an_append_takes_no_longer_for_a_long_file",
     ),
     Planted(
+        "a text that was not seen before is checked with its whole record",
+        "bench/records/schema_source.py",
+        'return f"({variable} in {seen} or {check}({variable}) is None)"',
+        'return f"({variable} in {seen})"',
+        f"{LOAD}test_a_line_is_read_in_some_tens_of_calls",
+    ),
+    Planted(
         "each line is copied field by field",
         "bench/records/reading.py",
         "                    records.pop(value := key(line), None)",
