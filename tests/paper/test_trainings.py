@@ -371,9 +371,8 @@ def test_a_decay_is_chosen_by_the_validation_of_its_rate_in_each_condition() -> 
     assert "decays of ES-D-RTRL 0.9, 0.95, 0.99 per step" in said
     assert "0.95 (short), 0.99 (long)" in said
     assert said.endswith("decay at the end of the list: 0.99 (long)")
-    assert trainings.merit(dict(rows.iloc[2]) | {"tunings": 3}) == pytest.approx(
-        (0.5 + 2 * 0.85) / 3
-    )  # `final` is the mean of two seeds
+    three = dict(rows.iloc[2]) | {"tunings": 3}  # `final` is then the mean of two seeds
+    assert trainings.merit(three) == pytest.approx((0.5 + 2 * 0.85) / 3)
     assert trainings.decays_tried(rows) == ""
     assert trainings.decay_ends(rows) == []
 
